@@ -1,0 +1,85 @@
+"""What every wing of the tests can ask for: databases of real servers, and an account at the end
+of what was left out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.servers import Server, Unavailable, start_mariadb, start_postgresql
+
+LEFT_OUT = "left out: "
+
+
+def leave_out(part: str, reason: str) -> None:
+    """Skip the running test because a part of the machine is missing; the summary tells."""
+    pytest.skip(f"{LEFT_OUT}{part}: {reason}")
+
+
+class Databases:
+    """Fresh databases of one server: call it and get the URL of an empty one.
+
+    The server is started at the first call, once for each test process; where it cannot be had,
+    the test that called is skipped.
+    """
+
+    def __init__(self, name: str, start: Callable[[], Server]) -> None:
+        self._name = name
+        self._start = start
+        self._server: Server | None = None
+        self._why_not: str | None = None
+
+    @property
+    def server(self) -> Server:
+        if self._server is None and self._why_not is None:
+            try:
+                self._server = self._start()
+            except Unavailable as error:
+                self._why_not = str(error)
+        if self._server is None:
+            leave_out(self._name, self._why_not or "")
+            raise AssertionError("unreachable")
+        return self._server
+
+    def __call__(
+        self, name: str | None = None, *, user: str | None = None, password: str | None = None
+    ) -> str:
+        """The URL of a fresh, empty database; see Server.new for what can be asked."""
+        return self.server.new(name, user=user, password=password)
+
+    def drop(self, url: str) -> None:
+        """Drop one before the end of the run; for tests that make many."""
+        self.server.drop(url)
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Databases]:
+    """Call it for the URL of an empty database of a real PostgreSQL."""
+    databases = Databases("PostgreSQL", start_postgresql)
+    yield databases
+    databases.stop()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Databases]:
+    """Call it for the URL of an empty database of a real MariaDB."""
+    databases = Databases("MariaDB", start_mariadb)
+    yield databases
+    databases.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one place which parts of the tests this machine could not run."""
+    parts: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        if LEFT_OUT in reason:
+            parts[reason.split(LEFT_OUT, 1)[1]] += 1
+    if parts:
+        terminalreporter.section("parts left out on this machine", yellow=True)
+        for part, count in sorted(parts.items()):
+            terminalreporter.line(f"{part} ({count} test{'s' if count > 1 else ''} skipped)")
