@@ -1,0 +1,19 @@
+"""Settings for a server: copy this file, fill it in, and name it in SETTINGS.
+
+    SETTINGS=/etc/{{ cookiecutter.project_slug }}.py make migrate
+    SETTINGS=/etc/{{ cookiecutter.project_slug }}.py .venv/bin/gunicorn wsgi:app
+
+As ``instance/settings.py`` the same keys are a developer's own.
+"""
+
+SECRET_KEY = ""  # python -c 'import secrets; print(secrets.token_hex())'
+{% if cookiecutter.database == "postgresql" %}
+SQLALCHEMY_DATABASE_URI = "postgresql://user:password@host/database"
+{%- elif cookiecutter.database == "mysql" %}
+SQLALCHEMY_DATABASE_URI = "mysql://user:password@host/database"
+{%- else %}
+SQLALCHEMY_DATABASE_URI = "sqlite:////var/lib/{{ cookiecutter.project_slug }}/{{ cookiecutter.package_name }}.sqlite"
+{%- endif %}
+
+# Where another role changes the schema than the one the application runs as.
+SQLALCHEMY_ALEMBIC_URI = ""

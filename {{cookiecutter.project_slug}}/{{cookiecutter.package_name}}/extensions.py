@@ -1,0 +1,45 @@
+"""The extensions, and the connections to SQLite."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy import MetaData, event
+from sqlalchemy.orm import DeclarativeBase
+
+from .migrator import commands, naming
+
+
+class Base(DeclarativeBase):
+    """What every model is made from."""
+
+    metadata = MetaData(naming_convention=naming.convention)
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate(directory=str(Path(__file__).with_name("migrations")))
+csrf = CSRFProtect()
+
+
+def init_app(app: Flask, seed: Callable[[], None]) -> None:
+    """Connect the extensions to *app*; *seed* fills a rebuilt development database."""
+    db.init_app(app)
+    migrate.init_app(app, db)
+    commands.init_app(app, seed)
+    csrf.init_app(app)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            event.listen(db.engine, "connect", prepare_sqlite)
+
+
+def prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Hold foreign keys, let readers and one writer work side by side, wait rather than fail."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA busy_timeout = 5000")
+    cursor.close()

@@ -1,0 +1,43 @@
+"""How migrations run on this project's databases.
+
+``flask db …``, ``alembic …`` and the tests all come through here.
+"""
+
+from alembic import context
+from flask import current_app, has_app_context
+from sqlalchemy import create_engine
+
+from {{ cookiecutter.package_name }} import create_app
+from {{ cookiecutter.package_name }}.extensions import db
+from {{ cookiecutter.package_name }}.migrator.apply import environment
+
+if not has_app_context():
+    create_app().app_context().push()
+
+settings = current_app.config
+url = settings["SQLALCHEMY_ALEMBIC_URI"] or settings["SQLALCHEMY_DATABASE_URI"]
+
+options = {
+    # The names of constraints come from the metadata (extensions.py).
+    "target_metadata": db.metadata,
+    # Changes to one table stand together, as SQLite needs it and servers like it.
+    "render_as_batch": True,
+    "compare_type": True,
+    "compare_server_default": True,
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+    "transaction_per_migration": True,
+}
+
+engine = create_engine(url)
+# Safe connections, one migrator at a time, checks before every commit: see migrator/README.md.
+engine = environment.guard(engine, context, options, settings)
+
+if context.is_offline_mode():
+    context.configure(url=engine.url, literal_binds=True, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    with engine.connect() as connection:
+        context.configure(connection=connection, **options)
+        with context.begin_transaction():
+            context.run_migrations()

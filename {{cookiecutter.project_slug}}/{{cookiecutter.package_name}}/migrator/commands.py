@@ -1,0 +1,237 @@
+"""The commands that this project adds to ``flask db``. They print; the logic is elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import alembic.command
+import click
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from flask_migrate.cli import db as group
+from sqlalchemy import URL
+
+from . import MigratorError
+from .apply import connection as connections
+from .apply import status
+
+
+def init_app(app: Flask, seed: Callable[[], None]) -> None:
+    """Let the commands know the application's *seed*, which fills a rebuilt database."""
+    app.extensions["migrator"] = seed
+
+
+def _config() -> Config:
+    config: Config = current_app.extensions["migrate"].migrate.get_config()
+    config.set_main_option("file_template", FILE_TEMPLATE)
+    return config
+
+
+#: YYYYMMDD_HHMM_<revision>_<slug>.py, so that a folder of migrations reads in their order.
+FILE_TEMPLATE = "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(rev)s_%%(slug)s"
+
+
+def _url() -> URL:
+    settings = current_app.config
+    url: URL = settings["SQLALCHEMY_ALEMBIC_URI"] or settings["SQLALCHEMY_DATABASE_URI"]
+    return url
+
+
+def _name_database() -> None:
+    click.echo(f"Database: {connections.label(_url())}")
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Say what a person can put right in one sentence, and exit with its code."""
+    try:
+        yield
+    except CommandError as error:
+        _stop(str(error), getattr(error, "exit_code", 1))
+
+
+def _stop(sentence: str, code: int) -> None:
+    click.secho(f"exit {code}: {sentence}", fg="red", err=True)
+    sys.exit(code)
+
+
+def _command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Register a function as ``flask db <name>``, with its failures said in one sentence."""
+
+    def register(function: Callable[..., Any]) -> click.Command:
+        def run(*args: Any, **kwargs: Any) -> None:
+            with _failures():
+                function(*args, **kwargs)
+
+        run.__doc__ = function.__doc__
+        run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+        return group.command(name)(with_appcontext(run))
+
+    return register
+
+
+def _only_development(what: str) -> None:
+    if not current_app.config["DEVELOPMENT"]:
+        raise MigratorError(
+            f"{what} works on the development database only, and {connections.label(_url())} is "
+            "not that: unset SETTINGS, or name a database of this host that ends in _dev."
+        )
+
+
+@_command("rebuild")
+def rebuild() -> None:
+    """Drop and rebuild the development database from the models, and fill in the seeds."""
+    from .apply import rebuild as rebuilding
+
+    _name_database()
+    _only_development("rebuild")
+    config = _config()
+    heads = ScriptDirectory.from_config(config).get_heads()
+    metadata = current_app.extensions["migrate"].db.metadata
+    rebuilding.rebuild(_url(), metadata, heads)
+    current_app.extensions["migrator"]()
+    click.echo(f"Rebuilt with {len(metadata.tables)} table(s), at {_words(heads)}, seeds filled in.")
+
+
+@_command("new")
+@click.option("-m", "--message", default="", help="What changes, in a few words.")
+@click.option("--empty", is_flag=True, help="Write an empty revision, for a hand-written migration.")
+@click.option("--rename", default="", help="What was renamed: user.name:full_name, person:user")
+@click.option("--fill", default="", help="Values for rows that may be there: user.crew=0")
+@click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
+def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
+    """Write a migration from what changed in the models, reviewed by the checklist."""
+    from . import author
+
+    _name_database()
+    if not message.strip():
+        raise MigratorError(
+            'Say in a few words what changes: make newmigration m="add nickname", '
+            'or flask db new -m "add nickname".',
+            exit_code=2,
+        )
+    ask = click.prompt if sys.stdin.isatty() else None
+    answers = author.Answers.parse(rename or None, fill or None, accept or None, ask=ask)
+    report = author.new(_config(), message.strip(), empty=empty, answers=answers)
+    for line in report.lines():
+        click.echo(line)
+
+
+@_command("apply")
+def apply() -> None:
+    """Apply the pending migrations."""
+    _name_database()
+    config = _config()
+    before = _current()
+    script = ScriptDirectory.from_config(config)
+    todo = status.pending(script, before)
+    if not todo:
+        click.echo(f"Nothing to do: at {_words(before)}.")
+        return
+    if current_app.config["DEVELOPMENT"] and _adopt_rebuilt(script):
+        click.echo(f"The schema is already that of {_words(script.get_heads())}: stamped, not altered.")
+        return
+    for revision in todo:
+        click.echo(f"  pending  {_title(script, revision)}")
+    alembic.command.upgrade(config, "heads")
+    click.echo(f"Applied {len(todo)} revision(s): at {_words(_current())}.")
+
+
+@_command("rollback")
+@click.option("--to", default="", help="The revision to go back to; else one step.")
+@click.option("--force", is_flag=True, help="Also outside development, where data can be lost.")
+def rollback(to: str, force: bool) -> None:
+    """Undo the last migration, or all after --to."""
+    _name_database()
+    config = _config()
+    script = ScriptDirectory.from_config(config)
+    before = _current()
+    if not before:
+        click.echo("Nothing to roll back: the database is at no revision.")
+        return
+    target = to or "-1"
+    undone = [step.revision for step in script.iterate_revisions(tuple(before), to or "base")]
+    undone = undone if to else undone[:1]
+    for revision in undone:
+        click.echo(f"  undo  {_title(script, revision)}")
+    if not (current_app.config["DEVELOPMENT"] or force):
+        raise MigratorError(
+            "This is not the development database, and undoing these revisions drops what they "
+            "added, rows included: write a new migration that goes forward, or add force=yes "
+            "(flask db rollback --force)."
+        )
+    alembic.command.downgrade(config, target)
+    click.echo(f"Rolled back {len(undone)} revision(s): at {_words(_current())}.")
+
+
+@_command("log")
+def log() -> None:
+    """List the revisions, and say which of them this database has."""
+    script = ScriptDirectory.from_config(_config())
+    todo = set(status.pending(script, _current()))
+    revisions = [revision.revision for revision in script.walk_revisions()]
+    for revision in revisions:
+        word = "pending" if revision in todo else "applied"
+        click.echo(f"  {word}  {_title(script, revision)}")
+    if not revisions:
+        click.echo("No migrations yet: edit a model, then make newmigration m=\"…\".")
+
+
+@_command("plan")
+@click.option("--check", is_flag=True, help="Exit with 3 where migrations are pending.")
+def plan(check: bool) -> None:
+    """Show the pending migrations and the SQL they will run; nothing is changed."""
+    from .author import plan as planning
+
+    _name_database()
+    script = ScriptDirectory.from_config(_config())
+    with connections.private(_url()).connect() as connection:
+        steps = planning.pending(script, connection)
+    for step in steps:
+        click.secho(f"\n{_title(script, step.revision)}", bold=True)
+        for way in step.ways:
+            click.echo(f"  -- {way}")
+        for statement in step.statements:
+            click.echo(f"  {statement};")
+    if not steps:
+        click.echo("Nothing is pending.")
+    elif check:
+        raise MigratorError(f"{len(steps)} migration(s) pending: make migrate", exit_code=3)
+    else:
+        click.echo(f"\n{len(steps)} migration(s) pending; next: make migrate")
+
+
+@_command("verify")
+def verify() -> None:
+    """Check that there is one head, and that models and migrations agree."""
+    from . import author
+
+    agreement = author.verify(_config())
+    for line in agreement.lines():
+        click.echo(line)
+    if not agreement.agrees:
+        raise MigratorError(*agreement.failure)
+
+
+def _adopt_rebuilt(script: ScriptDirectory) -> bool:
+    from .apply import rebuild as rebuilding
+
+    return rebuilding.adopt_rebuilt(_url(), script)
+
+
+def _current() -> frozenset[str]:
+    with connections.private(_url()).connect() as connection:
+        return status.current(connection)
+
+
+def _title(script: ScriptDirectory, revision: str) -> str:
+    found = script.get_revision(revision)
+    return f"{revision}  {(found.doc if found else '') or ''}"
+
+
+def _words(revisions: Any) -> str:
+    return ", ".join(sorted(revisions)) or "no revision"
