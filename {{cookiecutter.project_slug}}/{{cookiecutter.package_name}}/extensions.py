@@ -11,13 +11,15 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import MetaData, event
 from sqlalchemy.orm import DeclarativeBase
 
-from .migrator import commands, naming
+from .migrator import commands, naming  # migrator
 
 
 class Base(DeclarativeBase):
     """What every model is made from."""
 
-    metadata = MetaData(naming_convention=naming.convention)
+    metadata = MetaData(
+        naming_convention=naming.convention,  # migrator
+    )
 
 
 db = SQLAlchemy(model_class=Base)
@@ -29,7 +31,7 @@ def init_app(app: Flask, seed: Callable[[], None]) -> None:
     """Connect the extensions to *app*; *seed* fills a rebuilt development database."""
     db.init_app(app)
     migrate.init_app(app, db)
-    commands.init_app(app, seed)
+    commands.init_app(app, seed)  # migrator
     csrf.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":

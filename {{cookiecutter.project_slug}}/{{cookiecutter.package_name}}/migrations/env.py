@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 
 from {{ cookiecutter.package_name }} import create_app
 from {{ cookiecutter.package_name }}.extensions import db
-from {{ cookiecutter.package_name }}.migrator.apply import environment
+from {{ cookiecutter.package_name }}.migrator.apply import environment  # migrator
 
 if not has_app_context():
     create_app().app_context().push()
@@ -30,7 +30,7 @@ options = {
 
 engine = create_engine(url)
 # Safe connections, one migrator at a time, checks before every commit: see migrator/README.md.
-engine = environment.guard(engine, context, options, settings)
+engine = environment.guard(engine, context, options, settings)  # migrator
 
 if context.is_offline_mode():
     context.configure(url=engine.url, literal_binds=True, **options)

@@ -94,12 +94,16 @@ def rebuild() -> None:
     metadata = current_app.extensions["migrate"].db.metadata
     rebuilding.rebuild(_url(), metadata, heads)
     current_app.extensions["migrator"]()
-    click.echo(f"Rebuilt with {len(metadata.tables)} table(s), at {_words(heads)}, seeds filled in.")
+    click.echo(
+        f"Rebuilt with {len(metadata.tables)} table(s), at {_words(heads)}, seeds filled in."
+    )
 
 
 @_command("new")
 @click.option("-m", "--message", default="", help="What changes, in a few words.")
-@click.option("--empty", is_flag=True, help="Write an empty revision, for a hand-written migration.")
+@click.option(
+    "--empty", is_flag=True, help="Write an empty revision, for a hand-written migration."
+)
 @click.option("--rename", default="", help="What was renamed: user.name:full_name, person:user")
 @click.option("--fill", default="", help="Values for rows that may be there: user.crew=0")
 @click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
@@ -133,7 +137,9 @@ def apply() -> None:
         click.echo(f"Nothing to do: at {_words(before)}.")
         return
     if current_app.config["DEVELOPMENT"] and _adopt_rebuilt(script):
-        click.echo(f"The schema is already that of {_words(script.get_heads())}: stamped, not altered.")
+        click.echo(
+            f"The schema is already that of {_words(script.get_heads())}: stamped, not altered."
+        )
         return
     for revision in todo:
         click.echo(f"  pending  {_title(script, revision)}")
@@ -178,7 +184,7 @@ def log() -> None:
         word = "pending" if revision in todo else "applied"
         click.echo(f"  {word}  {_title(script, revision)}")
     if not revisions:
-        click.echo("No migrations yet: edit a model, then make newmigration m=\"…\".")
+        click.echo('No migrations yet: edit a model, then make newmigration m="…".')
 
 
 @_command("plan")

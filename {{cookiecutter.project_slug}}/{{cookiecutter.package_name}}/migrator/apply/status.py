@@ -1,33 +1,22 @@
 """Which revision a database is at, and whether that is the one the code knows."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 
-@dataclass(frozen=True)
-class Readiness:
-    """Whether requests may come, and the word for it."""
+def why_not_ready(engine: Engine) -> str | None:
+    """Tell why the database behind the application's *engine* is not the one this code needs.
 
-    ready: bool
-    word: str
-
-
-def readiness(engine: Engine) -> Readiness:
-    """Tell whether the database behind the application's *engine* is at the code's head."""
+    :return: ``None`` where it is at the code's head.
+    """
     known = _heads(current_app.extensions["migrate"].migrate.directory)
-    try:
-        with engine.connect() as connection:
-            at = current(connection)
-    except SQLAlchemyError:
-        return Readiness(False, "database unreachable")
-    return Readiness(True, "ready") if at == known else Readiness(False, "migrations pending")
+    with engine.connect() as connection:
+        return None if current(connection) == known else "migrations pending"
 
 
 @cache
