@@ -28,7 +28,7 @@ MODES = ("plain", "batch")
 
 @dataclass
 class Outcome:
-    """*verdict*: right, refused (and nothing changed), failed, dirty, rows or schema."""
+    """*verdict*: right, refused (and nothing changed), failed, dirty, rows, schema or respelt."""
 
     verdict: str
     detail: str = ""
@@ -143,13 +143,14 @@ def _judge(
         return Outcome("rows", _difference(wanted_rows, found))
     if (found := schema(application)) != wanted_schema:
         return Outcome("schema", _difference(wanted_schema, found))
-    if lost := _lost_text(before, _after(operation, feature), _texts(application)):
-        return Outcome("schema", f"text not kept: {lost}")
+    texts = _texts(application)
     (whole,) = application.execute("PRAGMA integrity_check").fetchone()
     if whole != "ok":
         return Outcome("rows", f"integrity_check: {whole}")
     if (found := answers(application, _after(operation, feature))) != wanted_answers:
         return Outcome("schema", _difference(wanted_answers, found))
+    if lost := _lost_text(before, _after(operation, feature), texts):
+        return Outcome("respelt", f"text not kept: {lost}")
     return Outcome("right")
 
 

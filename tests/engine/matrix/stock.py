@@ -16,6 +16,7 @@ from .refusals import wanted
 
 MEANING = {
     "right": "right, or a clean refusal that was wanted",
+    "respelt": "right, though the text was written anew",
     "rows": "rows lost or changed, and no error",
     "schema": "schema lost or changed, and no error",
     "dirty": "failed, and left the database changed",

@@ -23,8 +23,8 @@ ACCIDENTS = {
     ("set_not_null", "autoincrement"): "rows",
     ("set_not_null", "trigger_on_insert"): "schema",
     ("set_not_null", "collation"): "schema",
-    ("set_not_null", "strict"): "schema",
-    ("set_not_null", "inline_primary_key"): "schema",
+    ("set_not_null", "unique_on_conflict"): "schema",
+    ("set_not_null", "comments"): "respelt",
     ("drop_not_null", "view"): "dirty",
     ("create_foreign_key_unnamed", "plain"): "failed",
 }
