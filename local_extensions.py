@@ -4,11 +4,12 @@ of file they are written into."""
 
 from __future__ import annotations
 
-import html
 import keyword
 import re
 import sys
 import unicodedata
+from email.errors import MessageError
+from email.headerregistry import Address
 
 from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
@@ -59,7 +60,7 @@ OURS = words(
 )
 
 LONGEST_SLUG = 50
-LONGEST_PACKAGE = 40
+LONGEST_PACKAGE = 30
 
 
 def slug(name: str) -> str:
@@ -70,7 +71,10 @@ def slug(name: str) -> str:
 
 def package(slug: str) -> str:
     """The package's name made from the folder's: `uberraschung-3000` gives `uberraschung_3000`."""
-    made = slugify(slug, separator="_", max_length=LONGEST_PACKAGE - 4) or "flask_app"
+    made = (
+        slugify(slug, separator="_", max_length=LONGEST_PACKAGE - 4, word_boundary=True)
+        or "flask_app"
+    )
     if made[0].isdigit():
         made = f"app_{made[: LONGEST_PACKAGE - 8]}".rstrip("_")
     return f"{made}_app" if package_fault(made) else made
@@ -149,7 +153,12 @@ def check_text(value: str, question: str, longest: int) -> str:
 
 def check_email(value: str) -> str:
     check_text(value, "author_email", 120)
-    if not re.fullmatch(r"[^\s@<>\",;:\\()\[\]]+@[^\s@<>\",;:\\()\[\]]+\.[^\s@.]+", value):
+    try:
+        # The parser of those who read the project's metadata.
+        address = Address(addr_spec=value)
+    except (ValueError, MessageError, IndexError):
+        address = Address()
+    if "." not in address.domain or re.search(r"[\s\"<>,;]", value):
         raise Refusal(
             f"author_email cannot be {value!r}, which is not an e-mail address: "
             "type one such as you@example.com."
@@ -171,11 +180,6 @@ def py_string(value: str) -> str:
     text = line(value).replace("\\", "\\\\")
     quote = "'" if text.count('"') > text.count("'") else '"'
     return quote + text.replace(quote, f"\\{quote}") + quote
-
-
-def docstring(value: str) -> str:
-    """Text to stand between the triple quotes of a docstring, with more text after it."""
-    return line(value).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
 
 def toml_string(value: str) -> str:
@@ -207,6 +211,5 @@ class Answers(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         filters = (slug, package, check_slug, check_package, check_text, check_email)
-        escapes = (py_string, docstring, toml_string, comment, markdown)
+        escapes = (line, py_string, toml_string, comment, markdown)
         environment.filters.update({f.__name__: f for f in filters + escapes})
-        environment.filters["html"] = lambda value: html.escape(line(value))

@@ -1,11 +1,13 @@
 """What every wing of the tests can ask for: databases of real servers, and an account at the end
 of what was left out."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.bake import Bakery
 from tests.support.servers import Server, Unavailable, start_mariadb, start_postgresql
 
 LEFT_OUT = "left out: "
@@ -70,6 +72,15 @@ def mariadb() -> Iterator[Databases]:
     databases = Databases("MariaDB", start_mariadb)
     yield databases
     databases.stop()
+
+
+@pytest.fixture(scope="session")
+def bakery(tmp_path_factory: pytest.TempPathFactory) -> Bakery:
+    """Projects of the template: `bakery(database="mysql")` is the folder of one, to read only."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which the processes of one run share
+    return Bakery(folder / "bakes")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

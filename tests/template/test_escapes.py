@@ -1,0 +1,97 @@
+"""Each escape, read back by a reader of that kind of file."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+import local_extensions as escape
+from tests.template.answers import TEXTS
+
+# What check_text lets through.
+texts = st.text(
+    st.characters(exclude_categories=tuple(escape.UNPRINTABLE), exclude_characters=escape.TURNING),
+    min_size=1,
+).filter(str.strip) | st.sampled_from(sorted(TEXTS.values()))
+
+
+@given(texts)
+def test_what_is_hostile_is_text_all_the_same(text):
+    assert escape.check_text(text, "description", 10_000) == text
+
+
+@given(texts)
+def test_python_reads_the_string(text):
+    assert ast.literal_eval(escape.py_string(text)) == escape.line(text)
+
+
+@given(texts)
+def test_toml_reads_the_string(text):
+    assert tomllib.loads(f"a = {escape.toml_string(text)}") == {"a": escape.line(text)}
+
+
+@given(texts)
+def test_python_passes_over_the_comment(text):
+    source = f"# {escape.comment(text)}\n1\n"
+    assert ast.dump(ast.parse(source.encode())) == ast.dump(ast.parse("1"))
+
+
+def shown(tokens):
+    """The text of a rendered line of Markdown, nothing but text being in it."""
+    (before, inline, after) = tokens
+    assert (before.type, inline.type, after.type) == (
+        "paragraph_open",
+        "inline",
+        "paragraph_close",
+    )
+    assert {child.type for child in inline.children} <= {"text"}
+    return "".join(child.content for child in inline.children)
+
+
+@given(texts)
+def test_markdown_shows_the_text(text):
+    tokens = (
+        MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(escape.markdown(text))
+    )
+    assert shown(tokens) == escape.line(text)
+
+
+@given(texts)
+def test_markdown_shows_the_text_in_a_heading(text):
+    before, inline, after = MarkdownIt("commonmark").parse(f"# {escape.markdown(text)} X")
+    assert before.tag == "h1"
+    assert shown([_paragraph("paragraph_open"), inline, _paragraph("paragraph_close")]) == (
+        f"{escape.line(text)} X"
+    )
+    assert after.tag == "h1"
+
+
+class _paragraph:
+    def __init__(self, type):
+        self.type = type
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_ruff_would_choose_the_same_quotes(text, tmp_path):
+    module = tmp_path / "m.py"
+    module.write_text(f"NAME = {escape.py_string(text)}\n", encoding="utf-8")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "format",
+            "--isolated",
+            "--diff",
+            "--line-length=300",
+            module,
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
