@@ -1,13 +1,16 @@
 """What every wing of the tests can ask for: databases of real servers, and an account at the end
 of what was left out."""
 
+import fcntl
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.bake import Bakery
+from tests.support.project import Project
 from tests.support.servers import Server, Unavailable, start_mariadb, start_postgresql
 
 LEFT_OUT = "left out: "
@@ -75,12 +78,58 @@ def mariadb() -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def bakery(tmp_path_factory: pytest.TempPathFactory) -> Bakery:
-    """Projects of the template: `bakery(database="mysql")` is the folder of one, to read only."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of one run share."""
     folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # which the processes of one run share
-    return Bakery(folder / "bakes")
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def bakery(shared: Path) -> Bakery:
+    """Projects of the template: `bakery(database="mysql")` is the folder of one, to read only."""
+    return Bakery(shared / "bakes")
+
+
+#: What the projects are called that tests type in.
+PLAIN = {"project_name": "Baked", "package_name": "baked"}
+
+
+@pytest.fixture(scope="session")
+def environment_for(bakery: Bakery, shared: Path) -> Callable[[str], Path]:
+    """The environment of projects with this database, made once in a run by their own Makefile."""
+
+    def make(database: str) -> Path:
+        venv = shared / f"venv-{database}"
+        with (shared / f"{venv.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (venv / ".installed").exists():
+                copy = bakery.copy(shared / f"for-{venv.name}", database=database, **PLAIN)
+                Project(copy, venv).make("install")
+        return venv
+
+    return make
+
+
+@pytest.fixture
+def start(
+    bakery: Bakery, environment_for: Callable[[str], Path], tmp_path: Path
+) -> Callable[..., Project]:
+    """Starts a project with the answers given: `start(database="mysql")`."""
+
+    def start(**answers: str) -> Project:
+        venv = environment_for(answers.get("database", "sqlite"))
+        project = Project(bakery.copy(tmp_path / "projects", **(PLAIN | answers)), venv)
+        # Newer than the copy's pyproject.toml, so that make installs nothing.
+        (venv / ".installed").touch()
+        return project
+
+    return start
+
+
+@pytest.fixture
+def project(start: Callable[..., Project]) -> Project:
+    """A project as --no-input gives it."""
+    return start()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,0 +1,132 @@
+"""A developer's day, typed as a person would, in a baked project."""
+
+import re
+
+import pytest
+
+from tests.support.project import Project
+
+NICKNAME = "    nickname: Mapped[str | None] = mapped_column(String(50))\n"
+
+
+def test_bare_make_lists_every_target_in_groups(project: Project) -> None:
+    said = project.make().stdout
+    targets = re.findall(r"^\.PHONY: (\S+)", (project.root / "Makefile").read_text(), re.M)
+    assert set(re.findall(r"  make (\S+)", said)) == set(targets)
+    assert re.findall(r"^\w+$", said, re.M) == ["Start", "Work", "Database"]
+
+
+def test_a_new_column_keeps_the_rows(project: Project) -> None:
+    project.make("db")
+    before = project.rows("SELECT id, name FROM author ORDER BY id")
+    assert before
+
+    project.add_to_author(NICKNAME)
+    said = project.make("newmigration", "m=add nickname").stdout
+    (file,) = project.versions() - project.versions_at_first
+    assert re.fullmatch(r"\d{8}_\d{4}_[0-9a-f]{12}_add_nickname\.py", file)
+    assert file in said
+
+    plan = project.make("plan").stdout
+    assert "ADD COLUMN nickname VARCHAR(50)" in plan.replace('"', "")
+
+    project.make("migrate")
+    assert project.rows("SELECT id, name FROM author ORDER BY id") == before
+    assert project.rows("SELECT nickname FROM author") == [(None,)] * len(before)
+
+
+def test_nothing_changed_writes_nothing(project: Project) -> None:
+    said = project.make("newmigration", "m=nothing").stdout
+    assert "othing" in said
+    assert project.versions() == project.versions_at_first
+
+
+def test_the_database_rebuilt_before_the_migration_is_stamped(project: Project) -> None:
+    project.add_to_author(NICKNAME)
+    project.make("db")
+    before = project.rows("SELECT * FROM author")
+    project.make("newmigration", "m=add nickname")
+    said = project.make("migrate").stdout
+    assert "stamped, not altered" in said
+    assert project.rows("SELECT * FROM author") == before
+    assert "Nothing to do" in project.make("migrate").stdout
+
+
+def test_the_message_arrives_letter_by_letter(project: Project) -> None:
+    message = "costs $5 $(shell touch owned) `touch owned` 'quoted' \"twice\" \\ # 100% 🐘"
+    project.add_to_author(NICKNAME)
+    project.make("newmigration", f"m={message}")
+    (file,) = project.versions() - project.versions_at_first
+    module = project.load_version(file)
+    assert message in module.__doc__
+    assert not (project.root / "owned").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("m=",), ("m=   ",)])
+def test_without_a_message_it_says_what_to_type(project: Project, words: tuple[str, ...]) -> None:
+    project.add_to_author(NICKNAME)
+    refused = project.make("newmigration", *words, fails=True, m="a stray variable")
+    assert 'make newmigration m="add nickname"' in refused.stderr
+    assert "exit 2" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert project.versions() == project.versions_at_first
+
+
+def test_an_empty_revision_is_for_writing_by_hand(project: Project) -> None:
+    project.make("newmigration", "m=by hand", "empty=yes")
+    (file,) = project.versions() - project.versions_at_first
+    assert "def upgrade() -> None:\n    pass\n" in (project.versions_folder / file).read_text()
+
+
+def test_rollback_and_forward_again(project: Project) -> None:
+    project.make("migrate")
+    project.add_to_author(NICKNAME)
+    project.make("newmigration", "m=add nickname")
+    project.make("migrate")
+    assert "nickname" in project.columns("author")
+    project.make("rollback")
+    assert "nickname" not in project.columns("author")
+    project.make("migrate")
+    assert "nickname" in project.columns("author")
+    project.make("rollback", "to=base")
+    assert project.columns("author") == []
+    assert "o revision" in project.make("rollback").stdout
+
+
+def test_check_tells_whether_models_and_migrations_agree(project: Project) -> None:
+    project.make("check")
+    project.add_to_author(NICKNAME)
+    refused = project.make("check", fails=True)
+    assert "nickname" in refused.stdout
+    assert "exit 4" in refused.stderr
+    assert project.flask("db", "verify", fails=True).returncode == 4
+
+
+def test_plan_check_exits_with_3_while_something_is_pending(project: Project) -> None:
+    refused = project.flask("db", "plan", "--check", fails=True)
+    assert refused.returncode == 3
+    assert "CREATE TABLE author" in refused.stdout
+    project.make("migrate")
+    assert "Nothing is pending" in project.flask("db", "plan", "--check").stdout
+
+
+def test_history_tells_applied_from_pending(project: Project) -> None:
+    assert "pending" in project.make("history").stdout
+    project.make("migrate")
+    assert "pending" not in project.make("history").stdout
+
+
+def test_ones_own_targets_are_read(project: Project) -> None:
+    (project.root / "local.mk").write_text("mine: ## My own\n\t@echo it is mine\n")
+    assert "it is mine" in project.make("mine").stdout
+
+
+def test_the_projects_own_tests_and_lint_pass_and_leave_its_database_alone(
+    project: Project,
+) -> None:
+    project.make("db")
+    before = project.database.read_bytes()
+    assert " passed" in project.make("test").stdout
+    project.make("lint")
+    assert project.database.read_bytes() == before
+    assert not project.git("status", "--porcelain")

@@ -1,0 +1,56 @@
+"""Flask-Migrate's and Alembic's own commands work as their documentation says."""
+
+import shutil
+import sys
+
+from tests.support.project import Project
+
+
+def test_upgrade_downgrade_current_and_history(project: Project) -> None:
+    head = project.heads()
+    project.flask("db", "upgrade")
+    assert head in project.flask("db", "current").stdout
+    assert head in project.flask("db", "history").stdout
+    project.flask("db", "downgrade", "base")
+    assert head not in project.flask("db", "current").stdout
+    assert project.columns("author") == []
+
+
+def test_help_lists_ours_beside_theirs(project: Project) -> None:
+    said = project.flask("db", "--help").stdout
+    for command in ("upgrade", "downgrade", "apply", "new", "rebuild", "verify"):
+        assert f"\n  {command} " in said
+
+
+def test_bare_alembic_needs_no_options(project: Project) -> None:
+    project.run("alembic", "upgrade", "head")
+    assert "name" in project.columns("author")
+    assert project.heads() in project.run("alembic", "current").stdout
+
+
+def test_stock_migrate_passes_through_the_same_detection(project: Project) -> None:
+    project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
+    # No development database exists: stock Flask-Migrate would say it is not up to date.
+    project.flask("db", "migrate", "-m", "add nickname")
+    (file,) = project.versions() - project.versions_at_first
+    assert "nickname" in (project.versions_folder / file).read_text()
+
+
+def test_without_the_migrator_a_stock_project_stays(project: Project) -> None:
+    shutil.rmtree(project.package / "migrator")
+    for file in project.package.rglob("*.py"):
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.rstrip().endswith("# migrator")]
+        file.write_text("".join(kept), encoding="utf-8")
+    assert (
+        "migrator"
+        not in project.run(sys.executable, "-c", "import wsgi, sys; print(*sys.modules)").stdout
+    )
+    project.flask("db", "upgrade")
+    project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
+    project.flask("db", "migrate", "-m", "add nickname")
+    (file,) = project.versions() - project.versions_at_first
+    project.flask("db", "upgrade")
+    assert "nickname" in project.columns("author")
+    project.flask("db", "downgrade")
+    assert "nickname" not in project.columns("author")

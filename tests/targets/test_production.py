@@ -1,0 +1,83 @@
+"""The database that SETTINGS names is the one that is migrated, and no other."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import Project
+
+
+@pytest.fixture
+def production(project: Project, tmp_path: Path) -> Path:
+    """Settings of a server, beside a developer's own that name other databases."""
+    for name in ("instance/settings.py", ".env"):
+        file = project.root / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f'SQLALCHEMY_DATABASE_URI="sqlite:///{tmp_path}/{file.stem}.sqlite"\n')
+        with file.open("a") as text:
+            text.write(f'DATABASE_URL="sqlite:///{tmp_path}/{file.stem}.sqlite"\n')
+    settings = tmp_path / "production.py"
+    settings.write_text(
+        f'SECRET_KEY = "long and random"\n'
+        f'SQLALCHEMY_DATABASE_URI = "sqlite:///{tmp_path}/production.sqlite"\n'
+    )
+    return settings
+
+
+def test_only_the_production_database_is_touched(
+    project: Project, production: Path, tmp_path: Path
+) -> None:
+    said = project.make("migrate", SETTINGS=str(production)).stdout
+    assert "production.sqlite" in said.splitlines()[0]
+    assert {file.name for file in tmp_path.glob("*.sqlite")} == {"production.sqlite"}
+    assert not project.database.exists()
+    with sqlite3.connect(tmp_path / "production.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+    connection.close()
+
+
+def test_a_production_database_is_neither_rebuilt_nor_rolled_back(
+    project: Project, production: Path
+) -> None:
+    project.make("migrate", SETTINGS=str(production))
+    refused = project.make("db", SETTINGS=str(production), fails=True)
+    assert "development database only" in refused.stderr
+    refused = project.make("rollback", SETTINGS=str(production), fails=True)
+    assert "force=yes" in refused.stderr
+    assert "Nothing to do" in project.make("migrate", SETTINGS=str(production)).stdout
+    project.make("rollback", "force=yes", SETTINGS=str(production))
+    assert "pending" in project.make("history", SETTINGS=str(production)).stdout
+
+
+def test_settings_are_relative_to_the_working_directory(project: Project, production: Path) -> None:
+    (project.root / "server.py").write_text(production.read_text())
+    assert "production.sqlite" in project.make("migrate", SETTINGS="server.py").stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (None, "there is no such file"),
+        ('SQLALCHEMY_DATABASE_URI = "sqlite:////tmp/x.sqlite"', "SECRET_KEY is not set"),
+        ('SECRET_KEY = ""', "SECRET_KEY is not set"),
+        ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "nonsense"', "no database URI"),
+    ],
+)
+def test_bad_settings_get_one_sentence(
+    project: Project, tmp_path: Path, settings: str | None, sentence: str
+) -> None:
+    file = tmp_path / "bad.py"
+    if settings is not None:
+        file.write_text(settings)
+    for command in (["flask", "db", "apply"], ["alembic", "upgrade", "head"]):
+        refused = project.run(*command, fails=True, SETTINGS=str(file))
+        assert sentence in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert refused.returncode == 1
+
+
+def test_the_environment_wins_over_files(project: Project, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/hosted.sqlite"
+    said = project.make("migrate", DATABASE_URL=url, BAKED_SECRET_KEY="12345").stdout
+    assert "hosted.sqlite" in said
