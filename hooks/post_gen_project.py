@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-SLUG = "{{ cookiecutter.project_slug }}"
 PACKAGE = "{{ cookiecutter.package_name }}"
 EXAMPLE = "{{ cookiecutter.example }}"
 TEMPLATE = unquote("{{ cookiecutter._template | default('') | urlencode }}")
@@ -101,9 +100,9 @@ def address(template: str, directory: str) -> str:
     return str(local.resolve()) if local.exists() else template
 
 
-def next_steps(slug: str, repository: str, template: str) -> str:
+def next_steps(folder: str, repository: str, template: str) -> str:
     """What to read and to type now. The template is empty where cruft knows it already."""
-    lines = [repository, "", "Next:", f"  cd {slug}", "  make run"]
+    lines = [repository, "", "Next:", f"  cd {shlex.quote(folder)}", "  make run"]
     if template:
         lines += [
             "",
@@ -121,14 +120,15 @@ def main() -> int:
         print(f"The template has lost files that this hook knows: {', '.join(missed)}.")
         return 1
     remove_caches(project)
-    asked_in = Path(os.environ.get("PWD", project))
+    asked_in = Path(os.environ.get("PWD", project.parent)).resolve()
+    folder = min(os.path.relpath(project, asked_in), str(project), key=len)
     if not BY_CRUFT:
         template = address(TEMPLATE, str(asked_in))
-        print(next_steps(SLUG, start_repository(project), template))
-    elif project.parent == asked_in.resolve():
+        print(next_steps(folder, start_repository(project), template))
+    elif project.parent == asked_in:
         # cruft writes its .cruft.json only after this.
         repository = "No git repository yet: git init && git add --all && git commit -m Start"
-        print(next_steps(SLUG, repository, ""))
+        print(next_steps(folder, repository, ""))
     # Otherwise cruft is at one of the throwaway projects that it compares.
     return 0
 
