@@ -57,7 +57,7 @@ $(READY): pyproject.toml | python
 	  uv pip install --quiet --python .venv --group dev; \
 	else \
 	  $(PYTHON) -m venv .venv && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1" && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev; \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1" && \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check --group dev; \
 	fi
 	@touch $@
