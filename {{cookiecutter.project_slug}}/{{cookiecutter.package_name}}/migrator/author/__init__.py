@@ -1,0 +1,208 @@
+"""Making a new migration: on a developer's machine only.
+
+``flask db new`` and ``verify`` come in by :func:`new` and :func:`verify`; the stock verbs ``flask
+db migrate`` and ``flask db revision --autogenerate`` by :func:`process_revision_directives`, which
+``env.py`` gives to Alembic. All of them end there.
+"""
+
+import argparse
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+from alembic.autogenerate import produce_migrations
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData
+
+from .. import MigratorError, portable, schema, scratch
+from . import checklist, detect, write
+from .answers import Answers
+from .finding import Finding, Step
+
+__all__ = ["Agreement", "Answers", "Report", "new", "process_revision_directives", "verify"]
+
+
+@dataclass
+class Report:
+    """What came of a new migration; *paths* is empty where nothing changed."""
+
+    answers: Answers = field(default_factory=Answers)
+    paths: list[Path] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    databases: list[str] = field(default_factory=list)
+    missing: list[scratch.Missing] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return the screen: one line an operation, what was found, the file."""
+        if not self.paths:
+            return ["Nothing changed: the models and the migrations agree.", *self._not_reviewed()]
+        lines = [f"  ✓ {step}{_where(step)}" for step in self.steps]
+        lines += [f"  {finding.verdict.value} {finding}" for finding in self.findings]
+        lines += self._not_reviewed()
+        return [*lines, *(f"Wrote {path}" for path in self.paths)]
+
+    def _not_reviewed(self) -> list[str]:
+        return [f"  ! {missing}" for missing in self.missing]
+
+
+def _where(step: Step) -> str:
+    return f" ({step.guard.words})" if step.guard else ""
+
+
+@dataclass
+class Agreement:
+    """Whether there is one head, and whether models and migrations agree on each database."""
+
+    heads: list[str]
+    differences: dict[str, list[schema.Difference]] = field(default_factory=dict)
+    kept: dict[str, list[str]] = field(default_factory=dict)
+    missing: list[scratch.Missing] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        """Tell whether nothing is to be done."""
+        return len(self.heads) < 2 and not any(self.differences.values())
+
+    @property
+    def failure(self) -> tuple[str, int]:
+        """Return the sentence and the exit code where it does not agree."""
+        if len(self.heads) > 1:
+            heads = ", ".join(self.heads)
+            return f"The chain has {len(self.heads)} heads ({heads}): flask db merge heads", 1
+        return 'Models and migrations differ: make newmigration m="…"', 4
+
+    def lines(self) -> list[str]:
+        """Return the screen: each difference, what is kept, what could not be asked."""
+        lines = []
+        for kind, differences in self.differences.items():
+            lines += [f"  ✗ {kind}: {item}" for item in differences]
+            lines += [f"  ✓ {kind}: models and migrations agree"] * (not differences)
+            lines += [f"    kept: {item}" for item in self.kept.get(kind, [])]
+        return lines + [f"  ! {missing}" for missing in self.missing]
+
+
+def new(
+    config: Config, message: str, *, empty: bool = False, answers: Answers | None = None
+) -> Report:
+    """Write a revision of what changed in the models, or an empty one for a hand-written one.
+
+    :param config: Alembic's, of this project.
+    :param message: what changes, in a few words.
+    :return: what was written; ``paths`` is empty where nothing changed.
+    :raises MigratorError: where a question has no answer, or no sound revision can be written.
+    """
+    report = Report(answers or Answers())
+    config.attributes["author"] = report
+    _hush(config)
+    with warnings.catch_warnings():
+        # Alembic says what it passes over; the comparison of two databases does not.
+        warnings.simplefilter("ignore")
+        made: Any = alembic.command.revision(config, message, autogenerate=not empty)
+    for script in made if isinstance(made, list) else [made]:
+        report.paths.append(Path(script.path))
+        write.tidy(script.path, {})
+    return report
+
+
+def verify(config: Config) -> Agreement:
+    """Ask whether the chain has one head and agrees with the models, on throwaway databases.
+
+    :param config: Alembic's, of this project.
+    :raises MigratorError: where the chain itself does not run.
+    """
+    agreement = Agreement(list(ScriptDirectory.from_config(config).get_heads()))
+    if len(agreement.heads) < 2:
+        config.attributes["author"] = agreement
+        _hush(config)
+        # Alembic's check takes the way through env.py; what it would say, we say.
+        config.stdout = io.StringIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            alembic.command.check(config)
+    return agreement
+
+
+def _hush(config: Config) -> None:
+    config.cmd_opts = config.cmd_opts or argparse.Namespace()
+    config.cmd_opts.quiet = True
+
+
+def process_revision_directives(
+    context: MigrationContext, revision: Any, directives: list[Any]
+) -> None:
+    """Make Alembic's proposal whole, review it, and put the text to write in its place.
+
+    ``env.py`` gives this to ``context.configure``, with ``sources`` and ``missing`` beside it
+    (see :func:`scratch.sources`), on a connection to a throwaway database at the head.
+
+    :raises MigratorError: where no sound revision can be written.
+    """
+    config = context.config
+    asked = config.attributes.get("author") if config else None
+    metadata: MetaData = context.opts["target_metadata"]
+    script = directives[0]
+    if portable.portable(metadata):
+        script.upgrade_ops = produce_migrations(context, metadata).upgrade_ops
+    assert context.script is not None
+    with detect.databases(context.script, metadata, context.opts["sources"], context) as found:
+        if isinstance(asked, Agreement):
+            asked.differences = {d.kind: d.differences() for d in found}
+            asked.kept = {d.kind: d.kept for d in found}
+            asked.missing = context.opts["missing"]
+            script.upgrade_ops.ops = []
+            return
+        report = asked or Report()
+        report.missing = context.opts["missing"]
+        report.databases = [d.kind for d in found] + [m.kind for m in report.missing]
+        _propose(script, context, found, metadata, report)
+    if not report.steps and (asked or _writes(config)):
+        directives[:] = []
+    elif asked is None:
+        _tidy_after(context.script)
+
+
+def _propose(
+    script: Any,
+    context: MigrationContext,
+    found: Sequence[detect.Database],
+    metadata: MetaData,
+    report: Report,
+) -> None:
+    def review(steps: Sequence[Step]) -> list[Step]:
+        after, findings = checklist.review(steps, report.databases, metadata)
+        report.findings += findings
+        for stop in checklist.stops(findings):
+            raise MigratorError(f"Nothing was written. {stop}")
+        return after
+
+    proposed = detect.proposal(script.upgrade_ops, found[0], metadata)
+    report.steps = detect.complete(proposed, found, metadata, review)
+    report.kept = [item for database in found for item in database.kept]
+    back = [step.reverse() for step in reversed(report.steps)]
+    for container, steps in ((script.upgrade_ops, report.steps), (script.downgrade_ops, back)):
+        text, imports = write.body(steps, context)
+        container.ops = [write.Written(text, [str(step) for step in steps])] if steps else []
+        script.imports = (script.imports or set()) | imports
+    if report.steps:
+        text = write.docstring(report.steps, report.findings, report.databases)
+        context.opts["template_args"]["review"] = text
+
+
+def _writes(config: Config | None) -> bool:
+    # `check` comes here too, and looks at the directives afterwards.
+    return bool(getattr(config and config.cmd_opts, "autogenerate", False))
+
+
+def _tidy_after(script: ScriptDirectory) -> None:
+    """Format what a stock verb writes; in memory, so that alembic.ini stays as it is."""
+    hook: Any = {"_hook_name": "migrator", "type": "migrator"}
+    if hook not in script.hooks:
+        script.hooks = [*script.hooks, hook]

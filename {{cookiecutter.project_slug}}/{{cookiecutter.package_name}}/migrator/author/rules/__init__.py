@@ -1,0 +1,69 @@
+"""The rules of the checklist: one small function each, its message as data beside it.
+
+To add a rule, write a function of a step and the project and register it::
+
+    @rule("rule-id", ["sqlite"], Verdict.STOP, what=…, cost=…, remedy=…)
+    def rule_id(step: Step, project: Project) -> Iterator[Hit]:
+        ...
+
+It yields a hit for what it has something to say about, with the steps to do instead where the
+verdict is to rewrite, to strip or to split.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import MetaData
+
+from ..finding import Message, Step, Verdict
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a rule may know: the databases in use, the models, the tables made in this revision."""
+
+    databases: Sequence[str]
+    metadata: MetaData
+    created: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A rule applies: to which object, with what detail, and what to do instead."""
+
+    subject: str
+    detail: str = ""
+    instead: list[Step] | None = None
+    verdict: Verdict | None = None
+
+
+Check = Callable[[Step, Project], Iterable[Hit]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the checklist."""
+
+    id: str
+    databases: Sequence[str]
+    verdict: Verdict
+    message: Message
+    check: Check
+
+
+RULES: list[Rule] = []
+
+
+def rule(
+    id: str, databases: Sequence[str], verdict: Verdict, *, what: str, cost: str, remedy: str
+) -> Callable[[Check], Check]:
+    """Register a rule for *databases*; :class:`Hit` may say another verdict."""
+
+    def register(check: Check) -> Check:
+        RULES.append(Rule(id, databases, verdict, Message(what, cost, remedy), check))
+        return check
+
+    return register
+
+
+from . import data, mysql, postgresql, sqlite  # noqa: E402, F401  they register their rules

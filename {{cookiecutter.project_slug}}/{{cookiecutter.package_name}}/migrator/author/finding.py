@@ -1,0 +1,159 @@
+"""What the checklist says of one operation, and the operation itself, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from alembic.operations import ops
+
+#: The databases' names as their makers spell them.
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL"}
+
+
+class Verdict(Enum):
+    """What is done about an operation; the value is the mark on the screen."""
+
+    KEEP = "✓"
+    REWRITE = "↻"
+    SPLIT = "✂"
+    STRIP = "-"
+    ASK = "?"
+    STOP = "✗"
+
+
+@dataclass(frozen=True)
+class Message:
+    """The three things to say, with ``{subject}`` and ``{detail}`` left open."""
+
+    what: str
+    cost: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule's word on one operation."""
+
+    rule: str
+    databases: tuple[str, ...]
+    subject: str
+    verdict: Verdict
+    message: Message
+    detail: str = ""
+    accepted: str | None = None
+
+    @property
+    def what(self) -> str:
+        """Return what the operation does that needs a word."""
+        return self._fill(self.message.what)
+
+    @property
+    def cost(self) -> str:
+        """Return what it would have cost."""
+        return self._fill(self.message.cost)
+
+    @property
+    def remedy(self) -> str:
+        """Return what was done about it, or what to do."""
+        return self._fill(self.message.remedy)
+
+    def _fill(self, template: str) -> str:
+        return template.format(subject=self.subject, detail=self.detail)
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.cost} {self.remedy} ({self.rule})"
+
+
+class Guard(Enum):
+    """The databases that an operation runs on; the value is the condition in the file."""
+
+    NOT_SQLITE = '!= "sqlite"'
+    SQLITE = '== "sqlite"'
+    POSTGRESQL = '== "postgresql"'
+    MYSQL = 'in ("mysql", "mariadb")'
+
+    def holds(self, kind: str) -> bool:
+        """Tell whether *kind* is one of the databases."""
+        return (self.name.lower() == kind) if self is not Guard.NOT_SQLITE else kind != "sqlite"
+
+    @property
+    def words(self) -> str:
+        """Return the databases in words."""
+        return "not on SQLite" if self is Guard.NOT_SQLITE else f"{NAMES[self.name.lower()]} only"
+
+    @classmethod
+    def only(cls, kind: str) -> "Guard":
+        """Return the guard that lets *kind* alone through."""
+        return cls[kind.upper()]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a revision, where it runs (None is everywhere), and the one that undoes it.
+
+    Where *back* is None, the operation knows its own way back.
+    """
+
+    op: Any
+    guard: Guard | None = None
+    back: Any = None
+
+    def runs_on(self, kind: str) -> bool:
+        """Tell whether the operation runs on *kind* of database."""
+        return self.guard is None or self.guard.holds(kind)
+
+    @property
+    def table(self) -> str | None:
+        """Return the table that a batch would be about; None where there is no batch."""
+        if isinstance(self.op, _NO_BATCH):
+            return None
+        return getattr(self.op, "table_name", None) or getattr(self.op, "source_table", None)
+
+    def reverse(self) -> "Step":
+        """Return the step back."""
+        return Step(self.back or self.op.reverse(), self.guard, self.op)
+
+    @property
+    def subject(self) -> str:
+        """Name the object as people do: ``user.nickname``, ``uq_user_email``."""
+        op, table = self.op, getattr(self.op, "table_name", "")
+        if isinstance(op, ops.AddColumnOp):
+            return f"{table}.{op.column.name}"
+        if isinstance(op, ops.DropColumnOp | ops.AlterColumnOp):
+            return f"{table}.{op.column_name}"
+        name = getattr(op, "constraint_name", None) or getattr(op, "index_name", None)
+        return str(name or table or "the database")
+
+    def __str__(self) -> str:
+        for kind, words in _WORDS:
+            if isinstance(self.op, kind):
+                return words.format(subject=self.subject, op=self.op, table=self.table)
+        return str(self.op)
+
+
+_NO_BATCH = (ops.CreateTableOp, ops.DropTableOp, ops.RenameTableOp, ops.ExecuteSQLOp)
+
+_WORDS: Sequence[tuple[Any, str]] = [
+    (ops.CreateTableOp, "create table {subject}"),
+    (ops.DropTableOp, "drop table {subject}"),
+    (ops.RenameTableOp, "rename table {subject} to {op.new_table_name}"),
+    (ops.AddColumnOp, "add column {subject}"),
+    (ops.DropColumnOp, "drop column {subject}"),
+    (ops.AlterColumnOp, "alter column {subject}"),
+    (ops.CreateIndexOp, "create index {subject} on {op.table_name}"),
+    (ops.DropIndexOp, "drop index {subject} on {op.table_name}"),
+    (ops.CreateTableCommentOp, "comment on table {subject}"),
+    (ops.DropTableCommentOp, "drop the comment on table {subject}"),
+    (ops.AddConstraintOp, "add {op.constraint_type} constraint {subject} on {table}"),
+    (ops.DropConstraintOp, "drop {op.constraint_type} constraint {subject} on {table}"),
+    (ops.ExecuteSQLOp, "execute {op.sqltext}"),
+]
+
+
+def flatten(container: Any) -> list[Step]:
+    """Return the operations of an Alembic container, one step each."""
+    steps: list[Step] = []
+    for op in container.ops:
+        steps.extend(flatten(op) if isinstance(op, ops.OpContainer) else [Step(op)])
+    return steps

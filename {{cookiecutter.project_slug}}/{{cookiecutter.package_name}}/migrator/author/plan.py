@@ -1,0 +1,133 @@
+"""The pending migrations and the SQL they will run; nothing is changed.
+
+On SQLite they really run, on a throwaway copy of the schema without rows, because what is sent
+depends on what is there. For servers Alembic writes the SQL without a connection.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event
+
+from .. import MigratorError, schema, scratch
+
+_OWN = re.compile(rf"(SELECT|PRAGMA|BEGIN|\w+ (INTO |FROM )?{schema.VERSION_TABLE})\b", re.I)
+
+
+@dataclass
+class Planned:
+    """One pending revision: the statements it sends, and on SQLite the way each change took."""
+
+    revision: str
+    message: str
+    statements: list[str] = field(default_factory=list)
+    ways: list[str] = field(default_factory=list)
+
+
+def pending(script: ScriptDirectory, connection: Connection) -> list[Planned]:
+    """Return the revisions that the database behind *connection* lacks, in their order.
+
+    :param connection: to the real database; it is only read.
+    :raises MigratorError: where a revision cannot run, or reads rows and so has no SQL to show.
+    """
+    heads = MigrationContext.configure(connection).get_current_heads()
+    steps = script._upgrade_revs("heads", heads)  # type: ignore[arg-type]  # Alembic gives it so
+    planned = [Planned(str(step.info.up_revision_id), step.doc or "") for step in steps]
+    if planned and connection.dialect.name == "sqlite":
+        _run_on_copy(script, connection, planned)
+    elif planned:
+        _offline(script, connection, heads, planned)
+    return planned
+
+
+def _run_on_copy(script: ScriptDirectory, connection: Connection, planned: list[Planned]) -> None:
+    with scratch.empty(scratch.Source("sqlite")) as copy:
+        _copy_schema(connection, copy)
+        for plan in planned:
+            with _recorded(copy, plan.statements):
+                scratch.upgrade(script, copy, plan.revision)
+
+
+def _copy_schema(connection: Connection, copy: Connection) -> None:
+    """Make the objects of *connection*'s schema in *copy*, and note its revisions there."""
+    shadows = {
+        row[1] for row in connection.exec_driver_sql("PRAGMA table_list") if row[2] == "shadow"
+    }
+    query = (
+        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type = 'view', rowid"
+    )
+    rows = connection.exec_driver_sql(query).all()
+    driver: Any = copy.connection.driver_connection
+    for name, sql in rows:
+        if name not in shadows and not name.startswith("sqlite_"):
+            driver.execute(sql)
+    if connection.dialect.has_table(connection, schema.VERSION_TABLE):
+        for (version,) in connection.exec_driver_sql(f"SELECT * FROM {schema.VERSION_TABLE}"):
+            driver.execute(f"INSERT INTO {schema.VERSION_TABLE} VALUES (?)", (version,))
+
+
+@contextmanager
+def _recorded(connection: Connection, statements: list[str]) -> Iterator[None]:
+    def note(_: Any, __: Any, statement: str, *args: Any) -> None:
+        if not _OWN.match(statement):
+            statements.append(statement.strip())
+
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", note)
+
+
+def _offline(
+    script: ScriptDirectory, connection: Connection, heads: tuple[str, ...], planned: list[Planned]
+) -> None:
+    for plan in planned:
+        output = io.StringIO()
+        try:
+            _write_sql(script, connection, heads, plan.revision, output)
+        except MigratorError:
+            raise
+        except Exception as error:
+            raise MigratorError(
+                f"Revision {plan.revision} reads the database, so its SQL cannot be shown before "
+                f"it runs: {scratch.reason(error)}. Try it on a copy."
+            ) from error
+        heads = (plan.revision,)
+        statements = (part.strip() for part in output.getvalue().split(";\n\n"))
+        plan.statements += [
+            statement
+            for statement in (re.sub(r"(?m)^--.*\n", "", part).strip() for part in statements)
+            if statement and not _OWN.match(statement)
+        ]
+
+
+def _write_sql(
+    script: ScriptDirectory,
+    connection: Connection,
+    heads: tuple[str, ...],
+    revision: str,
+    output: io.StringIO,
+) -> None:
+    def steps(current: Any, _: MigrationContext) -> Any:
+        return script._upgrade_revs(revision, current)
+
+    options = {
+        "as_sql": True,
+        "fn": steps,
+        "output_buffer": output,
+        "script": script,
+        "starting_rev": heads,
+        "literal_binds": True,
+    }
+    with scratch.quiet():
+        context = MigrationContext.configure(dialect=connection.dialect, opts=options)
+        with Operations.context(context):
+            context.run_migrations()

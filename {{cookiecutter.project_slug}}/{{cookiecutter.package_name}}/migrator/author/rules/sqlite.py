@@ -1,0 +1,120 @@
+"""Rules for SQLite: what it cannot hold, and what would undo the safety of the rest."""
+
+import copy
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
+from alembic.operations import ops
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+
+from ... import portable
+from ..finding import Guard, Step, Verdict
+from . import Hit, Project, rule
+
+
+@rule(
+    "not-on-sqlite",
+    ["sqlite"],
+    Verdict.STRIP,
+    what="{subject} needs {detail}, which SQLite does not have.",
+    cost="The revision would fail there.",
+    remedy="It is left out on SQLite; the other databases get it.",
+)
+def not_on_sqlite(step: Step, project: Project) -> Iterator[Hit]:
+    """Guard what SQLite cannot hold by dialect; take it out of what it can hold."""
+    op = step.op
+    if isinstance(op, ops.CreateTableCommentOp | ops.DropTableCommentOp):
+        yield Hit(op.table_name, "a comment", [Step(op, Guard.NOT_SQLITE)])
+    elif isinstance(op, ops.AlterColumnOp) and op.modify_comment is not False:
+        yield Hit(step.subject, "a comment", _without_comment(step))
+    elif isinstance(op, CreateExcludeConstraintOp) or _drops_exclusion(op):
+        yield Hit(step.subject, "an exclusion constraint", [Step(op, Guard.POSTGRESQL)])
+    elif isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
+        reason = portable.only_postgresql(op.to_index())
+        if reason:
+            yield Hit(step.subject, reason, [Step(op, Guard.POSTGRESQL)])
+    elif isinstance(op, ops.CreateTableOp):
+        exclusions = [item for item in op.columns if isinstance(item, ExcludeConstraint)]
+        if exclusions:
+            names = ", ".join(str(item.name) for item in exclusions)
+            yield Hit(names, "an exclusion constraint", _exclusions_apart(op, exclusions))
+
+
+def _drops_exclusion(op: Any) -> bool:
+    reverse = getattr(op, "_reverse", None)
+    return isinstance(reverse, CreateExcludeConstraintOp)
+
+
+def _without_comment(step: Step) -> list[Step]:
+    comment, rest = copy.copy(step.op), copy.copy(step.op)
+    comment.modify_type = comment.modify_nullable = comment.modify_name = None
+    comment.modify_server_default = False
+    rest.modify_comment = False
+    guarded = Step(comment, Guard.NOT_SQLITE)
+    return [Step(rest), guarded] if rest.has_changes() else [guarded]
+
+
+def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Step]:
+    table = copy.copy(op)
+    table.columns = [item for item in op.columns if not isinstance(item, ExcludeConstraint)]
+    # The operation's own table carries the constraints too, attached to it.
+    made = op.to_table()
+    attached = [item for item in made.constraints if isinstance(item, ExcludeConstraint)]
+    after = [CreateExcludeConstraintOp.from_constraint(item) for item in attached]
+    return [Step(table), *(Step(item, Guard.POSTGRESQL) for item in after)]
+
+
+@rule(
+    "partial-index",
+    ["sqlite", "mysql"],
+    Verdict.REWRITE,
+    what="{subject} has its condition for PostgreSQL alone.",
+    cost="Elsewhere it would become a full index, and a unique one would refuse good rows.",
+    remedy="{detail}",
+)
+def partial_index(step: Step, project: Project) -> Iterator[Hit]:
+    """Give the condition to SQLite too; MySQL and MariaDB have no partial indexes."""
+    op = step.op
+    if not isinstance(op, ops.CreateIndexOp) or op.kw.get("postgresql_where") is None:
+        return
+    if "mysql" in project.databases and op.unique:
+        remedy = "MySQL and MariaDB have no partial index: say the rule in another way there."
+        yield Hit(step.subject, remedy, verdict=Verdict.STOP)
+    if "sqlite" in project.databases:
+        where = op.kw["postgresql_where"]
+        if op.kw.setdefault("sqlite_where", where) is where:
+            yield Hit(step.subject, "SQLite gets the same condition (sqlite_where).", [step])
+
+
+_FOREIGN = re.compile(r"\s*(ALTER\s+TABLE|PRAGMA|VACUUM|COMMENT\s+ON|CREATE\s+EXTENSION)", re.I)
+
+
+@rule(
+    "raw-sql",
+    ["sqlite"],
+    Verdict.STOP,
+    what="Raw SQL: {detail}.",
+    cost="On SQLite it fails, or it undoes what makes the revision safe.",
+    remedy="Use Alembic's operation, or guard it: "
+    'if op.get_context().dialect.name == "postgresql":',
+)
+def raw_sql(step: Step, project: Project) -> Iterator[Hit]:
+    """Refuse raw SQL that alters a table, sets a pragma or speaks another database's words."""
+    if isinstance(step.op, ops.ExecuteSQLOp) and _FOREIGN.match(str(step.op.sqltext)):
+        yield Hit("the database", " ".join(str(step.op.sqltext).split())[:60])
+
+
+@rule(
+    "batch-options",
+    ["sqlite"],
+    Verdict.REWRITE,
+    what='The batch on {subject} says recreate="always".',
+    cost="Alembic would rebuild the table from what it reflects, and lose the rest.",
+    remedy="The option is left out; the table is rebuilt where it has to be.",
+)
+def batch_options(step: Step, project: Project) -> Iterator[Hit]:
+    """Take the options away that force Alembic's own rebuild."""
+    return
+    yield

@@ -1,0 +1,148 @@
+"""The file of a revision: the text of its operations, the checklist in its docstring, its format.
+
+The text is what was tried on the throwaway databases, letter by letter: :func:`body` makes it
+once, and :class:`Written` carries it into Alembic's template.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _repr_type, render_op
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from alembic.script import write_hooks
+
+from .. import scratch
+from .finding import NAMES, Finding, Step
+
+
+class Written(ops.MigrateOperation):
+    """Operations whose text is made already."""
+
+    def __init__(self, text: str, diffs: list[Any]) -> None:
+        self.text = text
+        self.diffs = diffs
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """Return what Alembic's own check shows."""
+        return tuple(self.diffs)
+
+
+@renderers.dispatch_for(Written)
+def _render_written(_: AutogenContext, op: Written) -> str:
+    return op.text
+
+
+@renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)
+def _render_primary_key(context: AutogenContext, op: ops.CreatePrimaryKeyOp) -> str:
+    # Alembic has no renderer for it: its autogenerate never makes one.
+    prefix = "batch_op." if context._has_batch else "op."
+    table = "" if context._has_batch else f", {op.table_name!r}"
+    return f"{prefix}create_primary_key({op.constraint_name!r}{table}, {list(op.columns)!r})"
+
+
+def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str]]:
+    """Return the Python text of *steps*, plain Alembic, and the import lines that it needs."""
+    autogen = AutogenContext(context, opts=_options(context), autogenerate=False)
+    autogen.opts["render_item"] = _importing(context.opts.get("render_item"), autogen.imports)
+    parts = []
+    for (guard, table), group in groupby(steps, key=lambda step: (step.guard, step.table)):
+        text = _group(list(group), table, autogen)
+        if guard:
+            condition = f"if op.get_context().dialect.name {guard.value}:\n"
+            text = condition + textwrap.indent(text, "    ")
+        parts.append(text)
+    return "\n\n".join(parts), set(autogen.imports)
+
+
+def _options(context: MigrationContext) -> dict[str, Any]:
+    defaults = {
+        "sqlalchemy_module_prefix": "sa.",
+        "alembic_module_prefix": "op.",
+        "user_module_prefix": None,
+    }
+    return {**defaults, **context.opts, "render_as_batch": True}
+
+
+def _importing(own: Any, imports: set[str]) -> Any:
+    """Wrap the project's *own* render_item so that every type comes with its import."""
+
+    def render_item(kind: str, item: Any, context: AutogenContext) -> Any:
+        rendered = own(kind, item, context) if own else False
+        if rendered is not False or kind != "type":
+            return rendered
+        module = type(item).__module__
+        dialect = re.match(r"sqlalchemy\.dialects\.(\w+)", module)
+        if dialect:
+            # Alembic asks the database at hand, which knows its own types alone.
+            imports.add(f"from sqlalchemy.dialects import {dialect[1]}")
+            text = _impl(dialect[1]).render_type(item, context) or f"{dialect[1]}.{item!r}"
+            for name, variant in item._variant_mapping.items():
+                text += f".with_variant({_repr_type(variant, context)}, {name!r})"
+            return text
+        if not module.startswith("sqlalchemy."):
+            imports.add(f"import {module}")
+        return False
+
+    return render_item
+
+
+@cache
+def _impl(dialect: str) -> Any:
+    with scratch.quiet():
+        return MigrationContext.configure(dialect_name=dialect).impl
+
+
+def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str:
+    if table is None:
+        return "\n".join(_lines(step, autogen) for step in steps)
+    schema = getattr(steps[0].op, "schema", None) or getattr(steps[0].op, "kw", {}).get(
+        "source_schema"
+    )
+    with autogen._within_batch():
+        inner = "\n".join(_lines(step, autogen) for step in steps)
+    arguments = f'"{table}"' + (f', schema="{schema}"' if schema else "")
+    head = f"with op.batch_alter_table({arguments}) as batch_op:\n"
+    return head + textwrap.indent(inner, "    ")
+
+
+def _lines(step: Step, autogen: AutogenContext) -> str:
+    lines = "\n".join(render_op(autogen, step.op)).splitlines()
+    return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])
+
+
+def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Sequence[str]) -> str:
+    """Return the checklist as a reviewer reads it in the file."""
+    lines = [f"Reviewed for {', '.join(NAMES[kind] for kind in databases)}.", ""]
+    for step in steps:
+        where = f" ({step.guard.words})" if step.guard else ""
+        lines.append(f"- {step}{where}")
+    if findings:
+        lines += ["", "Checklist:", ""]
+    for finding in findings:
+        wrapped = textwrap.wrap(str(finding), 96, initial_indent="- ", subsequent_indent="  ")
+        lines += wrapped
+    return "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
+
+
+@write_hooks.register("migrator")
+def tidy(path: str, options: dict[str, Any]) -> None:
+    """Take Alembic's comments out of the file at *path* and format it with ruff where it is."""
+    file = Path(path)
+    text = re.sub(r"(?m)^ *# ###.*\n", "", file.read_text(encoding="utf-8"))
+    file.write_text(re.sub(r"[ \t]+$", "", text, flags=re.M), encoding="utf-8")
+    beside = Path(sys.executable).with_name("ruff")
+    ruff = shutil.which("ruff", path=beside.parent) or shutil.which("ruff")
+    if ruff:
+        for arguments in (["check", "--fix-only", "--select=I"], ["format"]):
+            subprocess.run([ruff, *arguments, "--quiet", path], check=False)

