@@ -43,9 +43,8 @@ def connect(path: Path | str, *, foreign_keys: bool = False) -> sqlite3.Connecti
     return connection
 
 
-@contextmanager
-def private(path: Path, *, foreign_keys: bool = False) -> Iterator[MigrationContext]:
-    """Open the file as migrations do: one transaction, begun by us, foreign keys off."""
+def private_engine(path: Path) -> sa.Engine:
+    """Return an engine as migrations need it: transactions begun by us, foreign keys off."""
     engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool)
 
     @sa.event.listens_for(engine, "connect")
@@ -58,7 +57,13 @@ def private(path: Path, *, foreign_keys: bool = False) -> Iterator[MigrationCont
     def _(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    with engine.connect() as connection:
+    return engine
+
+
+@contextmanager
+def private(path: Path, *, foreign_keys: bool = False) -> Iterator[MigrationContext]:
+    """Migrate as here: in one transaction of such an engine, whatever the application's is."""
+    with private_engine(path).connect() as connection:
         context = MigrationContext.configure(connection, opts={"transactional_ddl": True})
         with context.begin_transaction():
             yield context
