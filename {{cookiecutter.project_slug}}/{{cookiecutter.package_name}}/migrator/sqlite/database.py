@@ -1,0 +1,154 @@
+"""What the engine asks of a SQLite connection, and what this SQLite can do."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from .. import MigratorError
+from .create_table import Table, parse
+from .tokens import fold, quote
+
+Rows = Callable[[str], object]
+
+
+class Database:
+    """One schema (``main``, or an attached database) of one connection.
+
+    :raises MigratorError: where *schema* is not attached: SQLite has no schemas of its own.
+    """
+
+    def __init__(self, connection: Connection, schema: str | None = None) -> None:
+        self.connection = connection
+        self.schema = schema or "main"
+        attached = [fold(row[1]) for row in self.rows("PRAGMA database_list")]
+        if fold(self.schema) not in [*attached, "main"]:
+            raise MigratorError(
+                f'SQLite has no schemas, and no database "{schema}" is attached here: guard '
+                f"the operation with `if op.get_context().dialect.name != 'sqlite'`."
+            )
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows, none where it has none."""
+        result = self.connection.exec_driver_sql(sql, parameters)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+    def changed(self, sql: str) -> int:
+        """Run one statement that changes rows and return how many."""
+        return self.connection.exec_driver_sql(sql).rowcount
+
+    @property
+    def library(self) -> Capabilities:
+        """What the SQLite under this connection can do."""
+        return _capabilities(self.connection.dialect.dbapi)
+
+    @property
+    def driver(self) -> Any:
+        """The driver's own connection."""
+        return self.connection.connection.dbapi_connection
+
+    def name(self, name: str) -> str:
+        """Return *name*, quoted and with its schema."""
+        return f"{quote(self.schema)}.{quote(name)}"
+
+    def pragma(self, pragma: str, argument: str | None = None) -> list[tuple[Any, ...]]:
+        """Run a PRAGMA on this schema."""
+        suffix = "" if argument is None else f"({quote(argument)})"
+        return self.rows(f"PRAGMA {quote(self.schema)}.{pragma}{suffix}")
+
+    def objects(self, kind: str, table: str | None = None) -> dict[str, str]:
+        """Return name and text of the tables, indexes, triggers or views, in their order."""
+        sql = f"SELECT name, sql, tbl_name FROM {quote(self.schema)}.sqlite_master"
+        found = self.rows(f"{sql} WHERE type = ? AND sql IS NOT NULL ORDER BY rowid", kind)
+        return {n: text for n, text, of in found if table is None or fold(of) == fold(table)}
+
+    def table(self, name: str) -> Table:
+        """Read the table of this *name*.
+
+        :raises MigratorError: where there is none, or its text cannot be read.
+        """
+        tables = self.objects("table")
+        for found, text in tables.items():
+            if fold(found) == fold(name):
+                return parse(text)
+        there = ", ".join(sorted(n for n in tables if not n.startswith("sqlite_"))) or "none"
+        raise MigratorError(f'There is no table "{name}" in this database; its tables: {there}.')
+
+    def foreign_keys_on(self) -> bool:
+        return bool(self.rows("PRAGMA foreign_keys")[0][0])
+
+    def writable_schema(self) -> bool:
+        """Whether this build and connection allow the schema's text to be written."""
+        self.rows("PRAGMA writable_schema = ON")
+        try:
+            self.rows(f"UPDATE {quote(self.schema)}.sqlite_master SET sql = sql WHERE 0")
+        except DBAPIError:
+            return False
+        finally:
+            self.rows("PRAGMA writable_schema = OFF")
+        return True
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo everything inside when an exception leaves it."""
+        self.rows("SAVEPOINT migrator")
+        try:
+            yield
+        except BaseException:
+            self.rows("ROLLBACK TO migrator")
+            self.rows("RELEASE migrator")
+            raise
+        self.rows("RELEASE migrator")
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Statements that newer versions of SQLite have, found out by trying them."""
+
+    set_not_null: bool = False
+    add_check: bool = False
+    drop_check: bool = False
+    drop_foreign_key: bool = False
+    #: A stored NULL stays NULL under a new default (not so where SQLITE_ENABLE_NULL_TRIM is set).
+    stores_nulls: bool = True
+
+
+def probe(run: Rows, options: Sequence[str] = ()) -> Capabilities:
+    """Try SQLite's newer statements with *run* on an empty database in memory."""
+
+    def can(*statements: str) -> bool:
+        run("SAVEPOINT probe")
+        try:
+            for statement in statements:
+                run(statement)
+        except Exception:  # each driver has its own
+            return False
+        else:
+            return True
+        finally:
+            run("ROLLBACK TO probe")
+
+    table = "CREATE TABLE t (a, CONSTRAINT k CHECK (a), CONSTRAINT f FOREIGN KEY (a) REFERENCES t)"
+    return Capabilities(
+        set_not_null=can(table, "ALTER TABLE t ALTER COLUMN a SET NOT NULL"),
+        add_check=can(table, "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)"),
+        drop_check=can(table, "ALTER TABLE t DROP CONSTRAINT k"),
+        drop_foreign_key=can(table, "ALTER TABLE t DROP CONSTRAINT f"),
+        stores_nulls="ENABLE_NULL_TRIM" not in options,
+    )
+
+
+@functools.cache
+def _capabilities(dbapi: Any) -> Capabilities:
+    memory = dbapi.connect(":memory:", isolation_level=None)
+    try:
+        options = [row[0] for row in memory.execute("PRAGMA compile_options")]
+        return probe(memory.execute, options)
+    finally:
+        memory.close()

@@ -1,0 +1,186 @@
+"""Edits of one CREATE TABLE statement: a :class:`Table` goes in, another comes out.
+
+Every byte that an edit does not name is kept, comments and layout included. What comes out has
+been read again, so that a text which SQLite could not read never leaves this module.
+"""
+
+import re
+from collections.abc import Sequence
+
+from .create_table import Column, Constraint, CreateTableError, Table, parse
+from .tokens import fold, scan
+
+Cut = tuple[int, int, str]
+
+
+def _splice(table: Table, *cuts: Cut) -> Table:
+    text = table.text
+    for start, end, new in sorted(cuts, reverse=True):
+        text = text[:start] + new + text[end:]
+    return parse(text)
+
+
+def _column(table: Table, name: str) -> Column:
+    column = table.column(name)
+    if column is None:
+        there = ", ".join(c.name for c in table.columns)
+        raise CreateTableError(f'Table "{table.name}" has no column "{name}", only: {there}.')
+    return column
+
+
+def _separator(table: Table) -> str:
+    """What stands between two definitions of this table, so that a new one looks like them."""
+    items = [*table.columns, *table.constraints]
+    between = table.text[items[-2].end : items[-1].start] if len(items) > 1 else ""
+    return between if re.fullmatch(r"\s*,\s*", between) else ", "
+
+
+def _remove_item(table: Table, item: Column | Constraint) -> Table:
+    tokens = scan(table.text)
+    before = next(t for t in reversed(tokens) if t.end <= item.start)
+    after = next(t for t in tokens if t.start >= item.end)
+    cuts = [(item.start, item.end, "")]
+    gap = (before.end, item.start, "")
+    if before.key == ",":
+        cuts.append((before.start, before.end, ""))
+    elif after.key == ",":
+        cuts.append((after.start, after.end, ""))
+        following = next(t for t in tokens if t.start >= after.end)
+        gap = (after.end, following.start, "")
+    if table.text[gap[0] : gap[1]].isspace():
+        cuts.append(gap)
+    return _splice(table, *cuts)
+
+
+def _remove_inline(table: Table, item: Constraint) -> Cut:
+    space = len(table.text[: item.start]) - len(table.text[: item.start].rstrip())
+    before = table.text[: item.start - space].rsplit("\n", 1)[-1]
+    # A comment that runs to the end of its line needs that end.
+    return (item.start - (0 if "--" in before else space), item.end, "")
+
+
+def add_column(
+    table: Table, definition: str, *, before: str | None = None, after: str | None = None
+) -> Table:
+    """Add a column, last among the columns or beside another."""
+    separator = _separator(table)
+    if before is not None:
+        place = _column(table, before).start
+        return _splice(table, (place, place, definition + separator))
+    place = (_column(table, after) if after is not None else table.columns[-1]).end
+    return _splice(table, (place, place, separator + definition))
+
+
+def drop_column(table: Table, name: str) -> Table:
+    """Drop a column's definition, and nothing else that may name it."""
+    if len(table.columns) == 1:
+        raise CreateTableError(
+            f'Column "{name}" is the only one of table "{table.name}": drop the table instead.'
+        )
+    return _remove_item(table, _column(table, name))
+
+
+def add_constraint(table: Table, definition: str) -> Table:
+    """Add a constraint of the table, last."""
+    place = [*table.columns, *table.constraints][-1].end
+    return _splice(table, (place, place, _separator(table) + definition))
+
+
+def drop_constraint(table: Table, constraint: Constraint) -> Table:
+    """Drop a constraint, the table's or a column's."""
+    if constraint.inline:
+        return _splice(table, _remove_inline(table, constraint))
+    return _remove_item(table, constraint)
+
+
+def set_type(table: Table, name: str, type_: str) -> Table:
+    """Give a column another declared type."""
+    column = _column(table, name)
+    if column.type:
+        return _splice(table, (column.type_end - len(column.type), column.type_end, type_))
+    return _splice(table, (column.name_end, column.name_end, " " + type_))
+
+
+def set_not_null(table: Table, name: str, not_null: bool) -> Table:
+    """Add NOT NULL to a column, or take it away."""
+    column = _column(table, name)
+    unwanted = [c for c in column.constraints if c.kind in ("null", "notnull")]
+    if not_null and column.not_null:
+        return table
+    cuts = [_remove_inline(table, c) for c in unwanted]
+    if not_null:
+        cuts.append((column.end, column.end, " NOT NULL"))
+    return _splice(table, *cuts)
+
+
+def _set_one(table: Table, name: str, kind: str, text: str | None, *, last: bool) -> Table:
+    """Replace, add or drop the one constraint of this kind that a column has."""
+    column = _column(table, name)
+    found = [c for c in column.constraints if c.kind == kind]
+    cuts = [_remove_inline(table, c) for c in found]
+    if text is not None and found:
+        cuts[-1] = (found[-1].start, found[-1].end, text)
+    elif text is not None:
+        place = column.end if last else column.type_end
+        cuts.append((place, place, " " + text))
+    return _splice(table, *cuts)
+
+
+def set_default(table: Table, name: str, default: str | None) -> Table:
+    """Give a column this default, or none."""
+    text = None if default is None else f"DEFAULT {default}"
+    return _set_one(table, name, "default", text, last=False)
+
+
+def set_collation(table: Table, name: str, collation: str | None) -> Table:
+    """Give a column this collation, or SQLite's own."""
+    text = None if collation is None else f"COLLATE {collation}"
+    return _set_one(table, name, "collate", text, last=False)
+
+
+def set_generated(table: Table, name: str, generated: str | None) -> Table:
+    """Make a column a generated one, ``GENERATED ALWAYS AS (…)``, or an ordinary one."""
+    return _set_one(table, name, "generated", generated, last=True)
+
+
+def set_autoincrement(table: Table) -> Table:
+    """Make the one INTEGER column of the primary key AUTOINCREMENT, which stands inline only."""
+    if table.autoincrement:
+        return table
+    alias = table.rowid_alias
+    key = next((c for c in table.every_constraint() if c.kind == "primary"), None)
+    if alias is None or key is None:
+        raise CreateTableError(f'Table "{table.name}" has no INTEGER PRIMARY KEY to count up.')
+    name = table.text[key.start : key.end].split("PRIMARY", 1)[0] if key.name else ""
+    table = drop_constraint(table, key)
+    place = _column(table, alias).end
+    return _splice(table, (place, place, f" {name}PRIMARY KEY AUTOINCREMENT"))
+
+
+def set_options(table: Table, options: Sequence[str]) -> Table:
+    """Add options such as STRICT and WITHOUT ROWID after the closing parenthesis."""
+    missing = [option for option in options if option not in table.options]
+    if not missing:
+        return table
+    last = [t for t in scan(table.text) if t.key != ";"][-1]
+    comma = ", " if table.options else " "
+    return _splice(table, (last.end, last.end, comma + ", ".join(missing)))
+
+
+def reorder(table: Table, order: Sequence[str]) -> Table:
+    """Put the columns in this order; what stands between the definitions stays in its place."""
+    columns = [_column(table, name) for name in order]
+    if {fold(c.name) for c in columns} != {fold(c.name) for c in table.columns}:
+        raise CreateTableError(f'The order of the columns of "{table.name}" leaves some out.')
+    return _splice(
+        table,
+        *(
+            (slot.start, slot.end, table.text[column.start : column.end])
+            for slot, column in zip(table.columns, columns, strict=True)
+        ),
+    )
+
+
+def create_as(table: Table, name: str) -> str:
+    """Return the statement that makes this table under another, quoted, name."""
+    return f"CREATE TABLE {name}{table.text[table.name_end :]}"

@@ -1,0 +1,178 @@
+"""Finds the constraint that a name means, on a table where it may stand without one.
+
+Migration files name constraints as the server named them. SQLite gives no names: a constraint
+asked for by name that stands unnamed is found by what a naming convention, PostgreSQL or MySQL
+would have called it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import MigratorError, naming
+from .create_table import Constraint, Table
+from .tokens import fold, names_in, normal
+
+KINDS = ("primary", "unique", "check", "foreignkey")
+
+
+class NoSuchConstraint(MigratorError):
+    """None of a table's constraints is meant by a name."""
+
+
+def describe(constraint: Constraint) -> str:
+    """Say in a few words which constraint this is."""
+    name = f'"{constraint.name}" ' if constraint.name else ""
+    what = dict(zip(KINDS, ("PRIMARY KEY", "UNIQUE", "CHECK", "FOREIGN KEY"), strict=True))
+    of = constraint.expression if constraint.kind == "check" else ", ".join(constraint.columns)
+    to = f" to {constraint.referred_table}" if constraint.referred_table else ""
+    return f"{name}{what[constraint.kind]} ({of}){to}"
+
+
+def find(
+    table: Table,
+    name: str | None,
+    kind: str | None,
+    conventions: Sequence[Mapping[str, Any]] = (),
+    said: Sequence[sa.Constraint] = (),
+) -> Constraint:
+    """Return the constraint of *table* that *name* means.
+
+    :param name: as a server named it; None where only one of this kind can be meant.
+    :param kind: one of :data:`KINDS`, None for any.
+    :param conventions: naming conventions of SQLAlchemy's to try besides this project's own.
+    :param said: constraints that the migration itself says are there, under their names.
+    :raises NoSuchConstraint: if none is meant, with a list of what is there.
+    :raises MigratorError: if more than one may be meant.
+    """
+    there = [c for c in table.every_constraint() if c.kind in KINDS]
+    pool = [c for c in there if kind in (None, c.kind)]
+    found = pool
+    if name is not None:
+        found = [c for c in pool if c.name and fold(c.name) == fold(name)]
+        if not found:
+            called = dict(_called(table, [naming.convention, *conventions]))
+            unnamed = [c for c in pool if c.name is None]
+            found = [c for c in unnamed if fold(name) in called[there.index(c)]]
+            found = found or [c for c in unnamed if any(_same(c, s, name) for s in said)]
+            # The table may have had another name when PostgreSQL gave the constraint its own.
+            found = found or [c for c in unnamed if fold(name).endswith(_tail(c))]
+    if len(found) == 1:
+        return found[0]
+    asked = f'"{name}"' if name is not None else f"a {kind or 'constraint'} without a name"
+    listed = "; ".join(map(describe, there)) or "no constraint at all"
+    if found:
+        which = "; ".join(map(describe, found))
+        raise MigratorError(
+            f'Table "{table.name}": {asked} may be any of these: {which}. Say which, by a name.'
+        )
+    raise NoSuchConstraint(f'Table "{table.name}" has no {asked}. It has: {listed}.')
+
+
+def _same(constraint: Constraint, said: sa.Constraint, name: str) -> bool:
+    if str(said.name) != name:
+        return False
+    if isinstance(said, sa.CheckConstraint):
+        return constraint.kind == "check" and same_text(constraint, said)
+    kinds = {
+        "primary": sa.PrimaryKeyConstraint,
+        "unique": sa.UniqueConstraint,
+        "foreignkey": sa.ForeignKeyConstraint,
+    }
+    own = [fold(c) for c in constraint.columns]
+    return isinstance(said, kinds.get(constraint.kind, sa.CheckConstraint)) and own == [
+        fold(c.name)
+        for c in said.columns  # type: ignore[attr-defined]
+    ]
+
+
+def same_text(constraint: Constraint, said: sa.CheckConstraint) -> bool:
+    """Whether a CHECK says what *said* does."""
+    text = str(said.sqltext.compile(compile_kwargs={"literal_binds": True, "include_table": False}))
+    return normal(constraint.expression) == normal(text)
+
+
+def _called(
+    table: Table, conventions: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[int, set[str]]]:
+    """Yield, for every constraint's number, what it would be called, folded."""
+    taken: set[str] = set()
+    counts = dict.fromkeys(KINDS, 0)
+    there = [c for c in table.every_constraint() if c.kind in KINDS]
+    for number, constraint in enumerate(there):
+        names = {_by_convention(table, constraint, c) for c in conventions}
+        if constraint.name is None:
+            counts[constraint.kind] += 1
+            names |= _by_postgresql(table, constraint, taken)
+            names |= _by_mysql(table, constraint, counts[constraint.kind], taken)
+        yield number, {fold(name) for name in names if name}
+
+
+def _by_convention(
+    table: Table, constraint: Constraint, convention: Mapping[str, Any]
+) -> str | None:
+    made: Any
+    if constraint.kind == "check":
+        made = sa.CheckConstraint(sa.text(constraint.expression.replace(":", r"\:")))
+    elif constraint.kind == "foreignkey":
+        to = constraint.referred_columns or constraint.columns
+        target = [f"{constraint.referred_table}.{column}" for column in to]
+        made = sa.ForeignKeyConstraint(constraint.columns, target)
+    else:
+        made = (sa.UniqueConstraint if constraint.kind == "unique" else sa.PrimaryKeyConstraint)(
+            *constraint.columns
+        )
+    columns = [sa.Column(c.name, sa.types.NullType()) for c in table.columns]
+    metadata = sa.MetaData(naming_convention=dict(convention))
+    try:
+        sa.Table(table.name, metadata, *columns).append_constraint(made)
+    except (sa.exc.SQLAlchemyError, IndexError, KeyError):
+        return None  # a convention that cannot name this one
+    return made.name if isinstance(made.name, str) else None
+
+
+def _by_postgresql(table: Table, constraint: Constraint, taken: set[str]) -> set[str]:
+    """PostgreSQL's ChooseConstraintName: table, columns and what it is, then a number."""
+    if constraint.kind == "primary":
+        return {_fitted(table.name, "", "pkey")}
+    label = {"unique": "key", "check": "check", "foreignkey": "fkey"}[constraint.kind]
+    columns = list(constraint.columns)
+    if constraint.kind == "check":
+        used = names_in(constraint.expression)
+        columns = [c.name for c in table.columns if fold(c.name) in used]
+        columns = columns if len(columns) == 1 else []
+    name = _fitted(table.name, "_".join(columns), label)
+    number = 0
+    while f"{name}{number or ''}" in taken:
+        number += 1
+    taken.add(f"{name}{number or ''}")
+    return {f"{name}{number or ''}"}
+
+
+def _fitted(one: str, two: str, label: str) -> str:
+    """PostgreSQL's makeObjectName: the longer of two parts is shortened until all fit."""
+    room = naming.LONGEST - len(label) - 1 - bool(two)
+    while len(one) + len(two) > room:
+        one, two = (one[:-1], two) if len(one) > len(two) else (one, two[:-1])
+    return "_".join(filter(None, (one, two, label)))
+
+
+def _tail(constraint: Constraint) -> str:
+    label = {"unique": "key", "foreignkey": "fkey"}.get(constraint.kind, "")
+    return fold("_".join(["", *constraint.columns, label])) if label else "no such name"
+
+
+def _by_mysql(table: Table, constraint: Constraint, number: int, taken: set[str]) -> set[str]:
+    if constraint.kind == "primary":
+        return {"PRIMARY"}
+    if constraint.kind == "foreignkey":
+        return {f"{table.name}_ibfk_{number}"}
+    if constraint.kind == "check":
+        return {f"{table.name}_chk_{number}", f"CONSTRAINT_{number}"}
+    name, again = constraint.columns[0], 1
+    while f"mysql {name}{f'_{again}' if again > 1 else ''}" in taken:
+        again += 1
+    name = f"{name}{f'_{again}' if again > 1 else ''}"
+    taken.add(f"mysql {name}")
+    return {name}
