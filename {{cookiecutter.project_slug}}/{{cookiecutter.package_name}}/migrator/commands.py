@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 from flask_migrate.cli import db as group
-from sqlalchemy import URL
+from sqlalchemy import URL, MetaData
 
 from . import MigratorError
 from .apply import connection as connections
@@ -39,6 +39,11 @@ def _url() -> URL:
     settings = current_app.config
     url: URL = settings["SQLALCHEMY_ALEMBIC_URI"] or settings["SQLALCHEMY_DATABASE_URI"]
     return url
+
+
+def _metadata() -> MetaData:
+    metadata: MetaData = current_app.extensions["migrate"].db.metadata
+    return metadata
 
 
 def _name_database() -> None:
@@ -91,7 +96,7 @@ def rebuild() -> None:
     _only_development("rebuild")
     config = _config()
     heads = ScriptDirectory.from_config(config).get_heads()
-    metadata = current_app.extensions["migrate"].db.metadata
+    metadata = _metadata()
     rebuilding.rebuild(_url(), metadata, heads)
     current_app.extensions["migrator"]()
     click.echo(
@@ -226,7 +231,7 @@ def verify() -> None:
 def _adopt_rebuilt(script: ScriptDirectory) -> bool:
     from .apply import rebuild as rebuilding
 
-    return rebuilding.adopt_rebuilt(_url(), script)
+    return rebuilding.adopt_rebuilt(_url(), _metadata(), script)
 
 
 def _current() -> frozenset[str]:

@@ -60,7 +60,7 @@ def _drop_everything(connection: Connection) -> None:
     connection.execute(text("SET foreign_key_checks = 1"))
 
 
-def adopt_rebuilt(url: URL, script: ScriptDirectory) -> bool:
+def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool:
     """Stamp a development database that already has the schema of the heads.
 
     ``rebuild`` made it from models that a migration has caught up with since; running that
@@ -77,9 +77,9 @@ def adopt_rebuilt(url: URL, script: ScriptDirectory) -> bool:
         context = MigrationContext.configure(connection)
         is_there = schema.describe(connection)
         at = context.get_current_heads()
-        if not schema.difference(is_there, _of_chain(script, source, at)):
+        if not schema.difference(is_there, _of_chain(script, source, metadata, at)):
             return False
-        if schema.difference(is_there, _of_chain(script, source, "heads")):
+        if schema.difference(is_there, _of_chain(script, source, metadata, "heads")):
             return False
         context._ensure_version_table()
         context.stamp(script, "heads")
@@ -88,7 +88,10 @@ def adopt_rebuilt(url: URL, script: ScriptDirectory) -> bool:
 
 
 def _of_chain(
-    script: ScriptDirectory, source: scratch.Source, revision: str | tuple[str, ...]
+    script: ScriptDirectory,
+    source: scratch.Source,
+    metadata: MetaData,
+    revision: str | tuple[str, ...],
 ) -> schema.Schema:
-    with scratch.from_chain(script, source, revision or "base") as connection:
+    with scratch.from_chain(script, source, revision or "base", metadata=metadata) as connection:
         return schema.describe(connection)
