@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from . import operations_on_constraints, surroundings  # noqa: F401  (they add t
 from .application import answers
 from .features import FEATURES, with_feature
 from .model import Database
-from .operations import OPERATIONS, OutOfBatch
+from .operations import OPERATIONS, Call, OutOfBatch
 from .reader import rows, schema
 
 __all__ = ["FEATURES", "MODES", "OPERATIONS", "Outcome", "connect", "modes", "private", "run"]
@@ -43,9 +44,9 @@ def connect(path: Path | str, *, foreign_keys: bool = False) -> sqlite3.Connecti
     return connection
 
 
-def private_engine(path: Path) -> sa.Engine:
+def private_engine(path: Path, module: ModuleType = sqlite3) -> sa.Engine:
     """Return an engine as migrations need it: transactions begun by us, foreign keys off."""
-    engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool, module=module)
 
     @sa.event.listens_for(engine, "connect")
     def _(connection: Any, record: object) -> None:
@@ -61,9 +62,11 @@ def private_engine(path: Path) -> sa.Engine:
 
 
 @contextmanager
-def private(path: Path, *, foreign_keys: bool = False) -> Iterator[MigrationContext]:
+def private(
+    path: Path, *, foreign_keys: bool = False, module: ModuleType = sqlite3
+) -> Iterator[MigrationContext]:
     """Migrate as here: in one transaction of such an engine, whatever the application's is."""
-    with private_engine(path).connect() as connection:
+    with private_engine(path, module).connect() as connection:
         context = MigrationContext.configure(connection, opts={"transactional_ddl": True})
         with context.begin_transaction():
             yield context
@@ -95,25 +98,40 @@ def modes(operation: str) -> tuple[str, ...]:
     return ("plain",) if operation == "rename_table" else MODES
 
 
-def ask(context: MigrationContext, operation: str, mode: str, before: Database) -> None:
+def ask(
+    context: MigrationContext,
+    operation: str,
+    mode: str,
+    before: Database,
+    call: Call | None = None,
+) -> None:
     """Let Alembic carry the operation out."""
     asked = OPERATIONS[operation]
+    call = call or asked.call
     operations = Operations(context)
     table = before.name("book")
     if mode == "plain":
-        asked.call(OutOfBatch(operations, table), before)
+        call(OutOfBatch(operations, table), before)
         return
     with operations.batch_alter_table(table, **asked.batch_only) as batch:  # type: ignore[arg-type]
-        asked.call(batch, before)
+        call(batch, before)
 
 
 def run(
-    operation: str, feature: str, mode: str, folder: Path, opener: Opener, *, foreign_keys: bool
+    operation: str,
+    feature: str,
+    mode: str,
+    folder: Path,
+    opener: Opener,
+    *,
+    foreign_keys: bool,
+    call: Call | None = None,
 ) -> Outcome:
     """Build the database, ask for the operation and judge what stands there afterwards.
 
     The application holds the file open all the while, with its foreign keys on or off; what it
     sees and what its statements then do has to be the same as in a database made as expected.
+    *call* asks for the operation in other words than the matrix does.
     """
     path = folder / "cell.sqlite"
     path.write_bytes(_aged(feature))
@@ -122,7 +140,7 @@ def run(
         had = (schema(application), rows(application), _texts(application))
         try:
             with opener(path, foreign_keys=foreign_keys) as context:
-                ask(context, operation, mode, before)
+                ask(context, operation, mode, before, call)
         except Exception as error:
             left = (schema(application), rows(application), _texts(application))
             said = f"{type(error).__name__}: {error}"
