@@ -3,6 +3,7 @@ of what was left out."""
 
 import fcntl
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,7 +104,8 @@ def environment_for(bakery: Bakery, shared: Path) -> Callable[[str], Path]:
         with (shared / f"{venv.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (venv / ".installed").exists():
-                copy = bakery.copy(shared / f"for-{venv.name}", database=database, **PLAIN)
+                folder = Path(tempfile.mkdtemp(dir=shared))
+                copy = bakery.copy(folder, database=database, **PLAIN)
                 Project(copy, venv).make("install")
         return venv
 

