@@ -1,7 +1,7 @@
 """A small project: models, a chain of migrations, and the env.py that every project has."""
 
 import itertools
-import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +121,12 @@ class Project:
         """Write a revision as ``flask db new`` does; keywords are the answers as typed."""
         parsed = author.Answers.parse(**answers)
         report = author.new(self.config(), message, answers=parsed)
-        for path in report.paths:  # two in one second would have no order
-            path.rename(path.with_name(f"{next(self._numbers):03}_{path.name}"))
         return report
 
-    def stock(self) -> None:
+    def migrate(self) -> None:
         """Write a revision as ``flask db migrate`` does."""
         config = self.config()
-        config.cmd_opts.autogenerate = True
+        config.cmd_opts = Namespace(autogenerate=True, quiet=True)
         command.revision(config, "stock", autogenerate=True)
 
     def by_hand(self, upgrade: str, downgrade: str = "pass") -> Path:
@@ -173,7 +171,3 @@ class Project:
         """Return the text of the head's file."""
         (head,) = self.script.get_heads()
         return Path(self.script.get_revision(head).path).read_text()
-
-
-def printable(value: Any) -> str:
-    return json.dumps(value, default=str, indent=1)

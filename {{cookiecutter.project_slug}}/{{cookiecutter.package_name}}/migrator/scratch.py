@@ -206,11 +206,11 @@ def upgrade(
     connection: Connection,
     revision: str = "heads",
     metadata: MetaData | None = None,
-) -> None:
+) -> MigrationContext:
     """Run the chain up to *revision* on *connection*, which is a throwaway database's.
 
     ``alembic.command`` cannot be called inside env.py, where this runs: it takes the outer
-    context away. Hence a context of our own.
+    context away. Hence a context of our own, which is returned.
 
     :raises MigratorError: where a revision fails.
     """
@@ -235,6 +235,7 @@ def upgrade(
             f"is nothing to compare the models with: {reason(error)}. Repair that revision first."
         ) from error
     connection.commit()
+    return context
 
 
 def reason(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, event
 
 from .. import MigratorError, schema, scratch
 
-_OWN = re.compile(rf"(SELECT|PRAGMA|BEGIN|\w+ (INTO |FROM )?{schema.VERSION_TABLE})\b", re.I)
+_OWN = re.compile(rf"(SELECT|PRAGMA|BEGIN|[A-Z]+ (INTO |FROM |TABLE )?{schema.VERSION_TABLE})\b", re.I)
 
 
 @dataclass
@@ -52,7 +52,9 @@ def _run_on_copy(script: ScriptDirectory, connection: Connection, planned: list[
         _copy_schema(connection, copy)
         for plan in planned:
             with _recorded(copy, plan.statements):
-                scratch.upgrade(script, copy, plan.revision)
+                context = scratch.upgrade(script, copy, plan.revision)
+            done: Any = context.impl
+            plan.ways += [f"{step.table}: {step.way}" for step in done.steps]
 
 
 def _copy_schema(connection: Connection, copy: Connection) -> None:

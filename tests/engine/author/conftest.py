@@ -1,0 +1,18 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.engine.author.project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project on SQLite, without models and without a chain."""
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def on_both(tmp_path: Path, postgresql: Callable[[], str]) -> Project:
+    """A project for PostgreSQL, developed on SQLite too; the real database is PostgreSQL's."""
+    return Project(tmp_path, url=postgresql(), kinds=("sqlite", "postgresql"))
