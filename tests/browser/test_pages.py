@@ -11,6 +11,8 @@ from urllib.request import urlopen
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.conftest import leave_out
 from tests.support.project import Project
@@ -64,15 +66,22 @@ def wait_for(url: str) -> None:
     raise AssertionError(f"{url} did not answer")
 
 
+def press(browser: webdriver.Chrome, by: str, what: str) -> None:
+    """Press a button or a link, and wait for the page that follows."""
+    page = browser.find_element(By.TAG_NAME, "html")
+    browser.find_element(by, what).click()
+    WebDriverWait(browser, 20).until(staleness_of(page))
+
+
 def test_a_book_is_added_through_the_form(browser: webdriver.Chrome, address: str) -> None:
     browser.get(address)
     assert browser.find_element(By.TAG_NAME, "h1").text == "Welcome to Baked"
-    browser.find_element(By.LINK_TEXT, "The books").click()
+    press(browser, By.LINK_TEXT, "The books")
     assert "No books yet" in browser.page_source
 
     for field, text in {"title": "<b>Solaris</b>", "author": "Lem & Co.", "year": "1961"}.items():
         browser.find_element(By.NAME, field).send_keys(text)
-    browser.find_element(By.TAG_NAME, "button").click()
+    press(browser, By.TAG_NAME, "button")
     cells = [cell.text for cell in browser.find_elements(By.TAG_NAME, "td")]
     assert cells == ["<b>Solaris</b>", "Lem & Co.", "1961", "wanted"]
 
@@ -82,7 +91,7 @@ def test_the_same_book_again_is_refused_in_words(browser: webdriver.Chrome, addr
         browser.get(f"{address}/books")
         browser.find_element(By.NAME, "title").send_keys("Solaris")
         browser.find_element(By.NAME, "author").send_keys("Lem")
-        browser.find_element(By.TAG_NAME, "button").click()
+        press(browser, By.TAG_NAME, "button")
     alert = browser.find_element(By.CSS_SELECTOR, "[role=alert]")
     assert alert.text == "Lem already has a book called Solaris."
     assert len(browser.find_elements(By.CSS_SELECTOR, "tbody tr")) == 1

@@ -20,7 +20,7 @@ class Room(db.Model):
     __tablename__ = "room"
     __table_args__ = (
         Index("ix_room_tags", "tags", postgresql_using="gin"),
-        ExcludeConstraint(("number", "="), name="ex_room_number"),
+        ExcludeConstraint(("number", "="), name="ex_room_number", using="btree"),
         {"comment": "what people sleep in"},
     )
 
