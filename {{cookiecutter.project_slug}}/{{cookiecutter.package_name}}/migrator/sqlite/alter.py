@@ -57,7 +57,7 @@ def shape(table: Table, but: Sequence[str] = (), defaults_of: Sequence[str] = ()
         exact = table.strict or generated or name in map(fold, table.primary_key)
         return (
             name,
-            normal(column.type) if exact else affinity(column.type),
+            normal(column.type) if exact else affinity(column.declared),
             bool(exact) and column.not_null,
             fold(column.collate or "binary"),
             generated and (normal(generated.expression), generated.options),
@@ -138,7 +138,7 @@ class Alter:
             type_ = strict_type(type_)
         if normal(column.type) == normal(type_):
             return
-        bad = "" if self._is_new(name) else misfit(column.name, column.type, type_)
+        bad = "" if self._is_new(name) else misfit(column.name, column.declared, type_)
         if bad:
             problem = f'{name} holds what the type "{type_}" does not'
             remedy = "Change the values in a migration before: nothing is converted here."

@@ -8,8 +8,9 @@ one and keep every other byte. What the classes hold, for whoever wants to descr
   ``"WITHOUT ROWID"``); ``every_constraint()`` yields those of the columns too; ``column(name)``;
   ``primary_key`` (column names), ``autoincrement``, ``strict``, ``without_rowid``,
   ``rowid_alias`` (the name of the INTEGER PRIMARY KEY that is the rowid itself, or None).
-- ``Column``: ``name``, ``type`` (as written, comments and all; "" for none), ``constraints``;
-  ``not_null``, ``default`` (its text or None), ``collate``, ``generated`` (a :class:`Constraint`).
+- ``Column``: ``name``, ``type`` (as written, comments and all; "" for none), ``declared``;
+  ``constraints``; ``not_null``, ``default`` (its text or None), ``collate``, ``generated`` (a
+  :class:`Constraint`).
 - ``Constraint``: ``kind`` ("primary", "unique", "check", "foreignkey", "notnull", "null",
   "default", "collate", "generated"), ``name`` or None, ``columns`` (its own column when it stands
   in a column's definition), ``expression`` (of check, default, generated; the collation's name),
@@ -29,7 +30,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .. import MigratorError
-from .tokens import SQLTextError, fold, normal
+from .tokens import SQLTextError, fold, normal, scan
 
 
 class CreateTableError(MigratorError):
@@ -67,6 +68,11 @@ class Column:
     def first(self, kind: str) -> Constraint | None:
         """Return the constraint of this *kind* that counts: SQLite takes the last one written."""
         return next((c for c in reversed(self.constraints) if c.kind == kind), None)
+
+    @property
+    def declared(self) -> str:
+        """The type as SQLite reads it: of one in quotes, only what the quotes hold."""
+        return scan(self.type)[0].name if self.type[:1] in tuple("'\"`[") else self.type
 
     @property
     def not_null(self) -> bool:
@@ -136,7 +142,7 @@ class Table:
         if key is None or len(key.columns) != 1 or self.without_rowid:
             return None
         column = self.column(key.columns[0])
-        if column is None or normal(column.type) != "integer":
+        if column is None or normal(column.declared) != "integer":
             return None
         return None if key.inline and "desc" in key.options.split() else column.name
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -46,7 +46,7 @@ class Database:
     @property
     def library(self) -> Capabilities:
         """What the SQLite under this connection can do."""
-        return _capabilities(self.connection.dialect.dbapi)
+        return _capabilities(cast(Hashable, self.connection.dialect.dbapi))
 
     @property
     def driver(self) -> Any:
@@ -145,8 +145,8 @@ def probe(run: Rows, options: Sequence[str] = ()) -> Capabilities:
 
 
 @functools.cache
-def _capabilities(dbapi: Any) -> Capabilities:
-    memory = dbapi.connect(":memory:", isolation_level=None)
+def _capabilities(dbapi: Hashable) -> Capabilities:
+    memory = cast(Any, dbapi).connect(":memory:", isolation_level=None)
     try:
         options = [row[0] for row in memory.execute("PRAGMA compile_options")]
         return probe(memory.execute, options)

@@ -30,7 +30,7 @@ def _column(table: Table, name: str) -> Column:
 
 def _separator(table: Table) -> str:
     """What stands between two definitions of this table, so that a new one looks like them."""
-    items = [*table.columns, *table.constraints]
+    items: list[Column | Constraint] = [*table.columns, *table.constraints]
     between = table.text[items[-2].end : items[-1].start] if len(items) > 1 else ""
     return between if re.fullmatch(r"\s*,\s*", between) else ", "
 
@@ -41,12 +41,12 @@ def _remove_item(table: Table, item: Column | Constraint) -> Table:
     after = next(t for t in tokens if t.start >= item.end)
     cuts = [(item.start, item.end, "")]
     gap = (before.end, item.start, "")
-    if before.key == ",":
-        cuts.append((before.start, before.end, ""))
-    elif after.key == ",":
+    if after.key == ",":
         cuts.append((after.start, after.end, ""))
-        following = next(t for t in tokens if t.start >= after.end)
-        gap = (after.end, following.start, "")
+    elif before.key == "," and after.key == ")":
+        cuts.append((before.start, before.end, ""))
+    elif before.key == ",":
+        gap = (item.end, after.start, "")  # this comma divides columns from constraints
     if table.text[gap[0] : gap[1]].isspace():
         cuts.append(gap)
     return _splice(table, *cuts)
@@ -82,7 +82,7 @@ def drop_column(table: Table, name: str) -> Table:
 
 def add_constraint(table: Table, definition: str) -> Table:
     """Add a constraint of the table, last."""
-    place = [*table.columns, *table.constraints][-1].end
+    place = (table.constraints or table.columns)[-1].end
     return _splice(table, (place, place, _separator(table) + definition))
 
 

@@ -264,7 +264,7 @@ class TableChange:
 
     def _add_if_missing(self, constraint: sa.Constraint) -> None:
         after = self.alter.after
-        copy = constraint.copy() if constraint.parent is not None else constraint  # type: ignore[attr-defined]
+        copy = constraint.copy() if constraint.parent is not None else constraint
         self._bare_table().append_constraint(copy)
         probe = parse(f"CREATE TABLE t (c, {self._compiler.process(copy)})").constraints[0]
         same = [names.describe(c) for c in after.every_constraint() if c.kind in names.KINDS]

@@ -1,0 +1,89 @@
+"""A SQLite database the way env.py opens it, operations on it, and what became of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from migrator.sqlite import impl
+from sqlalchemy import event
+from sqlalchemy.pool import NullPool
+
+
+def make_engine(path: Any, module: Any = None, foreign_keys: bool = False) -> sa.Engine:
+    """A private engine: no pool, real transactions, foreign keys off at connect."""
+    keywords = {} if module is None else {"module": module}
+    engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool, **keywords)
+
+    @event.listens_for(engine, "connect")
+    def connect(dbapi: Any, _: Any) -> None:
+        dbapi.isolation_level = None
+        dbapi.execute(f"PRAGMA foreign_keys = {int(foreign_keys)}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+class Base:
+    """One database file, made by *script*."""
+
+    def __init__(self, path: Any, script: str = "", module: Any = sqlite3) -> None:
+        self.path = path
+        self.module = module
+        self.execute(script)
+
+    def execute(self, script: str) -> None:
+        connection = self.module.connect(self.path)
+        connection.executescript(script)
+        connection.close()
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        connection = self.module.connect(self.path)
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        finally:
+            connection.close()
+
+    def text(self, name: str = "t") -> str:
+        return self.rows("SELECT sql FROM sqlite_master WHERE name = ?", name)[0][0]
+
+    def schema(self) -> dict[str, str]:
+        return dict(self.rows("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+    def values(self, table: str = "t") -> list[tuple[Any, ...]]:
+        """All rows, each value beside its storage class."""
+        names = [row[1] for row in self.rows(f'PRAGMA table_xinfo("{table}")')]
+        listed = ", ".join(f'"{n}", typeof("{n}")' for n in names)
+        return self.rows(f'SELECT {listed} FROM "{table}"')
+
+    @contextmanager
+    def migrating(self, foreign_keys: bool = False, **opts: Any) -> Iterator[Operations]:
+        """Give the operations of one transaction."""
+        engine = make_engine(self.path, self.module, foreign_keys)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts=opts)
+            impl.require(context)
+            with context.begin_transaction():
+                yield Operations(context)
+
+    def migrate(self, *changes: Callable[[Operations], Any], **opts: Any) -> list[str]:
+        """Carry out *changes* in one transaction, and return by which ways."""
+        with self.migrating(**opts) as op:
+            for change in changes:
+                change(op)
+        self.check()
+        return [step.way for step in op.get_context().impl.steps]
+
+    def check(self) -> None:
+        assert self.rows("PRAGMA integrity_check") == [("ok",)]
+        assert self.rows("PRAGMA foreign_key_check") == []
+        leftovers = [name for name in self.schema() if "migrator" in name]
+        assert leftovers == []
