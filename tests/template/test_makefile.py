@@ -1,0 +1,45 @@
+"""The repository's own Makefile, as far as it goes without an environment."""
+
+import re
+import subprocess
+
+from tests.support.bake import TEMPLATE
+
+
+def make(*arguments):
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=TEMPLATE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_make_alone_lists_every_target():
+    done = make()
+    assert done.returncode == 0, done.stderr
+    targets = re.findall(r"^\.PHONY: (\w+)$", (TEMPLATE / "Makefile").read_text(), re.MULTILINE)
+    listed = re.findall(r"^  make (\w+) +\S", done.stdout, re.MULTILINE)
+    assert sorted([*listed, "python"]) == sorted(targets)
+
+
+def test_every_target_can_be_read():
+    for target in ("new", "demo", "test", "trials", "lint", "format", "bench"):
+        assert make("-n", target).returncode == 0
+
+
+def test_without_a_python_one_sentence_says_so():
+    for target in ("help", "test", "demo"):
+        done = make("PYTHON=", target)
+        assert done.returncode == 2
+        assert done.stdout.splitlines() == [
+            "Python 3.11 or later is needed: install it, or say where it is: "
+            "make PYTHON=/path/to/python3"
+        ]
+
+
+def test_what_is_typed_behind_to_reaches_the_shell_as_one_word():
+    done = make("-n", "new", "to=/tmp/my projects")
+    assert '--output-dir "/tmp/my projects"' in done.stdout
