@@ -119,7 +119,11 @@ class Database:
 
     def set(self, key: str, **changes: object) -> None:
         """Change a column's type, nullability or default."""
-        self.book.columns[key] = replace(self.book.columns[key], **changes)  # type: ignore[arg-type]
+        column = replace(self.book.columns[key], **changes)  # type: ignore[arg-type]
+        if "STRICT" in self.book.options:  # it takes no type but SQLite's own
+            column.type = "TEXT" if column.type.startswith("VARCHAR") else column.type
+            column.type = "INTEGER" if column.type == "BIGINT" else column.type
+        self.book.columns[key] = column
 
     def rename(self, key: str, name: str) -> None:
         self.names[key] = name

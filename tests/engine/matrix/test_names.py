@@ -8,7 +8,6 @@ from migrator.naming import check_of_text
 
 from .cell import MODES, private, run
 
-UNNAMED = ("unnamed_constraints", "inline_constraints")
 NAMES = {
     ("drop_unique", "unique"): ("uq_book_isbn", "book_isbn_key", "isbn"),
     ("drop_check", "check"): ("book_pages_check", check_of_text("book", "pages > 0")),
@@ -19,12 +18,23 @@ NAMES = {
     ),
     ("drop_primary_key", "primary"): ("pk_book", "book_pkey", "PRIMARY"),
 }
-ASKED = [(*kind, name) for kind, names in NAMES.items() for name in names]
+UNNAMED = {
+    "unnamed_constraints": ("drop_unique", "drop_check", "drop_foreign_key", "drop_primary_key"),
+    "inline_constraints": ("drop_unique", "drop_check", "drop_foreign_key"),
+    "inline_primary_key": ("drop_primary_key",),
+    "autoincrement": ("drop_primary_key",),
+}
+ASKED = [
+    (*kind, name, feature)
+    for kind, names in NAMES.items()
+    for name in names
+    for feature, operations in UNNAMED.items()
+    if kind[0] in operations
+]
 
 
 @pytest.mark.parametrize("typed", [True, False])
-@pytest.mark.parametrize("feature", UNNAMED)
-@pytest.mark.parametrize(("operation", "kind", "name"), ASKED)
+@pytest.mark.parametrize(("operation", "kind", "name", "feature"), ASKED)
 def test_unnamed_is_found(
     operation: str, kind: str, name: str, feature: str, typed: bool, tmp_path: Path
 ) -> None:
@@ -38,7 +48,7 @@ def test_unnamed_is_found(
         assert outcome.verdict == "right", outcome.detail
 
 
-@pytest.mark.parametrize("feature", ["plain", *UNNAMED])
+@pytest.mark.parametrize("feature", ["plain", "unnamed_constraints", "inline_constraints"])
 def test_no_name_where_only_one_can_be_meant(feature: str, tmp_path: Path) -> None:
     """A foreign key that has no fellow is found without any name."""
     for mode in MODES:

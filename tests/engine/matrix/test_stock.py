@@ -19,7 +19,7 @@ ACCIDENTS = {
     ("drop_not_null", "child_set_null"): "rows",
     ("set_default", "self_reference_cascades"): "rows",
     ("rename_column_note", "child_cascades"): "rows",
-    ("retype_integer_to_text", "odd_values"): "rows",
+    ("retype_and_set_not_null", "odd_values"): "rows",
     ("set_not_null", "autoincrement"): "rows",
     ("set_not_null", "trigger_on_insert"): "schema",
     ("set_not_null", "collation"): "schema",
