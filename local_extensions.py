@@ -146,6 +146,9 @@ def check_text(value: str, question: str, longest: int) -> str:
             f"{question} cannot be {value!a}, which has line breaks or control characters "
             "in it: type one line of plain text."
         )
+    if mark := re.search(r"\{[{%#]", value):
+        # cookiecutter, and cruft at each update, would take it for a template.
+        raise Refusal(f"{question} has {mark.group()} in it: type it with a space in between.")
     if len(value) > longest:
         raise Refusal(f"{question} is {len(value)} characters long: type {longest} at most.")
     return value

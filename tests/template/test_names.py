@@ -98,6 +98,15 @@ def test_a_name_that_is_typed_badly_is_refused_at_once(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("mark", ["{{", "{%", "{#"])
+def test_an_answer_is_no_template(tmp_path, mark):
+    done = type_cookiecutter(tmp_path, typed=f"Shop {mark} 7 }}}}\n")
+    assert done.returncode == 1
+    refusal = f"project_name has {mark} in it: type it with a space in between."
+    assert done.stdout.splitlines()[-1].endswith(refusal)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_replayed_answers_are_checked_again(tmp_path):
     home = tmp_path / "home"
     assert type_cookiecutter(tmp_path / "one", home=home).returncode == 0
