@@ -11,8 +11,6 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from cookiecutter.main import cookiecutter
-
 TEMPLATE = Path(__file__).resolve().parent.parent
 DEMO = TEMPLATE / "build" / "demo"
 
@@ -33,10 +31,17 @@ def main() -> None:
 
 def bake() -> None:
     """Write the default project anew."""
-    shutil.rmtree(DEMO, ignore_errors=True)
-    baked = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(DEMO.parent / "new")))
-    shutil.move(baked, DEMO)
-    (DEMO.parent / "new").rmdir()
+    for old in (DEMO, DEMO.parent / "baking"):
+        shutil.rmtree(old, ignore_errors=True)
+    folder = DEMO.parent / "baking"
+    subprocess.run(
+        [sys.executable, "-m", "cookiecutter", "--no-input", str(TEMPLATE), "-o", str(folder)],
+        check=True,
+        stdout=subprocess.DEVNULL,  # The next steps that it tells are the ones shown here.
+    )
+    (baked,) = folder.iterdir()
+    baked.rename(DEMO)
+    folder.rmdir()
     print(f"Baked the default project into {DEMO}")
 
 
@@ -72,7 +77,9 @@ def show_page() -> None:
         port = probe.getsockname()[1]
     command = [".venv/bin/flask", "run", "--port", str(port)]
     print(f"\n$ {' '.join(command)}", flush=True)
-    with subprocess.Popen(command, cwd=DEMO, env=environment(), stderr=subprocess.DEVNULL) as server:
+    with subprocess.Popen(
+        command, cwd=DEMO, env=environment(), stderr=subprocess.DEVNULL
+    ) as server:
         try:
             page = fetch(f"http://127.0.0.1:{port}/")
         finally:
