@@ -74,7 +74,8 @@ def _command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 
         run.__doc__ = function.__doc__
         run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-        return group.command(name)(with_appcontext(run))
+        made: click.Command = group.command(name)(with_appcontext(run))
+        return made
 
     return register
 

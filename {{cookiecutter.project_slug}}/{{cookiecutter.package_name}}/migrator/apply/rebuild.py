@@ -77,7 +77,9 @@ def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool
         context = MigrationContext.configure(connection)
         is_there = schema.describe(connection)
         at = context.get_current_heads()
-        if not schema.difference(is_there, _of_chain(script, source, metadata, at)):
+        if len(at) > 1:
+            return False
+        if not schema.difference(is_there, _of_chain(script, source, metadata, at[0] if at else "base")):
             return False
         if schema.difference(is_there, _of_chain(script, source, metadata, "heads")):
             return False
@@ -91,7 +93,7 @@ def _of_chain(
     script: ScriptDirectory,
     source: scratch.Source,
     metadata: MetaData,
-    revision: str | tuple[str, ...],
+    revision: str,
 ) -> schema.Schema:
-    with scratch.from_chain(script, source, revision or "base", metadata=metadata) as connection:
+    with scratch.from_chain(script, source, revision, metadata=metadata) as connection:
         return schema.describe(connection)
