@@ -1,0 +1,275 @@
+"""The way back: the copy that was made before a migration takes the database's place.
+
+SQLite's copy is written over the live file by SQLite's own backup, in one transaction, so that
+servers that have it open see it (https://www.sqlite.org/backup.html). A dump of a server is never
+played back from here: :func:`by_hand` says how.
+"""
+
+import shlex
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL
+
+from .. import MigratorError
+from ..schema import LOG_TABLE, VERSION_TABLE
+from ..scratch import kind_of
+from .backup import Copy, Shelf, mysql_target, postgresql_target, sqlite_file
+
+#: Seconds to wait for another writer.
+PATIENCE = 30
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one table has otherwise than the copy: rows, and columns the copy does not have.
+
+    *whole* says that the table is on one side only: "now" or "copy".
+    """
+
+    table: str
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    columns: Mapping[str, int] | None = None
+    whole: str = ""
+
+    def __str__(self) -> str:
+        if self.whole:
+            fate = "would go" if self.whole == "now" else "would come back"
+            return f"{self.table}: the table {fate}, with {self.added + self.removed:,} row(s)"
+        rows = f"rows since: {self.added:,} added, {self.changed:,} changed, {self.removed:,} gone"
+        held = "".join(
+            f"; column {name} would go, with {count:,} value(s)"
+            for name, count in (self.columns or {}).items()
+        )
+        return f"{self.table}: {rows}{held}"
+
+
+def choose(shelf: Shelf, name: str = "") -> Copy:
+    """Return the copy that *name* names, or the newest that ``undo`` has not set aside.
+
+    :raises MigratorError: when there is none.
+    """
+    copies = shelf.copies()
+    wanted = [c for c in copies if c.path.name == name] if name else _not_aside(copies)
+    if wanted:
+        return wanted[0]
+    there = ", ".join(copy.path.name for copy in copies) or "none"
+    missing = f"no copy named {name}" if name else "no copy to go back to"
+    raise MigratorError(
+        f"There is {missing} in {shelf.folder}; there: {there}. Name one of these: "
+        "make undo copy=NAME."
+    )
+
+
+def _not_aside(copies: list[Copy]) -> list[Copy]:
+    return [copy for copy in copies if not copy.aside]
+
+
+def verify(live: Path, copy: Path, script: ScriptDirectory) -> None:
+    """Make sure that *copy* is whole and of this database.
+
+    :raises MigratorError: when it is damaged, or belongs to another database.
+    """
+    try:
+        with _beside(live, copy) as connection:
+            said = connection.execute("PRAGMA copy.quick_check(1)").fetchone()[0]
+            reason = _of_another(connection, script) if said == "ok" else None
+    except sqlite3.DatabaseError as error:
+        said, reason = str(error), None
+    if said != "ok":
+        raise MigratorError(
+            f"{copy.name} is damaged ({said}), so nothing was changed: name an older copy, "
+            "make undo copy=NAME."
+        )
+    if reason:
+        raise MigratorError(
+            f"{copy.name} is a copy of another database ({reason}), so nothing was changed."
+        )
+
+
+def _of_another(connection: sqlite3.Connection, script: ScriptDirectory) -> str | None:
+    now, then = _tables(connection, "main"), _tables(connection, "copy")
+    if VERSION_TABLE in then:
+        known = {revision.revision for revision in script.walk_revisions()}
+        at = {row[0] for row in connection.execute(f"SELECT version_num FROM copy.{VERSION_TABLE}")}
+        if at - known:
+            return f"revision {', '.join(sorted(at - known))} is not among these migrations"
+    if LOG_TABLE in now and LOG_TABLE in then:
+        # What was applied first, and when, is never the same in two databases.
+        query = "SELECT * FROM {}." + LOG_TABLE + " ORDER BY rowid LIMIT 1"
+        oldest = [connection.execute(query.format(side)).fetchone() for side in ("main", "copy")]
+        if None not in oldest and oldest[0] != oldest[1]:
+            return "its log of migrations begins otherwise"
+    if now and then and not (now & then) - {VERSION_TABLE, LOG_TABLE}:
+        return "they have no table in common"
+    return None
+
+
+def losses(live: Path, copy: Path) -> list[Loss]:
+    """Compare the database *live* with its *copy*: what bringing the copy back would undo.
+
+    Rows are told apart by their primary key; without one, a changed row counts as added and gone.
+    """
+    with _beside(live, copy) as connection:
+        now, then = _tables(connection, "main"), _tables(connection, "copy")
+        found = [_table(connection, table, now, then) for table in sorted(now | then)]
+    return [loss for loss in found if loss]
+
+
+def _table(
+    connection: sqlite3.Connection, table: str, now: set[str], then: set[str]
+) -> Loss | None:
+    if table in (VERSION_TABLE, LOG_TABLE):
+        return None
+    name = _quoted(table)
+    if table not in then:
+        return Loss(table, added=_one(connection, f"main.{name}"), whole="now")
+    if table not in now:
+        return Loss(table, removed=_one(connection, f"copy.{name}"), whole="copy")
+    here, there = _columns(connection, "main", table), _columns(connection, "copy", table)
+    new = {
+        column: _one(connection, f"main.{name} WHERE {_quoted(column)} IS NOT NULL")
+        for column in here
+        if column not in there
+    }
+    common = [column for column in here if column in there]
+    key = [column for column in common if here[column]]
+    if key and len(key) == sum(map(bool, here.values())) == sum(map(bool, there.values())):
+        on = " AND ".join(f"a.{_quoted(c)} IS b.{_quoted(c)}" for c in key)
+        other = " OR ".join(f"a.{_quoted(c)} IS NOT b.{_quoted(c)}" for c in common)
+        lone = "{0}.{2} a WHERE NOT EXISTS (SELECT 1 FROM {1}.{2} b WHERE {3})"
+        added = _one(connection, lone.format("main", "copy", name, on))
+        gone = _one(connection, lone.format("copy", "main", name, on))
+        changed = _one(connection, f"main.{name} a JOIN copy.{name} b ON {on} WHERE {other}")
+    else:
+        columns = ", ".join(map(_quoted, common))
+        lone = f"(SELECT {columns} FROM {{}}.{name} EXCEPT SELECT {columns} FROM {{}}.{name})"
+        added, gone, changed = (
+            _one(connection, lone.format("main", "copy")),
+            _one(connection, lone.format("copy", "main")),
+            0,
+        )
+    return Loss(table, added, changed, gone, new) if added or gone or changed or new else None
+
+
+def _one(connection: sqlite3.Connection, what: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {what}").fetchone()[0])
+
+
+def _tables(connection: sqlite3.Connection, side: str) -> set[str]:
+    rows = connection.execute(
+        f"SELECT name FROM {side}.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
+        " ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+    )
+    return {row[0] for row in rows}
+
+
+def _columns(connection: sqlite3.Connection, side: str, table: str) -> dict[str, int]:
+    """Return the columns with their place in the primary key, 0 for none."""
+    rows = connection.execute(f"PRAGMA {side}.table_info({_quoted(table)})")
+    return {row[1]: row[5] for row in rows}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def _beside(live: Path, copy: Path) -> Iterator[sqlite3.Connection]:
+    """Open *live*, with *copy* attached under that name; neither is written to."""
+    uri = f"{live.absolute().as_uri()}?mode=rw" if live.exists() else "file::memory:"
+    with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise MigratorError(
+                f"{live} cannot be read ({error}): stop the application, put the file aside, and "
+                f"copy {copy} in its place yourself."
+            ) from None
+        connection.execute("ATTACH ? AS copy", (_uri(copy),))
+        yield connection
+
+
+def _uri(copy: Path) -> str:
+    """Name *copy* so that it has to be there, and that no file is made beside it."""
+    return f"{copy.absolute().as_uri()}?mode=ro&immutable=1"
+
+
+def bring_back(shelf: Shelf, copy: Copy, at: set[str] | frozenset[str]) -> Path | None:
+    """Put *copy* in the place of the live database; the caller holds the migration lock.
+
+    :param at: the revisions that the live database is at.
+    :return: the copy that was made of it first; None where there was nothing to copy.
+    :raises MigratorError: when that copy cannot be made, another process keeps writing, or wrote
+        meanwhile. The database is then as it was.
+    """
+    live = sqlite_file(shelf.url)
+    assert live is not None, "of a server: by_hand"
+    with closing(sqlite3.connect(live, timeout=0)) as watch:
+        seen = _version(watch)
+        aside = shelf.add(at, instead_of=copy) if shelf.has_something() else None
+        try:
+            _write_over(live, copy.path, unchanged=lambda: _version(watch) in (seen, None))
+        except (TimeoutError, InterruptedError, sqlite3.Error) as error:
+            raise MigratorError(
+                f"{live} was left as it was: {error}. Stop the application and run undo again."
+            ) from None
+    if not copy.aside:
+        copy.path.rename(copy.path.with_suffix(".undo.bak"))
+    return aside
+
+
+def _version(connection: sqlite3.Connection) -> int | None:
+    """Return a number that another connection's writing changes; None while one has it locked."""
+    try:
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+    except sqlite3.OperationalError:
+        return None
+
+
+def _write_over(live: Path, copy: Path, unchanged: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+
+    def step(status: int, remaining: int, total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"another process kept it locked for {PATIENCE} seconds")
+        elif remaining == total - 1 and not unchanged():
+            raise InterruptedError("rows were written while it was being copied")
+
+    source = sqlite3.connect(_uri(copy), uri=True)
+    target = sqlite3.connect(live, timeout=PATIENCE)
+    with closing(source), closing(target):
+        # The first page takes the lock; then comes the look for what was written since.
+        source.backup(target, pages=1, progress=step, sleep=0.05)
+
+
+def by_hand(url: URL, copy: Copy) -> list[str]:
+    """Return the commands that play a server's dump back, into a new database beside the old one.
+
+    Nothing is overwritten, and the application goes on until its URI names the new one.
+    """
+    database = f"{url.database}_restored"
+    file = shlex.quote(str(copy.path))
+    if kind_of(url) == "postgresql":
+        admin, _ = postgresql_target(url)
+        target, _ = postgresql_target(url, database)
+        create = 'CREATE DATABASE "{}"'.format(database.replace('"', '""'))
+        return [
+            f"psql --dbname={shlex.quote(admin)} --command={shlex.quote(create)}",
+            f"pg_restore --exit-on-error --no-owner --dbname={shlex.quote(target)} {file}",
+        ]
+    where = shlex.join(mysql_target(url)[0])
+    create = "CREATE DATABASE `{}`".format(database.replace("`", "``"))
+    ask = "" if not url.password else " --password"
+    return [
+        f"mariadb {where}{ask} --execute={shlex.quote(create)}",
+        f"mariadb {where}{ask} {shlex.quote(database)} < {file}",
+    ]
