@@ -44,8 +44,8 @@ def make(path: Path, database: Database, journal: str) -> None:
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), Path(f"{path}-journal")):
         file.unlink(missing_ok=True)
     with closing(connect(path)) as connection:
-        connection.execute(f"PRAGMA journal_mode = {journal}")
         database.build(connection)
+        connection.execute(f"PRAGMA journal_mode = {journal}")
 
 
 def migrate(path: Path, operation: str, database: Database, on_steps: object = None) -> None:

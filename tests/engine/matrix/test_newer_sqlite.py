@@ -12,6 +12,7 @@ from types import ModuleType
 
 import migrator.sqlite.impl  # noqa: F401  (puts the engine in force)
 import pytest
+import sqlalchemy as sa
 
 from tests.conftest import leave_out
 
@@ -69,3 +70,32 @@ def test_all_cells(module: ModuleType, operation: str, feature: str, tmp_path: P
 def test_it_is_newer(module: ModuleType) -> None:
     """The module brings a SQLite that Python does not have, else these tests show nothing."""
     assert module.sqlite_version_info > (3, 50)
+
+
+NATIVE = {
+    "set_not_null": "ALTER COLUMN price SET NOT NULL",
+    "drop_not_null": "ALTER COLUMN title DROP NOT NULL",
+    "create_check": "ADD CONSTRAINT ck_new CHECK",
+    "drop_check": "DROP CONSTRAINT ck_book_pages",
+    "drop_foreign_key": "DROP CONSTRAINT fk_book_author_id_author",
+}
+
+
+@pytest.mark.parametrize("operation", NATIVE)
+def test_newest_alters_itself(operation: str, tmp_path: Path) -> None:
+    """Where SQLite's own ALTER TABLE can do it, that is what is sent, and nothing is edited."""
+    apsw = pytest.importorskip(MODULES["apsw"])
+    sent: list[str] = []
+
+    def keep(*given: object) -> None:
+        sent.append(str(given[2]).replace('"', ""))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", keep)
+    try:
+        opener = partial(private, module=apsw)
+        outcome = run(operation, "plain", "plain", tmp_path, opener, foreign_keys=True)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", keep)
+    assert outcome.verdict == "right", outcome.detail
+    assert [statement for statement in sent if NATIVE[operation] in statement], sent
+    assert not [statement for statement in sent if "writable_schema = 1" in statement.lower()]
