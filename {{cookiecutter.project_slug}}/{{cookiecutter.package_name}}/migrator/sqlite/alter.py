@@ -192,7 +192,7 @@ class Alter:
         """Add a constraint of the table."""
         target = edit.add_constraint(self.after, definition)
         new = target.constraints[-1]
-        taken = [c.name for c in self.after.every_constraint() if c.name]
+        taken = [c.name for c in self.after.every_constraint() if c.name and c.kind != "primary"]
         if new.name and fold(new.name) in map(fold, taken):
             raise MigratorError(
                 f'Table "{target.name}" has a constraint "{new.name}" already: drop it first.'
@@ -210,11 +210,10 @@ class Alter:
             if fold(new.referred_table) != fold(target.name):
                 self.db.table(new.referred_table)
             self.parents.append(new)
-        elif new.kind == "primary" and self.after.primary_key:
-            raise MigratorError(
-                f'Table "{target.name}" has a primary key already, of '
-                f"{', '.join(self.after.primary_key)}: drop that constraint first."
-            )
+        elif new.kind == "primary" and (old := self.after.first("primary")):
+            self.notes.append(f"the primary key ({', '.join(old.columns)}) made way for another")
+            self.drop_constraint(old)
+            target = edit.add_constraint(self.after, definition)
         self._edited(target, native)
         for name in new.columns if new.kind == "primary" else ():
             self.set_not_null(name, True)

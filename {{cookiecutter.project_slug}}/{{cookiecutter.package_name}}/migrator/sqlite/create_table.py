@@ -115,17 +115,19 @@ class Table:
             yield from column.constraints
         yield from self.constraints
 
-    @property
-    def _primary(self) -> Constraint | None:
-        return next((c for c in self.every_constraint() if c.kind == "primary"), None)
+    def first(self, kind: str) -> Constraint | None:
+        """Return the first constraint of this *kind*, wherever it stands."""
+        return next((c for c in self.every_constraint() if c.kind == kind), None)
 
     @property
     def primary_key(self) -> tuple[str, ...]:
-        return self._primary.columns if self._primary else ()
+        key = self.first("primary")
+        return key.columns if key else ()
 
     @property
     def autoincrement(self) -> bool:
-        return self._primary is not None and "autoincrement" in self._primary.options.split()
+        key = self.first("primary")
+        return key is not None and "autoincrement" in key.options.split()
 
     @property
     def strict(self) -> bool:
@@ -138,7 +140,7 @@ class Table:
     @property
     def rowid_alias(self) -> str | None:
         """The INTEGER PRIMARY KEY, which is the rowid itself (written inline, not ``DESC``)."""
-        key = self._primary
+        key = self.first("primary")
         if key is None or len(key.columns) != 1 or self.without_rowid:
             return None
         column = self.column(key.columns[0])

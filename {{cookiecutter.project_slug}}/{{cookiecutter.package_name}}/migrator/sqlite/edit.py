@@ -148,7 +148,7 @@ def set_autoincrement(table: Table) -> Table:
     if table.autoincrement:
         return table
     alias = table.rowid_alias
-    key = next((c for c in table.every_constraint() if c.kind == "primary"), None)
+    key = table.first("primary")
     if alias is None or key is None:
         raise CreateTableError(f'Table "{table.name}" has no INTEGER PRIMARY KEY to count up.')
     name = table.text[key.start : key.end].split("PRIMARY", 1)[0] if key.name else ""

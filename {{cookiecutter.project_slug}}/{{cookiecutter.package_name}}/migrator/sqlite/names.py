@@ -25,7 +25,8 @@ def describe(constraint: Constraint) -> str:
     """Say in a few words which constraint this is."""
     name = f'"{constraint.name}" ' if constraint.name else ""
     what = dict(zip(KINDS, ("PRIMARY KEY", "UNIQUE", "CHECK", "FOREIGN KEY"), strict=True))
-    of = constraint.expression if constraint.kind == "check" else ", ".join(constraint.columns)
+    columns = ", ".join(constraint.columns)
+    of = normal(constraint.expression) if constraint.kind == "check" else columns
     to = f" to {constraint.referred_table}" if constraint.referred_table else ""
     return f"{name}{what[constraint.kind]} ({of}){to}"
 
@@ -102,6 +103,8 @@ def _called(
     there = [c for c in table.every_constraint() if c.kind in KINDS]
     for number, constraint in enumerate(there):
         names = {_by_convention(table, constraint, c) for c in conventions}
+        if constraint.kind == "check":  # as a Boolean's or an Enum's would be called
+            names.add(naming.check(table.name, "_".join(_used(table, constraint))))
         if constraint.name is None:
             counts[constraint.kind] += 1
             names |= _by_postgresql(table, constraint, taken)
@@ -139,8 +142,7 @@ def _by_postgresql(table: Table, constraint: Constraint, taken: set[str]) -> set
     label = {"unique": "key", "check": "check", "foreignkey": "fkey"}[constraint.kind]
     columns = list(constraint.columns)
     if constraint.kind == "check":
-        used = names_in(constraint.expression)
-        columns = [c.name for c in table.columns if fold(c.name) in used]
+        columns = _used(table, constraint)
         columns = columns if len(columns) == 1 else []
     name = _fitted(table.name, "_".join(columns), label)
     number = 0
@@ -148,6 +150,12 @@ def _by_postgresql(table: Table, constraint: Constraint, taken: set[str]) -> set
         number += 1
     taken.add(f"{name}{number or ''}")
     return {f"{name}{number or ''}"}
+
+
+def _used(table: Table, check: Constraint) -> list[str]:
+    """Return the columns that a CHECK names, in the table's order."""
+    used = names_in(check.expression)
+    return [c.name for c in table.columns if fold(c.name) in used]
 
 
 def _fitted(one: str, two: str, label: str) -> str:

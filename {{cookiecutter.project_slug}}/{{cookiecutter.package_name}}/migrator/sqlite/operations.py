@@ -6,7 +6,7 @@ import itertools
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -262,15 +262,17 @@ class TableChange:
             )
         self.alter.add_constraint(definition)
 
-    def _add_if_missing(self, constraint: sa.Constraint) -> None:
-        after = self.alter.after
-        copy = constraint.copy() if constraint.parent is not None else constraint
-        self._bare_table().append_constraint(copy)
-        probe = parse(f"CREATE TABLE t (c, {self._compiler.process(copy)})").constraints[0]
-        same = [names.describe(c) for c in after.every_constraint() if c.kind in names.KINDS]
-        unnamed = names.describe(probe).removeprefix(f'"{probe.name}" ')
-        if not any(text.endswith(unnamed) for text in same):
-            self.add_constraint(copy)
+    def _add_if_missing(self, constraint: Any) -> None:
+        bare = self._bare_table()
+        if getattr(constraint, "parent", None) is not None:
+            constraint = constraint._copy(target_table=bare)
+        bare.append_constraint(constraint)
+        definition = self._compiler.process(constraint)
+        probe = parse(f"CREATE TABLE t (c, {definition})").constraints[0]
+        new = names.describe(replace(probe, name=None))
+        there = [c for c in self.alter.after.every_constraint() if c.kind == probe.kind]
+        if new not in [names.describe(replace(c, name=None)) for c in there]:
+            self.add_constraint(constraint)
 
     def drop_constraint(
         self, constraint: Any, *, if_exists: bool | None = None, **keywords: Any
