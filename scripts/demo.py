@@ -1,4 +1,7 @@
-"""Bake the default project into build/demo and use it as a person would, command by command."""
+"""Bake the default project and use it as a person would, command by command.
+
+The project goes into build/demo, or into the folder named.
+"""
 
 import os
 import re
@@ -12,7 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 TEMPLATE = Path(__file__).resolve().parent.parent
-DEMO = TEMPLATE / "build" / "demo"
+DEMO = Path(*sys.argv[1:2] or [TEMPLATE / "build" / "demo"]).absolute()
 
 
 def main() -> None:
