@@ -1,7 +1,8 @@
 """Runs what a document shows: its console blocks as typed, its diff blocks as edited.
 
 A console block holds commands behind ``$`` and what they print. Of the output shown, every line
-has to be printed, in that order; ``…`` stands for any text. A diff block names its file after ``---``; its lines are found and changed.
+has to be printed, in that order; ``…`` stands for any text. A diff block names its file after
+``---``; its lines are found and changed.
 """
 
 import re
