@@ -17,3 +17,9 @@ SQLALCHEMY_DATABASE_URI = "sqlite:////var/lib/{{ cookiecutter.project_slug }}/{{
 
 # Where another role changes the schema than the one the application runs as.
 SQLALCHEMY_ALEMBIC_URI = ""
+
+# Seconds that a migration waits: for another migrator or a table's lock in all; for one lock,
+# while the application's queries queue up behind it; for one statement (0: for ever).
+MIGRATION_LOCK_WAIT = 300
+MIGRATION_LOCK_TIMEOUT = 2
+MIGRATION_STATEMENT_TIMEOUT = 3600

@@ -25,6 +25,10 @@ DEFAULTS: dict[str, Any] = {
     # The role that may change the schema, where it is another than the application's.
     "SQLALCHEMY_ALEMBIC_URI": "",
     "MIGRATION_PASSWORD": "",
+    # Seconds: for another migrator or a table's lock in all; for one lock; for one statement.
+    "MIGRATION_LOCK_WAIT": 300,
+    "MIGRATION_LOCK_TIMEOUT": 2,
+    "MIGRATION_STATEMENT_TIMEOUT": 3600,
     # What migrations are written for: what develops, and what serves.
     "MIGRATION_DATABASES": ["sqlite"{% if cookiecutter.database != "sqlite" %}, "{{ cookiecutter.database }}"{% endif %}],
 }

@@ -13,16 +13,31 @@ from alembic.util import CommandError
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 from flask_migrate.cli import db as group
-from sqlalchemy import URL, MetaData
+from sqlalchemy import URL, Connection, MetaData, inspect
 
 from . import MigratorError
 from .apply import connection as connections
 from .apply import status
 
+#: What ``flask db …`` exits with, below the help of each of its commands.
+EXIT_CODES = """\b
+Exit codes:
+  0  done, or nothing to do
+  1  failed, and rolled back
+  2  wrong usage
+  3  migrations pending (plan --check)
+  4  models and migrations differ
+  5  another migrator holds the lock past MIGRATION_LOCK_WAIT
+  6  an applied file was edited
+  7  half applied (databases without transactional DDL)
+"""
+
 
 def init_app(app: Flask, seed: Callable[[], None]) -> None:
     """Let the commands know the application's *seed*, which fills a rebuilt database."""
     app.extensions["migrator"] = seed
+    for command in (group, *group.commands.values()):
+        command.epilog = EXIT_CODES
 
 
 def _config() -> Config:
@@ -133,24 +148,23 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
 
 @_command("apply")
 def apply() -> None:
-    """Apply the pending migrations."""
+    """Apply the pending migrations; once, however many machines ask for it."""
     _name_database()
+    chain = status.chain(current_app.extensions["migrate"].migrate.directory)
+    seen = status.probe(_url(), current_app.config, chain)
+    if seen and (seen.ahead or seen.at == chain.heads):
+        ahead = ", which came after all that this code knows" if seen.ahead else ""
+        click.echo(f"Nothing to do: at {_words(seen.at)}{ahead}.")
+        return
     config = _config()
-    before = _current()
-    script = ScriptDirectory.from_config(config)
-    todo = status.pending(script, before)
-    if not todo:
-        click.echo(f"Nothing to do: at {_words(before)}.")
+    if current_app.config["DEVELOPMENT"] and _adopt_rebuilt(ScriptDirectory.from_config(config)):
+        click.echo(f"The schema is already that of {_words(chain.heads)}: stamped, not altered.")
         return
-    if current_app.config["DEVELOPMENT"] and _adopt_rebuilt(script):
-        click.echo(
-            f"The schema is already that of {_words(script.get_heads())}: stamped, not altered."
-        )
-        return
-    for revision in todo:
-        click.echo(f"  pending  {_title(script, revision)}")
-    alembic.command.upgrade(config, "heads")
-    click.echo(f"Applied {len(todo)} revision(s): at {_words(_current())}.")
+    done = _run(alembic.command.upgrade, config, "heads")
+    if done:
+        click.echo(f"Applied {len(done)} revision(s): at {_words(_current())}.")
+    else:
+        click.echo(f"Nothing to do: another migrator brought it to {_words(_current())}.")
 
 
 @_command("rollback")
@@ -158,6 +172,8 @@ def apply() -> None:
 @click.option("--force", is_flag=True, help="Also outside development, where data can be lost.")
 def rollback(to: str, force: bool) -> None:
     """Undo the last migration, or all after --to."""
+    from .apply import losses
+
     _name_database()
     config = _config()
     script = ScriptDirectory.from_config(config)
@@ -165,30 +181,62 @@ def rollback(to: str, force: bool) -> None:
     if not before:
         click.echo("Nothing to roll back: the database is at no revision.")
         return
-    target = to or "-1"
     undone = [step.revision for step in script.iterate_revisions(tuple(before), to or "base")]
     undone = undone if to else undone[:1]
     for revision in undone:
         click.echo(f"  undo  {_title(script, revision)}")
+    with _reading() as connection:
+        for loss in losses.find(script, connection, undone):
+            click.echo(f"  lose  {loss}")
     if not (current_app.config["DEVELOPMENT"] or force):
         raise MigratorError(
             "This is not the development database, and undoing these revisions drops what they "
             "added, rows included: write a new migration that goes forward, or add force=yes "
             "(flask db rollback --force)."
         )
-    alembic.command.downgrade(config, target)
-    click.echo(f"Rolled back {len(undone)} revision(s): at {_words(_current())}.")
+    done = _run(alembic.command.downgrade, config, to or "-1")
+    click.echo(f"Rolled back {len(done)} revision(s): at {_words(_current())}.")
+
+
+@_command("redo")
+def redo() -> None:
+    """Undo and apply again what was edited, or else the last migration (development only)."""
+    from .apply import log as logs
+
+    _name_database()
+    _only_development("redo")
+    config = _config()
+    script = ScriptDirectory.from_config(config)
+    with _reading() as connection:
+        at = status.current(connection)
+        edited = logs.edited(connection, script)
+    if not at:
+        click.echo("Nothing to redo: the database is at no revision.")
+        return
+    first = script.get_revision(edited[0].revision) if edited else None
+    back = first._versioned_down_revisions if first else ()
+    undone = _run(alembic.command.downgrade, config, (back or ("base",))[0] if first else "-1")
+    done = _run(alembic.command.upgrade, config, "heads")
+    click.echo(f"Undid {len(undone)} and applied {len(done)} revision(s): at {_words(_current())}.")
 
 
 @_command("log")
 def log() -> None:
-    """List the revisions, and say which of them this database has."""
+    """List the revisions: which of them this database has, since when, and who applied them."""
+    from .apply import log as logs
+
     script = ScriptDirectory.from_config(_config())
-    todo = set(status.pending(script, _current()))
+    with _reading() as connection:
+        todo = set(status.pending(script, status.current(connection)))
+        entries = logs.entries(connection)
+        edited = {one.revision for one in logs.edited(connection, script)}
     revisions = [revision.revision for revision in script.walk_revisions()]
-    for revision in revisions:
+    for revision in [*sorted(set(entries) - set(revisions)), *revisions]:
         word = "pending" if revision in todo else "applied"
-        click.echo(f"  {word}  {_title(script, revision)}")
+        entry = entries.get(revision)
+        note = f"  {entry}" if entry and word == "applied" and entry.event != "downgrade" else ""
+        edit = "  edited since" if revision in edited else ""
+        click.echo(f"  {word}  {_title(script, revision)}{note}{edit}")
     if not revisions:
         click.echo('No migrations yet: edit a model, then make newmigration m="…".')
 
@@ -201,7 +249,7 @@ def plan(check: bool) -> None:
 
     _name_database()
     script = ScriptDirectory.from_config(_config())
-    with connections.private(_url()).connect() as connection:
+    with _reading() as connection:
         steps = planning.pending(script, connection)
     for step in steps:
         click.secho(f"\n{_title(script, step.revision)}", bold=True)
@@ -232,16 +280,35 @@ def verify() -> None:
 def _adopt_rebuilt(script: ScriptDirectory) -> bool:
     from .apply import rebuild as rebuilding
 
+    with _reading() as connection:
+        if not inspect(connection).get_table_names():
+            return False
     return rebuilding.adopt_rebuilt(_url(), _metadata(), script)
 
 
+def _run(command: Callable[..., None], config: Config, target: str) -> list[str]:
+    """Run a command of Alembic's through env.py, and return the revisions that it did."""
+    config.attributes.update(say=click.echo, done=[])
+    command(config, target)
+    done: list[str] = config.attributes["done"]
+    return done
+
+
+def _reading() -> Connection:
+    """Connect to the database in order to look."""
+    return connections.connect(current_app.config, _url(), read_only=True, say=click.echo)
+
+
 def _current() -> frozenset[str]:
-    with connections.private(_url()).connect() as connection:
+    with _reading() as connection:
         return status.current(connection)
 
 
 def _title(script: ScriptDirectory, revision: str) -> str:
-    found = script.get_revision(revision)
+    try:
+        found = script.get_revision(revision)
+    except CommandError:
+        return f"{revision}  (not in this code)"
     return f"{revision}  {(found.doc if found else '') or ''}"
 
 

@@ -1,15 +1,36 @@
 """What ``env.py`` calls: Alembic's own steps run between our checks."""
 
+import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
+import alembic
+import click
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError, scratch
 from ..sqlite import impl
-from .connection import borrowed, private, violations
+from . import connection as connections
+from . import lock, log, server, status
+from .connection import Limits, borrowed, violations
+from .steps import Steps, lost
+
+#: The private parts of Alembic that this wing uses: where, and what for.
+PRIVATE = (
+    ("alembic.context", "_proxy", "which command runs env.py"),
+    ("EnvironmentContext", "context_opts", "its steps and its target"),
+    ("RevisionStep", "migration_fn", "replaced: what a step runs (steps.py)"),
+    ("MigrationContext", "_transaction", "replaced: a transaction that is tried again (steps.py)"),
+    (
+        "MigrationContext",
+        "autocommit_block",
+        "replaced: what it commits is journalled (journal.py)",
+    ),
+)
 
 
 def guard(
@@ -42,6 +63,15 @@ class Guard:
         self._context = context
         self._options = options
         self._settings = settings
+        self._attributes: dict[str, Any] = context.config.attributes
+        self._say = self._attributes.get("say") or logging.getLogger(__name__).warning
+        try:
+            self._command: Mapping[str, Any] = context._proxy.context_opts
+        except AttributeError:
+            raise MigratorError(
+                f"Alembic {alembic.__version__} does not tell which command runs: pin Alembic to "
+                "the minor version that pyproject.toml names."
+            ) from None
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -50,21 +80,86 @@ class Guard:
         :raises MigratorError: when the connection a caller gave cannot be used safely, or the
             database is in memory and would vanish with this connection.
         """
-        given = self._context.config.attributes.get("connection")
-        if given is not None:
-            with borrowed(given) as connection:
-                yield self._watched(connection)
-        elif _writes_revision(self._context):
-            with self._scratch() as connection:
+        given = self._attributes.get("connection")
+        try:
+            if given is not None:
+                with borrowed(given) as connection:
+                    yield self._watched(connection)
+            elif _writes_revision(self._command):
+                with self._scratch() as connection:
+                    yield connection
+            elif _in_memory(self.url):
+                raise MigratorError(
+                    "A SQLite database in memory would be gone with the migrations' own "
+                    'connection: give yours in config.attributes["connection"].'
+                )
+            elif "destination_rev" not in self._command:
+                with self._reading() as connection:
+                    yield connection
+            else:
+                with self._migrating() as connection:
+                    yield connection
+        except MigratorError as error:
+            self._exit(error)
+            raise
+
+    def _exit(self, error: MigratorError) -> None:
+        """Leave a stock command with the error's own code, which Flask-Migrate would make a 1."""
+        typed = hasattr(self._context.config.cmd_opts, "cmd")  # alembic upgrade …
+        if "say" not in self._attributes and (typed or click.get_current_context(silent=True)):
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(error.exit_code)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        self._options["dont_mutate"] = True
+        limits = Limits.of(self._settings)
+        with connections.connect(
+            self._settings, self.url, limits, read_only=True, say=self._say
+        ) as connection:
+            yield connection
+
+    @contextmanager
+    def _migrating(self) -> Iterator[Connection]:
+        """The way of ``make migrate``: look, connect, lock, look again, and only then change."""
+        fn = self._command["fn"]
+        if self._has_nothing_to_do(fn):
+            with self._reading() as connection:
                 yield connection
-        elif _in_memory(self.url):
+            return
+        limits = Limits.of(self._settings)
+        connection = connections.connect(self._settings, self.url, limits, say=self._say)
+        with connection, lock.hold(connection, limits.wait, self._say):
+            try:
+                self._watched(connection)
+                server.share(connection, self._settings, self._say)
+                log.ensure(connection)
+                steps = Steps(connection, fn, limits, self._say)
+                connection.rollback()
+                self._options["fn"] = steps
+                checks = self._options.get("on_version_apply", ())
+                self._options["on_version_apply"] = (*_as_tuple(checks), steps.note)
+                self._attributes["done"] = steps.done
+                yield connection
+            except DBAPIError as error:
+                raise lost(error) from error
+
+    def _has_nothing_to_do(self, fn: Any) -> bool:
+        if fn.__name__ == "do_stamp" or self._command.get("purge"):
+            return False
+        chain = status.of_script(self._context.script)
+        seen = status.probe(self.url, self._settings, chain)
+        if seen is None:
+            return False
+        if seen.ahead and self._command["destination_rev"] in ("head", "heads"):
+            self._options["fn"] = lambda *_: ()
+            return True
+        if unknown := seen.at - chain.known:
             raise MigratorError(
-                "A SQLite database in memory would be gone with the migrations' own connection: "
-                'give yours in config.attributes["connection"].'
+                f"The database is at revision {', '.join(sorted(unknown))}, which is not in this "
+                "project's migrations: it is another application's, or of newer code than this."
             )
-        else:
-            with private(self.url).connect() as connection:
-                yield self._watched(connection)
+        return not list(fn(tuple(seen.at), None))
 
     def _watched(self, connection: Connection) -> Connection:
         if connection.dialect.name == "sqlite":
@@ -85,12 +180,16 @@ class Guard:
             yield connection
 
 
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
 def _in_memory(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
-def _writes_revision(context: Any) -> bool:
-    revision_context = context._proxy.context_opts.get("revision_context")
+def _writes_revision(command: Mapping[str, Any]) -> bool:
+    revision_context = command.get("revision_context")
     return revision_context is not None and revision_context.command_args["autogenerate"]
 
 

@@ -1,32 +1,142 @@
 """Which revision a database is at, and whether that is the one the code knows."""
 
-from collections.abc import Iterable
+import ast
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from .connection import private
+
+VERSION_TABLE = "alembic_version"
+
+
+class Chain(NamedTuple):
+    """The revisions that the code knows."""
+
+    known: frozenset[str]
+    heads: frozenset[str]
 
 
 def why_not_ready(engine: Engine) -> str | None:
     """Tell why the database behind the application's *engine* is not the one this code needs.
 
-    :return: ``None`` where it is at the code's head.
+    A database that has gone on, as the log tells, is ready: during a deployment the old code
+    serves beside the new. What the code knows is read once.
+
+    :return: ``None`` where it is ready.
     """
-    known = _heads(current_app.extensions["migrate"].migrate.directory)
+    migrate = current_app.extensions["migrate"].migrate
+    chain = _kept(migrate.directory)
     with engine.connect() as connection:
-        return None if current(connection) == known else "migrations pending"
+        at = current(connection)
+        if at == chain.heads or is_ahead(connection, at, chain):
+            return None
+    return "migrations pending" if at <= chain.known else "the database is at an unknown revision"
+
+
+def is_ahead(connection: Connection, at: frozenset[str], chain: Chain) -> bool:
+    """Tell whether the log says that *at*, which the code does not know, came after its heads."""
+    if at <= chain.known:
+        return False
+    from . import log
+
+    entries = log.entries(connection)
+    todo, seen = set(at - chain.known), set(at)
+    while todo:
+        entry = entries.get(todo.pop())
+        if entry is None or entry.event == "downgrade":
+            return False
+        before = set(entry.came_from.split(",")) - {""} - seen
+        seen |= before
+        todo |= before - chain.known
+    return chain.heads <= seen
 
 
 @cache
-def _heads(directory: str) -> frozenset[str]:
-    return frozenset(ScriptDirectory(directory).get_heads())
+def _kept(directory: str) -> Chain:
+    return chain(directory)
+
+
+_ASSIGNED = re.compile(
+    r"^(revision|down_revision|depends_on)[ \t]*(?::[^=\n]*)?=[ \t]*(.+)$", re.MULTILINE
+)
+
+
+def chain(directory: str) -> Chain:
+    """Read the revisions of *directory*: from the text of the files, which are not imported.
+
+    Where a file says it otherwise than Alembic's template does, Alembic is asked.
+    """
+    down: dict[str, Iterable[str]] = {}
+    for file in Path(directory, "versions").glob("*.py"):
+        said = _ASSIGNED.findall(file.read_text(encoding="utf-8"))
+        try:
+            names = {name: ast.literal_eval(value.strip()) for name, value in said}
+            before = names["down_revision"] or ()
+            down[names["revision"]] = (before,) if isinstance(before, str) else before
+        except (KeyError, SyntaxError, ValueError, TypeError):
+            return of_script(ScriptDirectory(directory))
+        if len(names) != len(said) or names.get("depends_on"):
+            return of_script(ScriptDirectory(directory))
+    known = frozenset(down)
+    return Chain(known, known.difference(*down.values()))
+
+
+def of_script(script: ScriptDirectory) -> Chain:
+    """Return the revisions of *script*."""
+    known = frozenset(revision.revision for revision in script.walk_revisions())
+    return Chain(known, frozenset(script.get_heads()))
 
 
 def current(connection: Connection) -> frozenset[str]:
     """Return the revisions that *connection*'s database is at; none where it has no chain yet."""
-    return frozenset(MigrationContext.configure(connection).get_current_heads())
+    try:
+        rows = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+        return frozenset(rows.scalars())
+    except DBAPIError:
+        connection.rollback()
+        if connection.dialect.has_table(connection, VERSION_TABLE):
+            raise
+        return frozenset()
+
+
+class Probe(NamedTuple):
+    """What a look at a database told: its revisions, and whether it is ahead of the code."""
+
+    at: frozenset[str]
+    ahead: bool = False
+
+
+def probe(url: URL, settings: Mapping[str, Any], known: Chain) -> Probe | None:
+    """Look at the database of *url*: no lock, no write, no question for a password.
+
+    :param url: the migration role's. Where the application's own role reaches the same database,
+        it is asked, because it needs no more privileges than to serve.
+    :return: ``None`` where that role may not look, or there is no such database.
+    """
+    own = settings["SQLALCHEMY_DATABASE_URI"]
+    if own and _place(own) == _place(url):
+        url = make_url(own)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return Probe(frozenset()) if not str(url.database).startswith("file:") else None
+    try:
+        with private(url, read_only=True).connect() as connection:
+            at = current(connection)
+            return Probe(at, is_ahead(connection, at, known))
+    except DBAPIError:
+        return None
+
+
+def _place(uri: str | URL) -> tuple[Any, ...]:
+    url = make_url(uri)
+    return url.get_backend_name(), url.host, url.port, url.database, url.query
 
 
 def pending(script: ScriptDirectory, at: Iterable[str]) -> list[str]:

@@ -1,0 +1,181 @@
+"""Alembic's steps, with what a server needs around each: retries, the log, a journal, the way on.
+
+Alembic runs ``for step in fn(heads, context)`` with a transaction around each step. We give it
+the same steps with other functions in them.
+"""
+
+import random
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import wraps
+from typing import Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from .. import MigratorError
+from . import log, server
+from .connection import Limits
+from .journal import Journal, in_place
+
+Say = Callable[[str], None]
+
+
+class Steps:
+    """The steps of one run of ``env.py`` on a connection of our own."""
+
+    def __init__(self, connection: Connection, fn: Any, limits: Limits, say: Say) -> None:
+        self._connection = connection
+        self._fn = fn
+        self._limits = limits
+        self._say = say
+        self._journal = None if connection.dialect.name == "sqlite" else Journal(connection)
+        self._begun = 0.0
+        #: The revisions that were applied, undone or stamped.
+        self.done: list[str] = []
+
+    def __call__(self, heads: Any, context: MigrationContext) -> Iterator[Any]:
+        """Take the place of Alembic's ``fn``: give the steps to do from *heads*.
+
+        :raises MigratorError: when another revision than the first of them is half applied.
+        """
+        steps = list(self._fn(heads, context))
+        self._refuse_to_leave_half(steps)
+        if steps and steps[0].is_upgrade and hasattr(steps[0], "revision"):
+            self._say(f"{len(steps)} revision(s) pending:")
+        for step in steps:
+            if hasattr(step, "revision"):  # a stamp has none
+                self._say(f"  {step.name:<9}  {step.revision.revision}  {step.doc or ''}".rstrip())
+                step.migration_fn = self._guarded(step, context)
+            self._begun = time.monotonic()
+            yield step
+
+    def note(self, *, ctx: MigrationContext, step: Any, heads: set[str], **_: Any) -> None:
+        """Write the log; Alembic calls it after each step, in the step's transaction."""
+        assert ctx.script
+        assert ctx.connection
+        event = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
+        for revision in step.up_revision_ids:
+            path = None if step.is_stamp else ctx.script.get_revision(revision).path
+            seconds = None if step.is_stamp else round(time.monotonic() - self._begun, 3)
+            came_from = step.source_revision_ids
+            log.write(ctx.connection, event, revision, came_from, path, seconds)
+            if self._journal:
+                for name in (
+                    (revision, f"downgrade {revision}")
+                    if step.is_stamp
+                    else (_name(event, revision),)
+                ):
+                    self._journal.forget(name)
+            self.done.append(revision)
+
+    def _refuse_to_leave_half(self, steps: list[Any]) -> None:
+        half = self._journal.half_applied() if self._journal else []
+        first = [
+            _name(step.name, step.revision.revision) for step in steps if hasattr(step, "revision")
+        ]
+        if half and first and half[0] != first[0]:
+            way = "downgrade -1" if half[0].startswith("downgrade") else "upgrade"
+            raise MigratorError(
+                f"Revision {half[0]} is half applied, and nothing else can be done before it: "
+                f"flask db {way} goes on with it.",
+                exit_code=7,
+            )
+
+    def _guarded(self, step: Any, context: MigrationContext) -> Callable[..., None]:
+        run = step.migration_fn
+        name = _name(step.name, step.revision.revision)
+
+        @wraps(run)
+        def guarded(**keywords: Any) -> None:
+            give_up = time.monotonic() + self._limits.wait
+            pause = 0.25
+            watch: Any = nullcontext()
+            while True:
+                journaled: Any = self._journal.watching(context, name) if self._journal else watch
+                try:
+                    with watch, journaled:
+                        run(**keywords)
+                    return
+                except Exception as error:
+                    in_place = self._journal.fail(name) if self._journal else 0
+                    if not self._may_retry(error, context, give_up - pause):
+                        raise self._failure(error, step, in_place) from error
+                self._say(f"  {name} did not get its lock; trying again.")
+                time.sleep(pause * random.uniform(0.5, 1))
+                pause = min(pause * 2, 15)
+                watch = server.naming_blockers(self._connection, self._limits.lock / 2, self._say)
+                context._transaction = self._connection.begin()
+
+        return guarded
+
+    def _may_retry(self, error: Exception, context: MigrationContext, until: float) -> bool:
+        if self._journal is None or self._connection.invalidated:
+            return False
+        context._transaction = None  # it was rolled back
+        return server.code(error) in server.LOCK_TIMEOUT and time.monotonic() < until
+
+    def _failure(self, error: Exception, step: Any, done: int) -> Exception:
+        """Say what a failed step left behind, and how to go on."""
+        if isinstance(error, MigratorError):
+            return error
+        revision, words = step.revision.revision, server.reason(error)
+        if server.code(error) in server.STATEMENT_TIMEOUT:
+            words += " (see MIGRATION_STATEMENT_TIMEOUT)"
+        lost = self._journal is not None and self._connection.invalidated
+        if done or (lost and not self._transactional()):
+            number = self._journal.number if self._journal else 0
+            total = self._count(step)
+            return MigratorError(
+                f"Revision {revision} failed at statement {number}"
+                f"{f' of {total}' if total >= number else ''}{_place(error, step)}: {words}; "
+                f"{in_place(done) if done else 'it may be in place'}. Mend the cause, or the file "
+                f"from statement {done + 1} on, and run again: it goes on with statement "
+                f"{done + 1}.",
+                exit_code=7,
+            )
+        return MigratorError(
+            f"Revision {revision} failed{_place(error, step)}: {words}; nothing of it is in the "
+            "database. Mend the cause or the file, and run again."
+        )
+
+    def _transactional(self) -> bool:
+        return self._connection.dialect.name not in ("mysql", "mariadb")
+
+    def _count(self, step: Any) -> int:
+        """Count the statements of *step* by writing them as SQL; 0 where it reads rows."""
+        statements: list[str] = []
+        context = MigrationContext.configure(
+            dialect=self._connection.dialect, opts={"as_sql": True, "script": None}
+        )
+        context.impl.static_output = statements.append  # type: ignore[assignment,method-assign]
+        function = getattr(step.revision.module, step.name)
+        try:
+            with Operations.context(context):
+                function()
+        except Exception:
+            return 0
+        return len(statements)
+
+
+def _name(event: str, revision: str) -> str:
+    return revision if event == "upgrade" else f"{event} {revision}"
+
+
+def _place(error: Exception, step: Any) -> str:
+    """Say at which line of its file a step failed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == step.revision.path]
+    return f" in line {lines[-1]} of {step.revision.path}" if lines else ""
+
+
+def lost(error: DBAPIError) -> MigratorError:
+    """Say what failed between two steps, or at a commit."""
+    return MigratorError(
+        f"The database failed: {server.reason(error)}; what was not finished was rolled back. "
+        "Mend the cause, and run again."
+    )
