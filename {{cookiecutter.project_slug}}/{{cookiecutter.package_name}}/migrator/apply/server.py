@@ -31,7 +31,9 @@ def reason(error: BaseException) -> str:
     driver_error = getattr(error, "orig", None)
     words = driver_error.args[-1] if driver_error is not None and driver_error.args else error
     name = "" if driver_error is not None else f"{type(error).__name__}: "
-    return (name + str(words).strip()).splitlines()[0].rstrip(". ")
+    lines = (name + str(words).strip()).splitlines()
+    detail = [line for line in lines[1:2] if line.startswith("DETAIL:")]
+    return " ".join([lines[0], *detail]).rstrip(". ")
 
 
 def wants_password(error: DBAPIError) -> bool:

@@ -150,7 +150,7 @@ class Steps:
         """Count the statements of *step* by writing them as SQL; 0 where it reads rows."""
         statements: list[str] = []
         context = MigrationContext.configure(
-            dialect=self._connection.dialect, opts={"as_sql": True, "script": None}
+            dialect=self._connection.dialect, opts={"as_sql": True, "transactional_ddl": False}
         )
         context.impl.static_output = statements.append  # type: ignore[assignment,method-assign]
         function = getattr(step.revision.module, step.name)
