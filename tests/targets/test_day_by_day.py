@@ -116,6 +116,20 @@ def test_history_tells_applied_from_pending(project: Project) -> None:
     assert "pending" not in project.make("history").stdout
 
 
+def test_a_shell_knows_the_application(project: Project) -> None:
+    said = project.run("sh", "-c", "echo 'print(app.name * 2)' | make shell").stdout
+    assert "bakedbaked" in said
+
+
+def test_format_tidies_what_lint_complains_of(project: Project) -> None:
+    file = project.package / "untidy.py"
+    file.write_text("import sys, os\nprint( sys.path,os.name )\n")
+    project.make("lint", fails=True)
+    project.make("format")
+    project.make("lint")
+    assert file.read_text() == "import os\nimport sys\n\nprint(sys.path, os.name)\n"
+
+
 def test_ones_own_targets_are_read(project: Project) -> None:
     (project.root / "local.mk").write_text("mine: ## My own\n\t@echo it is mine\n")
     assert "it is mine" in project.make("mine").stdout

@@ -5,6 +5,8 @@ import sys
 
 from tests.support.project import Project
 
+NICKNAME = "    nickname: Mapped[str | None] = mapped_column(String(50))\n"
+
 
 def test_upgrade_downgrade_current_and_history(project: Project) -> None:
     head = project.heads()
@@ -29,7 +31,7 @@ def test_bare_alembic_needs_no_options(project: Project) -> None:
 
 
 def test_stock_migrate_passes_through_the_same_detection(project: Project) -> None:
-    project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
+    project.add_to_author(NICKNAME)
     # No development database exists: stock Flask-Migrate would say it is not up to date.
     project.flask("db", "migrate", "-m", "add nickname")
     (file,) = project.versions() - project.versions_at_first
@@ -47,10 +49,28 @@ def test_without_the_migrator_a_stock_project_stays(project: Project) -> None:
         not in project.run(sys.executable, "-c", "import wsgi, sys; print(*sys.modules)").stdout
     )
     project.flask("db", "upgrade")
-    project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
+    project.add_to_author(NICKNAME)
     project.flask("db", "migrate", "-m", "add nickname")
     (file,) = project.versions() - project.versions_at_first
     project.flask("db", "upgrade")
     assert "nickname" in project.columns("author")
     project.flask("db", "downgrade")
     assert "nickname" not in project.columns("author")
+
+
+def test_offline_sql_on_sqlite_is_what_sqlite_can_alter(project: Project) -> None:
+    project.add_to_author(NICKNAME)
+    project.make("newmigration", "m=add nickname")
+    sql = project.flask("db", "upgrade", "--sql").stdout
+    assert "CREATE TABLE author" in sql
+    assert "ADD COLUMN nickname" in sql
+    assert not project.database.exists()
+
+
+def test_offline_sql_that_needs_the_table_names_make_plan(project: Project) -> None:
+    project.edit("models/library.py", "year > 0", "year > 100")
+    project.make("newmigration", "m=later years")
+    refused = project.flask("db", "upgrade", "--sql", fails=True)
+    assert "make plan" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "CHECK (year > 100)" in project.make("plan").stdout
