@@ -1,0 +1,70 @@
+"""When a server refused a row: which rows it refuses, and how many, in its own judgement."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
+
+from ... import MigratorError
+from ..server import reason
+from . import load
+from .rows import Refusal, Refused, Table, converted
+from .source import Source
+
+
+def judged(
+    source: Source,
+    target: Connection,
+    tables: Sequence[Table],
+    error: Exception,
+    accepted: Collection[str],
+) -> MigratorError:
+    """Put the rows of *tables* where no constraint is, and let the server apply its own.
+
+    Its CHECKs and its collations' equality are not SQLite's. The rows are in a temporary table.
+
+    :param tables: from the one on, whose rows were refused.
+    :param error: what the server said then.
+    :return: the error to raise.
+    """
+    refusals: list[Refusal] = []
+    # What cannot even be held so, or is not to be had any more, the first error has said.
+    with suppress(Exception):
+        for table in tables:
+            target.rollback()
+            copy = f"SELECT * FROM {load.quoted(target, table.name)} LIMIT 0"
+            load.run(target, f"CREATE TEMPORARY TABLE judged AS {copy}")
+            load.send(target, table, "judged", converted(source, table, {}, accepted))
+            refusals += [refusal for refusal in _judge(target, table) if refusal.count]
+            load.run(target, "DROP TABLE judged")
+    if refusals:
+        return Refused(refusals)
+    said = error if isinstance(error, DBAPIError) else DBAPIError(None, None, error)
+    return MigratorError(
+        f"The target refuses rows of {tables[0].name}, so nothing was moved: {reason(said)}."
+    )
+
+
+def _judge(target: Connection, table: Table) -> Iterator[Refusal]:
+    inspector = inspect(target)
+    for check in inspector.get_check_constraints(table.name):
+        rows = f"judged WHERE NOT ({check['sqltext']})"
+        yield _refusal(target, table, f"row against CHECK ({check['sqltext']})", rows)
+    uniques: list[Sequence[Any]] = [table.key]
+    uniques += [unique["column_names"] for unique in inspector.get_unique_constraints(table.name)]
+    uniques += [i["column_names"] for i in inspector.get_indexes(table.name) if i["unique"]]
+    for columns in {tuple(columns) for columns in uniques if columns and None not in columns}:
+        names = load.quoted(target, *columns)
+        twice = f"SELECT {names} FROM judged GROUP BY {names} HAVING count(*) > 1"
+        why = f"row that equals another in {', '.join(columns)}, as the target compares"
+        yield _refusal(target, table, why, f"judged WHERE ({names}) IN ({twice})")
+
+
+def _refusal(target: Connection, table: Table, why: str, rows: str) -> Refusal:
+    count = load.run(target, f"SELECT count(*) FROM {rows}").scalar_one()
+    key = load.quoted(target, *table.key) or "1"
+    few = load.run(target, f"SELECT {key} FROM {rows} ORDER BY 1 LIMIT 3").all()
+    first = [", ".join(f"{n}={v!r}" for n, v in zip(table.key, row, strict=False)) for row in few]
+    return Refusal(table.name, why, count, [one for one in first if one])
