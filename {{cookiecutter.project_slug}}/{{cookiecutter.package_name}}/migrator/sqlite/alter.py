@@ -21,7 +21,14 @@ from .create_table import Column, Constraint, Table, parse
 from .database import Database
 from .names import describe
 from .rebuild import progress, rebuild, renamed_aside
-from .references import broken, check_referrers, explain, own_indexes, refuse_users
+from .references import (
+    broken,
+    check_referrers,
+    explain,
+    own_indexes,
+    refuse_broken,
+    refuse_users,
+)
 from .rows import Demand, affinity, insist, insist_parents, insist_unique, misfit, refuse
 from .tokens import fold, names_in, normal, quote, scan
 
@@ -291,17 +298,21 @@ class Alter:
             if demand.early:
                 insist(self.db, self.before, demand)
         self._try_text()
+        name = self.before.name
         for way, carry_out in self._ways():
             self.statements.clear()
             try:
                 with self.db.savepoint():
+                    was_broken = self.dropped and broken(self.db, name, self.dropped)
                     carry_out()
+                    if self.dropped:
+                        refuse_broken(self.db, name, self.dropped, was_broken or {})
             except DBAPIError as error:
                 if way == REBUILD:
                     self._explain_rows(error)
                     raise explain(self.before, error) from error
                 explained = explain(self.before, error)
-                if explained.certain:
+                if explained.certain or not self.db.in_transaction():
                     raise explained from error
                 continue
             return Step(self.before.name, way, tuple(self.statements), tuple(self.notes))
@@ -365,10 +376,7 @@ class Alter:
         self._refuse_foreign_keys("a rebuild")
         without = {fold(name) for name in own_indexes(self.db, self.before, self.dropped)}
         self._note_indexes(without)
-        was_broken = self.dropped and broken(self.db, self.before.name)
         rebuild(self.db, self.before, self.after, without, self._do)
-        if self.dropped and not was_broken and (error := broken(self.db, self.before.name)):
-            raise explain(self.after, error, dropped=True) from error
         self._insist_parents()
 
     def _add_and_drop(self) -> None:
@@ -465,7 +473,8 @@ class Alter:
                 refuse(self.before, rows, f"{name}, NOT NULL, would have no value", "all", remedy)
 
     def _insist_parents(self) -> None:
-        for key in self.parents:
+        there = list(self.after.every_constraint())
+        for key in [k for k in self.parents if any(alike(k, c) for c in there)]:
             try:
                 insist_parents(self.db, self.after, key.columns, key.referred_table)
             except DBAPIError as error:
@@ -489,13 +498,20 @@ class Alter:
                 insist_unique(self.db, self.before, constraint.columns)
 
 
-def alike(one: Constraint, other: Constraint) -> bool:
-    """Whether two constraints, of two texts, say the same under the same name."""
+def says_the_same(one: Constraint, other: Constraint) -> bool:
+    """Whether two constraints, of two texts, say the same."""
 
     def key(c: Constraint) -> object:
-        return (c.kind, c.name, c.columns, c.expression, c.referred_table, c.referred_columns)
+        own = [] if c.kind == "check" else [fold(column) for column in c.columns]
+        return (c.kind, own, normal(c.expression), fold(c.referred_table), c.referred_columns)
 
     return key(one) == key(other)
+
+
+def alike(one: Constraint, other: Constraint) -> bool:
+    """Whether two constraints, of two texts, say the same, in the same place, by the same name."""
+    same = one.name == other.name and one.inline == other.inline and one.columns == other.columns
+    return same and says_the_same(one, other)
 
 
 def strict_type(type_: str) -> str:

@@ -159,4 +159,5 @@ def parse(text: str) -> Table:
     try:
         return Reader(text).table()
     except SQLTextError as error:
-        raise CreateTableError(f"This CREATE TABLE statement {error}: {text}") from error
+        line = " ".join(text.split())
+        raise CreateTableError(f"This CREATE TABLE statement {error}: {line}") from error

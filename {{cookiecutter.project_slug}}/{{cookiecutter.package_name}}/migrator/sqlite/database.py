@@ -68,6 +68,12 @@ class Database:
         found = self.rows(f"{sql} WHERE type = ? AND sql IS NOT NULL ORDER BY rowid", kind)
         return {n: text for n, text, of in found if table is None or fold(of) == fold(table)}
 
+    def table_of(self, kind: str, name: str) -> str | None:
+        """Return the table of an index, trigger or view, None where there is none of the name."""
+        sql = f"SELECT name, tbl_name FROM {quote(self.schema)}.sqlite_master WHERE type = ?"
+        there = {fold(found): table for found, table in self.rows(sql, kind)}
+        return there.get(fold(name))
+
     def table(self, name: str) -> Table:
         """Read the table of this *name*.
 
@@ -79,6 +85,9 @@ class Database:
                 return parse(text)
         there = ", ".join(sorted(n for n in tables if not n.startswith("sqlite_"))) or "none"
         raise MigratorError(f'There is no table "{name}" in this database; its tables: {there}.')
+
+    def in_transaction(self) -> bool:
+        return bool(getattr(self.driver, "in_transaction", True))
 
     def foreign_keys_on(self) -> bool:
         return bool(self.rows("PRAGMA foreign_keys")[0][0])
@@ -101,8 +110,9 @@ class Database:
         try:
             yield
         except BaseException:
-            self.rows("ROLLBACK TO migrator")
-            self.rows("RELEASE migrator")
+            if self.in_transaction():  # a full disk, for one, has undone it all by itself
+                self.rows("ROLLBACK TO migrator")
+                self.rows("RELEASE migrator")
             raise
         self.rows("RELEASE migrator")
 

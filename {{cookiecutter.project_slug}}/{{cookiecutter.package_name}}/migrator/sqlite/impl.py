@@ -76,7 +76,7 @@ from alembic.ddl.sqlite import SQLiteImpl  # noqa: E402
 
 from .alter import Step, rename_table  # noqa: E402
 from .database import Database  # noqa: E402
-from .operations import Operation, Options, TableChange, log  # noqa: E402
+from .operations import Operation, Options, TableChange, is_native, log  # noqa: E402
 
 
 class Engine(SQLiteImpl):
@@ -109,9 +109,9 @@ class Engine(SQLiteImpl):
             raise MigratorError("There is no connection to SQLite to migrate by.")
         options = options or Options()
         metadata = self.context_opts.get("target_metadata")
-        convention = getattr(metadata, "naming_convention", None)
-        if convention:
-            options.conventions = [*options.conventions, convention]
+        for one in metadata if isinstance(metadata, list | tuple) else [metadata]:
+            if isinstance(one, sa.MetaData):
+                options.conventions = [*options.conventions, one.naming_convention]
         change = TableChange(
             Database(self.connection, schema), table, self.dialect, self._create_index, options
         )
@@ -119,19 +119,16 @@ class Engine(SQLiteImpl):
 
     def _print(self, table: str, operations: list[Operation]) -> None:
         """Offline: print what SQLite's own ALTER TABLE can do."""
-        for name, _, keywords in operations:
-            only_name = {k for k, v in keywords.items() if v not in (None, False)} <= {
-                "name",
-                *(k for k in keywords if k.startswith("existing_") or k == "schema"),
-            }
-            native = name in ("add_column", "drop_column", "create_index", "drop_index")
-            if not (native or name.endswith("_comment") or (name == "alter_column" and only_name)):
+        for operation in operations:
+            if not is_native(operation, self.dialect):
                 raise MigratorError(
-                    f'{name} on table "{table}" cannot be printed as SQL for SQLite, whose ALTER '
-                    f"TABLE does not have it: `make plan` shows what will be done."
+                    f'{operation[0]} on table "{table}" cannot be printed as SQL for SQLite, whose '
+                    f"ALTER TABLE does not have it: `make plan` shows what will be done."
                 )
         for name, arguments, keywords in operations:
-            if not name.endswith("_comment"):
+            if name == "create_index":
+                self._create_index(*arguments, **keywords)
+            elif not name.endswith("_comment"):
                 getattr(SQLiteImpl, name)(self, *arguments, **keywords)
 
     # The methods of Alembic's implementation, outside batch mode.
@@ -161,11 +158,13 @@ class Engine(SQLiteImpl):
         self.change(table.name, table.schema, [("drop_constraint", (const,), keywords)])
 
     def drop_index(self, index: Any, **keywords: Any) -> None:
-        table = index.table
-        if self.as_sql or table.name == "no_table":
-            super().drop_index(index, **keywords)
-        else:
-            self.change(table.name, table.schema, [("drop_index", (index,), keywords)])
+        table = index.table.name
+        if table == "no_table" and self.connection is not None:  # Alembic's word for not told
+            table = Database(self.connection, index.table.schema).table_of("index", str(index.name))
+        if table is not None:
+            self.change(table, index.table.schema, [("drop_index", (index,), keywords)])
+        elif not keywords.get("if_exists"):
+            raise MigratorError(f'There is no index "{index.name}" in this database.')
 
     def create_index(self, index: Any, **keywords: Any) -> None:
         self._create_index(index, **keywords)

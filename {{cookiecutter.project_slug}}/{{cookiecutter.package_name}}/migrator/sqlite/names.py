@@ -26,7 +26,7 @@ def describe(constraint: Constraint) -> str:
     name = f'"{constraint.name}" ' if constraint.name else ""
     what = dict(zip(KINDS, ("PRIMARY KEY", "UNIQUE", "CHECK", "FOREIGN KEY"), strict=True))
     columns = ", ".join(constraint.columns)
-    of = normal(constraint.expression) if constraint.kind == "check" else columns
+    of = " ".join(constraint.expression.split()) if constraint.kind == "check" else columns
     to = f" to {constraint.referred_table}" if constraint.referred_table else ""
     return f"{name}{what[constraint.kind]} ({of}){to}"
 

@@ -6,7 +6,7 @@ import itertools
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeEngine, to_instance
 
 from .. import MigratorError
 from . import names
-from .alter import Alter, Step, alike, rename_column
+from .alter import Alter, Step, alike, rename_column, says_the_same
 from .create_table import Column, Constraint, parse
 from .database import Database
 from .tokens import fold, names_in
@@ -74,11 +74,11 @@ class TableChange:
             with self.db.savepoint():
                 todo: list[Operation] = []
                 for operation in operations:
-                    if _new_name(operation) and not self._may_go_first(operation, todo):
+                    if not self._may_join(operation, todo):
                         self._flush(todo)
                         todo = []
                     todo.append(operation)
-                self._flush(todo)
+                self._flush(todo, self.options.force_rebuild)
         except CompileError as error:
             raise MigratorError(
                 f'SQLite cannot hold what is asked of table "{self.table}": {error}. Use '
@@ -90,8 +90,19 @@ class TableChange:
                 log.warning("%s: %s", step.table, note)
         return self.steps
 
+    def _may_join(self, operation: Operation, todo: Sequence[Operation]) -> bool:
+        """Whether an operation may be part of one edit with those before it.
+
+        A new column's default has to be in its rows before it is changed; a rename is done first.
+        """
+        name, arguments, keywords = operation
+        if name == "alter_column" and keywords.get("server_default", False) is not False:
+            added = [o[1][1].name for o in todo if o[0] == "add_column"]
+            if arguments[1] in added:
+                return False
+        return _new_name(operation) is None or self._may_go_first(operation, todo)
+
     def _may_go_first(self, rename: Operation, todo: Sequence[Operation]) -> bool:
-        """Whether a rename may be done before the operations that stand before it."""
         others = [operation for operation in todo if not _new_name(operation)]
         if not others:
             return True
@@ -104,7 +115,7 @@ class TableChange:
         indexed = any(o[0] == "create_index" for o in others)
         return free and fold(new) not in added and not named and not indexed
 
-    def _flush(self, todo: Sequence[Operation]) -> None:
+    def _flush(self, todo: Sequence[Operation], force_rebuild: bool = False) -> None:
         self.renamed: dict[str, str] = {}
         self.keyed: list[str] = []
         self.later: list[tuple[sa.Index, dict[str, Any]]] = []
@@ -114,7 +125,7 @@ class TableChange:
                 old = operation[1][1]
                 self.steps.append(rename_column(self.db, self.table, old, new))
                 self.renamed[fold(old)] = new
-        self.alter = Alter(self.db, self.table, force_rebuild=self.options.force_rebuild)
+        self.alter = Alter(self.db, self.table, force_rebuild=force_rebuild)
         for name, arguments, keywords in todo:
             getattr(self, name)(*arguments, **keywords)
         self._finish()
@@ -269,9 +280,7 @@ class TableChange:
         bare.append_constraint(constraint)
         definition = self._compiler.process(constraint)
         probe = parse(f"CREATE TABLE t (c, {definition})").constraints[0]
-        new = names.describe(replace(probe, name=None))
-        there = [c for c in self.alter.after.every_constraint() if c.kind == probe.kind]
-        if new not in [names.describe(replace(c, name=None)) for c in there]:
+        if not any(says_the_same(c, probe) for c in self.alter.after.every_constraint()):
             self.add_constraint(constraint)
 
     def drop_constraint(
@@ -352,6 +361,24 @@ def _new_name(operation: Operation) -> str | None:
     name, arguments, keywords = operation
     new = keywords.get("name") if name == "alter_column" else None
     return str(new) if new and new != arguments[1] else None
+
+
+def is_native(operation: Operation, dialect: Any) -> bool:
+    """Whether SQLite's own ALTER TABLE can do this on any table, so that it can be printed."""
+    name, arguments, keywords = operation
+    told = {key for key, value in keywords.items() if value not in (None, False)}
+    if name == "alter_column":
+        kept = keywords.get("nullable") is None and keywords.get("server_default", False) is False
+        return "name" in told and "type_" not in told and kept
+    if name != "add_column":
+        return name in ("drop_column", "create_index", "drop_index") or name.endswith("_comment")
+    definition = render_add_column(dialect.ddl_compiler(dialect, None), arguments[1])
+    column = parse(f"CREATE TABLE t ({definition.removeprefix('ADD COLUMN ')})").columns[0]
+    constant = not re.match(r"(?i)\(|CURRENT_", column.default or "")
+    valued = column.default is not None or not column.not_null
+    stored = column.generated is not None and column.generated.options == "stored"
+    placed = told & {"insert_before", "insert_after", "if_not_exists", "inline_primary_key"}
+    return constant and valued and not stored and not placed
 
 
 def _sorted(columns: Sequence[str], change: TableChange) -> list[str]:

@@ -1,7 +1,7 @@
 """What uses a table's columns and keys: its indexes, triggers, views and other tables."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy.exc import DBAPIError
 
@@ -10,6 +10,9 @@ from .create_table import Table
 from .database import Database
 from .tokens import fold, names_in, quote, scan
 
+#: SQLITE_ERROR and SQLITE_CONSTRAINT: what was asked for is refused, and nothing else is wrong.
+_REFUSALS = (1, 19)
+
 
 class Refused(MigratorError):
     """What SQLite refused, in our words; ``certain`` where another way would be no better."""
@@ -17,14 +20,16 @@ class Refused(MigratorError):
     certain = False
 
 
-def explain(table: Table, error: DBAPIError, dropped: bool = False) -> Refused:
-    """Turn an error of SQLite's into one sentence; *dropped* where it came up by a drop."""
+def explain(table: Table, error: DBAPIError) -> Refused:
+    """Turn an error of SQLite's into one sentence."""
     said = str(error.orig)
-    found = re.match(r"error in (view|trigger|index|table) (.+?)( after .+?)?: (.*)", said)
+    found = re.match(r"error in (view|trigger) (.+?)( after .+?)?: (.*)", said)
     if found is None:
-        return Refused(f'SQLite refuses the change of table "{table.name}": {said}.')
+        refused = Refused(f'SQLite refuses the change of table "{table.name}": {said}.')
+        refused.certain = getattr(error.orig, "sqlite_errorcode", 1) & 0xFF not in _REFUSALS
+        return refused
     kind, name, after, detail = found.groups()
-    if after or dropped:
+    if after:
         refused = Refused(
             f'The {kind} "{name}" still uses what is dropped or renamed in "{table.name}" '
             f"({detail}): drop it before, and make it anew after."
@@ -43,7 +48,7 @@ def own_indexes(db: Database, table: Table, columns: Sequence[str]) -> list[str]
     return [
         name
         for name, sql in (db.objects("index", table.name).items() if gone else ())
-        if gone & names_in(sql[sql.index("(") :])
+        if gone & names_in(sql[next(t.start for t in scan(sql) if t.key == "(") :])
     ]
 
 
@@ -74,10 +79,15 @@ def refuse_users(db: Database, before: Table, after: Table, dropped: Sequence[st
 
 
 def _names_at_risk(sql: str, table: str) -> set[str]:
-    """Quoted names, and those of an ``UPDATE OF … ON table``."""
+    """Names in double quotes that stand alone, and those of an ``UPDATE OF … ON table``."""
     tokens = scan(sql)
-    found = {fold(t.name) for t in tokens if t.kind == "quoted"} - {fold(table)}
     keys = [t.key for t in tokens]
+    found = {
+        fold(token.name)
+        for token, before, after in zip(tokens, ["", *keys], [*keys[1:], ""], strict=False)
+        if token.text[0] == '"' and "." not in (before, after)
+    }
+    found.discard(fold(table))
     for at in range(len(keys) - 1):
         if keys[at : at + 2] == ["UPDATE", "OF"] and "ON" in keys[at:]:
             stop = keys.index("ON", at)
@@ -86,17 +96,51 @@ def _names_at_risk(sql: str, table: str) -> set[str]:
     return found
 
 
-def broken(db: Database, table: str) -> DBAPIError | None:
-    """Let SQLite read every view and trigger, by a rename that is undone; return its error."""
-    error = None
-    db.rows("SAVEPOINT reading")
-    try:
-        db.rows(f"ALTER TABLE {db.name(table)} RENAME TO {quote('_migrator_' + table)}")
-    except DBAPIError as found:
-        error = found
-    db.rows("ROLLBACK TO reading")
-    db.rows("RELEASE reading")
-    return error
+def broken(db: Database, table: str, dropped: Sequence[str]) -> dict[str, str]:
+    """Let SQLite read what names *table* and *dropped* columns, and return what it says of each.
+
+    ALTER TABLE does not see all of it: a trigger that sets a column which is gone, for one.
+    """
+    said = {}
+    for kind in ("view", "trigger"):
+        for name, sql in db.objects(kind).items():
+            names = names_in(sql)
+            if fold(table) in names and ("*" in sql or names & {fold(c) for c in dropped}):
+                target = db.name(db.table_of(kind, name) or name)
+                try:
+                    for statement in _statements(db, target, kind):
+                        db.rows(statement)
+                except DBAPIError as error:
+                    said[f'{kind} "{name}"'] = str(error.orig)
+    return said
+
+
+def _statements(db: Database, target: str, kind: str) -> Iterator[str]:
+    """Statements that touch no row and make SQLite compile a view, or a table's triggers."""
+    yield f"SELECT * FROM {target} LIMIT 0"
+    if kind == "trigger":
+        schema, name = target.split(".", 1)
+        rows = db.rows(f"PRAGMA {schema}.table_xinfo({name})")
+        columns = [quote(row[1]) for row in rows if not row[6]]
+        listed = ", ".join(columns)
+        yield f"INSERT INTO {target} ({listed}) SELECT {listed} FROM {target} WHERE 0"
+        yield f"UPDATE {target} SET {', '.join(f'{c} = {c}' for c in columns)} WHERE 0"
+        yield f"DELETE FROM {target} WHERE 0"
+
+
+def refuse_broken(
+    db: Database, table: str, dropped: Sequence[str], before: Mapping[str, str]
+) -> None:
+    """Refuse to drop columns where that broke a view or trigger that was not among *before*.
+
+    :raises MigratorError: naming it.
+    """
+    for what, error in broken(db, table, dropped).items():
+        if what not in before:
+            raise MigratorError(
+                f'The {what} still uses what is dropped from "{table}" ({error}): drop it before, '
+                f"and make it anew after."
+            )
 
 
 def _referrers(db: Database, after: Table) -> Iterator[tuple[str, list[str]]]:
@@ -138,8 +182,10 @@ def check_referrers(db: Database, before: Table, after: Table, dropped: Sequence
     if had <= has and not gone:
         return
     for name, needed in _referrers(db, after):
-        needs = frozenset(needed) or frozenset(map(fold, before.primary_key))
-        if needs & gone or (needs in had and needs not in has):
+        key = frozenset(map(fold, before.primary_key))
+        needs = frozenset(needed) or key
+        moved = not needed and key != frozenset(map(fold, after.primary_key))
+        if needs & gone or moved or (needs in had and needs not in has):
             raise MigratorError(
                 f'A foreign key of table "{name}" points at {", ".join(sorted(needs))} of '
                 f'"{before.name}": drop that foreign key first.'

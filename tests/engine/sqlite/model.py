@@ -1,0 +1,338 @@
+"""A table as a plain model, written down in many ways, and what edits do to it.
+
+It knows nothing of the engine: texts are written by :class:`Writer`, the schema is read back from
+SQLite's own PRAGMAs, and what an edit does is said here once more, in words of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from hypothesis import strategies as st
+
+NAMES = ["a", "B c", 'd"q', "order", "é", "x-y", "Check", "f(g", "h,i", "k--l", "m'n", "Z"]
+TYPES = {"INTEGER": "integer", "BIGINT": "integer", "TEXT": "text", "VARCHAR(20)": "text"}
+QUOTES = ['"', "`", "["]
+GAPS = [" ", "\n  ", "\t", " /* , ( */ ", " -- it's, (\n"]
+
+
+def q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass
+class Col:
+    type: str
+    not_null: bool = False
+    default: str | None = None
+    collate: str | None = None
+
+
+@dataclass
+class Model:
+    """What a table is: columns in their order, keys, constraints, and its rows."""
+
+    columns: dict[str, Col]
+    primary: tuple[str, ...] = ()
+    uniques: list[tuple[str, ...]] = field(default_factory=list)
+    checks: dict[str, tuple[str, str]] = field(default_factory=dict)  # name: column, forbidden word
+    parents: list[str] = field(default_factory=list)
+    indexes: dict[str, str] = field(default_factory=dict)  # name: column
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)  # those of parents that have a name
+
+    def twice(self, columns: tuple[str, ...]) -> bool:
+        seen = [
+            tuple(row[c].lower() if self._nocase(c, row[c]) else row[c] for c in columns)
+            for row in self.rows
+            if all(row[c] is not None for c in columns)
+        ]
+        return len(seen) != len(set(seen))
+
+    def _nocase(self, column: str, value: Any) -> bool:
+        return isinstance(value, str) and self.columns[column].collate == "NOCASE"
+
+
+class Writer:
+    """Writes a model as SQL, choosing quotes, gaps and places as *draw* says."""
+
+    def __init__(self, model: Model, draw: Any) -> None:
+        self.model = model
+        self.draw = draw
+
+    def name(self, name: str) -> str:
+        quote = self.draw(st.sampled_from(QUOTES))
+        if quote == "[":
+            return f"[{name}]"
+        return quote + name.replace(quote, quote * 2) + quote
+
+    def gap(self) -> str:
+        return self.draw(st.sampled_from(GAPS))
+
+    def column(self, name: str) -> str:
+        column = self.model.columns[name]
+        parts = [self.name(name), column.type]
+        rules = []
+        if column.not_null:
+            rules.append("NOT NULL")
+        if column.default is not None:
+            rules.append(f"DEFAULT {column.default}")
+        if column.collate:
+            rules.append(f"COLLATE {column.collate}")
+        return self.join(parts + self.draw(st.permutations(rules)))
+
+    def join(self, parts: list[str]) -> str:
+        return (
+            "".join(itertools.chain.from_iterable((p, self.gap()) for p in parts[:-1]))
+            + (parts[-1])
+        )
+
+    def constraints(self) -> list[str]:
+        model = self.model
+        found = [f"UNIQUE ({', '.join(map(self.name, columns))})" for columns in model.uniques]
+        for name, (column, word) in model.checks.items():
+            found.append(f"CONSTRAINT {self.name(name)} CHECK ({self.name(column)} <> '{word}')")
+        for column in model.parents:
+            found.append(f"FOREIGN KEY ({self.name(column)}) REFERENCES p (id)")
+        if model.primary:
+            found.append(f"PRIMARY KEY ({', '.join(map(self.name, model.primary))})")
+        return self.draw(st.permutations(found))
+
+    def table(self) -> tuple[str, list[str]]:
+        """Return the statement and the texts of its definitions."""
+        parts = [self.column(name) for name in self.model.columns] + self.constraints()
+        body = parts[0]
+        for part in parts[1:]:
+            body += self.gap() + "," + self.gap() + part
+        return f"CREATE TABLE t ({self.gap()}{body}{self.gap()})", parts
+
+
+@st.composite
+def models(draw: Any) -> tuple[Model, str, list[str], str]:
+    """Draw a model, the statement that makes it, its definitions and the script of the rest."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=3, max_size=6, unique=True))
+    columns = {}
+    for name in names:
+        type_ = draw(st.sampled_from(sorted(TYPES)))
+        default = "7" if TYPES[type_] == "integer" else "'it''s (,'"
+        collate = "NOCASE" if TYPES[type_] == "text" else None
+        columns[name] = Col(
+            type_,
+            default=draw(st.sampled_from([None, default])),
+            collate=draw(st.sampled_from([None, collate])),
+        )
+    model = Model(columns)
+    texts = [n for n in names if TYPES[columns[n].type] == "text"]
+    numbers = [n for n in names if TYPES[columns[n].type] == "integer"]
+    for number in range(draw(st.integers(0, 4))):
+        row = {}
+        for name in names:
+            values = [1, 2, None] if name in numbers else ["x", "X", "it's", "", None]
+            row[name] = draw(st.sampled_from(values))
+        row[names[0]] = number if names[0] in numbers else f"key {number}"
+        model.rows.append(row)
+    if draw(st.booleans()):
+        model.primary = (names[0],)
+        if draw(st.booleans()):
+            columns[names[0]].type = "INTEGER" if names[0] in numbers else "TEXT"
+    for name in names:
+        full = all(row[name] is not None for row in model.rows)
+        columns[name].not_null = full and draw(st.booleans())
+    for name in names[1:]:
+        if not model.twice((name, names[0])) and draw(st.booleans()):
+            model.uniques.append((name, names[0]))
+            break
+    for number, name in enumerate(texts):
+        if draw(st.booleans()):
+            model.checks[f"ck {number}"] = (name, "bad, (")
+    fine = [n for n in numbers if all(row[n] in (1, 2, None) for row in model.rows)]
+    if fine and draw(st.booleans()):
+        model.parents.append(fine[0])
+    for number, name in enumerate(names):
+        if draw(st.booleans()):
+            model.indexes[f"ix {number}"] = name
+    statement, parts = Writer(model, draw).table()
+    script = "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2);" + statement
+    for name, column in model.indexes.items():
+        script += f"; CREATE INDEX {q(name)} ON t ({q(column)} DESC)"
+    return model, statement, parts, script
+
+
+def insert(model: Model) -> list[tuple[str, list[Any]]]:
+    """Return statements and values that put the model's rows in."""
+    names = ", ".join(map(q, model.columns))
+    marks = ", ".join("?" * len(model.columns))
+    sql = f"INSERT INTO t ({names}) VALUES ({marks})"
+    return [(sql, [row[c] for c in model.columns]) for row in model.rows]
+
+
+@dataclass
+class Edit:
+    """One operation: how Alembic is told, and whether rows stand in its way."""
+
+    what: str
+    column: str
+    extra: Any = None
+
+    def fails(self, model: Model) -> bool:
+        rows = model.rows
+        if self.what == "set_not_null":
+            return any(row[self.column] is None for row in rows)
+        if self.what == "add_unique":
+            return model.twice((self.column,))
+        if self.what == "add_check":
+            return any(row[self.column] == self.extra for row in rows)
+        if self.what == "add_parent":
+            return any(row[self.column] not in (1, 2, None) for row in rows)
+        if self.what == "add_not_null":
+            return bool(rows)
+        if self.what == "to_integer":
+            return any(
+                row[self.column] not in ("", None) or row[self.column] == "" for row in rows
+            ) and any(row[self.column] is not None for row in rows)
+        return False
+
+    def tell(self, op: Any) -> None:
+        """Tell the operation, to a batch or, through :class:`Outside`, out of one."""
+        column = self.column
+        {
+            "set_not_null": lambda: op.alter_column(column, nullable=False),
+            "drop_not_null": lambda: op.alter_column(column, nullable=True),
+            "set_default": lambda: op.alter_column(column, server_default=self.extra),
+            "drop_default": lambda: op.alter_column(column, server_default=None),
+            "rename": lambda: op.alter_column(column, new_column_name=self.extra),
+            "drop": lambda: op.drop_column(column),
+            "add": lambda: op.add_column(sa.Column(column, sa.Integer, server_default="7")),
+            "add_not_null": lambda: op.add_column(sa.Column(column, sa.Integer, nullable=False)),
+            "add_unique": lambda: op.create_unique_constraint(f"uq {column}", [column]),
+            "add_check": lambda: op.create_check_constraint(
+                "ck new", sa.column(column) != self.extra
+            ),
+            "drop_check": lambda: op.drop_constraint(self.extra, type_="check"),
+            "add_parent": lambda: op.create_foreign_key("fk new", "p", [column], ["id"]),
+            "drop_parent": lambda: op.drop_constraint(f"t_{column}_fkey", type_="foreignkey"),
+            "drop_primary": lambda: op.drop_constraint("t_pkey", type_="primary"),
+            "widen": lambda: op.alter_column(column, type_=self.extra),
+            "to_integer": lambda: op.alter_column(column, type_=sa.Integer()),
+        }[self.what]()
+
+    def apply(self, model: Model) -> None:
+        """Do to the model what the operation does to the table."""
+        name, column = self.column, model.columns.get(self.column)
+        match self.what:
+            case "set_not_null":
+                column.not_null = True
+            case "drop_not_null":
+                column.not_null = False
+            case "set_default":
+                column.default = "'" + self.extra.replace("'", "''") + "'"
+            case "drop_default":
+                column.default = None
+            case "rename":
+                self._rename(model)
+            case "drop":
+                self._drop(model)
+            case "add":
+                model.columns[name] = Col("INTEGER", default="'7'")
+                for row in model.rows:
+                    row[name] = 7
+            case "add_not_null":
+                model.columns[name] = Col("INTEGER", not_null=True)
+            case "add_unique":
+                model.uniques.append((name,))
+            case "add_check":
+                model.checks["ck new"] = (name, self.extra)
+            case "drop_check":
+                del model.checks[self.extra]
+            case "add_parent":
+                model.parents.append(name)
+                model.named.append(name)
+            case "drop_parent":
+                model.parents.remove(name)
+            case "drop_primary":
+                if model.columns[name].type == "INTEGER":
+                    model.columns[name].not_null = True
+                model.primary = ()
+            case "widen":
+                column.type = str(self.extra)
+            case "to_integer":
+                column.type = "INTEGER"
+
+    def _rename(self, model: Model) -> None:
+        old, new = self.column, self.extra
+
+        def now(name: str) -> str:
+            return new if name == old else name
+
+        model.columns = {now(n): c for n, c in model.columns.items()}
+        model.primary = tuple(map(now, model.primary))
+        model.uniques = [tuple(map(now, names)) for names in model.uniques]
+        model.checks = {n: (now(c), word) for n, (c, word) in model.checks.items()}
+        model.parents = list(map(now, model.parents))
+        model.named = list(map(now, model.named))
+        model.indexes = {n: now(c) for n, c in model.indexes.items()}
+        model.rows = [{now(n): v for n, v in row.items()} for row in model.rows]
+
+    def _drop(self, model: Model) -> None:
+        name = self.column
+        del model.columns[name]
+        model.primary = () if name in model.primary else model.primary
+        model.uniques = [names for names in model.uniques if name not in names]
+        model.checks = {n: c for n, c in model.checks.items() if c[0] != name}
+        model.parents = [n for n in model.parents if n != name]
+        model.indexes = {n: c for n, c in model.indexes.items() if c != name}
+        for row in model.rows:
+            del row[name]
+
+
+class Outside:
+    """Gives a table's operations the shape that a batch gives them."""
+
+    def __init__(self, op: Operations) -> None:
+        self.op = op
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self.op, name)
+        if name == "create_foreign_key":
+            return lambda constraint, *rest: operation(constraint, "t", *rest)
+        if name.startswith("create") or name == "drop_constraint":
+            return lambda constraint, *rest, **more: operation(constraint, "t", *rest, **more)
+        return lambda *rest, **more: operation("t", *rest, **more)
+
+
+def edits(model: Model, draw: Any) -> Edit:
+    """Draw an edit that makes sense on *model*."""
+    names = list(model.columns)
+    column = draw(st.sampled_from(names))
+    text = TYPES.get(model.columns[column].type, "text") == "text"
+    new = "new col"
+    choices = [
+        Edit("set_not_null", column),
+        Edit("set_default", column, draw(st.sampled_from("89"))),
+    ]
+    if column not in model.primary:
+        choices += [Edit("drop_not_null", column), Edit("drop_default", column)]
+        if len(names) > 2:
+            choices.append(Edit("drop", column))
+    if new not in names:
+        choices += [Edit("add", new), Edit("add_not_null", new)]
+        # SQLite, 3.54 too, cannot rename a quoted INTEGER PRIMARY KEY that is in a UNIQUE as well.
+        if column not in model.primary or not model.uniques:
+            choices.append(Edit("rename", column, new))
+    if "ck new" not in model.checks and text:
+        choices.append(Edit("add_check", column, draw(st.sampled_from(["x", "never"]))))
+    if all(u != (column,) for u in model.uniques) and model.primary != (column,):
+        choices.append(Edit("add_unique", column))
+    if not model.parents and not text:
+        choices.append(Edit("add_parent", column))
+    choices += [Edit("drop_check", c, name) for name, (c, _) in model.checks.items()]
+    choices += [Edit("drop_parent", c) for c in model.parents if c not in model.named]
+    if model.primary:
+        choices.append(Edit("drop_primary", model.primary[0]))
+    if text and column not in model.primary:
+        choices += [Edit("widen", column, sa.String(40)), Edit("to_integer", column)]
+    return draw(st.sampled_from(choices))
