@@ -15,14 +15,25 @@ from alembic.operations import Operations
 from alembic.util import CommandError
 from sqlalchemy.pool import NullPool
 
-from . import operations_on_constraints, surroundings  # noqa: F401  (they add to the two tables)
+# These modules add to the two tables by being imported.
+from . import columns, oddities, operations_on_constraints, surroundings  # noqa: F401
 from .application import answers
 from .features import FEATURES, with_feature
 from .model import Database
 from .operations import OPERATIONS, Call, OutOfBatch
 from .reader import rows, schema
 
-__all__ = ["FEATURES", "MODES", "OPERATIONS", "Outcome", "connect", "modes", "private", "run"]
+__all__ = [
+    "FEATURES",
+    "MODES",
+    "OPERATIONS",
+    "Outcome",
+    "connect",
+    "expected",
+    "modes",
+    "private",
+    "run",
+]
 
 MODES = ("plain", "batch")
 
@@ -158,10 +169,10 @@ def _judge(
     feature: str,
     foreign_keys: bool,
 ) -> Outcome:
-    expected = _expected(operation, feature, foreign_keys)
-    if isinstance(expected, str):
-        return Outcome("schema", f"done, though no such database can be: {expected}")
-    wanted_schema, wanted_rows, wanted_answers = expected
+    wanted = expected(operation, feature, foreign_keys)
+    if isinstance(wanted, str):
+        return Outcome("schema", f"done, though no such database can be: {wanted}")
+    wanted_schema, wanted_rows, wanted_answers = wanted
     if (found := rows(application)) != wanted_rows:
         return Outcome("rows", _difference(wanted_rows, found))
     if (found := schema(application)) != wanted_schema:
@@ -191,7 +202,7 @@ def _after(operation: str, feature: str) -> Database:
 
 
 @cache
-def _expected(operation: str, feature: str, foreign_keys: bool) -> tuple[Any, Any, Any] | str:
+def expected(operation: str, feature: str, foreign_keys: bool) -> tuple[Any, Any, Any] | str:
     """Return schema, rows and answers of a database made as expected, or why there is none."""
     database = _after(operation, feature)
     with closing(connect(":memory:")) as connection:

@@ -56,6 +56,8 @@ class Database:
     around: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     quote: str = '""'
+    always_quoted: set[str] = field(default_factory=set)
+    pragmas: tuple[str, ...] = ()
 
     def copy(self) -> "Database":
         return deepcopy(self)
@@ -72,7 +74,8 @@ class Database:
 
     def quoted(self, key: str) -> str:
         name = self.name(key)
-        if re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in KEYWORDS:
+        simple = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in KEYWORDS
+        if simple and key not in self.always_quoted:
             return name
         opening, closing = self.quote
         return opening + name.replace(closing, closing * 2) + closing
@@ -142,6 +145,8 @@ class Database:
 
     def build(self, connection: sqlite3.Connection, *, aged: bool = False) -> None:
         """Make the database; *aged*: late columns by ADD COLUMN, after the rows were put in."""
+        for pragma in self.pragmas:
+            connection.execute(f"PRAGMA {pragma}")
         for key, table in self.tables.items():
             late = table.late if aged else ()
             connection.execute(self.create_table(key, without=late))

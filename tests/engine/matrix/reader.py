@@ -116,12 +116,15 @@ def written(sql: str) -> tuple[dict[str, frozenset[Words]], list[Words]]:
 
 def schema(connection: sqlite3.Connection) -> dict[str, Any]:
     """Return every table, index, trigger and view, so that equal schemas give equal values."""
-    found: dict[str, Any] = {}
+    asked = ("encoding", "page_size", "user_version", "application_id", "auto_vacuum")
+    found: dict[str, Any] = {
+        f"pragma {name}": connection.execute(f"PRAGMA {name}").fetchone() for name in asked
+    }
     for kind, name, owner, sql in connection.execute(
         "SELECT type, name, tbl_name, sql FROM sqlite_master "
         "WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~'"
     ).fetchall():
-        if kind == "table":
+        if kind == "table" and not sql.upper().startswith("CREATE VIRTUAL"):
             found[f"table {name.lower()}"] = _table(connection, name, sql)
         else:
             found[f"{kind} {name.lower()}"] = (owner.lower(), _without_if(words(sql)))
@@ -173,23 +176,25 @@ def _foreign_keys(rows: list[tuple[Any, ...]]) -> list[str]:
 
 def rows(connection: sqlite3.Connection) -> dict[str, Any]:
     """Return every row of every table with each value's type, and what ``sqlite_sequence`` says."""
+    tables = connection.execute(
+        "SELECT name FROM sqlite_master "
+        "WHERE type = 'table' AND name NOT LIKE 'sqlite~_stat%' ESCAPE '~'"
+    ).fetchall()
     found: dict[str, Any] = {}
-    for name, hidden in connection.execute(
-        "SELECT name, name LIKE 'sqlite~_%' ESCAPE '~' FROM sqlite_master WHERE type = 'table'"
-    ).fetchall():
-        if hidden and name != "sqlite_sequence":
-            continue
-        columns = sorted(
-            (
-                row[0]
-                for row in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (name,))
-            ),
-            key=str.lower,
+    for (table,) in tables:
+        described = connection.execute(
+            "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,)
         )
-        quoted = [f'"{column.replace(chr(34), chr(34) * 2)}"' for column in columns]
-        asked = ", ".join(f"{column}, typeof({column})" for column in quoted)
-        table = name.replace('"', '""')
-        held = sorted(map(repr, connection.execute(f'SELECT {asked} FROM "{table}"')))
-        if held or not hidden:
-            found[name.lower()] = ([column.lower() for column in columns], held)
+        columns = sorted((column for (column,) in described), key=str.lower)
+        asked = ", ".join(f"{_quoted(column)}, typeof({_quoted(column)})" for column in columns)
+        # A sequence of 0 says as much as none.
+        some = " WHERE seq > 0" if table == "sqlite_sequence" else ""
+        held = connection.execute(f"SELECT {asked} FROM {_quoted(table)}{some}")
+        found[table.lower()] = ([column.lower() for column in columns], sorted(map(repr, held)))
+    if found.get("sqlite_sequence", ([], []))[1] == []:
+        found.pop("sqlite_sequence", None)
     return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,123 @@
+"""Several operations on several features at once, drawn by lot, judged like a cell."""
+
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import migrator.sqlite.impl  # noqa: F401  (puts the engine in force)
+import pytest
+
+from .cell import FEATURES, MODES, OPERATIONS, expected, private, run
+from .features import plain_database
+from .model import Database
+from .operations import Operation
+from .refusals import wanted
+
+
+def _touched(change: Any) -> set[tuple[str, str]]:
+    """Return which parts of the plain database *change* makes other than they were."""
+    before, after = plain_database(), plain_database()
+    change(after)
+    pairs: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("part", vars(before), vars(after)),
+        ("of book", vars(before.book), vars(after.book)),
+    ]
+    for kind in ("columns", "constraints"):
+        pairs.append((kind, vars(before.book)[kind], vars(after.book)[kind]))
+    for kind in ("tables", "around", "names"):
+        pairs.append((kind, vars(before)[kind], vars(after)[kind]))
+    for one, other in zip(before.book.rows, after.book.rows, strict=False):
+        pairs.append(("row", one, other))
+    whole = {("tables", "book"), ("part", "tables"), ("part", "around"), ("part", "names")}
+    whole |= {("of book", "columns"), ("of book", "constraints"), ("of book", "rows")}
+    found = {
+        (kind, key)
+        for kind, one, other in pairs
+        for key in one.keys() | other.keys()
+        if one.get(key) != other.get(key)
+    }
+    renamed = {("columns", key) for kind, key in found if kind == "names"}
+    return (found | renamed) - whole
+
+
+ALONE = [name for name, operation in OPERATIONS.items() if not operation.batch_only]
+ALONE.remove("rename_table")
+TOUCHED_BY_FEATURE = {name: _touched(change) for name, change in FEATURES.items()}
+TOUCHED_BY_OPERATION = {name: _touched(OPERATIONS[name].change) for name in ALONE}
+
+
+def _draw(lots: random.Random, touched: dict[str, set[Any]], many: int) -> list[str]:
+    """Draw names that leave each other's parts alone."""
+    drawn = lots.sample(sorted(touched), many)
+    while any(touched[one] & touched[other] for one, other in combinations(drawn, 2)):
+        drawn = lots.sample(sorted(touched), many)
+    return drawn
+
+
+def _draw_features(lots: random.Random) -> Callable[[Database], None]:
+    """Draw features that can be had together; the name of what is returned lists them."""
+    while True:
+        drawn = _draw(lots, TOUCHED_BY_FEATURE, lots.choice([2, 3, 4]))
+
+        def prepare(db: Database, drawn: list[str] = drawn) -> None:
+            for name in drawn:
+                FEATURES[name](db)
+
+        database = plain_database()
+        with (
+            closing(sqlite3.connect(":memory:")) as connection,
+            suppress(sqlite3.Error, ValueError),
+        ):
+            prepare(database)
+            database.build(connection, aged=True)
+            prepare.__name__ = "+".join(drawn)
+            return prepare
+
+
+def _judge(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lots = random.Random(seed)
+    prepare = _draw_features(lots)
+    operations = _draw(lots, TOUCHED_BY_OPERATION, lots.choice([1, 2, 3]))
+    named = [OPERATIONS[name] for name in operations]
+
+    def call(b: Any, db: Database) -> None:
+        now = db.copy()
+        for operation in named:
+            operation.call(b, now)
+            operation.change(now)
+
+    def change(db: Database) -> None:
+        for operation in named:
+            operation.change(db)
+
+    features = prepare.__name__.split("+")
+    name = f"{'+'.join(operations)} on {prepare.__name__}"
+    with monkeypatch.context() as patch:
+        patch.setitem(FEATURES, name, prepare)
+        patch.setitem(OPERATIONS, name, Operation(call, change))
+        possible = not isinstance(expected(name, name, True), str)
+        refusable = any(wanted(one, other) for one in operations for other in features)
+        for mode in MODES:
+            outcome = run(name, name, mode, folder, private, foreign_keys=mode == "plain")
+            verdicts = {"right"} if possible else set()
+            verdicts |= {"refused"} if refusable or not possible else set()
+            assert outcome.verdict in verdicts, f"{name}, {mode}: {outcome.detail}"
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_mixtures(tenth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right, or refused where one of the operations is on one of the features."""
+    for seed in range(tenth * 30, tenth * 30 + 30):
+        _judge(seed, tmp_path, monkeypatch)
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("hundred", range(10, 110))
+def test_many_mixtures(hundred: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, ten thousand times."""
+    for seed in range(hundred * 100, hundred * 100 + 100):
+        _judge(seed, tmp_path, monkeypatch)
