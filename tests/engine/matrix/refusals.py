@@ -58,6 +58,8 @@ REFUSALS = (
     Refusal("drop_column_price", _on("trigger_of_another_table"), "a trigger uses it", "tr"),
     Refusal("drop_column_author_id", _on("trigger_of_another_table"), "a trigger uses it", "tr"),
     Refusal("drop_column_note", _on("trigger_on_delete"), "a trigger uses it", "tr"),
+    Refusal("drop_column_id", _on("words_to_be_searched"), "a trigger uses it", "tr"),
+    Refusal("drop_column_title", _on("words_to_be_searched"), "a trigger uses it", "tr"),
     Refusal("drop_column_pages", _on("generated_virtual"), "computed from it", "twice"),
     Refusal("drop_column_title", _on("generated_stored"), "computed from it", "shown"),
     Refusal("drop_column_note", _on("generated_stored"), "computed from it", "shown"),
