@@ -23,3 +23,7 @@ SQLALCHEMY_ALEMBIC_URI = ""
 MIGRATION_LOCK_WAIT = 300
 MIGRATION_LOCK_TIMEOUT = 2
 MIGRATION_STATEMENT_TIMEOUT = 3600
+
+# Before a migration, SQLite is copied beside itself, and a server's database is not. Name a folder
+# and both go there (pg_dump or mariadb-dump has to be installed); "off" is neither.
+MIGRATION_BACKUP = ""

@@ -29,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     "MIGRATION_LOCK_WAIT": 300,
     "MIGRATION_LOCK_TIMEOUT": 2,
     "MIGRATION_STATEMENT_TIMEOUT": 3600,
+    # A folder for copies and dumps before a migration. Empty: SQLite beside itself, servers none.
+    "MIGRATION_BACKUP": "",
     # What migrations are written for: what develops, and what serves.
     "MIGRATION_DATABASES": ["sqlite"{% if cookiecutter.database != "sqlite" %}, "{{ cookiecutter.database }}"{% endif %}],
 }

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import MigratorError, scratch
 from ..sqlite import impl
 from . import connection as connections
-from . import lock, log, server, status
+from . import backup, lock, log, server, status
 from .connection import Limits, borrowed, violations
 from .steps import Steps, lost
 
@@ -136,6 +136,7 @@ class Guard:
                 log.ensure(connection)
                 steps = Steps(connection, fn, limits, self._say)
                 connection.rollback()
+                self._copy_first(connection, fn)
                 self._options["fn"] = steps
                 checks = self._options.get("on_version_apply", ())
                 self._options["on_version_apply"] = (*_as_tuple(checks), steps.note)
@@ -143,6 +144,14 @@ class Guard:
                 yield connection
             except DBAPIError as error:
                 raise lost(error) from error
+
+    def _copy_first(self, connection: Connection, fn: Any) -> None:
+        at = status.current(connection)
+        connection.rollback()
+        if fn.__name__ != "do_stamp" and list(fn(tuple(at), None)):
+            copy = backup.before(connection.engine.url, self._settings, at)
+            if copy:
+                self._say(f"Copied to {copy}")
 
     def _has_nothing_to_do(self, fn: Any) -> bool:
         if fn.__name__ == "do_stamp" or self._command.get("purge"):
