@@ -1,0 +1,163 @@
+"""Which revisions take something away that the release before may still use.
+
+Told from the text of their files, which are neither run nor imported: a column or a table that is
+dropped or renamed, by an operation or in plain SQL. What the same revision made itself does not
+count. Such a revision is a contract; ``flask db apply --phase expand`` stops before the first.
+"""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from alembic.script import Script, ScriptDirectory
+
+from . import status
+
+#: What plain SQL takes away; after ALTER TABLE … DROP, any other word names a column.
+_PLAIN = re.compile(
+    r"DROP TABLE\b|ALTER TABLE\b.*\b(?:DROP COLUMN\b|RENAME (?:TO|COLUMN)\b"
+    r"|DROP (?!CONSTRAINT|DEFAULT|NOT|INDEX|KEY|FOREIGN|PRIMARY|CHECK|IDENTITY|EXPRESSION)\w)",
+    re.IGNORECASE,
+)
+
+
+def takes_away(source: str) -> list[str]:
+    """Name what the upgrade in the *source* of a migration drops or renames."""
+    found = _Reader()
+    functions = {
+        node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)
+    }
+    todo, seen = ["upgrade"], set()
+    while todo:
+        name = todo.pop()
+        if name in functions and name not in seen:
+            seen.add(name)
+            found.visit(functions[name])
+            todo += found.called
+    made = {what for word, what in found.did if word == "make"}
+    return [
+        f"{word} {what}"
+        for word, what in found.did
+        if word != "make" and what not in made and what.partition(".")[0] not in made
+    ]
+
+
+class _Reader(ast.NodeVisitor):
+    """Notes what is made, dropped and renamed, and which functions are called."""
+
+    def __init__(self) -> None:
+        self.did: list[tuple[str, str]] = []
+        self.called: list[str] = []
+        self._batches: dict[str, str] = {}
+
+    def visit_With(self, node: ast.With) -> None:
+        for item in node.items:
+            call, name = item.context_expr, item.optional_vars
+            if isinstance(call, ast.Call) and isinstance(name, ast.Name):
+                self._batches[name.id] = _argument(call, 0, "table_name")
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        function = node.func
+        if isinstance(function, ast.Name):
+            self.called.append(function.id)
+        elif isinstance(function, ast.Attribute):
+            of = function.value.id if isinstance(function.value, ast.Name) else ""
+            self._operation(function.attr, node, self._batches.get(of))
+        self.generic_visit(node)
+
+    def _operation(self, name: str, call: ast.Call, table: str | None) -> None:
+        first = 1 if table is None else 0
+        table = _argument(call, 0, "table_name") if table is None else table
+        if name in ("create_table", "drop_table"):
+            self._note("make" if name == "create_table" else "drop", table)
+        elif name == "rename_table":
+            self._note("rename", _argument(call, 0, "old_table_name"))
+        elif name == "drop_column":
+            self._note("drop", f"{table}.{_argument(call, first, 'column_name')}")
+        elif name == "alter_column" and _keyword(call, "new_column_name") is not None:
+            self._note("rename", f"{table}.{_argument(call, first, 'column_name')}")
+        elif name == "add_column" and len(call.args) > first:
+            column = call.args[first]
+            if isinstance(column, ast.Call):
+                self._note("make", f"{table}.{_argument(column, 0, 'name')}")
+        elif name == "execute":
+            for node in ast.walk(call):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    for statement in node.value.split(";"):
+                        if _PLAIN.match(words := " ".join(statement.split())):
+                            self._note("run", words)
+
+    def _note(self, word: str, what: str) -> None:
+        self.did.append((word, what))
+
+
+def _keyword(call: ast.Call, name: str) -> ast.expr | None:
+    return next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+
+
+def _argument(call: ast.Call, place: int, name: str) -> str:
+    node = call.args[place] if len(call.args) > place else _keyword(call, name)
+    return str(node.value) if isinstance(node, ast.Constant) else "?"
+
+
+def of(script: ScriptDirectory, revision: str) -> list[str]:
+    """Name what *revision* takes away; nothing where it is no contract."""
+    found = script.get_revision(revision)
+    return takes_away(Path(found.path).read_text(encoding="utf-8")) if found else []
+
+
+def expanding(script: ScriptDirectory, at: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Part what is pending: what may go first, and what waits from the first contract on."""
+    todo = status.pending(script, at)
+    first = next((n for n, revision in enumerate(todo) if of(script, revision)), len(todo))
+    return todo[:first], todo[first:]
+
+
+def only_contracts_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:
+    """Tell whether the database has all that the code needs, and more that it no longer needs."""
+    return all(of(script, revision) for revision in status.pending(script, at))
+
+
+def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
+    """Return the contracts behind which *revision*, which is none, would wait.
+
+    Those that the newest tag of git holds are released; without git or a tag, only the revision
+    right before counts.
+    """
+    if of(script, revision):
+        return []
+    released = _released(Path(script.versions))
+    before = [s for s in _ancestors(script, revision) if s.revision != revision]
+    if released is None:
+        near = script.get_revision(revision)
+        before = [s for s in before if near and s.revision in near._all_down_revisions]
+    return [
+        one.revision
+        for one in before
+        if Path(one.path).name not in (released or ()) and of(script, one.revision)
+    ]
+
+
+def _ancestors(script: ScriptDirectory, revision: str) -> Iterator[Script]:
+    yield from script.iterate_revisions(revision, "base")
+
+
+def _released(folder: Path) -> set[str] | None:
+    tag = _git(folder, "describe", "--tags", "--abbrev=0")
+    if not tag:
+        return None
+    names = _git(folder, "ls-tree", "--name-only", f"{tag[0]}", "./")
+    return {Path(name).name for name in names}
+
+
+def _git(folder: Path, *arguments: str) -> list[str]:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return done.stdout.split("\n")[:-1]
