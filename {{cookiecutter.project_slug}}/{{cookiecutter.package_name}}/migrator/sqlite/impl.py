@@ -29,7 +29,6 @@ PRIVATE = (
     ("alembic.ddl.base", "add_column", "the text of a new column"),
     ("alembic.operations.batch", "BatchOperationsImpl.flush", "replaced: one batch, one edit"),
     ("alembic.operations.batch", "BatchOperationsImpl.add_column", "replaced: insert_after"),
-    ("alembic.operations.batch", "BatchOperationsImpl.drop_constraint", "replaced: if_exists"),
     ("alembic.operations.base", "Operations._to_impl", "drop_constraint without a name"),
     ("alembic.runtime.migration", "MigrationContext.autocommit_block", "replaced: no commit"),
 )
@@ -159,7 +158,7 @@ class Engine(SQLiteImpl):
 
     def drop_index(self, index: Any, **keywords: Any) -> None:
         table = index.table.name
-        if table == "no_table" and self.connection is not None:  # Alembic's word for not told
+        if table == "no_table" and not self.as_sql:  # Alembic's word for not told
             table = Database(self.connection, index.table.schema).table_of("index", str(index.name))
         if table is not None:
             self.change(table, index.table.schema, [("drop_index", (index,), keywords)])
@@ -276,17 +275,6 @@ def _add_column(stock: Any) -> Any:
     return add_column
 
 
-@_replace(BatchOperationsImpl, "drop_constraint")
-def _drop_constraint(stock: Any) -> Any:
-    def drop_constraint(self: Any, const: Any, **keywords: Any) -> None:
-        if isinstance(self.impl, Engine):
-            self.batch.append(("drop_constraint", (const,), keywords))
-        else:
-            stock(self, const, **keywords)
-
-    return drop_constraint
-
-
 @_replace(MigrationContext, "autocommit_block")
 def _autocommit_block(stock: Any) -> Any:
     @contextmanager
@@ -316,7 +304,8 @@ def _drop_nameless(operations: Any, operation: ops.DropConstraintOp) -> None:
     const = kinds.get(operation.constraint_type, sa.Constraint)()
     table = sa.Table(operation.table_name, sa.MetaData(), schema=operation.schema)
     table.append_constraint(const)
-    operations.impl.drop_constraint(const, if_exists=operation.if_exists)
+    keywords = {} if operation.if_exists is None else {"if_exists": operation.if_exists}
+    operations.impl.drop_constraint(const, **keywords)
 
 
 def in_force(context: MigrationContext | None = None) -> bool:
@@ -326,7 +315,6 @@ def in_force(context: MigrationContext | None = None) -> bool:
         for owner, name in (
             (BatchOperationsImpl, "flush"),
             (BatchOperationsImpl, "add_column"),
-            (BatchOperationsImpl, "drop_constraint"),
             (MigrationContext, "autocommit_block"),
         )
     )
