@@ -111,9 +111,9 @@ operation(
 operation(
     "add_computed_stored",
     lambda b, db: b.add_column(
-        sa.Column("extra", sa.Text, sa.Computed(f"lower({db.quoted('note')})", persisted=True))
+        sa.Column("extra", sa.Text, sa.Computed(f"lower({db.quoted('isbn')})", persisted=True))
     ),
-    _adding(Column("TEXT", clauses={"generated": "GENERATED ALWAYS AS (lower({note})) STORED"})),
+    _adding(Column("TEXT", clauses={"generated": "GENERATED ALWAYS AS (lower({isbn})) STORED"})),
 )
 operation(
     "add_unique_column",
