@@ -257,6 +257,7 @@ def plan(check: bool) -> None:
             click.echo(f"  -- {way}")
         for statement in step.statements:
             click.echo(f"  {statement};")
+    _refuse_edited(script)
     if not steps:
         click.echo("Nothing is pending.")
     elif check:
@@ -273,6 +274,7 @@ def verify() -> None:
     agreement = author.verify(_config())
     for line in agreement.lines():
         click.echo(line)
+    _refuse_edited(ScriptDirectory.from_config(_config()))
     if not agreement.agrees:
         raise MigratorError(*agreement.failure)
 
@@ -284,6 +286,14 @@ def _adopt_rebuilt(script: ScriptDirectory) -> bool:
         if not inspect(connection).get_table_names():
             return False
     return rebuilding.adopt_rebuilt(_url(), _metadata(), script)
+
+
+def _refuse_edited(script: ScriptDirectory) -> None:
+    from .apply import log as logs
+
+    with status.look(_url(), current_app.config) as connection:
+        if connection is not None:
+            logs.refuse_edited(connection, script, current_app.config["DEVELOPMENT"])
 
 
 def _run(command: Callable[..., None], config: Config, target: str) -> list[str]:
