@@ -142,6 +142,20 @@ class Shop:
         assert "Traceback" not in said, said
         return said
 
+    def python_run(self, code: str, **settings: Any) -> str:
+        """Run Python code beside the application; return what it printed."""
+        done = subprocess.run(
+            [self.python, "-c", code],
+            cwd=self.root,
+            env=self.environment(**settings),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def ask(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
         """Ask the database, or change it; what changes is committed."""
         return ask(self.url, query, values)

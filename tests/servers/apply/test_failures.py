@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -13,7 +13,6 @@ from migrator import MigratorError
 from migrator.apply import lock
 from migrator.apply.connection import private
 
-from tests.conftest import Databases
 from tests.servers.apply.shop import Shop, until
 
 only = pytest.mark.parametrize
@@ -293,8 +292,13 @@ def test_a_full_disk(shop: Shop) -> None:
 def test_the_lock_is_not_taken_twice_in_one_process(tmp_path: Path) -> None:
     engine = private(sa.make_url(f"sqlite:///{tmp_path}/x.sqlite"))
     told: list[str] = []
-    with engine.connect() as one, engine.connect() as two, lock.hold(one, 0, told.append):
-        with pytest.raises(MigratorError) as refused, lock.hold(two, 0.2, told.append):
-            pass
+    with (
+        engine.connect() as one,
+        engine.connect() as two,
+        lock.hold(one, 0, told.append),
+        pytest.raises(MigratorError) as refused,
+        lock.hold(two, 0.2, told.append),
+    ):
+        pass
     assert refused.value.exit_code == 5
     assert len(told) == 1

@@ -107,7 +107,7 @@ class Journal:
             return self._before
         # What is known to have run counts, also where the entry has it as begun only.
         done = max(self._read().get(name, (0, []))[0], self._durable)
-        self._note(name, self._without_repeats(done), done)
+        self._note(name, self._without_repeats(done), begun=False)
         connection.commit()
         self._entries = self._read()
         connection.rollback()
@@ -174,31 +174,31 @@ class Journal:
             done -= 1
         return done
 
-    def _note(self, name: str | None, done: int, begun: int | None = None) -> None:
-        """Write that *done* statements of *name* are in place; those seen after were begun."""
+    def _note(self, name: str | None, done: int, *, begun: bool = True) -> None:
+        """Write that *done* statements of *name* are in place, and those seen after *begun*."""
         assert name is not None
-        self._delete(name)
-        statements = self._seen[:done] if begun is not None else self._seen
+        statements = self._seen if begun else self._seen[:done]
         if not statements:
+            self._delete(name)
             return
-        entry = LOG.insert().values(
-            event="journal",
-            revision=name,
-            came_from="",
-            applied_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
-            applied_by=whoami()[:255],
-            done=done,
-            statements=json.dumps(statements),
-        )
-        self._execute(entry)
+        values = {
+            "applied_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+            "applied_by": whoami()[:255],
+            "done": done,
+            "statements": json.dumps(statements),
+        }
+        # One statement, because in an autocommit block each is committed by itself.
+        if not self._execute(LOG.update().where(*_entry(name)).values(values)).rowcount:
+            new = {"event": "journal", "revision": name, "came_from": "", **values}
+            self._execute(LOG.insert().values(new))
 
     def _delete(self, name: str) -> None:
-        self._execute(LOG.delete().where(LOG.c.event == "journal", LOG.c.revision == name))
+        self._execute(LOG.delete().where(*_entry(name)))
 
-    def _execute(self, statement: Any) -> None:
+    def _execute(self, statement: Any) -> Any:
         self._ours = True
         try:
-            self._connection.execute(statement)
+            return self._connection.execute(statement)
         finally:
             self._ours = False
 
@@ -206,6 +206,10 @@ class Journal:
         entries = select(LOG.c.revision, LOG.c.done, LOG.c.statements)
         rows = self._connection.execute(entries.where(LOG.c.event == "journal")).all()
         return {row.revision: (row.done, json.loads(row.statements)) for row in rows}
+
+
+def _entry(name: str) -> tuple[Any, Any]:
+    return LOG.c.event == "journal", LOG.c.revision == name
 
 
 def in_place(done: int) -> str:

@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,24 +115,40 @@ class Probe(NamedTuple):
     ahead: bool = False
 
 
-def probe(url: URL, settings: Mapping[str, Any], known: Chain) -> Probe | None:
-    """Look at the database of *url*: no lock, no write, no question for a password.
+@contextmanager
+def look(url: URL, settings: Mapping[str, Any]) -> Iterator[Connection | None]:
+    """Connect to the database of *url* in order to look: no lock, no write, no question.
 
     :param url: the migration role's. Where the application's own role reaches the same database,
         it is asked, because it needs no more privileges than to serve.
-    :return: ``None`` where that role may not look, or there is no such database.
+    :return: ``None`` where there is no such database, or no way to it without a question.
     """
     own = settings["SQLALCHEMY_DATABASE_URI"]
     if own and _place(own) == _place(url):
         url = make_url(own)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        return Probe(frozenset()) if not str(url.database).startswith("file:") else None
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    if file and not file.startswith("file:") and not Path(file).exists():
+        yield None
+        return
     try:
-        with private(url, read_only=True).connect() as connection:
+        connection = private(url, read_only=True).connect()
+    except DBAPIError:
+        yield None
+        return
+    with connection:
+        yield connection
+
+
+def probe(url: URL, settings: Mapping[str, Any], known: Chain) -> Probe | None:
+    """Tell where the database of *url* is; ``None`` where :func:`look` cannot tell."""
+    with look(url, settings) as connection:
+        if connection is None:  # a SQLite file that is missing is an empty database
+            return Probe(frozenset()) if url.get_backend_name() == "sqlite" else None
+        try:
             at = current(connection)
             return Probe(at, is_ahead(connection, at, known))
-    except DBAPIError:
-        return None
+        except DBAPIError:  # the application's role may not read it
+            return None
 
 
 def _place(uri: str | URL) -> tuple[Any, ...]:

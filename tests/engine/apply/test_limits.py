@@ -1,0 +1,69 @@
+"""Settings of the migrations' own connections."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from migrator import MigratorError
+from migrator.apply import lock
+from migrator.apply.connection import Limits, label, private
+
+
+def test_the_limits_are_numbers_of_seconds() -> None:
+    assert Limits.of({}) == Limits(300, 2, 3600)
+    assert Limits.of({"MIGRATION_LOCK_WAIT": "0.5", "MIGRATION_LOCK_TIMEOUT": -1}) == Limits(0.5, 0)
+    with pytest.raises(MigratorError, match="MIGRATION_STATEMENT_TIMEOUT is 'an hour': give a num"):
+        Limits.of({"MIGRATION_STATEMENT_TIMEOUT": "an hour"})
+
+
+def test_a_password_in_the_query_is_not_shown() -> None:
+    url = sa.make_url("postgresql://ann:secret@host/db?password=secret&sslpassword=secret&x=1")
+    assert "secret" not in label(url)
+    assert "ann:***@host/db" in label(url)
+
+
+def test_limits_are_the_sessions_from_its_start() -> None:
+    url = sa.make_url("postgresql+psycopg://host/db?options=-c%20search_path%3Dshop")
+    engine = private(url, Limits(1, 0.5, 60))
+    _, parameters = engine.dialect.create_connect_args(engine.url)
+    assert "options" not in parameters
+    given = engine.pool._creator.__closure__
+    assert given is not None
+    said = [cell.cell_contents for cell in given if isinstance(cell.cell_contents, dict)]
+    assert said[0]["options"] == (
+        "-c search_path=shop -c lock_timeout=500 -c statement_timeout=60000"
+    )
+
+
+WINDOWS = """
+import fcntl, os, sys, types
+
+def locking(file, mode, count):
+    assert (mode, count) == (2, 1)
+    assert os.lseek(file, 0, os.SEEK_CUR) > 4096
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+import alembic, sqlalchemy, flask
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, locking=locking)
+sys.platform = "win32"
+from migrator.apply import lock
+sys.platform = "linux"
+one, two = (os.open(sys.argv[1], os.O_RDWR | os.O_CREAT) for _ in "12")
+print(lock.try_lock(one), lock.try_lock(two))
+os.close(one)
+print(lock.try_lock(two))
+"""
+
+
+def test_the_lock_on_windows(tmp_path: Path) -> None:
+    """Windows itself is not here; its call is, and takes the arguments that Windows documents."""
+    engine = str(Path(lock.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS, str(tmp_path / "x.lock")],
+        env={"PYTHONPATH": engine},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["True", "False", "True"], done.stderr
