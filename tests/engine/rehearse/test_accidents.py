@@ -1,0 +1,141 @@
+"""What a migration can do to rows and a downgrade to a schema: each is met on throwaway databases,
+on each kind, before a real one meets it; with the row or the line.
+"""
+
+import re
+
+import pytest
+from migrator.author.rehearse import Failure
+
+from tests.engine.author.project import Project
+
+from .stage import DROPPED, ROWS, TABLES, line_of, rehearsed, stock
+
+DELETE = """op.execute("DELETE FROM author WHERE name = ''")  # here"""
+ROUND = """with op.batch_alter_table("book") as batch_op:
+    batch_op.alter_column("price", existing_type=sa.Numeric(8, 2), type_=sa.Integer())  # here"""
+NOT_NULL = """with op.batch_alter_table("book") as batch_op:
+    batch_op.alter_column("title", existing_type=sa.String(40), nullable=False)  # here"""
+NULL = NOT_NULL.replace("False", "True").replace("# here", "")
+UNIQUE = """with op.batch_alter_table("book") as batch_op:
+    batch_op.create_unique_constraint("uq_title", ["title"])  # here"""
+NOT_UNIQUE = """with op.batch_alter_table("book") as batch_op:
+    batch_op.drop_constraint("uq_title", type_="unique")"""
+KEY = """with op.batch_alter_table("book") as batch_op:
+    batch_op.create_foreign_key("fk_editor", "author", ["editor_id"], ["id"])  # here"""
+NO_KEY = """with op.batch_alter_table("book") as batch_op:
+    batch_op.drop_constraint("fk_editor", type_="foreignkey")"""
+INITIALS = """bind = op.get_bind()
+for row in bind.execute(sa.text("SELECT id, name FROM author WHERE name IS NOT NULL")).all():
+    initial = row.name[0]  # here
+    bind.execute(sa.text("UPDATE author SET name = :n WHERE id = :i"), {"n": initial, "i": row.id})"""
+ADD = """with op.batch_alter_table("book") as batch_op:
+    batch_op.add_column(sa.Column("isbn", sa.String(20)))"""
+REMOVE = """with op.batch_alter_table("book") as batch_op:
+    batch_op.drop_column("isbn")"""
+INSERT = """author = sa.table("author", sa.column("id"), sa.column("name"))
+op.bulk_insert(author, [{"id": 1000, "name": "nobody"}])  # here"""
+
+
+def caught(project: Project, upgrade: str, downgrade: str = "pass") -> tuple[Failure, int]:
+    """Rehearse a revision; return what was found and the number of the line marked "# here"."""
+    project.by_hand(TABLES.strip(), DROPPED)
+    path = project.by_hand(upgrade, downgrade)
+    project.by_hand("pass")  # the schema is not compared with the models before the head
+    (failure,) = rehearsed(project, "hand2").failures
+    assert failure.file == path.name
+    return failure, line_of(path)
+
+
+def on_stock(project: Project) -> int:
+    """Bring a real database with rows to the head by stock Alembic."""
+    assert stock(project, "upgrade", "hand1") == 0
+    project.run(*ROWS)
+    return stock(project, "upgrade", "head")
+
+
+def test_rows_lost_by_a_cascade(place: Project) -> None:
+    failure, line = caught(place, DELETE)
+    assert on_stock(place) == 0
+    assert place.run("SELECT id FROM book") == [(1,)]  # of three
+
+    assert failure.line == line
+    assert re.search(r"row\(s\) of book are lost.*book\(id=\d+\)|first book \(rowid", str(failure))
+
+
+def test_values_changed_by_a_cast(place: Project) -> None:
+    failure, line = caught(place, ROUND)
+    assert on_stock(place) == 0
+    prices = [row[0] for row in place.run("SELECT price FROM book ORDER BY id")]
+    assert prices != [1.25, 2.5, 3]
+
+    assert failure.line == line
+    assert re.search(r"book\(id=\d+\) Decimal\('7.50'\) → 8|id = 1", str(failure))
+
+
+def test_not_null_over_nulls(place: Project) -> None:
+    failure, line = caught(place, NOT_NULL, NULL)
+    assert on_stock(place) == 1
+
+    assert (failure.step, failure.line) == ("upgrade", line)
+    assert re.search(r"book\(id=\d+\)|id = \d+", str(failure))
+
+
+def test_unique_over_duplicates(place: Project) -> None:
+    failure, line = caught(place, UNIQUE, NOT_UNIQUE)
+    assert on_stock(place) == 1
+
+    assert (failure.step, failure.line) == ("upgrade", line)
+    assert "x9" in str(failure)
+
+
+def test_a_foreign_key_over_orphans(place: Project) -> None:
+    failure, line = caught(place, KEY, NO_KEY)
+    assert on_stock(place) == 1
+
+    assert (failure.step, failure.line) == ("upgrade", line)
+    assert re.search(r"book\(id=\d+\)|id = \d+", str(failure))
+
+
+def test_data_that_is_an_empty_string(place: Project) -> None:
+    failure, line = caught(place, INITIALS)
+    assert on_stock(place) == 1
+
+    assert (failure.step, failure.line) == ("upgrade", line)
+    assert "IndexError: string index out of range" in failure.sentence
+    assert re.fullmatch(r"row = \(\d+, ''\)", failure.rows)
+
+
+def test_a_downgrade_that_leaves_something_over(place: Project) -> None:
+    failure, line = caught(place, ADD, "pass  # here")
+    assert failure.step == "schema after the downgrade"
+    assert failure.sentence.startswith("book.isbn is left over")
+
+
+def test_a_downgrade_that_brings_back_something_else(place: Project) -> None:
+    upgrade = REMOVE.replace("isbn", "title")
+    downgrade = ADD.replace("isbn", "title") + "  # here"
+    failure, line = caught(place, upgrade, downgrade)
+    assert (failure.step, failure.line) == ("schema after the downgrade", line)
+    assert re.search(r"book.title is VARCHAR.*20.*, it was VARCHAR.*40", failure.sentence, re.I) or (
+        "character varying(20), it was character varying(40)" in failure.sentence
+    )
+
+
+def test_a_downgrade_that_leaves_a_view(place: Project) -> None:
+    failure, line = caught(place, 'op.execute("CREATE VIEW names AS SELECT name FROM author")  # here')
+    assert failure.step == "schema after the downgrade"
+    assert failure.sentence == "view names is left over"
+
+
+@pytest.mark.parametrize("downgrade", ['op.drop_index("ix_none", "book")', "raise NotImplementedError"])
+def test_a_downgrade_that_cannot_run(place: Project, downgrade: str) -> None:
+    failure, line = caught(place, ADD, f"{downgrade}  # here")
+    assert (failure.step, failure.line) == ("downgrade", line)
+
+
+def test_an_upgrade_that_cannot_run_twice(place: Project) -> None:
+    """The row is still there, because the downgrade does not take it out."""
+    failure, line = caught(place, INSERT)
+    assert (failure.step, failure.line) == ("upgrade again", line)
+    assert "1000" in str(failure)

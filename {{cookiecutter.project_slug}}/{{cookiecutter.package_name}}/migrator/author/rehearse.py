@@ -1,0 +1,248 @@
+"""Rehearses a revision on rows: up, compare, down, compare, up again; on throwaway databases.
+
+Once with rows made for the purpose, once with a copy of the developer's own where there are any,
+on each kind of database that the project uses.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationStep
+from alembic.script import Script, ScriptDirectory
+from alembic.util.pyfiles import load_module_py
+from sqlalchemy import URL, Connection, MetaData
+
+from .. import MigratorError, schema, scratch, watch
+from ..apply.environment import foreign_keys_kept
+from . import blame, sample
+from .compare import Content, contents, harm
+from .finding import NAMES
+from .rows import fill, names, reflect
+from .said import Said, listening
+
+#: The key of ``accepted`` in a revision's file whose downgrade is refused on purpose.
+NO_WAY_BACK = "no-downgrade"
+
+
+class Failure(Exception):
+    """What a rehearsal found: in which *step*, on what database, at which line."""
+
+    def __init__(self, step: str, sentence: str, line: int | None = None, rows: str = "") -> None:
+        super().__init__(sentence)
+        self.step = step
+        self.sentence = sentence
+        self.line = line
+        self.rows = rows
+        self.database = ""
+        self.file = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}, line {self.line}" if self.line else self.file
+        about = f" ({self.rows})" if self.rows else ""
+        return f"{self.database}, {self.step}: {self.sentence}{about} [{where}]"
+
+
+@dataclass
+class Rehearsal:
+    """What came of it, for each kind of database."""
+
+    revision: str
+    passed: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return the screen: a line for each database, and what could not be done."""
+        lines = [f"  ✓ rehearsed on {line}" for line in self.passed]
+        lines += [f"  ✗ {failure}" for failure in self.failures]
+        return lines + [f"  ! {note}" for note in self.notes]
+
+    def check(self) -> None:
+        """Stop where something was found.
+
+        :raises MigratorError: with what to type next.
+        """
+        if self.failures:
+            raise MigratorError(
+                f"The rehearsal of {self.revision} failed, and no real database was touched: "
+                f"correct the file, then make rehearse r={self.revision}."
+            )
+
+
+def rehearse(
+    script: ScriptDirectory,
+    revision: str,
+    metadata: MetaData,
+    sources: Sequence[scratch.Source],
+    development: URL | None = None,
+) -> Rehearsal:
+    """Run *revision* up, down and up again on rows, on each of *sources*.
+
+    :param script: the chain; the file is read anew.
+    :param metadata: the models, which the schema is compared with at the head.
+    :param development: the developer's own database, which is only read.
+    :return: what was found; nothing is raised for it.
+    :raises MigratorError: where the chain before *revision* does not run.
+    """
+    found = script.get_revision(revision)
+    assert found is not None
+    found.module = load_module_py(found.module.__name__, found.path)
+    rehearsal = Rehearsal(found.revision)
+    for source in sources:
+        rounds = [_Round(script, found, metadata, source, None)]
+        if development is not None:
+            rounds.append(_Round(script, found, metadata, source, development))
+        said: list[str] = []
+        for one in rounds:
+            try:
+                one.run()
+            except Failure as failure:
+                failure.database, failure.file = NAMES[source.kind], Path(found.path).name
+                if one.what:
+                    failure.database += f" with {one.what}"
+                rehearsal.failures.append(failure)
+                break
+            finally:
+                rehearsal.notes += [f"{NAMES[source.kind]}: {note}" for note in one.notes]
+            said += [one.what] if one.what else []
+        else:
+            rehearsal.passed.append(f"{NAMES[source.kind]} with {' and '.join(said) or 'no rows'}")
+    return rehearsal
+
+
+@dataclass
+class _Round:
+    """One rehearsal: on one database, with made rows or with those of *development*."""
+
+    script: ScriptDirectory
+    revision: Script
+    metadata: MetaData
+    source: scratch.Source
+    development: URL | None
+    what: str = ""
+    notes: list[str] = field(default_factory=list)
+    before: dict[str, Content] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Run the revision up, down and up again.
+
+        :raises Failure: at the first thing that is wrong.
+        """
+        with self._previous() as connection:
+            tables = reflect(connection)
+            self._fill(connection, tables)
+            self.before = contents(connection, tables)
+            count = sum(len(content.rows) for content in self.before.values())
+            if self.development is not None and not count:
+                return
+            whose = "of the development database" if self.development else "made"
+            self.what = f"{count:,} rows {whose}"
+            self._steps(connection)
+
+    def _previous(self) -> AbstractContextManager[Connection]:
+        needed = (
+            *self.revision._normalized_down_revisions,
+            *self.revision._normalized_resolved_dependencies,
+        )
+        if not needed:
+            return scratch.empty(self.source)
+        at: Any = needed[0] if len(needed) == 1 else needed
+        return scratch.from_chain(self.script, self.source, at, self.metadata)
+
+    def _fill(self, connection: Connection, tables: MetaData) -> None:
+        if self.development is not None:
+            self.notes += sample.copy(self.development, connection, tables).notes
+            return
+        for table, why in fill(connection, tables).items():
+            self.notes.append(f"no row could be made for {table}: {why}")
+
+    def _steps(self, connection: Connection) -> None:
+        start, kept = self._schema(connection)
+        up = self._migrate(connection, "upgrade")
+        upgraded, _ = self._schema(connection)
+        retyped = schema.difference(upgraded, start)
+        self._rows_kept(connection, "rows after the upgrade", up, retyped)
+        self._same_as_models(connection, upgraded, up)
+        consent = getattr(self.revision.module, "accepted", {}).get(NO_WAY_BACK)
+        if consent:
+            self.notes.append(f"not undone, as accepted in the file: {consent}")
+            return
+        down = self._migrate(connection, "downgrade")
+        downgraded, still_kept = self._schema(connection)
+        self._same(downgraded, start, "schema after the downgrade", down)
+        for name in sorted(kept ^ still_kept):
+            words = "is missing" if name in kept else "is left over"
+            raise Failure("schema after the downgrade", f"{name} {words}", down.line())
+        self._rows_kept(connection, "rows after the downgrade", up.then(down), retyped)
+        again = self._migrate(connection, "upgrade", " again")
+        self._same(self._schema(connection)[0], upgraded, "schema after the second upgrade", again)
+
+    def _schema(self, connection: Connection) -> tuple[schema.Schema, set[str]]:
+        found = schema.describe(connection), schema.kept(connection, self.metadata)
+        connection.rollback()
+        return found[0], {name for name in found[1] if not name.endswith("made by hand")}
+
+    def _migrate(self, connection: Connection, way: str, words: str = "") -> Said:
+        """Run the revision in one direction.
+
+        :raises Failure: where it does not run.
+        """
+        step = getattr(MigrationStep, f"{way}_from_script")(self.script.revision_map, self.revision)
+        options = {"fn": lambda heads, context: [step], "script": self.script}
+        if connection.dialect.name == "sqlite":
+            options["on_version_apply"] = (foreign_keys_kept(connection),)
+        context = scratch.configure(connection, {**options, "target_metadata": self.metadata})
+        with listening(connection, self.revision.path) as said:
+            try:
+                with scratch.quiet(), Operations.context(context):
+                    context.run_migrations()
+            except Exception as error:
+                connection.rollback()
+                why = scratch.reason(error)
+                if not isinstance(error, MigratorError) and not getattr(error, "orig", None):
+                    why = f"{type(error).__name__}: {why}"
+                rows, line = blame.rows(connection, error, said, self.before)
+                line = line or self._line(error, way, said)
+                raise Failure(way + words, why, line, rows) from error
+        connection.commit()
+        return said
+
+    def _line(self, error: BaseException, way: str, said: Said) -> int | None:
+        # What is found at the end of a revision is no line's, but the last one's that wrote.
+        function = getattr(self.revision.module, way)
+        return (
+            blame.line(error, said) or said.line() or function.__code__.co_firstlineno
+        )
+
+    def _same_as_models(self, connection: Connection, found: schema.Schema, said: Said) -> None:
+        if list(self.script.get_heads()) != [self.revision.revision]:
+            return
+        with scratch.from_models(self.metadata, self.source, like=connection) as models:
+            wanted = schema.describe(models)
+        by_hand = watch.by_hand(connection)
+        for item in schema.difference(found, wanted):
+            if not (item.wanted is None and item.key.name in by_hand):
+                line = said.line(item.key.table)
+                raise Failure("schema after the upgrade", str(item), line)
+
+    def _same(self, found: schema.Schema, wanted: schema.Schema, step: str, said: Said) -> None:
+        for item in schema.difference(found, wanted):
+            if item.found is None:
+                words = f"is missing, it was {item.wanted}"
+            elif item.wanted is None:
+                words = f"is left over: {item.found}"
+            else:
+                words = f"is {item.found}, it was {item.wanted}"
+            line = said.line(item.key.table, said.tables.get(item.key.table, item.key.table))
+            raise Failure(step, f"{item.key} {words}", line or said.line())
+
+    def _rows_kept(
+        self, connection: Connection, step: str, said: Said, changed: list[schema.Difference]
+    ) -> None:
+        after = contents(connection, names(connection))
+        for one in harm(self.before, after, said, changed):
+            raise Failure(step, one.sentence, said.line(*one.near))
