@@ -109,7 +109,11 @@ class Project:
 
     def config(self) -> Config:
         config = Config(attributes={"metadata": self.metadata, "url": self.url})
-        config.attributes["settings"] = {"MIGRATION_DATABASES": self.kinds}
+        config.attributes["settings"] = {
+            "MIGRATION_DATABASES": self.kinds,
+            "SQLALCHEMY_DATABASE_URI": make_url(self.url),
+            "SQLALCHEMY_ALEMBIC_URI": None,
+        }
         config.set_main_option("script_location", str(self.folder))
         return config
 

@@ -1,8 +1,18 @@
 """What a database cannot hold is left out there: models made for one database serve the others."""
 
-from sqlalchemy import CheckConstraint, Column, Connection, Constraint, Index, MetaData, Table, text
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Connection, Constraint, Index, MetaData, Table, TextClause
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.engine.default import DefaultDialect
+
+_POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+class Borrowed(TextClause):
+    """An index's condition for PostgreSQL that SQLite takes over."""
+
+    inherit_cache = True
 
 
 def create_all(metadata: MetaData, connection: Connection) -> None:
@@ -39,9 +49,11 @@ def _portable(table: Table) -> bool:
     for index in table.indexes:
         where = index.dialect_options["postgresql"]["where"]
         if where is not None and index.dialect_options["sqlite"]["where"] is None:
-            if isinstance(where, Column):  # Alembic would write it as a name, not a condition
-                where = text(DefaultDialect().identifier_preparer.quote(where.name))
-            index.dialect_kwargs.update(postgresql_where=where, sqlite_where=where)
+            # As text: of a bare column Alembic would write the name, not a condition.
+            options = {"literal_binds": True, "include_table": False}
+            condition = where.compile(dialect=_POSTGRESQL, compile_kwargs=options)
+            borrowed = Borrowed(str(condition).replace("%%", "%"))
+            index.dialect_kwargs.update(postgresql_where=borrowed, sqlite_where=borrowed)
             changed = True
     return changed
 

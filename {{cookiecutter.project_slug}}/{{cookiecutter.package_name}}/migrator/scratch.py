@@ -7,7 +7,6 @@ carries.
 """
 
 import os
-import re
 import secrets
 import signal
 import tempfile
@@ -30,7 +29,6 @@ from sqlalchemy import (
     MetaData,
     NullPool,
     StaticPool,
-    TextClause,
     create_engine,
     event,
     make_url,
@@ -41,18 +39,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from . import MigratorError
 from .portable import create_all as create_all
 from .sqlite import impl as impl  # every operation on SQLite works because this is imported
+from .watch import watched
 
 #: Beside this host's names: no host, which is a socket.
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
-
-#: What a hand-written statement made; ``Connection.info`` holds the names under this key.
-BY_HAND = "made by hand"
-
-_CREATED = re.compile(
-    r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE)\s+"
-    r"(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?[\"`\[]?(\w+)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -160,13 +150,21 @@ def _on_server(url: URL) -> Iterator[Connection]:
     engine = create_engine(url.set(database=name), poolclass=NullPool)
     with _sigterm_unwinds():
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name}{_like(connection)}"))
         try:
             with engine.connect() as connection:
                 yield connection
         finally:
             with admin.connect() as connection:
                 connection.execute(text(f"DROP DATABASE {name}"))
+
+
+def _like(connection: Connection) -> str:
+    """Return what makes MySQL's new database write text as the one of *connection* does."""
+    if connection.dialect.name == "postgresql":
+        return ""
+    asked = text("SELECT @@character_set_database, @@collation_database")
+    return " CHARACTER SET {} COLLATE {}".format(*connection.execute(asked).one())
 
 
 @contextmanager
@@ -225,7 +223,7 @@ def upgrade(
 
     context = configure(connection, {"fn": steps, "script": script, "target_metadata": metadata})
     try:
-        with quiet(), _provenance(connection), Operations.context(context):
+        with quiet(), watched(connection, lambda: at), Operations.context(context):
             context.run_migrations()
     except MigratorError:
         raise
@@ -261,26 +259,6 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         log.disabled = before
-
-
-@contextmanager
-def _provenance(connection: Connection) -> Iterator[None]:
-    """Note which indexes and tables a hand-written statement made, not an operation."""
-    by_hand: set[str] = connection.info.setdefault(BY_HAND, set())
-    seen: set[str] = set()
-
-    def note(_: Connection, statement: Any, *args: object) -> None:
-        made = _CREATED.match(str(statement)) if isinstance(statement, TextClause) else None
-        if made and made[1] not in seen:
-            by_hand.add(made[1])
-        elif (element := getattr(statement, "element", None)) is not None:
-            seen.add(str(getattr(element, "name", "")))
-
-    event.listen(connection, "before_execute", note)
-    try:
-        yield
-    finally:
-        event.remove(connection, "before_execute", note)
 
 
 @contextmanager

@@ -181,9 +181,10 @@ class Guard:
         have, missing = scratch.sources(self._settings["MIGRATION_DATABASES"], self.url)
         self._options["sources"], self._options["missing"] = have, missing
         self._options["process_revision_directives"] = review
-        # The comparison of two databases sees more of CHECKs than the plugin, which also leaves
-        # constraints of its own in the models.
+        # The comparison of two databases sees what these would: the plugin leaves constraints of
+        # its own in the models, and defaults with a quote in them break Alembic's query.
         self._options["autogenerate_plugins"] = ["alembic.autogenerate.*"]
+        self._options["compare_type"] = self._options["compare_server_default"] = False
         metadata = self._options["target_metadata"]
         with scratch.from_chain(self._context.script, have[-1], metadata=metadata) as connection:
             yield connection

@@ -39,12 +39,16 @@ class Report:
     databases: list[str] = field(default_factory=list)
     missing: list[scratch.Missing] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    #: For the rehearsal: what was written, in the chain with it, and where throwaway databases are.
+    revisions: list[str] = field(default_factory=list)
+    script: ScriptDirectory | None = None
+    sources: Sequence[scratch.Source] = ()
 
     def lines(self) -> list[str]:
         """Return the screen: one line an operation, what was found, the file."""
         if not self.paths:
             return ["Nothing changed: the models and the migrations agree.", *self._not_reviewed()]
-        lines = [f"  ✓ {step}{_where(step)}" for step in self.steps]
+        lines = [f"  ✓ {step}{_where(step)}" for step in self.steps if step.op is not None]
         lines += [f"  {finding.verdict.value} {finding}" for finding in self.findings]
         lines += self._not_reviewed()
         return [*lines, *(f"Wrote {path}" for path in self.paths)]
@@ -105,9 +109,10 @@ def new(
     with warnings.catch_warnings():
         # Alembic says what it passes over; the comparison of two databases does not.
         warnings.simplefilter("ignore")
-        made: Any = alembic.command.revision(config, message, autogenerate=not empty)
+        made: Any = alembic.command.revision(config, write.escaped(message), autogenerate=not empty)
     for script in made if isinstance(made, list) else [made]:
         report.paths.append(Path(script.path))
+        report.revisions.append(script.revision)
         write.tidy(script.path, {})
     return report
 
@@ -161,6 +166,7 @@ def process_revision_directives(
             return
         report = asked or Report()
         report.missing = context.opts["missing"]
+        report.script, report.sources = context.script, context.opts["sources"]
         report.databases = [d.kind for d in found] + [m.kind for m in report.missing]
         _propose(script, context, found, metadata, report)
     if not report.steps and (asked or _writes(config)):

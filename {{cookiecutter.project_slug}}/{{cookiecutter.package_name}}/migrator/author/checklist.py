@@ -34,7 +34,7 @@ def review(
 
 def _apply(rule: Rule, step: Step, project: Project) -> tuple[list[Finding], list[Step]]:
     where = tuple(k for k in project.databases if k in rule.databases and step.runs_on(k))
-    if not where:
+    if not where or step.op is None:
         return [], [step]
     findings, instead = [], [step]
     for hit in rule.check(step, project):

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import Operations, ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, ForeignKeyConstraint, MetaData
 
-from .. import MigratorError, portable, schema, scratch
+from .. import MigratorError, portable, schema, scratch, watch
 from . import write
-from .finding import Guard, Step, flatten
-from .mend import mend
+from .finding import Guard, Step, flatten, is_comment
+from .mend import Mender, inside
+from .order import ordered
 
 Review = Callable[[Sequence[Step]], list[Step]]
 
@@ -42,17 +44,12 @@ class Database:
     def differences(self) -> list[schema.Difference]:
         """Say what the chain, with what was applied to it since, has otherwise."""
         found = schema.describe(self.connection)
-        by_hand = self.by_hand()
+        by_hand = watch.by_hand(self.connection)
         return [
             item
             for item in schema.difference(found, self.wanted)
             if not (item.wanted is None and item.key.name in by_hand)
         ]
-
-    def by_hand(self) -> set[str]:
-        """Return the names that a hand-written statement of the chain made."""
-        names: set[str] = self.connection.info.get(scratch.BY_HAND, set())
-        return names
 
     def apply(self, text: str, imports: set[str]) -> None:
         """Run the text of some steps as the file will hold it.
@@ -102,28 +99,42 @@ def databases(
 
 
 def proposal(container: ops.UpgradeOps, database: Database, metadata: MetaData) -> list[Step]:
-    """Return what of Alembic's proposal is taken: tables, columns, keys.
+    """Return what of Alembic's proposal is taken: tables and columns that come and go.
 
-    CHECKs and the indexes of tables that stay are left to the comparison: Alembic knows a CHECK by
-    its name alone, and passes over indexes with expressions. What a person made by hand stays.
+    What becomes of those that stay, and constraints and indexes, is left to the comparison:
+    Alembic knows a CHECK by its name alone, passes over indexes with expressions, and sees
+    phantoms in defaults. What a person made by hand stays.
     """
-    by_hand = database.by_hand() - schema.known_names(metadata)
-    steps = flatten(container)
-    whole = {
-        step.op.table_name
-        for step in steps
-        if isinstance(step.op, ops.CreateTableOp | ops.DropTableOp)
-    }
-    return [step for step in steps if not _left(step.op, whole, by_hand)]
+    by_hand = watch.by_hand(database.connection) - schema.known_names(metadata)
+    taken = (ops.CreateTableOp, ops.DropTableOp, ops.AddColumnOp, ops.DropColumnOp)
+    steps = [
+        step
+        for step in flatten(container)
+        if isinstance(step.op, taken) and step.op.table_name not in by_hand
+    ]
+    mender = Mender(metadata, database.connection)
+    printed = schema.describe(database.connection)
+    made: set[str] = set()
+    for step in steps:
+        if isinstance(step.op, ops.CreateTableOp):
+            made.add(step.op.table_name)
+            _without_circles(step.op, made, {s.op.table_name for s in steps})
+    gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
+    return [*(back for step in gone for back in mender.way_back(step.op, printed)), *steps]
 
 
-def _left(op: Any, whole: set[str], by_hand: set[str]) -> bool:
-    if isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
-        return op.table_name not in whole or op.table_name in by_hand
-    if isinstance(op, ops.DropTableOp):
-        return op.table_name in by_hand
-    check = isinstance(op, ops.DropConstraintOp) and op.constraint_type == "check"
-    return check or isinstance(op, ops.CreateCheckConstraintOp)
+def _without_circles(op: ops.CreateTableOp, made: set[str], all_names: set[str]) -> None:
+    """Take out the foreign keys to tables that are made later: they are added at the end."""
+    later = all_names - made
+    op.columns = [
+        item
+        for item in op.columns
+        if not (isinstance(item, ForeignKeyConstraint) and _target(item) in later)
+    ]
+
+
+def _target(key: ForeignKeyConstraint) -> str:
+    return key.elements[0].target_fullname.rpartition(".")[0]
 
 
 def complete(
@@ -135,22 +146,20 @@ def complete(
     :return: all the steps, as they ran.
     :raises MigratorError: for a difference that no operation ends, or a step that does not run.
     """
-    dropping = {step.op.table_name for step in steps if isinstance(step.op, ops.DropColumnOp)}
-
-    def first(item: schema.Difference) -> bool:
-        """What stands in the way of *steps*, and what they need."""
-        if item.key.kind == "sequence":
-            return item.found is None
-        gone = item.wanted is None or (item.found is not None and item.key.table in dropping)
-        return gone and item.key.kind in ("constraint", "index") and _own(item)
-
+    first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
+    dropped = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
+    in_the_way = _mended(found, metadata, lambda item: _is_in_the_way(item, dropped))
+    early = [step for step in in_the_way if isinstance(step.op, first)]
     whole: list[Step] = []
-    for proposed in (_mended(found, metadata, first), steps, None, None):
+    for proposed in (ordered([*early, *steps]), None, None, None):
         more = review(_mended(found, metadata) if proposed is None else proposed)
-        text, imports = write.body(more, found[0].context)
-        for database in found:
-            database.apply(text, imports)
-        whole += more
+        if more:
+            text, imports = write.body(more, found[0].context)
+            for database in found:
+                database.apply(text, imports)
+            whole += more
+        elif proposed is None:
+            break
     for database in found:
         for item in database.differences():
             raise MigratorError(
@@ -160,8 +169,17 @@ def complete(
     return whole
 
 
-def _own(item: schema.Difference) -> bool:
-    return item.key.kind == "index" or (item.found or "").startswith(("CHECK", "EXCLUDE"))
+def _is_in_the_way(item: schema.Difference, dropped: set[str]) -> bool:
+    """Tell what goes before tables and columns change, or comes before they do."""
+    if item.key.kind == "sequence":
+        return item.found is None
+    if item.found is None or item.key.kind not in ("constraint", "index"):
+        return False
+    if item.found.startswith("PRIMARY KEY"):
+        columns = inside(item.found[item.found.index("(") :])[0]
+        plain = [column.strip('`"') for column in columns]
+        return any(f"{item.key.table}.{column}" in dropped for column in plain)
+    return True
 
 
 def _mended(
@@ -175,12 +193,23 @@ def _mended(
         for database in found
     }
     everywhere = set.intersection(*(set(items) for items in differing.values()))
-    steps = []
-    for at, database in enumerate(found):
+    steps: list[Step] = []
+    for database in found:
+        mender = Mender(metadata, database.connection)
         for key, item in differing[database.kind].items():
-            if at and key in everywhere:
-                continue
-            guard = None if key in everywhere else Guard.only(database.kind)
-            mended = mend(item, metadata, database.connection.dialect) or []
-            steps += [replace(step, guard=step.guard or guard) for step in mended]
-    return steps
+            mended = mender.mend(item)
+            if key in everywhere or len(found) == 1:
+                steps += mended if database is found[0] else []
+            else:
+                guard = Guard.only(database.kind)
+                steps += [s if _has_a_rule(s.op) else replace(s, guard=guard) for s in mended]
+    return ordered(steps)
+
+
+def _has_a_rule(op: Any) -> bool:
+    """Tell whether a rule says where *op* runs, and why."""
+    if isinstance(op, ops.CreateIndexOp):
+        return portable.only_postgresql(op.to_index()) is not None
+    return is_comment(op) or isinstance(
+        op, ops.CreateTableCommentOp | ops.DropTableCommentOp | CreateExcludeConstraintOp
+    )

@@ -92,7 +92,8 @@ class Guard(Enum):
 class Step:
     """One operation of a revision, where it runs (None is everywhere), and the one that undoes it.
 
-    Where *back* is None, the operation knows its own way back.
+    Where *back* is None, the operation knows its own way back; where *op* is None, nothing is done
+    on the way forward.
     """
 
     op: Any
@@ -106,13 +107,15 @@ class Step:
     @property
     def table(self) -> str | None:
         """Return the table that a batch would be about; None where there is no batch."""
-        if isinstance(self.op, _NO_BATCH):
+        if self.op is None or isinstance(self.op, _NO_BATCH):
             return None
         return getattr(self.op, "table_name", None) or getattr(self.op, "source_table", None)
 
     def reverse(self) -> "Step":
         """Return the step back."""
-        return Step(self.back or self.op.reverse(), self.guard, self.op)
+        if self.back is not None:
+            return Step(self.back, self.guard, self.op)
+        return Step(self.op and self.op.reverse(), self.guard, self.op)
 
     @property
     def subject(self) -> str:
@@ -149,6 +152,11 @@ _WORDS: Sequence[tuple[Any, str]] = [
     (ops.DropConstraintOp, "drop {op.constraint_type} constraint {subject} on {table}"),
     (ops.ExecuteSQLOp, "execute {op.sqltext}"),
 ]
+
+
+def is_comment(op: Any) -> bool:
+    """Tell whether *op* changes a column's comment: nothing else does then, in what is proposed."""
+    return isinstance(op, ops.AlterColumnOp) and op.modify_comment is not False
 
 
 def flatten(container: Any) -> list[Step]:

@@ -1,54 +1,221 @@
-"""Makes operations of the differences that Alembic's proposal left."""
+"""Makes operations of the differences between two databases: one difference, its steps.
+
+The way forward is read from the models; the way back from what the server printed.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Dialect, MetaData, Table
+from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.schema import CreateSequence, DropSequence, Sequence
+from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
-from ..schema import Difference, Key
+from ..schema import Difference, Key, Schema
+from ..sqlite import create_table
+from ..sqlite.tokens import scan
 from .finding import Guard, Step
 
 
-def mend(difference: Difference, metadata: MetaData, dialect: Dialect) -> list[Step] | None:
-    """Return the steps that end *difference* on *dialect*, or None where there are none."""
-    mender = _MENDERS.get(difference.key.kind)
-    return mender(difference, metadata, dialect) if mender else None
+class Mender:
+    """Knows the models and a database at the head of the chain."""
+
+    def __init__(self, metadata: MetaData, connection: Connection) -> None:
+        self.metadata = metadata
+        self.connection = connection
+        self.dialect = connection.dialect
+        self.quote = connection.dialect.identifier_preparer.quote
+
+    def mend(self, item: Difference) -> list[Step]:
+        """Return the steps that end the difference *item*; none where nothing plain does."""
+        mender: Callable[[Difference], Iterable[Step]] | None = getattr(
+            self, f"_{item.key.kind}", None
+        )
+        return list(mender(item)) if mender else []
+
+    def _model(self, name: str) -> Table:
+        tables = self.metadata.tables.values()
+        return next(table for table in tables if name in (table.name, table.fullname))
+
+    def _sequence(self, item: Difference) -> Iterable[Step]:
+        sequence = self.metadata._sequences.get(item.key.name) or Sequence(item.key.name)
+        create = ops.ExecuteSQLOp(str(CreateSequence(sequence).compile(dialect=self.dialect)))
+        drop = ops.ExecuteSQLOp(str(DropSequence(sequence).compile(dialect=self.dialect)))
+        if item.found is not None:
+            yield Step(drop, back=create)
+        if item.wanted is not None:
+            yield Step(create, back=drop)
+
+    def _index(self, item: Difference) -> Iterable[Step]:
+        table, _, name = item.key
+        if item.found is not None:
+            printed = self._as_typed(item.key) or item.found
+            yield Step(ops.DropIndexOp(name, table), back=_index_as_printed(item.key, printed))
+        if item.wanted is not None:
+            index = next(index for index in self._model(table).indexes if index.name == name)
+            yield Step(ops.CreateIndexOp.from_index(index))
+
+    def _constraint(self, item: Difference) -> Iterable[Step]:
+        if item.found is not None:
+            yield self._drop(item.key, self._as_typed(item.key) or item.found)
+        if item.wanted is not None:
+            yield Step(self._add(item.key))
+
+    def way_back(self, op: ops.DropTableOp, printed: Schema) -> Iterable[Step]:
+        """Return what the table of *op* takes along and Alembic does not bring back.
+
+        Reflection loses CHECKs and passes over indexes with expressions; the steps do nothing on
+        the way forward.
+        """
+        create: Any = op._reverse
+        create.columns = [item for item in create.columns if not isinstance(item, CheckConstraint)]
+        for key, text in printed.items():
+            if key.table == op.table_name:
+                typed = self._as_typed(key) or text
+                if key.kind == "index":
+                    yield Step(None, back=_index_as_printed(key, typed))
+                elif key.kind == "constraint" and text.startswith("CHECK"):
+                    yield Step(None, back=constraint_as_printed(key, typed))
+
+    def _as_typed(self, key: Key) -> str | None:
+        """Return the text of an index or a CHECK where the server keeps what was typed."""
+        if self.dialect.name != "sqlite" or key.kind not in ("index", "constraint"):
+            return None
+        query = "SELECT sql FROM sqlite_master WHERE name = ?"
+        name = key.name if key.kind == "index" else key.table
+        sql = str(self.connection.exec_driver_sql(query, (name,)).scalar_one())
+        if key.kind == "index":
+            unique = "UNIQUE " if scan(sql)[1].key == "UNIQUE" else ""
+            return unique + sql[next(token.start for token in scan(sql) if token.key == "(") :]
+        for constraint in create_table.parse(sql).every_constraint():
+            if constraint.name == key.name and constraint.kind == "check":
+                return f"CHECK ({constraint.expression})"
+        return None
+
+    def _drop(self, key: Key, printed: str) -> Step:
+        back = constraint_as_printed(key, printed)
+        if back is None:
+            quote = self.quote
+            sql = f"ALTER TABLE {quote(key.table)} ADD CONSTRAINT {quote(key.name)} {printed}"
+            drop = ops.DropConstraintOp(key.name, key.table)
+            return Step(drop, Guard.POSTGRESQL, ops.ExecuteSQLOp(sql))
+        kind = {"primarykey": "primary"}.get(back.constraint_type, back.constraint_type)
+        return Step(ops.DropConstraintOp(back.constraint_name, key.table, kind), back=back)
+
+    def _add(self, key: Key) -> Any:
+        table = self._model(key.table)
+        for constraint in table.constraints:
+            name = self.dialect.identifier_preparer.format_constraint(constraint)
+            primary = constraint is table.primary_key and key.name == "PRIMARY KEY"
+            if primary or (name is not None and name.strip('"`') == key.name):
+                return self._operation(key, constraint)
+        raise LookupError(key)
+
+    def _operation(self, key: Key, constraint: Any) -> Any:
+        name = None if key.name == "PRIMARY KEY" else conv(key.name)
+        if isinstance(constraint, CheckConstraint):
+            # As text: with the model's own columns in it, it would attach itself to the model.
+            options = {"literal_binds": True, "include_table": False}
+            text = constraint.sqltext.compile(dialect=self.dialect, compile_kwargs=options)
+            condition = sa.text(str(text).replace("%%", "%"))
+            schema = constraint.table.schema
+            return ops.CreateCheckConstraintOp(name, key.table, condition, schema=schema)
+        if isinstance(constraint, ExcludeConstraint):
+            return CreateExcludeConstraintOp.from_constraint(constraint)
+        operation: Any = ops.AddConstraintOp.from_constraint(constraint)
+        operation.constraint_name = name
+        return operation
+
+    def _alter(self, item: Difference, **changes: Any) -> Iterable[Step]:
+        table, _, name = item.key
+        found = {
+            column["name"]: column for column in sa.inspect(self.connection).get_columns(table)
+        }
+        column = found[name]
+        default, comment = column.get("default"), column.get("comment")
+        if (column.get("autoincrement") or "").__class__ is bool and column["autoincrement"]:
+            changes.setdefault("autoincrement", True)
+            default = None
+        yield Step(
+            ops.AlterColumnOp(
+                table,
+                name,
+                existing_type=column["type"],
+                existing_nullable=column["nullable"],
+                existing_server_default=default and sa.DefaultClause(sa.text(default)),
+                existing_comment=comment,
+                **changes,
+            )
+        )
+
+    def _column(self, item: Difference) -> Iterable[Step]:
+        if item.found is None or item.wanted is None:
+            return []
+        return self._alter(item, modify_type=plain_type(self._model_column(item.key).type))
+
+    def _null(self, item: Difference) -> Iterable[Step]:
+        return self._alter(item, modify_nullable=item.wanted is None)
+
+    def _default(self, item: Difference) -> Iterable[Step]:
+        default: Any = self._model_column(item.key).server_default
+        if "SERIAL" in (item.found, item.wanted):
+            return self._serial(item, default)
+        if default is not None and not isinstance(default, sa.DefaultClause):
+            return []
+        return self._alter(item, modify_server_default=default)
+
+    def _serial(self, item: Difference, default: Any) -> Iterable[Step]:
+        """Make or drop the sequence that numbers a column on PostgreSQL, as SERIAL does."""
+        table, _, name = item.key
+        sequence = self.quote(f"{table}_{name}_seq")
+        column = f"{self.quote(table)}.{self.quote(name)}"
+        create = ops.ExecuteSQLOp(f"CREATE SEQUENCE {sequence} OWNED BY {column}")
+        drop = ops.ExecuteSQLOp(f"DROP SEQUENCE {sequence}")
+        value = sa.DefaultClause(sa.text(f"nextval('{sequence}')"))
+        if item.wanted == "SERIAL":
+            yield Step(None, back=drop)
+            yield Step(create, back=ops.ExecuteSQLOp(f"ALTER SEQUENCE {sequence} OWNED BY NONE"))
+            yield from self._alter(item, modify_server_default=value)
+        else:
+            yield from self._alter(item, modify_server_default=default)
+            yield Step(drop, back=create)
+
+    def _comment(self, item: Difference) -> Iterable[Step]:
+        if item.key.name:
+            return self._alter(item, modify_comment=item.wanted)
+        existing = item.found
+        if item.wanted is None:
+            return [Step(ops.DropTableCommentOp(item.key.table, existing_comment=existing))]
+        return [
+            Step(ops.CreateTableCommentOp(item.key.table, item.wanted, existing_comment=existing))
+        ]
+
+    def _generated(self, item: Difference) -> Iterable[Step]:
+        """Drop and add: what a generated column holds is no one's data."""
+        table, _, name = item.key
+        reflected = sa.Table(table, sa.MetaData(), autoload_with=self.connection, resolve_fks=False)
+        found = reflected.c[name]
+        yield Step(ops.DropColumnOp.from_column_and_tablename(None, table, found))
+        yield Step(
+            ops.AddColumnOp.from_column_and_tablename(None, table, self._model_column(item.key))
+        )
+
+    def _model_column(self, key: Key) -> Column[Any]:
+        return next(c for c in self._model(key.table).columns if c.name == key.name)
 
 
-def _table(metadata: MetaData, name: str) -> Table | None:
-    return next((t for t in metadata.tables.values() if name in (t.name, t.fullname)), None)
+def plain_type(type_: Any) -> Any:
+    """Return *type_* without the CHECK that an Enum or a Boolean may bring: it comes by itself."""
+    if getattr(type_, "create_constraint", False):
+        type_ = type_.copy()
+        type_.create_constraint = False
+    return type_
 
 
-def _sequence(item: Difference, metadata: MetaData, dialect: Dialect) -> list[Step] | None:
-    sequence = metadata._sequences.get(item.key.name) or Sequence(item.key.name)
-    create = ops.ExecuteSQLOp(str(CreateSequence(sequence).compile(dialect=dialect)).strip())
-    drop = ops.ExecuteSQLOp(str(DropSequence(sequence).compile(dialect=dialect)).strip())
-    if item.found is None:
-        return [Step(create, back=drop)]
-    return [Step(drop, back=create)] if item.wanted is None else None
-
-
-def _index(item: Difference, metadata: MetaData, dialect: Dialect) -> list[Step]:
-    steps = []
-    table, _, name = item.key
-    if item.found is not None:
-        steps.append(Step(ops.DropIndexOp(name, table), back=_as_printed(item.key, item.found)))
-    if item.wanted is not None:
-        model = _table(metadata, table)
-        assert model is not None
-        index = next(index for index in model.indexes if index.name == name)
-        steps.append(Step(ops.CreateIndexOp.from_index(index)))
-    return steps
-
-
-def _as_printed(key: Key, printed: str) -> ops.CreateIndexOp:
-    """Return the operation that makes an index again, from what the server printed of it."""
+def _index_as_printed(key: Key, printed: str) -> ops.CreateIndexOp:
     start = printed.index("(")
     columns, rest = inside(printed[start:])
     where = re.fullmatch(r"\s*WHERE\s*(.*)", rest, re.IGNORECASE)
@@ -58,9 +225,43 @@ def _as_printed(key: Key, printed: str) -> ops.CreateIndexOp:
         options["postgresql_where"] = options["sqlite_where"] = sa.text(where[1])
     if using and using[1] != "btree":
         options["postgresql_using"] = using[1]
+    elements = [_element(column) for column in columns]
     unique = printed.startswith("UNIQUE")
-    elements = [sa.text(column) for column in columns]
     return ops.CreateIndexOp(key.name, key.table, elements, unique=unique, **options)
+
+
+def _element(column: str) -> Any:
+    plain = re.fullmatch(r"""(["`]?)([^"`()\s]+)\1""", column)
+    return plain[2] if plain else sa.text(column.replace("`", ""))
+
+
+_FOREIGN_KEY = re.compile(r"FOREIGN KEY (\(.*?\)) REFERENCES (\S+?) ?(\(.*?\))(.*)")
+
+
+def constraint_as_printed(key: Key, printed: str) -> Any:
+    """Return the operation that makes the constraint *key* again; None for an unknown kind."""
+    text = printed.replace("`", "")
+    name = None if key.name == printed else key.name
+    columns, rest = inside(text[text.index("(") :])
+    columns = [column.strip('"') for column in columns]
+    if text.startswith("CHECK ") and not rest.strip():
+        condition = sa.text(text.removeprefix("CHECK (")[:-1])
+        return ops.CreateCheckConstraintOp(name, key.table, condition)
+    if text.startswith("UNIQUE ") and not rest.strip():
+        return ops.CreateUniqueConstraintOp(name, key.table, columns)
+    if text.startswith("PRIMARY KEY "):
+        return ops.CreatePrimaryKeyOp(name, key.table, columns)
+    foreign = _FOREIGN_KEY.fullmatch(text)
+    if not foreign:
+        return None
+    referred = [column.strip('"') for column in inside(foreign[3])[0]]
+    actions = re.findall(
+        r"(?i)on (delete|update) (cascade|restrict|set null|set default)", foreign[4]
+    )
+    options = {f"on{event.lower()}": action.upper() for event, action in actions}
+    return ops.CreateForeignKeyOp(
+        name, key.table, foreign[2].strip('"'), columns, referred, **options
+    )
 
 
 def inside(text: str) -> tuple[list[str], str]:
@@ -76,65 +277,3 @@ def inside(text: str) -> tuple[list[str], str]:
         elif depth > 1 or character != "(":
             parts[-1] += character
     return parts, ""
-
-
-def _constraint(item: Difference, metadata: MetaData, dialect: Dialect) -> list[Step] | None:
-    steps = []
-    if item.found is not None:
-        drop = _drop(item, dialect)
-        if drop is None:
-            return None
-        steps.append(drop)
-    if item.wanted is not None:
-        wanted = _wanted(item, metadata, dialect)
-        if wanted is None:
-            return None
-        steps.append(Step(_add(wanted, dialect)))
-    return steps
-
-
-def _drop(item: Difference, dialect: Dialect) -> Step | None:
-    """Drop what is there, with the way back as the server printed it."""
-    table, _, name = item.key
-    text = item.found or ""
-    check = re.fullmatch(r"CHECK \((.*)\)", text)
-    if check:
-        back: Any = ops.CreateCheckConstraintOp(name, table, sa.text(check[1]))
-        return Step(ops.DropConstraintOp(name, table, "check"), back=back)
-    if not text.startswith("EXCLUDE "):
-        return None
-    quote = dialect.identifier_preparer.quote
-    back = ops.ExecuteSQLOp(f"ALTER TABLE {quote(table)} ADD CONSTRAINT {quote(name)} {text}")
-    return Step(ops.DropConstraintOp(name, table), Guard.POSTGRESQL, back=back)
-
-
-def _wanted(item: Difference, metadata: MetaData, dialect: Dialect) -> Any:
-    table = _table(metadata, item.key.table)
-    for constraint in table.constraints if table is not None else ():
-        name = dialect.identifier_preparer.format_constraint(constraint)
-        if name is not None and name.strip('"`') == item.key.name:
-            return constraint
-    return None
-
-
-def _add(constraint: Any, dialect: Dialect) -> Any:
-    table = constraint.table
-    if isinstance(constraint, ExcludeConstraint):
-        return CreateExcludeConstraintOp.from_constraint(constraint)
-    if isinstance(constraint, CheckConstraint):
-        # As text: with the model's own columns in it, it would attach itself to the model.
-        options = {"literal_binds": True, "include_table": False}
-        condition = str(constraint.sqltext.compile(dialect=dialect, compile_kwargs=options))
-        name = constraint.name
-        return ops.CreateCheckConstraintOp(
-            name, table.name, sa.text(condition), schema=table.schema
-        )
-    return ops.AddConstraintOp.from_constraint(constraint)
-
-
-_Mender = Callable[[Difference, MetaData, Dialect], list[Step] | None]
-_MENDERS: dict[str, _Mender] = {
-    "sequence": _sequence,
-    "index": _index,
-    "constraint": _constraint,
-}

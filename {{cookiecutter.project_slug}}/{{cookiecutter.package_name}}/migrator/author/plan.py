@@ -18,7 +18,9 @@ from sqlalchemy import Connection, event
 
 from .. import MigratorError, schema, scratch
 
-_OWN = re.compile(rf"(SELECT|PRAGMA|BEGIN|[A-Z]+ (INTO |FROM |TABLE )?{schema.VERSION_TABLE})\b", re.I)
+_OWN = re.compile(
+    rf"(SELECT|PRAGMA|BEGIN|[A-Z]+ (INTO |FROM |TABLE )?{schema.VERSION_TABLE})\b", re.I
+)
 
 
 @dataclass

@@ -15,12 +15,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import _repr_type, render_op
+from alembic.autogenerate.render import _alter_column, _repr_type, render_op
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import write_hooks
+from sqlalchemy.sql.functions import FunctionElement
 
 from .. import scratch
 from .finding import NAMES, Finding, Step
@@ -51,11 +53,19 @@ def _render_primary_key(context: AutogenContext, op: ops.CreatePrimaryKeyOp) -> 
     return f"{prefix}create_primary_key({op.constraint_name!r}{table}, {list(op.columns)!r})"
 
 
+@renderers.dispatch_for(ops.AlterColumnOp, replace=True)
+def _render_alter_column(context: AutogenContext, op: ops.AlterColumnOp) -> str:
+    text = _alter_column(context, op)
+    using = op.kw.get("postgresql_using")  # Alembic takes it and does not write it
+    return f"{text[:-1]}, postgresql_using={using!r})" if using else text
+
+
 def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str]]:
     """Return the Python text of *steps*, plain Alembic, and the import lines that it needs."""
     autogen = AutogenContext(context, opts=_options(context), autogenerate=False)
     autogen.opts["render_item"] = _importing(context.opts.get("render_item"), autogen.imports)
     parts = []
+    steps = [step for step in steps if step.op is not None]
     for (guard, table), group in groupby(steps, key=lambda step: (step.guard, step.table)):
         text = _group(list(group), table, autogen)
         if guard:
@@ -79,22 +89,38 @@ def _importing(own: Any, imports: set[str]) -> Any:
 
     def render_item(kind: str, item: Any, context: AutogenContext) -> Any:
         rendered = own(kind, item, context) if own else False
-        if rendered is not False or kind != "type":
+        if rendered is not False:
             return rendered
-        module = type(item).__module__
-        dialect = re.match(r"sqlalchemy\.dialects\.(\w+)", module)
-        if dialect:
-            # Alembic asks the database at hand, which knows its own types alone.
-            imports.add(f"from sqlalchemy.dialects import {dialect[1]}")
-            text = _impl(dialect[1]).render_type(item, context) or f"{dialect[1]}.{item!r}"
-            for name, variant in item._variant_mapping.items():
-                text += f".with_variant({_repr_type(variant, context)}, {name!r})"
-            return text
-        if not module.startswith("sqlalchemy."):
-            imports.add(f"import {module}")
-        return False
+        if kind == "server_default":
+            return _default(item)
+        return _type(item, context, imports) if kind == "type" else False
 
     return render_item
+
+
+def _default(item: Any) -> str | bool:
+    """Render what each database spells in its own way, where Alembic writes one spelling."""
+    default = getattr(item, "arg", None)
+    if isinstance(default, sa.False_ | sa.True_):
+        return f"sa.{str(default).lower()}()"
+    if isinstance(default, FunctionElement) and not default.clauses.clauses:
+        return f"sa.func.{default.name}()"
+    return False
+
+
+def _type(item: Any, context: AutogenContext, imports: set[str]) -> str | bool:
+    module = type(item).__module__
+    dialect = re.match(r"sqlalchemy\.dialects\.(\w+)", module)
+    if dialect:
+        # Alembic asks the database at hand, which knows its own types alone.
+        imports.add(f"from sqlalchemy.dialects import {dialect[1]}")
+        text: str = _impl(dialect[1]).render_type(item, context) or f"{dialect[1]}.{item!r}"
+        for name, variant in item._variant_mapping.items():
+            text += f".with_variant({_repr_type(variant, context)}, {name!r})"
+        return text
+    if not module.startswith("sqlalchemy."):
+        imports.add(f"import {module}")
+    return False
 
 
 @cache
@@ -125,6 +151,8 @@ def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Seq
     """Return the checklist as a reviewer reads it in the file."""
     lines = [f"Reviewed for {', '.join(NAMES[kind] for kind in databases)}.", ""]
     for step in steps:
+        if step.op is None:
+            continue
         where = f" ({step.guard.words})" if step.guard else ""
         lines.append(f"- {step}{where}")
     if findings:
@@ -132,7 +160,12 @@ def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Seq
     for finding in findings:
         wrapped = textwrap.wrap(str(finding), 96, initial_indent="- ", subsequent_indent="  ")
         lines += wrapped
-    return "\n".join(lines).replace("\\", "\\\\").replace('"""', "'''")
+    return escaped("\n".join(lines))
+
+
+def escaped(text: str) -> str:
+    """Return *text* as it can stand in a docstring."""
+    return text.replace("\\", "\\\\").replace('"""', "'''")
 
 
 @write_hooks.register("migrator")

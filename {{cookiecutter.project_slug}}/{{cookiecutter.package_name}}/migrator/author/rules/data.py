@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstrai
 
 from ... import naming
 from ..finding import Step, Verdict
-from . import Hit, Project, rule
+from . import Hit, Project, casts, rule
 
 EVERYWHERE = ["sqlite", "postgresql", "mysql"]
 
@@ -36,6 +36,25 @@ def unnamed_constraint(step: Step, project: Project) -> Iterator[Hit]:
         if name:
             op.constraint_name = name
             yield Hit(step.table or "", name)
+
+
+@rule(
+    "narrow-type",
+    EVERYWHERE,
+    Verdict.KEEP,
+    what="The type of {subject} changes: {detail}.",
+    cost="A row that does not fit stops the revision; SQLite takes the value as it is.",
+    remedy="Look at the rows first.",
+)
+def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
+    """Tell PostgreSQL how to cast, and say what may not fit."""
+    op = step.op
+    if not isinstance(op, ops.AlterColumnOp) or op.modify_type is None:
+        return
+    instead = casts.with_cast(step) if "postgresql" in project.databases else [step]
+    lost = list(casts.losses(op.existing_type, op.modify_type))
+    if lost:
+        yield Hit(step.subject, ", ".join(lost), instead)
 
 
 def _conventional(item: Any, table: str) -> str | None:

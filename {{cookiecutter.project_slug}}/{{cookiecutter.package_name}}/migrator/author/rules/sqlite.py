@@ -10,7 +10,7 @@ from alembic.operations import ops
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from ... import portable
-from ..finding import Guard, Step, Verdict
+from ..finding import Guard, Step, Verdict, is_comment
 from . import Hit, Project, rule
 
 
@@ -27,8 +27,8 @@ def not_on_sqlite(step: Step, project: Project) -> Iterator[Hit]:
     op = step.op
     if isinstance(op, ops.CreateTableCommentOp | ops.DropTableCommentOp):
         yield Hit(op.table_name, "a comment", [Step(op, Guard.NOT_SQLITE)])
-    elif isinstance(op, ops.AlterColumnOp) and op.modify_comment is not False:
-        yield Hit(step.subject, "a comment", _without_comment(step))
+    elif is_comment(op):
+        yield Hit(step.subject, "a comment", [Step(op, Guard.NOT_SQLITE)])
     elif isinstance(op, CreateExcludeConstraintOp) or _drops_exclusion(op):
         yield Hit(step.subject, "an exclusion constraint", [Step(op, Guard.POSTGRESQL)])
     elif isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
@@ -45,15 +45,6 @@ def not_on_sqlite(step: Step, project: Project) -> Iterator[Hit]:
 def _drops_exclusion(op: Any) -> bool:
     reverse = getattr(op, "_reverse", None)
     return isinstance(reverse, CreateExcludeConstraintOp)
-
-
-def _without_comment(step: Step) -> list[Step]:
-    comment, rest = copy.copy(step.op), copy.copy(step.op)
-    comment.modify_type = comment.modify_nullable = comment.modify_name = None
-    comment.modify_server_default = False
-    rest.modify_comment = False
-    guarded = Step(comment, Guard.NOT_SQLITE)
-    return [Step(rest), guarded] if rest.has_changes() else [guarded]
 
 
 def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Step]:
@@ -84,7 +75,7 @@ def partial_index(step: Step, project: Project) -> Iterator[Hit]:
         yield Hit(step.subject, remedy, verdict=Verdict.STOP)
     if "sqlite" in project.databases:
         where = op.kw["postgresql_where"]
-        if op.kw.setdefault("sqlite_where", where) is where:
+        if isinstance(op.kw.setdefault("sqlite_where", where), portable.Borrowed):
             yield Hit(step.subject, "SQLite gets the same condition (sqlite_where).", [step])
 
 

@@ -1,0 +1,84 @@
+"""For any two versions of a set of models: after a new migration and an upgrade, the schema is the
+one that ``create_all`` makes of the second, and a second new migration finds nothing."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from migrator import author, schema, scratch
+from sqlalchemy import make_url
+
+from tests.conftest import Databases
+from tests.engine.author.generate import ModelsSpec, models
+from tests.engine.author.project import Project
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+
+
+def migrated(project: Project, versions: list[ModelsSpec]) -> author.Report:
+    for number, version in enumerate(versions):
+        project.metadata.clear()
+        project.metadata._sequences.clear()
+        version.add_to(project.metadata)
+        report = project.new(f"version {number}")
+    project.upgrade()
+    return report
+
+
+def wanted(version: ModelsSpec, source: scratch.Source) -> schema.Schema:
+    with scratch.from_models(version.metadata(), source) as connection:
+        return schema.describe(connection)
+
+
+def assert_equal(found: schema.Schema, wanted: schema.Schema) -> None:
+    differences = [str(item) for item in schema.difference(found, wanted)]
+    assert not differences, differences
+
+
+def check(project: Project, source: scratch.Source, versions: list[ModelsSpec]) -> None:
+    last = migrated(project, versions)
+    assert_equal(project.schema(), wanted(versions[-1], source))
+    again = project.new("again")
+    assert again.paths == [], [str(step) for step in again.steps]
+    if last.paths:
+        project.downgrade()
+        assert_equal(project.schema(), wanted(versions[-2], source))
+    project.downgrade("base")
+    assert project.schema() == {}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@given(versions=st.lists(models(), min_size=2, max_size=2))
+def test_on_sqlite(versions: list[ModelsSpec]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        check(Project(Path(folder)), scratch.Source("sqlite"), versions)
+
+
+def on_server(folder: Path, url: str, versions: list[ModelsSpec]) -> None:
+    """Check on the server, and that the same files do for SQLite."""
+    kind = scratch.kind_of(make_url(url))
+    project = Project(folder, url=url, kinds=("sqlite", kind))
+    check(project, scratch.Source(kind, make_url(url)), versions)
+    sqlite = scratch.Source("sqlite")
+    with scratch.from_chain(project.script, sqlite, metadata=project.metadata) as connection:
+        found = schema.describe(connection)
+    assert_equal(found, wanted(versions[-1], sqlite))
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
+@given(versions=st.lists(models(comments=True), min_size=2, max_size=2))
+def test_on_postgresql(postgresql: Databases, versions: list[ModelsSpec]) -> None:
+    url = postgresql()
+    with tempfile.TemporaryDirectory() as folder:
+        on_server(Path(folder), url, versions)
+    postgresql.drop(url)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
+@given(versions=st.lists(models(comments=True), min_size=2, max_size=2))
+def test_on_mariadb(mariadb: Databases, versions: list[ModelsSpec]) -> None:
+    url = mariadb()
+    with tempfile.TemporaryDirectory() as folder:
+        on_server(Path(folder), url, versions)
+    mariadb.drop(url)

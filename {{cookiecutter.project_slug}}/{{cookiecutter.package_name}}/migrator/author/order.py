@@ -1,0 +1,124 @@
+"""Puts operations into an order that runs, and several on one column into one."""
+
+from collections.abc import Sequence
+from types import NoneType
+from typing import Any
+
+from alembic.operations import ops
+
+from .finding import Step, is_comment
+
+# What stands in the way goes first, what needs the rest comes last.
+_STAGES: list[tuple[Any, ...]] = [
+    (ops.ExecuteSQLOp,),
+    (ops.CreateTableOp,),
+    (ops.DropTableOp, NoneType),
+    (),  # everything else, table by table
+    (ops.CreateForeignKeyOp,),
+]
+_WITHIN_A_TABLE: list[tuple[Any, ...]] = [
+    (ops.DropIndexOp, ops.DropConstraintOp),
+    (ops.AddColumnOp,),
+    (ops.AlterColumnOp,),
+    (ops.DropColumnOp,),
+    (ops.CreatePrimaryKeyOp,),
+    (),
+]
+
+
+def ordered(steps: Sequence[Step]) -> list[Step]:
+    """Return *steps* so that none stands in another's way; equals keep their order."""
+    return merged(sorted(_tables_that_go(steps), key=_place))
+
+
+def _place(step: Step) -> tuple[Any, ...]:
+    stage = _index(_STAGES, step)
+    foreign = isinstance(step.op, ops.DropConstraintOp) and step.op.constraint_type == "foreignkey"
+    if foreign:
+        stage = 0.5
+    if stage != _STAGES.index(()):
+        return (stage,)
+    within = _index(_WITHIN_A_TABLE, step)
+    if isinstance(step.op, ops.DropColumnOp) and step.op.to_column().computed is not None:
+        within = 0  # it is added again where it is computed otherwise
+    column = step.subject if isinstance(step.op, ops.AlterColumnOp) else ""
+    return stage, step.table or "", within, column
+
+
+def _index(kinds: list[tuple[Any, ...]], step: Step) -> float:
+    for at, kind in enumerate(kinds):
+        if kind and isinstance(step.op, kind):
+            return at
+    return kinds.index(())
+
+
+def _tables_that_go(steps: Sequence[Step]) -> list[Step]:
+    """Put tables that point to others before them; a circle is cut at its foreign keys."""
+    gone = {step.op.table_name: step for step in steps if isinstance(step.op, ops.DropTableOp)}
+    left, order = dict(gone), list[Step]()
+
+    def drop(name: str) -> None:
+        if step := left.pop(name, None):
+            for other in list(left):
+                if name in pointed_to(left[other].op):
+                    drop(other)
+            order.append(step)
+
+    for name in list(gone):
+        drop(name)
+    circle = [
+        cut
+        for at, step in enumerate(order)
+        for cut in _cut(step.op, {before.op.table_name for before in order[:at]})
+    ]
+    others = [step for step in steps if not isinstance(step.op, ops.DropTableOp)]
+    return [*circle, *others, *order]
+
+
+def _cut(op: ops.DropTableOp, gone: set[str]) -> list[Step]:
+    """Return the steps that drop the foreign keys to tables that are *gone* by then."""
+    create: Any = op._reverse
+    keys = [key for key in op.to_table().foreign_key_constraints if _target(key) in gone]
+    names = [key.name for key in keys]
+    create.columns = [item for item in create.columns if item.name not in names]
+    return [Step(ops.DropConstraintOp.from_constraint(key)) for key in keys]
+
+
+def pointed_to(op: ops.CreateTableOp | ops.DropTableOp) -> set[str]:
+    """Return the names of the tables that this one's foreign keys point to."""
+    return {_target(key) for key in op.to_table().foreign_key_constraints}
+
+
+def _target(key: Any) -> str:
+    name: str = key.elements[0].target_fullname.rpartition(".")[0]
+    return name
+
+
+def merged(steps: Sequence[Step]) -> list[Step]:
+    """Make one operation of several on one column, as a person would write them."""
+    result: list[Step] = []
+    for step in steps:
+        last = result[-1] if result else None
+        if last is not None and _same_column(last, step):
+            for name, absent in _CHANGES.items():
+                value = getattr(step.op, name)
+                if value is not absent:
+                    setattr(last.op, name, value)
+        else:
+            result.append(step)
+    return result
+
+
+_CHANGES = {
+    "modify_type": None,
+    "modify_nullable": None,
+    "modify_server_default": False,
+    "modify_comment": False,
+}
+
+
+def _same_column(one: Step, other: Step) -> bool:
+    altered = isinstance(one.op, ops.AlterColumnOp) and isinstance(other.op, ops.AlterColumnOp)
+    if is_comment(one.op) or is_comment(other.op):  # SQLite holds none: it stands apart
+        return False
+    return altered and (one.subject, one.guard) == (other.subject, other.guard)

@@ -1,0 +1,80 @@
+"""Changes of a column's type: what PostgreSQL has to be told, and what may not fit."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Numeric, String, Time
+from sqlalchemy.dialects import postgresql
+
+from ..finding import Step
+
+_POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+_FAMILIES = (Boolean, Integer, Numeric, Float, Enum, String, DateTime, Date, Time)
+
+#: Pairs that PostgreSQL casts by itself, or with a plain ``::``.
+_BY_ITSELF = {(Integer, Numeric), (Numeric, Integer), (Date, DateTime), (DateTime, Date)}
+_PLAINLY = {(Boolean, Integer), (Integer, Boolean)}
+
+
+def family(type_: Any) -> Any:
+    """Return the kind of value that *type_* holds."""
+    return next((kind for kind in _FAMILIES if isinstance(type_, kind)), type(type_))
+
+
+def using(column: str, old: Any, new: Any) -> str | None:
+    """Return the cast that PostgreSQL asks for, None where it needs none."""
+    pair = family(old), family(new)
+    on_postgresql = new.dialect_impl(_POSTGRESQL), old.dialect_impl(_POSTGRESQL)
+    if pair in _BY_ITSELF or (pair[0] is pair[1] and family(on_postgresql[0]) is pair[0]):
+        return None
+    quoted = _POSTGRESQL.identifier_preparer.quote(column)
+    name = new.compile(dialect=_POSTGRESQL)
+    plain = pair in _PLAINLY or String in pair
+    return f"{quoted}::{name}" if plain else f"{quoted}::text::{name}"
+
+
+def with_cast(step: Step) -> list[Step]:
+    """Return the steps that change a type with a cast, its default out of the way meanwhile."""
+    op: Any = step.op
+    steps = [step]
+    there = using(op.column_name, op.existing_type, op.modify_type)
+    back = using(op.column_name, op.modify_type, op.existing_type)
+    if there is None and back is None:
+        return steps
+    old, new = op.existing_server_default, op.modify_server_default
+    changed = new is not False
+    op.kw["postgresql_using"] = there
+    op.existing_server_default, op.modify_server_default = None, False
+    reverse = op.reverse()
+    reverse.kw["postgresql_using"] = back
+    steps = [Step(op, step.guard, reverse)]
+    kept = old if not changed else new
+    if old is not None:
+        steps.insert(0, _default(step, op.existing_type, old, None))
+    if kept is not None:
+        steps.append(_default(step, op.modify_type, None, kept))
+    return steps
+
+
+def _default(step: Step, type_: Any, old: Any, new: Any) -> Step:
+    op = ops.AlterColumnOp(
+        step.op.table_name,
+        step.op.column_name,
+        existing_type=type_,
+        existing_nullable=step.op.existing_nullable,
+        existing_server_default=old,
+        modify_server_default=new,
+    )
+    return Step(op, step.guard)
+
+
+def losses(old: Any, new: Any) -> Iterator[str]:
+    """Yield what values of *old* may not fit into *new*."""
+    pair = family(old), family(new)
+    if pair[0] is not pair[1] and pair not in {(Integer, Numeric), (Date, DateTime)}:
+        yield f"values become {new.compile(dialect=_POSTGRESQL)}"
+    for name in ("length", "precision"):
+        before, after = getattr(old, name, None), getattr(new, name, None)
+        if after is not None and (before is None or before > after) and pair[0] is pair[1]:
+            yield f"{name} {after} instead of {before or 'any'}"

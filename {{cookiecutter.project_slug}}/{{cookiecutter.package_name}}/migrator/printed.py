@@ -1,0 +1,246 @@
+"""Reads what each server prints of its own schema: one text for an object, in one spelling.
+
+PostgreSQL and MySQL spell an expression in their own way, whatever was typed. SQLite keeps the
+text that was typed; our own reader of ``CREATE TABLE`` makes two spellings one.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from .sqlite import create_table
+from .sqlite.tokens import fold, scan
+
+
+class Key(NamedTuple):
+    """One object, or one property of a column.
+
+    *kind* is table, column (its type and collation), null, default, generated, comment (of the
+    table where *name* is empty), constraint, index, type or sequence.
+    """
+
+    table: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        if self.kind == "column":
+            return f"{self.table}.{self.name}"
+        if self.kind in PROPERTIES:
+            return f"{self.kind} of {self.table}.{self.name}".removesuffix(".")
+        if self.kind == "table":
+            return f"table {self.table}"
+        return f"{self.kind} {self.name}" + (f" on {self.table}" if self.table else "")
+
+
+#: The kinds that are properties of a column, or of a table where no column is named.
+PROPERTIES = ("null", "default", "generated", "comment")
+
+Rows = Iterator[tuple[Key, str | None]]
+
+
+def _sqlite(connection: Connection) -> Rows:
+    ordinary = {
+        name
+        for _, name, kind, *_ in connection.exec_driver_sql("PRAGMA table_list")
+        if kind == "table" and not name.startswith("sqlite_")
+    }
+    rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master")
+    for kind, name, table, sql in rows.all():
+        if kind == "table" and name in ordinary:
+            yield from _sqlite_table(name, sql)
+        elif kind == "index" and sql and table in ordinary:
+            unique = "UNIQUE " if scan(sql)[1].key == "UNIQUE" else ""
+            start = next(token.end for token in scan(sql) if token.key == "ON")
+            yield Key(table, "index", name), f"{unique}INDEX ON {_plain(sql[start:])}"
+
+
+def _sqlite_table(name: str, sql: str) -> Rows:
+    """Describe one table; where a constraint is written, at its column or after, is no matter."""
+    table = create_table.parse(sql)
+    counter = ["AUTOINCREMENT"] if table.autoincrement else []
+    yield Key(name, "table", name), " ".join(["TABLE", *sorted(table.options), *counter])
+    for column in table.columns:
+        collation = f" COLLATE {column.collate}" if column.collate else ""
+        yield Key(name, "column", column.name), _plain(column.type).upper() + collation
+        yield Key(name, "null", column.name), "NOT NULL" if column.not_null else None
+        yield Key(name, "default", column.name), _bare(column.default or "")
+        if column.generated:
+            expression = f"({_bare(column.generated.expression)})"
+            stored = column.generated.options or "virtual"
+            yield Key(name, "generated", column.name), f"{expression} {stored}"
+    for constraint in table.every_constraint():
+        if constraint.kind in ("primary", "unique", "check", "foreignkey"):
+            text = _sqlite_constraint(constraint)
+            yield Key(name, "constraint", constraint.name or text), text
+
+
+def _plain(text: str) -> str:
+    """Spell *text* one way: names without quotes, as ``RENAME COLUMN`` puts them in."""
+    tokens = scan(text)
+    return " ".join(fold(t.name) if t.kind in ("word", "quoted") else t.text for t in tokens)
+
+
+def _bare(text: str) -> str:
+    """Spell an expression one way, without parentheses around the whole of it."""
+    plain = _plain(text)
+    while plain.startswith("( ") and plain.endswith(" )") and _whole(plain):
+        plain = plain[2:-2]
+    return plain
+
+
+def _whole(text: str) -> bool:
+    depth = 0
+    for at, token in enumerate(tokens := scan(text)):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0:
+            return at == len(tokens) - 1
+    return False
+
+
+def _sqlite_constraint(constraint: create_table.Constraint) -> str:
+    columns = ", ".join(constraint.columns)
+    options = re.sub(r"autoincrement", "", constraint.options)
+    options = " ".join(sorted(part.strip() for part in re.split(r"(?=\bon\b)", options)))
+    if constraint.kind == "check":
+        return f"CHECK ({_bare(constraint.expression)}) {options}".strip()
+    if constraint.kind == "foreignkey":
+        referred = f"{constraint.referred_table} ({', '.join(constraint.referred_columns)})"
+        return f"FOREIGN KEY ({columns}) REFERENCES {referred} {options}".strip()
+    kind = {"primary": "PRIMARY KEY", "unique": "UNIQUE"}[constraint.kind]
+    return f"{kind} ({columns}) {options}".strip()
+
+
+_POSTGRESQL = """
+WITH relations AS (
+  SELECT c.oid, c.relkind, c.reloptions, CASE WHEN n.nspname = current_schema() THEN c.relname
+    ELSE n.nspname || '.' || c.relname END AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
+    SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))
+SELECT name, 'table', name, 'TABLE ' || coalesce(reloptions::text, '')
+FROM relations WHERE relkind IN ('r', 'p')
+UNION ALL
+SELECT name, 'comment', '', obj_description(oid, 'pg_class')
+FROM relations WHERE relkind IN ('r', 'p')
+UNION ALL
+SELECT r.name, v.kind, a.attname, v.value
+FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT attisdropped
+JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation co ON co.oid = a.attcollation
+LEFT JOIN pg_attrdef ad ON ad.adrelid = r.oid AND ad.adnum = a.attnum,
+LATERAL (SELECT pg_get_expr(ad.adbin, ad.adrelid) AS text, EXISTS (
+  SELECT 1 FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+  WHERE d.refobjid = r.oid AND d.refobjsubid = a.attnum AND d.deptype = 'a') AS serial) e,
+LATERAL (VALUES
+  ('column', concat_ws(' COLLATE ', format_type(a.atttypid, a.atttypmod),
+    CASE WHEN a.attcollation <> t.typcollation THEN co.collname END)),
+  ('null', CASE WHEN a.attnotnull THEN 'NOT NULL' END),
+  ('default', CASE WHEN a.attidentity = 'a' THEN 'IDENTITY ALWAYS' WHEN a.attidentity = 'd'
+    THEN 'IDENTITY' WHEN e.serial THEN 'SERIAL' WHEN a.attgenerated = '' THEN e.text END),
+  ('generated', CASE a.attgenerated WHEN 's' THEN e.text || ' stored'
+    WHEN 'v' THEN e.text || ' virtual' END),
+  ('comment', col_description(r.oid, a.attnum))) v (kind, value)
+WHERE r.relkind IN ('r', 'p')
+UNION ALL
+SELECT r.name, 'constraint', k.conname, pg_get_constraintdef(k.oid)
+FROM relations r JOIN pg_constraint k ON k.conrelid = r.oid WHERE k.contype <> 'n'
+UNION ALL
+SELECT r.name, 'index', i.name, regexp_replace(pg_get_indexdef(x.indexrelid),
+  '^CREATE (UNIQUE )?INDEX .*? ON (ONLY )?\\S+ USING', '\\1INDEX USING')
+  || CASE WHEN x.indisvalid THEN '' ELSE ' INVALID' END
+FROM pg_index x JOIN relations r ON r.oid = x.indrelid JOIN relations i ON i.oid = x.indexrelid
+WHERE NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = x.indexrelid
+  AND k.contype IN ('p', 'u', 'x'))
+UNION ALL
+SELECT '', 'type', t.typname, 'ENUM ' || (SELECT string_agg(quote_literal(enumlabel), ', '
+  ORDER BY enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid)
+FROM pg_type t WHERE t.typtype = 'e'
+UNION ALL
+SELECT '', 'sequence', r.name, concat_ws(' ', format_type(s.seqtypid, NULL), seqstart,
+  seqincrement, seqmin, seqmax, seqcycle)
+FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid WHERE NOT EXISTS (
+  SELECT 1 FROM pg_depend d WHERE d.objid = r.oid AND d.deptype IN ('a', 'i'))
+"""
+
+
+def _postgresql(connection: Connection) -> Rows:
+    for table, kind, name, value in connection.exec_driver_sql(_POSTGRESQL):
+        if kind == "constraint":
+            # A change of type parses the column's CHECKs again; casts to text come out otherwise.
+            value = re.sub(r"::(?:character varying|text|bpchar)(?:\[\])?", "", value)
+            value = re.sub(r"\(('(?:[^']|'')*')\)", r"\1", value)
+            value = re.sub(r"\(\((ARRAY\[[^\[\]]*\])\)\)", r"(\1)", value)
+        yield Key(table, kind, name), value
+
+
+_MYSQL_COLUMNS = """
+SELECT column_name, column_type, collation_name, is_nullable, column_default, extra,
+  generation_expression, column_comment
+FROM information_schema.columns WHERE table_schema = database() AND table_name = %s
+"""
+
+
+def _mysql(connection: Connection) -> Rows:
+    """Read SHOW CREATE TABLE, which prints one definition a line, and the columns' catalogue."""
+    tables = connection.exec_driver_sql("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
+    for table in [row[0] for row in tables]:
+        quoted = table.replace("`", "``").replace("%", "%%")
+        sql = connection.exec_driver_sql(f"SHOW CREATE TABLE `{quoted}`").one()[1]
+        _, *lines, options = sql.splitlines()
+        options, _, comment = options.lstrip(") ").partition(" COMMENT=")
+        yield Key(table, "table", table), re.sub(r" AUTO_INCREMENT=\d+", "", options)
+        yield Key(table, "comment", ""), comment[1:-1]
+        checks = {}
+        for line in lines:
+            match = _MYSQL_LINE.fullmatch(line.strip().rstrip(","))
+            assert match, line
+            head, rest = match["head"], match["rest"]
+            name = (match["name"] or "PRIMARY KEY").replace("``", "`")
+            if head:
+                # One word for a constraint and an index: the convention's ix_ tells them apart.
+                if head == "UNIQUE KEY " and not name.startswith("ix_"):
+                    head = "CONSTRAINT UNIQUE "
+                kind = "constraint" if head.startswith(("CONSTRAINT ", "PRIMARY ")) else "index"
+                yield Key(table, kind, name), head.removeprefix("CONSTRAINT ") + rest.strip()
+            elif " CHECK (" in rest:  # MariaDB's JSON
+                checks[name] = rest[rest.index(" CHECK (") :]
+        for row in connection.exec_driver_sql(_MYSQL_COLUMNS, (table,)).all():
+            yield from _mysql_column(table, checks.get(row[0], ""), *row)
+
+
+_MYSQL_LINE = re.compile(r"(?P<head>[A-Z ]*)(?:`(?P<name>(?:[^`]|``)+)`)?(?P<rest>.*)", re.DOTALL)
+
+
+def _mysql_column(
+    table: str,
+    check: str,
+    name: str,
+    kind: str,
+    collation: str | None,
+    nullable: str,
+    default: str | None,
+    extra: str,
+    generated: str | None,
+    comment: str,
+) -> Rows:
+    extra = extra.replace("DEFAULT_GENERATED", "").strip()
+    default = (
+        "" if default is None or (nullable == "YES" and default == "NULL") else default or "''"
+    )
+    yield Key(table, "column", name), kind + (f" COLLATE {collation}" * bool(collation)) + check
+    yield Key(table, "null", name), "NOT NULL" if nullable == "NO" else None
+    yield Key(table, "generated", name), f"{generated} {extra.lower()}" if generated else None
+    if not generated:
+        yield Key(table, "default", name), f"{default} {extra}"
+    yield Key(table, "comment", name), comment
+
+
+#: A reader for each dialect: yields every object, an empty value where it is not there.
+READERS: dict[str, Callable[[Connection], Rows]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "mysql": _mysql,
+    "mariadb": _mysql,
+}

@@ -1,0 +1,74 @@
+"""Watches a chain run: which operations its revisions invoke, and what they make by raw SQL."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic.operations import MigrateOperation, Operations
+from alembic.operations.base import AbstractOperations
+from sqlalchemy import Connection, TextClause, event
+
+_CREATED = re.compile(
+    r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE)\s+"
+    r"(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?[\"`\[]?(\w+)",
+    re.IGNORECASE,
+)
+
+
+class Batch(MigrateOperation):
+    """A batch that a revision opened, with its options."""
+
+    def __init__(self, table_name: str, options: dict[str, Any]) -> None:
+        self.table_name = table_name
+        self.options = options
+
+
+def by_hand(connection: Connection) -> set[str]:
+    """Return the names of the indexes and tables that a hand-written statement made."""
+    names: set[str] = connection.info.setdefault("made by hand", set())
+    return names
+
+
+def invoked(connection: Connection) -> list[tuple[str, Any]]:
+    """Return what the chain did on *connection*: pairs of a revision and an operation."""
+    done: list[tuple[str, Any]] = connection.info.setdefault("invoked", [])
+    return done
+
+
+@contextmanager
+def watched(connection: Connection, revision: Callable[[], str]) -> Iterator[None]:
+    """Note what runs on *connection*; *revision* says which one is running."""
+    invoke, batch_alter_table = AbstractOperations.invoke, Operations.batch_alter_table
+    done, made = invoked(connection), _noting_names(by_hand(connection))
+
+    def noting(self: Any, operation: Any) -> Any:
+        done.append((revision(), operation))
+        return invoke(self, operation)
+
+    def opening(self: Any, table_name: str, *args: Any, **options: Any) -> Any:
+        done.append((revision(), Batch(table_name, options)))
+        return batch_alter_table(self, table_name, *args, **options)
+
+    AbstractOperations.invoke = noting  # type: ignore[method-assign]
+    Operations.batch_alter_table = opening  # type: ignore[method-assign]
+    event.listen(connection, "before_execute", made)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_execute", made)
+        AbstractOperations.invoke = invoke  # type: ignore[method-assign]
+        Operations.batch_alter_table = batch_alter_table  # type: ignore[method-assign]
+
+
+def _noting_names(names: set[str]) -> Callable[..., None]:
+    seen: set[str] = set()
+
+    def note(_: Connection, statement: Any, *args: object) -> None:
+        made = _CREATED.match(str(statement)) if isinstance(statement, TextClause) else None
+        if made and made[1] not in seen:
+            names.add(made[1])
+        elif (element := getattr(statement, "element", None)) is not None:
+            seen.add(str(getattr(element, "name", "")))
+
+    return note
