@@ -52,6 +52,20 @@ class Constraint:
     options: str = ""
     inline: bool = False
 
+    def says(self, other: "Constraint") -> bool:
+        """Whether another, of another text, says the same."""
+
+        def meaning(c: Constraint) -> object:
+            own = [] if c.kind == "check" else [fold(column) for column in c.columns]
+            return (c.kind, own, normal(c.expression), fold(c.referred_table), c.referred_columns)
+
+        return meaning(self) == meaning(other)
+
+    def like(self, other: "Constraint") -> bool:
+        """Whether another says the same, in the same place and by the same name."""
+        place = (other.name, other.inline, other.columns)
+        return (self.name, self.inline, self.columns) == place and self.says(other)
+
 
 @dataclass(frozen=True)
 class Column:

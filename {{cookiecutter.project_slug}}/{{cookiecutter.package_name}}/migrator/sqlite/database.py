@@ -104,17 +104,18 @@ class Database:
         return True
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Undo everything inside when an exception leaves it."""
+    def savepoint(self, *, undo: bool = False) -> Iterator[None]:
+        """Undo everything inside when an exception leaves it; with *undo*, in any case."""
         self.rows("SAVEPOINT migrator")
+        done = False
         try:
             yield
-        except BaseException:
+            done = not undo
+        finally:
             if self.in_transaction():  # a full disk, for one, has undone it all by itself
-                self.rows("ROLLBACK TO migrator")
+                if not done:
+                    self.rows("ROLLBACK TO migrator")
                 self.rows("RELEASE migrator")
-            raise
-        self.rows("RELEASE migrator")
 
 
 @dataclass(frozen=True)

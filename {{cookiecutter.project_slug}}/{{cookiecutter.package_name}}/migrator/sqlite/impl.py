@@ -74,8 +74,9 @@ from alembic.ddl import impl as _alembic_impl  # noqa: E402
 from alembic.ddl.sqlite import SQLiteImpl  # noqa: E402
 
 from .alter import Step, rename_table  # noqa: E402
+from .batch import Operation, Options, is_native, options_of  # noqa: E402
 from .database import Database  # noqa: E402
-from .operations import Operation, Options, TableChange, is_native, log  # noqa: E402
+from .operations import TableChange, log  # noqa: E402
 
 
 class Engine(SQLiteImpl):
@@ -112,7 +113,7 @@ class Engine(SQLiteImpl):
             if isinstance(one, sa.MetaData):
                 options.conventions = [*options.conventions, one.naming_convention]
         change = TableChange(
-            Database(self.connection, schema), table, self.dialect, self._create_index, options
+            Database(self.connection, schema), table, self.dialect, self.create_index, options
         )
         self.steps.extend(change.carry_out(operations))
 
@@ -126,7 +127,7 @@ class Engine(SQLiteImpl):
                 )
         for name, arguments, keywords in operations:
             if name == "create_index":
-                self._create_index(*arguments, **keywords)
+                self.create_index(*arguments, **keywords)
             elif not name.endswith("_comment"):
                 getattr(SQLiteImpl, name)(self, *arguments, **keywords)
 
@@ -158,7 +159,7 @@ class Engine(SQLiteImpl):
 
     def drop_index(self, index: Any, **keywords: Any) -> None:
         table = index.table.name
-        if table == "no_table" and not self.as_sql:  # Alembic's word for not told
+        if table == "no_table" and self.connection and not self.as_sql:  # it was not told
             table = Database(self.connection, index.table.schema).table_of("index", str(index.name))
         if table is not None:
             self.change(table, index.table.schema, [("drop_index", (index,), keywords)])
@@ -166,9 +167,6 @@ class Engine(SQLiteImpl):
             raise MigratorError(f'There is no index "{index.name}" in this database.')
 
     def create_index(self, index: Any, **keywords: Any) -> None:
-        self._create_index(index, **keywords)
-
-    def _create_index(self, index: Any, **keywords: Any) -> None:
         options = index.dialect_options
         if options["sqlite"]["where"] is None:
             # Without it a partial index would become a full one, and refuse good rows.
@@ -208,37 +206,6 @@ class Engine(SQLiteImpl):
         self.create_table_comment(column.table)
 
 
-def _constraints(items: Any) -> list[sa.Constraint]:
-    return [item for item in items if isinstance(item, sa.Constraint)]
-
-
-def _options(batch: Any) -> Options:
-    """Read what ``batch_alter_table`` was told; it loses nothing, so little of it is needed."""
-    copied = batch.copy_from
-    said = [*_constraints(batch.table_args), *_constraints(batch.reflect_args)]
-    if copied is not None:
-        said += [*copied.constraints, *(k for c in copied.c for k in c.constraints)]
-    recreates = batch.recreate == "always" or SQLiteImpl.requires_recreate_in_batch(
-        batch.impl, batch
-    )
-    kwargs = batch.table_kwargs if recreates else {}
-    table_options = []
-    if kwargs.get("sqlite_with_rowid") is False:
-        table_options.append("WITHOUT ROWID")
-    if kwargs.get("sqlite_strict"):
-        table_options.append("STRICT")
-    return Options(
-        force_rebuild=batch.recreate == "always",
-        conventions=[batch.naming_convention] if batch.naming_convention else [],
-        said=said,
-        wanted=_constraints(batch.table_args) if recreates else [],
-        order=batch.partial_reordering,
-        table_options=table_options,
-        autoincrement=bool(kwargs.get("sqlite_autoincrement")),
-        batch=True,
-    )
-
-
 def _replace(owner: Any, name: str) -> Callable[[Any], Any]:
     """Put a function in the place of a method, and hand it the one that was there."""
 
@@ -259,7 +226,7 @@ def _flush(stock: Any) -> Any:
         if not isinstance(self.impl, Engine):
             stock(self)
         elif self.batch or self.recreate == "always":
-            self.impl.change(self.table_name, self.schema, self.batch, _options(self))
+            self.impl.change(self.table_name, self.schema, self.batch, options_of(self))
 
     return flush
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 from .. import MigratorError
 from .create_table import Table
 from .database import Database
-from .tokens import fold, quote
+from .tokens import quote
 
 #: How many rows a refusal names.
 SHOWN = 5
@@ -51,7 +51,7 @@ def insist(db: Database, table: Table, demand: Demand) -> None:
     count = db.rows(f"SELECT count(*) {source}")[0][0]
     keys = ", ".join(key_columns(table))
     first = db.rows(f"SELECT {keys} {source} ORDER BY {keys} LIMIT {SHOWN}")
-    which = f"{keys.replace(chr(34), '')} = {_shown(first)}"
+    which = f"{keys.replace(chr(34), '')} = {shown(first)}"
     refuse(table, count, demand.problem, which, demand.remedy)
 
 
@@ -63,7 +63,7 @@ def refuse(table: Table, count: int, problem: str, which: str, remedy: str) -> N
     )
 
 
-def _shown(rows: Sequence[tuple[object, ...]]) -> str:
+def shown(rows: Sequence[tuple[object, ...]]) -> str:
     values = [row[0] if len(row) == 1 else row for row in rows]
     return ", ".join(repr(value) for value in values) + (", …" if len(rows) == SHOWN else "")
 
@@ -82,45 +82,8 @@ def insist_unique(db: Database, table: Table, columns: Sequence[str]) -> None:
         times = "1 value stands" if count == 1 else f"{count} values stand"
         raise MigratorError(
             f'Table "{table.name}": {times} more than once in {", ".join(columns)} '
-            f"({_shown(first)}). Nothing was changed. Make the rows differ in a migration before."
+            f"({shown(first)}). Nothing was changed. Make the rows differ in a migration before."
         )
-
-
-def insist_parents(db: Database, table: Table, columns: Sequence[str], referred: str) -> None:
-    """Ask SQLite for rows of *table*, whose text holds the foreign key already, without a parent.
-
-    :raises MigratorError: with the count and first keys of the rows.
-    """
-    keys: dict[int, list[str]] = {}
-    for number, _, parent, own, *_ in db.pragma("foreign_key_list", table.name):
-        if fold(parent) == fold(referred):
-            keys.setdefault(number, []).append(fold(own))
-    number = next(n for n, own in keys.items() if own == [fold(c) for c in columns])
-    where = "FROM pragma_foreign_key_check(?, ?) WHERE fkid = ?"
-    arguments = (table.name, db.schema, number)
-    count = db.rows(f"SELECT count(*) {where}", *arguments)[0][0]
-    if not count:
-        return
-    first = db.rows(f"SELECT rowid {where} LIMIT {SHOWN}", *arguments)
-    rowids = [row[0] for row in first if row[0] is not None]
-    shown = _shown(first)
-    if rowids and table.primary_key:
-        keys_sql = ", ".join(key_columns(table))
-        listed = ", ".join(map(str, rowids))
-        shown = _shown(
-            db.rows(
-                f"SELECT {keys_sql} FROM {db.name(table.name)} "
-                f"WHERE {rowid_name(table)} IN ({listed})"
-            )
-        )
-    names = ", ".join(table.primary_key) or "rowid"
-    refuse(
-        table,
-        count,
-        f'{", ".join(columns)} has no parent row in "{referred}"',
-        f"{names} = {shown}",
-        "Delete the rows, or point them at a row that is there, in a migration before.",
-    )
 
 
 def affinity(type_: str) -> str:
