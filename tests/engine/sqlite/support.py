@@ -33,11 +33,14 @@ def make_engine(path: Any, module: Any = None, foreign_keys: bool = False) -> sa
 
 
 class Base:
-    """One database file, made by *script*."""
+    """One database file, made by *script*; *driver* migrates it where it is not *module*."""
 
-    def __init__(self, path: Any, script: str = "", module: Any = sqlite3) -> None:
+    def __init__(
+        self, path: Any, script: str = "", module: Any = sqlite3, driver: Any = None
+    ) -> None:
         self.path = path
         self.module = module
+        self.driver = driver or module
         self.execute(script)
 
     def execute(self, script: str) -> None:
@@ -67,7 +70,7 @@ class Base:
     @contextmanager
     def migrating(self, foreign_keys: bool = False, **opts: Any) -> Iterator[Operations]:
         """Give the operations of one transaction."""
-        engine = make_engine(self.path, self.module, foreign_keys)
+        engine = make_engine(self.path, self.driver, foreign_keys)
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts=opts)
             impl.require(context)

@@ -3,13 +3,15 @@
 import logging
 import sqlite3
 
+import apsw
 import pysqlite3
 import pytest
 import sqlalchemy as sa
 from migrator import MigratorError
 from migrator.sqlite.alter import ALTER, REBUILD, TEXT
-from migrator.sqlite.database import Database
+from migrator.sqlite.database import Capabilities, Database, probe
 
+from tests.engine.matrix import apsw_dbapi
 from tests.engine.sqlite.support import Base, make_engine
 
 SCRIPT = """
@@ -411,15 +413,50 @@ def test_strict_tables_take_their_own_types(database):
     assert base.values() == [("1", "text", None, "null")]
 
 
-def test_a_newer_sqlite_of_another_module(tmp_path):
-    base = Base(tmp_path / "app.sqlite", SCRIPT, module=pysqlite3)
-    for way, change in WAYS.values():
-        fresh = Base(tmp_path / f"{len(list(tmp_path.iterdir()))}.sqlite", SCRIPT, module=pysqlite3)
-        assert fresh.migrate(change) == [way]
-    assert base.values() == [
-        (1, "integer", 1, "integer", "x", "text", 1, "integer"),
-        (2, "integer", 1, "integer", "y", "text", None, "null"),
-    ]
+@pytest.mark.parametrize(("way", "change"), WAYS.values(), ids=WAYS)
+def test_the_same_ways_on_sqlite_3_51(database, way, change):
+    assert database(SCRIPT, module=pysqlite3).migrate(change) == [way]
+
+
+NEWER = {
+    **{name: (way, change) for name, (way, change) in WAYS.items() if name != "check"},
+    "not null": (ALTER, WAYS["not null"][1]),
+    "check": (ALTER, lambda op: op.create_check_constraint("ck", "t", "a < 9")),
+    "check that is null": (ALTER, WAYS["check"][1]),
+    "drop check": (ALTER, WAYS["drop check"][1]),
+    "drop foreign key": (ALTER, lambda op: op.drop_constraint("fk_old", "t", type_="foreignkey")),
+    "several": (ALTER, lambda op: _several(op)),
+}
+
+
+def _several(op):
+    with op.batch_alter_table("t") as batch:
+        batch.add_column(sa.Column("z", sa.Integer, nullable=False, server_default="1"))
+        batch.alter_column("z", nullable=True)
+        batch.alter_column("a", nullable=False)
+        batch.drop_column("c")
+
+
+@pytest.mark.parametrize(("way", "change"), NEWER.values(), ids=NEWER)
+def test_newer_forms_of_alter_are_used_where_they_are(tmp_path, way, change):
+    """On SQLite 3.54, and the schema comes out as it does without them."""
+    script = SCRIPT.replace("(a > 0)", "(a > 0), CONSTRAINT fk_old FOREIGN KEY (a) REFERENCES p")
+    newer = Base(tmp_path / "newer.sqlite", script, driver=apsw_dbapi)
+    older = Base(tmp_path / "older.sqlite", script)
+    assert newer.migrate(change)[-1] == way
+    older.migrate(change)
+    for pragma in ("table_xinfo", "foreign_key_list", "index_list"):
+        assert newer.rows(f"PRAGMA {pragma}(t)") == older.rows(f"PRAGMA {pragma}(t)")
+    assert newer.text().count("CHECK") == older.text().count("CHECK")
+    assert [row[:4] for row in newer.values()] == [row[:4] for row in older.values()]
+
+
+def test_what_a_library_can_do_is_tried():
+    assert probe(sqlite3.connect(":memory:", isolation_level=None).execute) == Capabilities()
+    newest = probe(apsw.Connection(":memory:").execute)
+    assert newest == Capabilities(True, True, True, True, stores_nulls=True)
+    trimming = probe(apsw.Connection(":memory:").execute, ["ENABLE_NULL_TRIM"])
+    assert not trimming.stores_nulls
 
 
 def test_a_full_disk_is_said_and_undone(base):
