@@ -88,7 +88,7 @@ CASES = {
     "drop_foreign_key": Case(
         lambda b: b.drop_constraint("fk_entry_owner_id_owner", type_="foreignkey"), 30
     ),
-    "retype_same_affinity": Case(lambda b: b.alter_column("title", type_=sa.String(120)), 30),
+    "retype_same_affinity": Case(lambda b: b.alter_column("title", type_=sa.String(120)), 2),
     "drop_column": Case(lambda b: b.drop_column("note"), 2),
     "set_default": Case(lambda b: b.alter_column("note", server_default="-"), 2),
     "change_default": Case(lambda b: b.alter_column("amount", server_default="8"), 2),

@@ -1,0 +1,120 @@
+"""``flask db apply`` beside stock Flask-Migrate's ``flask db upgrade``, in one run.
+
+    python benchmarks/apply.py [RUNS]
+
+With nothing to do, at 10 and at 1,000 revisions: what the command itself takes, beyond the floor
+(``flask routes`` of the same application), as a ratio to stock. And 1,000 revisions from empty.
+Each command is a process of its own; the two sides take turns, and the median counts.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import flask_migrate
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.servers.apply.shop import Shop
+
+STOCK = Path(flask_migrate.__file__).parent / "templates" / "flask"
+
+
+def stock(shop: Shop) -> Shop:
+    """Make a project of stock Flask-Migrate of *shop*, with the same revisions."""
+    (shop.package / "migrator").unlink()
+    (shop.package / "extensions.py").write_text(
+        "from pathlib import Path\n"
+        "from flask_migrate import Migrate\n"
+        "from flask_sqlalchemy import SQLAlchemy\n"
+        "db = SQLAlchemy()\n"
+        'migrate = Migrate(directory=str(Path(__file__).with_name("migrations")))\n'
+    )
+    for name in ("health.py", "__init__.py"):
+        lines = (shop.package / name).read_text().splitlines()
+        kept = [line for line in lines if "migrator" not in line and "commands" not in line]
+        (shop.package / name).write_text("\n".join(kept) + "\n")
+    shutil.copy(STOCK / "env.py", shop.package / "migrations" / "env.py")
+    shutil.copy(STOCK / "alembic.ini.mako", shop.package / "migrations" / "alembic.ini")
+    return shop
+
+
+def chain(shop: Shop, length: int) -> None:
+    """Write revisions that each add a column to a table, or make a new one every 50."""
+    for number in range(length):
+        table = f"t{number // 50}"
+        if number % 50 == 0:
+            key = 'sa.Column("id", sa.Integer, primary_key=True)'
+            shop.revision(f"r{number:04}", f'op.create_table("{table}", {key})')
+        else:
+            column = f'sa.Column("c{number}", sa.Integer)'
+            shop.revision(f"r{number:04}", f'op.add_column("{table}", {column})')
+
+
+def once(shop: Shop, *command: str) -> float:
+    # As it is in use: with the compiled modules kept.
+    environment = {**shop.environment(MIGRATION_BACKUP="off"), "PYTHONDONTWRITEBYTECODE": ""}
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [shop.python, "-m", "flask", *command],
+        cwd=shop.root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    spent = time.perf_counter() - begin
+    if done.returncode:
+        sys.exit(done.stdout)
+    return spent
+
+
+def compare(folder: Path, length: int, runs: int) -> None:
+    sides: dict[str, Shop] = {}
+    for side in ("ours", "stock"):
+        root = folder / f"{side}{length}"
+        sides[side] = Shop(root, f"sqlite:///{root}.sqlite")
+        chain(sides[side], length)
+    stock(sides["stock"])
+    command = {"ours": "apply", "stock": "upgrade"}
+
+    if length >= 1000:
+        times: dict[str, list[float]] = {"ours": [], "stock": []}
+        for _ in range(max(3, runs // 4)):
+            for side, shop in sides.items():
+                Path(f"{shop.root}.sqlite").unlink(missing_ok=True)
+                times[side].append(once(shop, "db", command[side]))
+        ours, theirs = median(times["ours"]), median(times["stock"])
+        print(
+            f"{length} revisions from empty: ours {ours:.2f} s, stock {theirs:.2f} s,"
+            f" ratio {ours / theirs:.2f}"
+        )
+    for side, shop in sides.items():
+        once(shop, "db", command[side])
+
+    spent: dict[tuple[str, str], list[float]] = {}
+    for _ in range(runs):
+        for side, shop in sides.items():
+            spent.setdefault((side, "floor"), []).append(once(shop, "routes"))
+            spent.setdefault((side, "all"), []).append(once(shop, "db", command[side]))
+    at = {key: median(values) for key, values in spent.items()}
+    own = {side: at[side, "all"] - at[side, "floor"] for side in sides}
+    print(
+        f"{length} revisions, nothing to do: ours {at['ours', 'all']:.3f} s"
+        f" (floor {at['ours', 'floor']:.3f}), stock {at['stock', 'all']:.3f} s"
+        f" (floor {at['stock', 'floor']:.3f}); the command itself: ours {own['ours']:.3f},"
+        f" stock {own['stock']:.3f}, ratio {own['ours'] / own['stock']:.2f}"
+    )
+
+
+def main(runs: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for length in (10, 1000):
+            compare(Path(folder), length, runs)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15)

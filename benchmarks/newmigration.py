@@ -1,0 +1,190 @@
+"""A new migration, whole commands side by side in one run: this project's, rehearsed, and stock's.
+
+    python benchmarks/newmigration.py [--repeat N] [--long 1000]
+
+Both work in the same baked project, whose chain has 10 revisions and then 1,000, on SQLite, and
+find the same added column. ``flask db new`` builds the chain, reviews what it writes and rehearses
+it on made rows and on those of the development database; stock's ``flask db migrate`` compares with a database that was brought to the head before.
+Stock runs in a copy of the project without the engine. The output is a Markdown table of medians.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.support.bake import bake
+
+REVISION = '''"""revision {number}"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{number:012x}"
+down_revision = {down!r}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    {upgrade}
+
+
+def downgrade() -> None:
+    {downgrade}
+'''
+CHANGES = [
+    (
+        'op.create_table("t{n}", sa.Column("id", sa.Integer(), nullable=False),'
+        ' sa.Column("name", sa.String(40)), sa.PrimaryKeyConstraint("id", name="pk_t{n}"))',
+        'op.drop_table("t{n}")',
+    ),
+    (
+        'op.add_column("t{n}", sa.Column("extra", sa.Integer()))',
+        'op.drop_column("t{n}", "extra")',
+    ),
+    (
+        'op.create_index("ix_t{n}_name", "t{n}", ["name"])',
+        'op.drop_index("ix_t{n}_name", "t{n}")',
+    ),
+    ('op.drop_index("ix_t{n}_name", "t{n}")', 'op.create_index("ix_t{n}_name", "t{n}", ["name"])'),
+    (
+        'op.drop_table("t{n}")',
+        'op.create_table("t{n}", sa.Column("id", sa.Integer(), primary_key=True))',
+    ),
+]
+STOCK_ENV = """
+from alembic import context
+from flask import current_app
+
+db = current_app.extensions["migrate"].db
+with db.engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=db.metadata,
+        render_as_batch=True,
+        compare_type=True,
+        compare_server_default=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def lengthen(versions: Path, length: int) -> None:
+    """Write revisions after the example's until the chain has *length*."""
+    (first,) = (file for file in versions.glob("*.py") if file.name != "__init__.py")
+    match = re.search(r'(?m)^revision = "(\w+)"', first.read_text())
+    assert match
+    down = match[1]
+    for number in range(1, length):
+        upgrade, downgrade = CHANGES[(number - 1) % len(CHANGES)]
+        table = (number - 1) // len(CHANGES)
+        if table == (length - 1) // len(CHANGES):
+            upgrade = downgrade = "pass"  # no table is left that the models do not know
+        text = REVISION.format(
+            number=number,
+            down=down,
+            upgrade=upgrade.format(n=table),
+            downgrade=downgrade.format(n=table),
+        )
+        (versions / f"r{number:05}.py").write_text(text)
+        down = f"{number:012x}"
+
+
+class Project:
+    """A baked project; *stock* without the engine."""
+
+    def __init__(self, folder: Path, length: int, *, stock: bool) -> None:
+        self.root = bake(folder, project_name="Timed", package_name="timed")
+        self.package = self.root / "timed"
+        self.versions = self.package / "migrations" / "versions"
+        lengthen(self.versions, length)
+        if stock:
+            self._without_engine()
+        self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+        self.env.pop("SETTINGS", None)
+        self.flask("db", "upgrade" if stock else "rebuild")
+        self.known = set(self.versions.glob("*.py"))
+        models = self.package / "models" / "library.py"
+        line = "    year: Mapped[int | None]\n"
+        text = models.read_text()
+        assert line in text
+        models.write_text(text.replace(line, line + "    isbn: Mapped[str | None]\n"))
+
+    def _without_engine(self) -> None:
+        shutil.rmtree(self.package / "migrator")
+        for file in self.root.rglob("*.py"):
+            lines = file.read_text().splitlines(keepends=True)
+            file.write_text("".join(line for line in lines if "# migrator" not in line))
+        (self.package / "migrations" / "env.py").write_text(STOCK_ENV)
+
+    def flask(self, *arguments: str) -> float:
+        """Run the command and return how long it took."""
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", *arguments],
+            cwd=self.root,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        took = time.perf_counter() - start
+        if done.returncode:
+            raise SystemExit(done.stdout + done.stderr)
+        return took
+
+    def timed(self, *arguments: str) -> float:
+        """Run a command that writes one revision, take the file away, and return the time."""
+        took = self.flask(*arguments)
+        written = set(self.versions.glob("*.py")) - self.known
+        assert len(written) == 1, written
+        written.pop().unlink()
+        return took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeat", type=int, default=9)
+    parser.add_argument("--long", type=int, default=1000)
+    arguments = parser.parse_args()
+    times: dict[tuple[int, bool], list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        places = {
+            (length, stock): Project(Path(name, f"{length}{stock}"), length, stock=stock)
+            for length in (10, arguments.long)
+            for stock in (True, False)
+        }
+        # In turns, so that a busy moment of the machine meets all of them; the first is for the
+        # bytecode and for what is kept of a long chain.
+        for turn in range(arguments.repeat + 1):
+            for key, project in places.items():
+                verb = "migrate" if key[1] else "new"
+                took = project.timed("db", verb, "-m", "add isbn")
+                if turn:
+                    times.setdefault(key, []).append(took)
+                elif key == (arguments.long, False):
+                    print(
+                        f"`flask db new` with {key[0]} revisions, nothing kept yet: {took:.2f} s\n"
+                    )
+    middle = {key: statistics.median(found) for key, found in times.items()}
+    print("| revisions | stock `flask db migrate` | `flask db new`, rehearsed | ratio |")
+    print("|---|---|---|---|")
+    for length in (10, arguments.long):
+        stock, ours = middle[length, True], middle[length, False]
+        print(f"| {length:,} | {stock:.2f} s | {ours:.2f} s | {ours / stock:.2f} |")
+    stock, ours = (middle[arguments.long, s] / middle[10, s] for s in (True, False))
+    print(f"| long / short | {stock:.2f} | {ours:.2f} | |")
+
+
+if __name__ == "__main__":
+    main()
