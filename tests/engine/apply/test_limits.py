@@ -33,7 +33,7 @@ def test_limits_are_the_sessions_from_its_start() -> None:
     assert given is not None
     said = [cell.cell_contents for cell in given if isinstance(cell.cell_contents, dict)]
     assert said[0]["options"] == (
-        "-c search_path=shop -c lock_timeout=500 -c statement_timeout=60000"
+        "-c search_path=shop -c lock_timeout=500 -c statement_timeout=60000 -c migrator.session=on"
     )
 
 

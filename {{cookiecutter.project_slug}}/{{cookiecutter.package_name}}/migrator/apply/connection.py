@@ -12,6 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError
 
+#: A setting that PostgreSQL's sessions of ours carry: where it is missing, a pooler dropped it.
+OURS = "migrator.session"
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -64,6 +67,7 @@ def private(url: URL, limits: Limits | None = None, *, read_only: bool = False) 
                 *url.normalized_query.get("options", ()),
                 f"-c lock_timeout={round(limits.lock * 1000)}",
                 f"-c statement_timeout={round(limits.statement * 1000)}",
+                f"-c {OURS}=on",
             ]
         )
         if "connect_timeout" not in url.query:

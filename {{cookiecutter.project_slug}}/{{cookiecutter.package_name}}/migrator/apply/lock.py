@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from getpass import getuser
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from .. import MigratorError
+from .connection import OURS
 
 #: PostgreSQL keeps advisory locks apart by database; this is ours in each.
 KEY = 0x6D6967726174  # "migrat"
@@ -75,6 +77,13 @@ def _poll(
 
 
 def _postgresql(connection: Connection) -> tuple[Callable[[], bool], Callable[[], str]]:
+    if connection.exec_driver_sql(f"SELECT current_setting('{OURS}', true)").scalar() != "on":
+        raise MigratorError(
+            "A connection pooler stands before this server (such as PgBouncer): it gives every "
+            "transaction another session, so that no lock would hold, and keeps our timeouts to "
+            "itself. Name the server itself in SQLALCHEMY_ALEMBIC_URI."
+        )
+
     def taken() -> bool:
         is_ours = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({KEY})").scalar_one()
         connection.commit()
@@ -170,6 +179,7 @@ else:
         return True
 
 
+@cache
 def whoami() -> str:
     """Name the account and the machine that this process runs on."""
     try:

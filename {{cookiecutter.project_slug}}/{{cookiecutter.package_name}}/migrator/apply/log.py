@@ -82,17 +82,16 @@ def write(
 
     :param path: the migration's file, where it was run and not only stamped.
     """
-    connection.execute(
-        LOG.insert().values(
-            event=event,
-            revision=revision,
-            came_from=",".join(sorted(came_from)),
-            checksum=checksum(Path(path).read_text(encoding="utf-8")) if path else None,
-            applied_at=datetime.now(UTC).replace(tzinfo=None, microsecond=0),
-            seconds=seconds,
-            applied_by=whoami()[:255],
-        )
-    )
+    values = {
+        "event": event,
+        "revision": revision,
+        "came_from": ",".join(sorted(came_from)),
+        "checksum": checksum(Path(path).read_text(encoding="utf-8")) if path else None,
+        "applied_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+        "seconds": seconds,
+        "applied_by": whoami()[:255],
+    }
+    connection.execute(LOG.insert().inline(), values)
 
 
 @dataclass(frozen=True)
