@@ -23,17 +23,7 @@ from .model import Database
 from .operations import OPERATIONS, Call, OutOfBatch
 from .reader import rows, schema
 
-__all__ = [
-    "FEATURES",
-    "MODES",
-    "OPERATIONS",
-    "Outcome",
-    "connect",
-    "expected",
-    "modes",
-    "private",
-    "run",
-]
+__all__ = ["FEATURES", "MODES", "OPERATIONS", "Outcome", "connect", "expected", "private", "run"]
 
 MODES = ("plain", "batch")
 
@@ -55,7 +45,7 @@ def connect(path: Path | str, *, foreign_keys: bool = False) -> sqlite3.Connecti
     return connection
 
 
-def private_engine(path: Path, module: ModuleType = sqlite3) -> sa.Engine:
+def private_engine(path: Path, module: ModuleType = sqlite3, synchronous: str = "OFF") -> sa.Engine:
     """Return an engine as migrations need it: transactions begun by us, foreign keys off."""
     engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool, module=module)
 
@@ -63,7 +53,7 @@ def private_engine(path: Path, module: ModuleType = sqlite3) -> sa.Engine:
     def _(connection: Any, record: object) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
 
     @sa.event.listens_for(engine, "begin")
     def _(connection: sa.Connection) -> None:
@@ -74,10 +64,14 @@ def private_engine(path: Path, module: ModuleType = sqlite3) -> sa.Engine:
 
 @contextmanager
 def private(
-    path: Path, *, foreign_keys: bool = False, module: ModuleType = sqlite3
+    path: Path,
+    *,
+    foreign_keys: bool = False,
+    module: ModuleType = sqlite3,
+    synchronous: str = "OFF",
 ) -> Iterator[MigrationContext]:
     """Migrate as here: in one transaction of such an engine, whatever the application's is."""
-    with private_engine(path, module).connect() as connection:
+    with private_engine(path, module, synchronous).connect() as connection:
         context = MigrationContext.configure(connection, opts={"transactional_ddl": True})
         with context.begin_transaction():
             yield context
