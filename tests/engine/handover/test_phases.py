@@ -69,14 +69,24 @@ def test_what_is_pending_is_parted_at_the_first_contract(chain):
     assert phases.expanding(script, ["2222"]) == ([], ["3333", "4444"])
     assert phases.expanding(script, ["3333"]) == (["4444"], [])
     assert phases.expanding(script, ["4444"]) == ([], [])
-    assert not phases.only_contracts_pending(script, ["2222"])
+    assert not phases.only_drops_pending(script, ["2222"])
 
 
-def test_a_database_before_a_contract_has_all_that_the_code_needs(chain):
+@pytest.mark.parametrize(
+    ("operations", "enough"),
+    [
+        (['op.drop_column("book", "year")'], True),
+        (['op.drop_index("ix", table_name="book")', 'op.drop_table("book")'], True),
+        (['op.alter_column("book", "year", new_column_name="published")'], False),
+        (['op.drop_column("book", "year")', 'op.add_column("book", column)'], False),
+        (['op.drop_column("book", "year")', 'op.execute("UPDATE book SET x = 1")'], False),
+        (["pass"], True),
+    ],
+)
+def test_before_a_drop_the_database_has_all_that_the_code_needs(chain, operations, enough):
     chain.add("1111")
-    chain.add("2222", 'op.drop_column("book", "year")')
-    assert phases.only_contracts_pending(chain.script, ["1111"])
-    assert not phases.only_contracts_pending(chain.script, [])
+    chain.add("2222", *operations)
+    assert phases.only_drops_pending(chain.script, ["1111"]) is enough
 
 
 class TestStacking:

@@ -35,6 +35,8 @@ Exit codes:
 
 def init_app(app: Flask, seed: Callable[[], None]) -> None:
     """Let the commands know the application's *seed*, which fills a rebuilt database."""
+    from . import handover  # noqa: F401  its commands register themselves
+
     app.extensions["migrator"] = seed
     for command in (group, *group.commands.values()):
         command.epilog = EXIT_CODES
@@ -130,7 +132,7 @@ def rebuild() -> None:
 @click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
 def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
     """Write a migration from what changed in the models, reviewed by the checklist."""
-    from . import author
+    from . import author, handover
 
     _name_database()
     if not message.strip():
@@ -144,12 +146,48 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
     report = author.new(_config(), message.strip(), empty=empty, answers=answers)
     for line in report.lines():
         click.echo(line)
+    handover.warn_of_stacking(report.revisions, report.script)
+    if report.script is not None and report.revisions:
+        _rehearse(report.script, report.revisions, report.sources)
+
+
+@_command("rehearse")
+@click.argument("revision", default="")
+def rehearse(revision: str) -> None:
+    """Rehearse a REVISION, else the head, on rows: up, down and up again on throwaway databases."""
+    from . import scratch
+
+    script = ScriptDirectory.from_config(_config())
+    found = script.get_revision(revision or "head")
+    if found is None:
+        raise MigratorError('No migrations yet: edit a model, then make newmigration m="…".')
+    sources, missing = scratch.sources(current_app.config["MIGRATION_DATABASES"], _url())
+    _rehearse(script, [found.revision], sources, missing)
+
+
+def _rehearse(script: ScriptDirectory, revisions: Any, sources: Any, missing: Any = ()) -> None:
+    from .author import rehearse as rehearsing
+
+    development = _url() if current_app.config["DEVELOPMENT"] else None
+    for revision in revisions:
+        done = rehearsing.rehearse(script, revision, _metadata(), sources, development)
+        done.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
+        for line in done.lines():
+            click.echo(line)
+        done.check()
+    click.echo("Next: make migrate")
 
 
 @_command("apply")
-def apply() -> None:
+@click.option("--phase", default="", help="expand: stop before what the running code still uses.")
+def apply(phase: str) -> None:
     """Apply the pending migrations; once, however many machines ask for it."""
+    from . import handover
+
     _name_database()
+    if phase:
+        handover.expand(phase)
+        return
     chain = status.chain(current_app.extensions["migrate"].migrate.directory)
     seen = status.probe(_url(), current_app.config, chain)
     if seen and (seen.ahead or seen.at == chain.heads):

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sqlalchemy import URL, inspect
 
 from .. import MigratorError
+from ..schema import LOG_TABLE, VERSION_TABLE
 from ..scratch import kind_of
 from .connection import label, private
 
@@ -86,16 +87,17 @@ class Shelf:
         return cls(url, folder, f"{name}-{whose}")
 
     def has_something(self) -> bool:
-        """Tell whether the database holds a table yet."""
+        """Tell whether the database holds a table yet that is not ours."""
+        ours = {VERSION_TABLE, LOG_TABLE}
         file = sqlite_file(self.url)
         if file is None:
             with private(self.url).connect() as connection:
-                return bool(inspect(connection).get_table_names())
+                return bool(set(inspect(connection).get_table_names()) - ours)
         if not file.is_file():
             return False
         with _readable(file) as connection:
-            found = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-        return found is not None
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            return bool({row[0] for row in names} - ours)
 
     def copies(self) -> list[Copy]:
         """List the copies, the newest first."""

@@ -23,8 +23,25 @@ _PLAIN = re.compile(
 )
 
 
+#: Operations that take away what newer code does not know, or change nothing.
+_HARMLESS = {
+    *("drop_column", "drop_table", "drop_index", "drop_constraint", "batch_alter_table"),
+    *("f", "get_context"),
+}
+
+
 def takes_away(source: str) -> list[str]:
     """Name what the upgrade in the *source* of a migration drops or renames."""
+    did = _read(source).did
+    made = {what for word, what in did if word == "make"}
+    return [
+        f"{word} {what}"
+        for word, what in did
+        if word != "make" and what not in made and what.partition(".")[0] not in made
+    ]
+
+
+def _read(source: str) -> "_Reader":
     found = _Reader()
     functions = {
         node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)
@@ -36,12 +53,7 @@ def takes_away(source: str) -> list[str]:
             seen.add(name)
             found.visit(functions[name])
             todo += found.called
-    made = {what for word, what in found.did if word == "make"}
-    return [
-        f"{word} {what}"
-        for word, what in found.did
-        if word != "make" and what not in made and what.partition(".")[0] not in made
-    ]
+    return found
 
 
 class _Reader(ast.NodeVisitor):
@@ -50,6 +62,8 @@ class _Reader(ast.NodeVisitor):
     def __init__(self) -> None:
         self.did: list[tuple[str, str]] = []
         self.called: list[str] = []
+        #: Whether there is nothing that newer code could need.
+        self.only_drops = True
         self._batches: dict[str, str] = {}
 
     def visit_With(self, node: ast.With) -> None:
@@ -65,10 +79,13 @@ class _Reader(ast.NodeVisitor):
             self.called.append(function.id)
         elif isinstance(function, ast.Attribute):
             of = function.value.id if isinstance(function.value, ast.Name) else ""
-            self._operation(function.attr, node, self._batches.get(of))
+            if of == "op" or of in self._batches:
+                self._operation(function.attr, node, self._batches.get(of))
         self.generic_visit(node)
 
     def _operation(self, name: str, call: ast.Call, table: str | None) -> None:
+        if name not in _HARMLESS:
+            self.only_drops = False
         first = 1 if table is None else 0
         table = _argument(call, 0, "table_name") if table is None else table
         if name in ("create_table", "drop_table"):
@@ -116,9 +133,13 @@ def expanding(script: ScriptDirectory, at: Iterable[str]) -> tuple[list[str], li
     return todo[:first], todo[first:]
 
 
-def only_contracts_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:
+def only_drops_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:
     """Tell whether the database has all that the code needs, and more that it no longer needs."""
-    return all(of(script, revision) for revision in status.pending(script, at))
+    pending = [script.get_revision(revision) for revision in status.pending(script, at)]
+    return all(
+        found is not None and _read(Path(found.path).read_text(encoding="utf-8")).only_drops
+        for found in pending
+    )
 
 
 def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:

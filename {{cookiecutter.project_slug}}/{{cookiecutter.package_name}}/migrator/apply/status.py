@@ -29,7 +29,8 @@ def why_not_ready(engine: Engine) -> str | None:
     """Tell why the database behind the application's *engine* is not the one this code needs.
 
     A database that has gone on, as the log tells, is ready: during a deployment the old code
-    serves beside the new. What the code knows is read once.
+    serves beside the new. So is one that waits with what it takes away (``--phase expand``). What
+    the code knows is read once.
 
     :return: ``None`` where it is ready.
     """
@@ -39,6 +40,8 @@ def why_not_ready(engine: Engine) -> str | None:
         at = current(connection)
         if at == chain.heads or is_ahead(connection, at, chain):
             return None
+    if at and at <= chain.known and _holds_all(migrate.directory, at):
+        return None
     return "migrations pending" if at <= chain.known else "the database is at an unknown revision"
 
 
@@ -58,6 +61,14 @@ def is_ahead(connection: Connection, at: frozenset[str], chain: Chain) -> bool:
         seen |= before
         todo |= before - chain.known
     return chain.heads <= seen
+
+
+@cache
+def _holds_all(directory: str, at: frozenset[str]) -> bool:
+    """Tell whether nothing is pending but what takes away: the code has all that it needs."""
+    from . import phases
+
+    return phases.only_drops_pending(ScriptDirectory(directory), at)
 
 
 @cache

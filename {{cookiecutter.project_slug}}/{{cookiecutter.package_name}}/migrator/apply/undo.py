@@ -107,7 +107,8 @@ def _of_another(connection: sqlite3.Connection, script: ScriptDirectory) -> str 
         oldest = [connection.execute(query.format(side)).fetchone() for side in ("main", "copy")]
         if None not in oldest and oldest[0] != oldest[1]:
             return "its log of migrations begins otherwise"
-    if now and then and not (now & then) - {VERSION_TABLE, LOG_TABLE}:
+    now, then = now - {VERSION_TABLE, LOG_TABLE}, then - {VERSION_TABLE, LOG_TABLE}
+    if now and then and not now & then:
         return "they have no table in common"
     return None
 

@@ -14,6 +14,7 @@ from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
+from .. import naming
 from ..schema import Difference, Key, Schema
 from ..sqlite import create_table
 from ..sqlite.tokens import scan
@@ -55,8 +56,12 @@ class Mender:
             printed = self._as_typed(item.key) or item.found
             yield Step(ops.DropIndexOp(name, table), back=_index_as_printed(item.key, printed))
         if item.wanted is not None:
-            index = next(index for index in self._model(table).indexes if index.name == name)
-            yield Step(ops.CreateIndexOp.from_index(index))
+            # MySQL's own index for a foreign key comes with the key.
+            yield from (
+                Step(ops.CreateIndexOp.from_index(index))
+                for index in self._model(table).indexes
+                if index.name == name
+            )
 
     def _constraint(self, item: Difference) -> Iterable[Step]:
         if item.found is not None:
@@ -103,7 +108,10 @@ class Mender:
             drop = ops.DropConstraintOp(key.name, key.table)
             return Step(drop, Guard.POSTGRESQL, ops.ExecuteSQLOp(sql))
         kind = {"primarykey": "primary"}.get(back.constraint_type, back.constraint_type)
-        return Step(ops.DropConstraintOp(back.constraint_name, key.table, kind), back=back)
+        name = back.constraint_name
+        if kind == "check" and naming.check(key.table, name) != name:
+            name = conv(name)  # another convention's, which ours is not to be put before
+        return Step(ops.DropConstraintOp(name, key.table, kind), back=back)
 
     def _add(self, key: Key) -> Any:
         table = self._model(key.table)

@@ -25,7 +25,7 @@ from .judge import judged
 from .rows import MARK, OWN, Progress, Refused, Sum, Table, converted, look, orphans, tables
 from .source import Source
 
-__all__ = ["Moved", "Refused", "move"]
+__all__ = ["Moved", "Refused", "move", "size"]
 
 
 @dataclass
@@ -35,6 +35,12 @@ class Moved:
     sums: Mapping[str, Sum]
     already: bool = False
     notes: list[str] = field(default_factory=list)
+
+
+def size(file: Path) -> int:
+    """Return how many rows a move of *file* would move."""
+    with closing(Source(file)) as source:
+        return sum(source.count(name) for name in source.tables - OWN)
 
 
 def move(

@@ -1,0 +1,248 @@
+"""Databases that these migrations did not make."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from migrator import MigratorError, naming, schema, scratch
+from migrator.apply.connection import private
+from migrator.author import adopt
+
+MAKO = '''"""${message}
+
+${context.get("review", "")}
+"""
+
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = ${repr(branch_labels)}
+depends_on = ${repr(depends_on)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}
+'''
+
+
+def models() -> sa.MetaData:
+    metadata = sa.MetaData(naming_convention=naming.convention)
+    sa.Table(
+        "author",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(100), nullable=False, unique=True),
+    )
+    sa.Table(
+        "book",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("author_id", sa.ForeignKey("author.id"), nullable=False),
+        sa.Column("title", sa.String(200), nullable=False),
+        sa.Column("year", sa.Integer),
+        sa.Column("pages", sa.Integer),
+        sa.CheckConstraint("year > 0", name="year_is_positive"),
+    )
+    return metadata
+
+
+#: By hand: no length, no CHECK, no key, another index, and columns of its own.
+BY_HAND = {
+    "sqlite": [
+        "CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT)",
+        "CREATE TABLE book (id INTEGER PRIMARY KEY, author_id INTEGER, title VARCHAR(200) NOT NULL,"
+        " year INTEGER, shelf TEXT)",
+        "CREATE INDEX book_title ON book (title)",
+    ],
+    "postgresql": [
+        "CREATE TABLE author (id SERIAL PRIMARY KEY, name TEXT)",
+        "CREATE TABLE book (id SERIAL PRIMARY KEY, author_id INTEGER, title VARCHAR(200) NOT NULL,"
+        " year INTEGER, shelf TEXT)",
+        "CREATE INDEX book_title ON book (title)",
+    ],
+    "mariadb": [
+        "CREATE TABLE author (id INTEGER PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50))",
+        "CREATE TABLE book (id INTEGER PRIMARY KEY AUTO_INCREMENT, author_id INTEGER,"
+        " title VARCHAR(200) NOT NULL, year INTEGER, shelf TEXT)",
+        "CREATE INDEX book_title ON book (title)",
+    ],
+}
+ROWS = [
+    "INSERT INTO author VALUES (1, 'Lem'), (2, 'Le Guin')",
+    "INSERT INTO book (id, author_id, title, year, shelf) VALUES (1, 1, 'Solaris', 1961, 'A')",
+]
+
+
+class Adopter:
+    """A project whose chain makes its models, and a database that somebody else made."""
+
+    def __init__(self, chain, url: sa.URL, run) -> None:
+        self.chain = chain
+        self.url = url
+        self.metadata = models()
+        self._run = run
+        (chain.folder / "script.py.mako").write_text(MAKO, encoding="utf-8")
+        kind = scratch.kind_of(url)
+        self.source = next(s for s in scratch.sources([kind], url)[0] if s.kind == kind)
+
+    def run(self, *statements):
+        return self._run(self.url, *statements)
+
+    def stand(self, revision=None) -> adopt.Standing:
+        with private(self.url).connect() as connection:
+            return adopt.stand(connection, self.chain.script, self.metadata, self.source, revision)
+
+    def close(self, *accept) -> adopt.Closed:
+        with private(self.url).connect() as connection:
+            return adopt.close(connection, self.chain.script, self.metadata, self.source, accept)
+
+    def mark(self, revision) -> None:
+        with private(self.url).connect() as connection:
+            adopt.mark(connection, revision)
+
+    def stamp(self, revision: str) -> None:
+        self.run(
+            "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)",
+            "DELETE FROM alembic_version",
+            f"INSERT INTO alembic_version VALUES ('{revision}')",
+        )
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def adopter(request, library, sqlite_url, run) -> Adopter:
+    kind = request.param
+    url = sqlite_url if kind == "sqlite" else sa.make_url(request.getfixturevalue(kind)())
+    return Adopter(library, url, run)
+
+
+def test_one_by_create_all_stands_at_the_head(adopter):
+    with private(adopter.url).begin() as connection:
+        adopter.metadata.create_all(connection)
+    standing = adopter.stand()
+    assert standing.equals == ("2222",)
+    assert standing.differences == []
+    assert standing.at == frozenset()
+
+
+def test_one_of_older_models_stands_where_these_stood(adopter):
+    adopter.chain.upgrade(adopter.url, "1111")
+    adopter.run("DROP TABLE alembic_version")
+    standing = adopter.stand()
+    assert standing.equals == ("1111",)
+    assert [str(item.key) for item in standing.differences] == ["book.pages"]
+    assert adopter.stand("1111").equals == ("1111",)
+    assert adopter.stand("2222").equals is None
+
+
+def test_one_with_another_chains_revision_is_told_apart(adopter):
+    adopter.chain.upgrade(adopter.url)
+    adopter.stamp("ffff")
+    standing = adopter.stand()
+    assert not standing.known
+    assert standing.equals == ("2222",)
+
+
+def test_an_empty_one_stands_nowhere(adopter):
+    assert adopter.stand().equals is None
+
+
+class TestClosing:
+    @pytest.fixture
+    def by_hand(self, adopter) -> Adopter:
+        kind = (
+            "mariadb"
+            if adopter.url.get_backend_name() == "mysql"
+            else adopter.url.get_backend_name()
+        )
+        adopter.run(*BY_HAND[kind], *ROWS)
+        return adopter
+
+    def test_asks_before_it_drops(self, by_hand):
+        before = sorted((by_hand.chain.folder / "versions").iterdir())
+        with pytest.raises(MigratorError, match=r"would drop it: drop-column book\.shelf\."):
+            by_hand.close()
+        assert sorted((by_hand.chain.folder / "versions").iterdir()) == before
+
+    def test_brings_it_to_the_head_with_its_rows(self, by_hand):
+        assert by_hand.stand().equals is None
+        closed = by_hand.close("drop-column book.shelf")
+        by_hand.mark(closed.revision)
+        by_hand.stamp("2222")
+        by_hand.chain.upgrade(by_hand.url)
+        standing = by_hand.stand()
+        assert standing.differences == []
+        assert standing.equals == tuple(standing.at) == (closed.revision,)
+        assert by_hand.run("SELECT id, author_id, title, year FROM book") == [
+            (1, 1, "Solaris", 1961)
+        ]
+        assert by_hand.run("SELECT name FROM author ORDER BY id") == [("Lem",), ("Le Guin",)]
+
+    def test_is_nothing_to_a_database_that_the_chain_makes(self, by_hand):
+        with scratch.from_chain(by_hand.chain.script, by_hand.source) as made:
+            before = schema.describe(made)
+        by_hand.close("drop-column book.shelf")
+        with scratch.from_chain(by_hand.chain.script, by_hand.source) as made:
+            assert schema.describe(made) == before
+
+    def test_is_plain_alembic(self, by_hand):
+        text = by_hand.close("drop-column book.shelf").path.read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if line.startswith(("import", "from"))]
+        assert set(lines) <= {
+            "import sqlalchemy as sa",
+            "from alembic import op",
+            "from sqlalchemy.dialects import mysql",
+            "from sqlalchemy.dialects import postgresql",
+        }
+
+    def test_is_found_again_for_another_of_the_same_schema(self, by_hand):
+        closed = by_hand.close("drop-column book.shelf")
+        assert by_hand.stand().closed_by == closed.revision
+        by_hand.run("DROP INDEX book_title" + " ON book" * (by_hand.source.kind == "mysql"))
+        assert by_hand.stand().closed_by is None
+
+    def test_wants_models_and_migrations_to_agree(self, by_hand):
+        sa.Table("shelf", by_hand.metadata, sa.Column("id", sa.Integer, primary_key=True))
+        with pytest.raises(MigratorError, match="models and the migrations differ"):
+            by_hand.close("drop-column book.shelf")
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_names_of_another_convention_are_changed_in_place(kind, library, run, request):
+    """Stock Flask-Migrate lets the server name constraints; no key is built anew for that."""
+    adopter = Adopter(library, sa.make_url(request.getfixturevalue(kind)()), run)
+    stock = sa.MetaData()
+    for table in models().sorted_tables:
+        table.to_metadata(stock)
+    for table in stock.tables.values():
+        for constraint in table.constraints:
+            constraint.name = None
+    with private(adopter.url).begin() as connection:
+        stock.create_all(connection)
+    closed = adopter.close()
+    text = closed.path.read_text(encoding="utf-8")
+    assert "RENAME" in text
+    if kind == "postgresql":
+        assert "create_" not in text
+    adopter.mark(closed.revision)
+    adopter.stamp("2222")
+    adopter.chain.upgrade(adopter.url)
+    assert adopter.stand().differences == []
+
+
+def test_rows_that_do_not_fit_are_found_on_a_copy(library, sqlite_url, run):
+    adopter = Adopter(library, sqlite_url, run)
+    adopter.run(*BY_HAND["sqlite"], "INSERT INTO author VALUES (1, NULL)")
+    content = Path(sqlite_url.database).read_bytes()
+    with pytest.raises(MigratorError, match="name is NULL in 1 row"):
+        adopter.close("drop-column book.shelf")
+    assert Path(sqlite_url.database).read_bytes() == content
+    with closing(sqlite3.connect(sqlite_url.database)) as connection:
+        assert connection.execute("SELECT * FROM author").fetchall() == [(1, None)]
