@@ -31,13 +31,8 @@ DROPPED = 'op.drop_table("book")\nop.drop_table("author")'
 
 ROWS = [
     "INSERT INTO author VALUES (1, 'Ada'), (2, ''), (3, NULL)",
-    "INSERT INTO book VALUES (1, 1, 9, 'Notes', 1.25), (2, 2, 9, NULL, 2.50), (3, 2, 9, 'Notes', 3)",
+    "INSERT INTO book VALUES (1, 1, 9, 'Notes', 1.25), (2, 2, 9, NULL, 2.5), (3, 2, 9, 'Notes', 3)",
 ]
-
-
-def stage(project: Project) -> None:
-    """Write the first revision, and put it and a few rows into the real database."""
-    project.by_hand(TABLES.strip(), DROPPED)
 
 
 def rehearsed(project: Project, revision: str = "head", development: bool = False) -> Rehearsal:

@@ -28,7 +28,8 @@ NO_KEY = """with op.batch_alter_table("book") as batch_op:
 INITIALS = """bind = op.get_bind()
 for row in bind.execute(sa.text("SELECT id, name FROM author WHERE name IS NOT NULL")).all():
     initial = row.name[0]  # here
-    bind.execute(sa.text("UPDATE author SET name = :n WHERE id = :i"), {"n": initial, "i": row.id})"""
+    change = sa.text("UPDATE author SET name = :n WHERE id = :i")
+    bind.execute(change, {"n": initial, "i": row.id})"""
 ADD = """with op.batch_alter_table("book") as batch_op:
     batch_op.add_column(sa.Column("isbn", sa.String(20)))"""
 REMOVE = """with op.batch_alter_table("book") as batch_op:
@@ -107,7 +108,7 @@ def test_data_that_is_an_empty_string(place: Project) -> None:
 
 
 def test_a_downgrade_that_leaves_something_over(place: Project) -> None:
-    failure, line = caught(place, ADD, "pass  # here")
+    failure, _ = caught(place, ADD, "pass  # here")
     assert failure.step == "schema after the downgrade"
     assert failure.sentence.startswith("book.isbn is left over")
 
@@ -117,18 +118,20 @@ def test_a_downgrade_that_brings_back_something_else(place: Project) -> None:
     downgrade = ADD.replace("isbn", "title") + "  # here"
     failure, line = caught(place, upgrade, downgrade)
     assert (failure.step, failure.line) == ("schema after the downgrade", line)
-    assert re.search(r"book.title is VARCHAR.*20.*, it was VARCHAR.*40", failure.sentence, re.I) or (
-        "character varying(20), it was character varying(40)" in failure.sentence
-    )
+    assert re.search(
+        r"book.title is VARCHAR.*20.*, it was VARCHAR.*40", failure.sentence, re.I
+    ) or ("character varying(20), it was character varying(40)" in failure.sentence)
 
 
 def test_a_downgrade_that_leaves_a_view(place: Project) -> None:
-    failure, line = caught(place, 'op.execute("CREATE VIEW names AS SELECT name FROM author")  # here')
+    failure, _ = caught(place, 'op.execute("CREATE VIEW names AS SELECT name FROM author")  # here')
     assert failure.step == "schema after the downgrade"
     assert failure.sentence == "view names is left over"
 
 
-@pytest.mark.parametrize("downgrade", ['op.drop_index("ix_none", "book")', "raise NotImplementedError"])
+@pytest.mark.parametrize(
+    "downgrade", ['op.drop_index("ix_none", "book")', "raise NotImplementedError"]
+)
 def test_a_downgrade_that_cannot_run(place: Project, downgrade: str) -> None:
     failure, line = caught(place, ADD, f"{downgrade}  # here")
     assert (failure.step, failure.line) == ("downgrade", line)

@@ -94,11 +94,8 @@ def _suspects(op: Any, words: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(op, ops.CreateForeignKeyOp):
         yield name, _orphans(op, table)
     elif isinstance(op, ops.CreateCheckConstraintOp):
-        condition = op.condition
-        yield (
-            name,
-            whole.where(sa.not_(sa.text(condition) if isinstance(condition, str) else condition)),
-        )
+        broken = f"NOT ({op.condition})" if isinstance(op.condition, str | sa.TextClause) else ""
+        yield name, whole.where(sa.text(broken) if broken else sa.not_(op.condition))
     elif isinstance(op, ops.CreateUniqueConstraintOp | ops.CreatePrimaryKeyOp):
         yield name, _doubles(table, op.columns)
     elif isinstance(op, ops.CreateIndexOp) and op.unique:

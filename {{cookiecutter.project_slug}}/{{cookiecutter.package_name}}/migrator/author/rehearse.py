@@ -214,9 +214,7 @@ class _Round:
     def _line(self, error: BaseException, way: str, said: Said) -> int | None:
         # What is found at the end of a revision is no line's, but the last one's that wrote.
         function = getattr(self.revision.module, way)
-        return (
-            blame.line(error, said) or said.line() or function.__code__.co_firstlineno
-        )
+        return blame.line(error, said) or said.line() or function.__code__.co_firstlineno
 
     def _same_as_models(self, connection: Connection, found: schema.Schema, said: Said) -> None:
         if list(self.script.get_heads()) != [self.revision.revision]:
@@ -236,7 +234,7 @@ class _Round:
             elif item.wanted is None:
                 words = f"is left over: {item.found}"
             else:
-                words = f"is {item.found}, it was {item.wanted}"
+                words = f"is {item.found or 'none'}, it was {item.wanted or 'none'}"
             line = said.line(item.key.table, said.tables.get(item.key.table, item.key.table))
             raise Failure(step, f"{item.key} {words}", line or said.line())
 

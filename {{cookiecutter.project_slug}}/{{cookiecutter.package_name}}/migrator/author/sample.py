@@ -167,21 +167,21 @@ class _Reader:
 
     def _extremes(self, key: str) -> None:
         """Add for each column a NULL, the smallest, the largest, the longest: while time lasts."""
-        table = self.tables[key]
+        table, known = self.tables[key], {repr(row) for row in self.rows[key]}
         for column in table.c:
-            wanted = [column.is_(None)]
-            values = [sa.func.length(column)] if isinstance(column.type, sa.String) else [column]
-            if isinstance(column.type, sa.Integer | sa.Numeric | sa.Float | sa.Date | sa.DateTime):
-                wanted.append(column == sa.select(sa.func.min(column)).scalar_subquery())
-            wanted += [
-                v == sa.select(sa.func.max(v)).select_from(table).scalar_subquery() for v in values
-            ]
+            wanted, type_ = [column.is_(None)], self.target[key].c[column.name].type
+            if isinstance(type_, sa.Integer | sa.Numeric | sa.Float | sa.Date | sa.DateTime):
+                ends = [sa.func.min(column), sa.func.max(column)]
+                wanted += [column == sa.select(end).scalar_subquery() for end in ends]
+            elif isinstance(type_, sa.String):
+                longest = sa.select(sa.func.max(sa.func.length(column))).scalar_subquery()
+                wanted.append(sa.func.length(column) == longest)
             for condition in wanted:
                 if monotonic() < self.stop:
-                    self._add(key, self._fetch(key, sa.select(table).where(condition).limit(1)))
-
-    def _add(self, key: str, rows: Iterable[Row]) -> None:
-        self.rows[key] += [row for row in rows if row not in self.rows[key][-SMALL:]]
+                    for row in self._fetch(key, sa.select(table).where(condition).limit(1)):
+                        if repr(row) not in known:
+                            known.add(repr(row))
+                            self.rows[key].append(row)
 
     def _close(self) -> None:
         """Fetch the rows that the sample points to, and those that these point to."""

@@ -1,0 +1,141 @@
+"""The developer's own rows: copied from a database that is read and left as it is."""
+
+from pathlib import Path
+
+import pytest
+from migrator import scratch
+from migrator.author import sample
+from migrator.author.rows import reflect
+from sqlalchemy import make_url, text
+
+from tests.engine.author.project import Project
+
+from .stage import DROPPED, ROWS, TABLES, line_of, rehearsed
+
+UNIQUE = """with op.batch_alter_table("author") as batch_op:
+    batch_op.create_check_constraint("ck_name", "name <> 'Zoe'")  # here"""
+NOT_UNIQUE = """with op.batch_alter_table("author") as batch_op:
+    batch_op.drop_constraint("ck_name", type_="check")"""
+
+
+def copied(project: Project) -> tuple[sample.Copied, dict[str, int]]:
+    source = scratch.sources(project.kinds, project.url)[0][-1]
+    with scratch.from_chain(project.script, source) as connection:
+        done = sample.copy(make_url(project.url), connection, reflect(connection))
+        counts = {
+            name: connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0
+            for name in ("author", "book")
+        }
+        orphans = connection.execute(
+            text("SELECT * FROM book WHERE author_id NOT IN (SELECT id FROM author)")
+        ).all()
+        assert orphans == []
+        connection.rollback()
+    return done, counts
+
+
+def test_a_row_that_only_the_developer_has(place: Project) -> None:
+    place.by_hand(TABLES.strip(), DROPPED)
+    place.upgrade()
+    place.run("INSERT INTO author VALUES (4711, 'Zoe')")
+    path = place.by_hand(UNIQUE, NOT_UNIQUE)
+    place.by_hand("pass")
+    assert rehearsed(place, "hand2").failures == []
+    (failure,) = rehearsed(place, "hand2", development=True).failures
+    assert "with 1 rows of the development database" in failure.database
+    assert failure.line == line_of(path)
+    assert "4711" in str(failure)
+
+
+def test_all_rows_are_copied_and_the_database_is_left_alone(place: Project) -> None:
+    place.by_hand(TABLES.strip(), DROPPED)
+    place.upgrade()
+    place.run(*ROWS)
+    files = {p: p.read_bytes() for p in place.folder.parent.glob("*") if p.is_file()}
+    done, counts = copied(place)
+    assert (done.rows, done.notes, counts) == (6, [], {"author": 3, "book": 3})
+    assert {p: p.read_bytes() for p in place.folder.parent.glob("*") if p.is_file()} == files
+
+
+def test_too_many_rows_are_sampled(place: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "ROWS", 40)
+    monkeypatch.setattr(sample, "SMALL", 10)
+    place.by_hand(TABLES.strip(), DROPPED)
+    place.upgrade()
+    authors = ", ".join(f"({n}, 'x{n}')" for n in range(1, 301))
+    books = ", ".join(f"({n}, {301 - n}, NULL, 'b{n % 7}', {n})" for n in range(1, 301))
+    place.run(
+        f"INSERT INTO author VALUES {authors}",
+        f"INSERT INTO book VALUES {books}",
+        "UPDATE author SET name = 'the longest of all' WHERE id = 77",
+        "UPDATE author SET name = NULL WHERE id = 78",
+    )
+    done, counts = copied(place)
+    assert [note.split(":")[0] for note in done.notes] == [
+        "author is too large to copy",
+        "book is too large to copy",
+    ]
+    assert done.rows == sum(counts.values())
+    assert 20 <= counts["book"] < 60
+    assert counts["author"] < 120
+    assert "of 300 rows were taken" in done.notes[0]
+
+
+def test_the_extremes_are_in_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "ROWS", 30)
+    monkeypatch.setattr(sample, "SMALL", 10)
+    project = Project(tmp_path)
+    project.by_hand(TABLES.strip(), DROPPED)
+    project.upgrade()
+    project.run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+        " INSERT INTO author SELECT i, 'x' FROM n",
+        "UPDATE author SET name = 'the longest of all' WHERE id = 77",
+        "UPDATE author SET name = NULL WHERE id = 78",
+    )
+    source = scratch.Source("sqlite")
+    with scratch.from_chain(project.script, source) as connection:
+        sample.copy(make_url(project.url), connection, reflect(connection))
+        names = set(connection.scalars(text("SELECT name FROM author")))
+        ids = set(connection.scalars(text("SELECT id FROM author")))
+        connection.rollback()
+    assert names == {"x", "the longest of all", None}
+    assert {1, 500} <= ids
+
+
+def test_rows_for_another_kind_of_database(tmp_path: Path, place: Project) -> None:
+    """Development is on SQLite, production elsewhere."""
+    own = Project(tmp_path / "own")
+    for project in (own, place):
+        project.by_hand(
+            'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True),\n'
+            '    sa.Column("at", sa.DateTime), sa.Column("on", sa.Boolean),\n'
+            '    sa.Column("price", sa.Numeric(8, 2)), sa.Column("more", sa.JSON))',
+            'op.drop_table("t")',
+        )
+    own.upgrade()
+    own.run(
+        "INSERT INTO t VALUES (7, '2024-02-29 10:11:12.000000', 1, 1.5, '{\"a\": 1}'),"
+        " (8, NULL, NULL, NULL, NULL)"
+    )
+    source = scratch.sources(place.kinds, place.url)[0][-1]
+    with scratch.from_chain(place.script, source) as connection:
+        tables = reflect(connection)
+        done = sample.copy(make_url(own.url), connection, tables)
+        rows = connection.execute(tables.tables["t"].select()).all()
+        empty = connection.scalar(text("SELECT count(*) FROM t WHERE more IS NULL"))
+        connection.rollback()
+    assert (done.rows, done.notes, empty) == (2, [], 1)
+    assert str(rows[0].at) == "2024-02-29 10:11:12"
+    assert rows[0].on in (True, 1)
+
+
+def test_no_database_yet(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.by_hand(TABLES.strip(), DROPPED)
+    project.by_hand("pass")
+    done = rehearsed(project, development=False)
+    again = rehearsed(project, "hand1", development=True)
+    assert not Path(make_url(project.url).database or "").exists()
+    assert again.failures == []
+    assert "development" not in "".join(done.passed + again.passed)
