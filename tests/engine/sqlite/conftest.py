@@ -1,6 +1,16 @@
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from tests.engine.sqlite.support import Base
+
+
+@pytest.fixture
+def memory():
+    """A database in memory."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -451,8 +451,8 @@ def test_newer_forms_of_alter_are_used_where_they_are(tmp_path, way, change):
     assert [row[:4] for row in newer.values()] == [row[:4] for row in older.values()]
 
 
-def test_what_a_library_can_do_is_tried():
-    assert probe(sqlite3.connect(":memory:", isolation_level=None).execute) == Capabilities()
+def test_what_a_library_can_do_is_tried(memory):
+    assert probe(memory.execute) == Capabilities()
     newest = probe(apsw.Connection(":memory:").execute)
     assert newest == Capabilities(True, True, True, True, stores_nulls=True)
     trimming = probe(apsw.Connection(":memory:").execute, ["ENABLE_NULL_TRIM"])

@@ -1,7 +1,5 @@
 """The text of CREATE TABLE, read and edited: by example, and against SQLite itself."""
 
-import sqlite3
-
 import pytest
 from migrator.sqlite import edit
 from migrator.sqlite.create_table import CreateTableError, parse
@@ -18,18 +16,17 @@ ODD = """CREATE TABLE "a ""b" ( -- c, )
  on update no action match full not deferrable, constraint lonely)"""
 
 
-def test_odd_text_is_read_as_sqlite_reads_it():
-    connection = sqlite3.connect(":memory:")
-    connection.execute(ODD)
+def test_odd_text_is_read_as_sqlite_reads_it(memory):
+    memory.execute(ODD)
     table = parse(ODD)
-    stored = connection.execute("PRAGMA table_xinfo('a \"b')").fetchall()
+    stored = memory.execute("PRAGMA table_xinfo('a \"b')").fetchall()
     assert [c.name for c in table.columns] == [row[1] for row in stored]
     assert [c.not_null for c in table.columns] == [bool(row[3]) for row in stored]
     assert [c.default for c in table.columns if not c.generated] == [
         f"({row[4]})" if row[1] == "f" else row[4] for row in stored if row[6] == 0
     ]
     assert [bool(c.generated) for c in table.columns] == [row[6] > 1 for row in stored]
-    keys = connection.execute("PRAGMA foreign_key_list('a \"b')").fetchall()
+    keys = memory.execute("PRAGMA foreign_key_list('a \"b')").fetchall()
     read = [c for c in table.every_constraint() if c.kind == "foreignkey"]
     assert {(k.referred_table, k.columns, k.referred_columns) for k in read} == {
         ("q", ("f",), ()),
@@ -57,16 +54,15 @@ def test_odd_text_is_read_as_sqlite_reads_it():
         ("CREATE TABLE t (a INTEGER, b, PRIMARY KEY (a, b))", None),
     ],
 )
-def test_rowid_alias_is_what_sqlite_makes_it(text, alias):
-    connection = sqlite3.connect(":memory:")
-    connection.execute(text)
+def test_rowid_alias_is_what_sqlite_makes_it(memory, text, alias):
+    memory.execute(text)
     if "WITHOUT" not in text:
-        connection.execute("INSERT INTO t (a) VALUES (NULL)" if alias else "SELECT 1")
+        memory.execute("INSERT INTO t (a) VALUES (NULL)" if alias else "SELECT 1")
         if alias:
-            assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
+            assert memory.execute("SELECT a FROM t").fetchall() == [(1,)]
         else:
-            connection.execute("INSERT INTO t (a) VALUES (77)")
-            assert connection.execute("SELECT rowid FROM t").fetchall() == [(1,)]
+            memory.execute("INSERT INTO t (a) VALUES (77)")
+            assert memory.execute("SELECT rowid FROM t").fetchall() == [(1,)]
     assert parse(text).rowid_alias == alias
 
 

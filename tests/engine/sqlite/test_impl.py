@@ -79,7 +79,8 @@ def test_another_implementation_in_its_place_is_seen(monkeypatch, base):
 
 
 def test_a_context_made_before_is_seen(monkeypatch):
-    with sa.create_engine("sqlite://").connect() as connection:
+    engine = sa.create_engine("sqlite://", poolclass=sa.NullPool)
+    with engine.connect() as connection:
         with monkeypatch.context() as patch:
             patch.setitem(alembic.ddl.impl._impls, "sqlite", SQLiteImpl)
             context = MigrationContext.configure(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.engine.sqlite.model import Edit, Model, Outside, edits, insert, model
 from tests.engine.sqlite.support import Base
 
 RUN = settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -57,13 +58,12 @@ def expected(model: Model) -> dict[str, Any]:
 
 def refuses(database: Base, model: Model) -> None:
     """Every CHECK of the model refuses its word, and nothing else is refused by one."""
-    connection = sqlite3.connect(database.path)
-    for name, (column, word) in model.checks.items():
-        sql = f"INSERT INTO t ({q(column)}) VALUES (?)"
-        with pytest.raises(sqlite3.IntegrityError) as error:
-            connection.execute(sql, [word])
-        assert name in str(error.value) or "NOT NULL" in str(error.value)
-    connection.close()
+    with closing(sqlite3.connect(database.path)) as connection:
+        for name, (column, word) in model.checks.items():
+            sql = f"INSERT INTO t ({q(column)}) VALUES (?)"
+            with pytest.raises(sqlite3.IntegrityError) as error:
+                connection.execute(sql, [word])
+            assert name in str(error.value) or "NOT NULL" in str(error.value)
 
 
 def stored(database: Base, model: Model) -> list[tuple[Any, ...]]:
@@ -81,11 +81,9 @@ def meant(model: Model) -> list[tuple[Any, ...]]:
 
 def make(folder: str, model: Model, script: str) -> Base:
     database = Base(Path(folder) / "app.sqlite", script)
-    connection = sqlite3.connect(database.path)
-    for sql, values in insert(model):
-        connection.execute(sql, values)
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        for sql, values in insert(model):
+            connection.execute(sql, values)
     assert describe(database) == expected(model)
     return database
 

@@ -14,6 +14,7 @@ from alembic.ddl.sqlite import SQLiteImpl
 
 from .. import MigratorError
 from .create_table import Table, parse
+from .names import text_of
 from .tokens import fold, names_in
 
 #: The name of a method of Alembic's implementation, its arguments, its keyword arguments.
@@ -95,8 +96,8 @@ def _may_go_first(rename: Operation, todo: Sequence[Operation], table: Table) ->
     added = [fold(o[1][1].name) for o in others if o[0] == "add_column"]
     old, new = rename[1][1], new_name(rename) or ""
     free = table.column(old) is not None and table.column(new) is None
-    texts = [str(o[1][0].sqltext) for o in others if hasattr(o[1][0], "sqltext")]
-    named = any(fold(old) in names_in(text) for text in texts)
+    checks = [o[1][0] for o in others if isinstance(o[1][0], sa.CheckConstraint)]
+    named = any(fold(old) in names_in(text_of(check)) for check in checks)
     indexed = any(o[0] == "create_index" for o in others)
     return free and fold(new) not in added and not named and not indexed
 

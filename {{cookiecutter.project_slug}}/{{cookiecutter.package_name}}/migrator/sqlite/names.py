@@ -90,8 +90,13 @@ def _same(constraint: Constraint, said: sa.Constraint, name: str) -> bool:
 
 def same_text(constraint: Constraint, said: sa.CheckConstraint) -> bool:
     """Whether a CHECK says what *said* does."""
-    text = str(said.sqltext.compile(compile_kwargs={"literal_binds": True, "include_table": False}))
-    return normal(constraint.expression) == normal(text)
+    return normal(constraint.expression) == normal(text_of(said))
+
+
+def text_of(check: sa.CheckConstraint) -> str:
+    """Return what a CHECK of SQLAlchemy's says, in SQL."""
+    told = {"literal_binds": True, "include_table": False}
+    return str(check.sqltext.compile(compile_kwargs=told))
 
 
 def _called(
