@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import MigratorError
+from . import MigratorError, cache
 from .portable import create_all as create_all
 from .sqlite import impl as impl  # every operation on SQLite works because this is imported
 from .watch import watched
@@ -148,15 +148,17 @@ def _on_server(url: URL) -> Iterator[Connection]:
     name = f"scratch_{os.getpid()}_{secrets.token_hex(4)}"
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     engine = create_engine(url.set(database=name), poolclass=NullPool)
+    # The one who interrupts may have left a statement running there.
+    force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
     with _sigterm_unwinds():
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}{_like(connection)}"))
         try:
+            with admin.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name}{_like(connection)}"))
             with engine.connect() as connection:
                 yield connection
         finally:
-            with admin.connect() as connection:
-                connection.execute(text(f"DROP DATABASE {name}"))
+            with _uninterrupted(), admin.connect() as connection:
+                connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
 
 
 def _like(connection: Connection) -> str:
@@ -165,6 +167,21 @@ def _like(connection: Connection) -> str:
         return ""
     asked = text("SELECT @@character_set_database, @@collation_database")
     return " CHARACTER SET {} COLLATE {}".format(*connection.execute(asked).one())
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let nobody interrupt the tidying up, not even by pressing Ctrl+C once more."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -195,7 +212,13 @@ def from_chain(
     :param metadata: the models, for their naming convention; None where names are all written out.
     """
     with empty(source) as connection:
-        upgrade(script, connection, revision, metadata)
+        if source.kind == "sqlite":
+            kept = cache.Kept(script, revision, metadata)
+            kept.restore(connection)
+            upgrade(script, connection, revision, metadata)
+            kept.keep(connection)
+        else:
+            upgrade(script, connection, revision, metadata)
         yield connection
 
 
