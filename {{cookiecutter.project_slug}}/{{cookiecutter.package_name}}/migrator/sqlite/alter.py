@@ -108,7 +108,8 @@ class Alter:
         for demand in self.change.demands:
             if demand.early:
                 insist(self.db, self.before, demand)
-        self._try_text()
+        if self.change.natives or self.dropped or self.force_rebuild:
+            self._try_text()  # a column is added by SQLite's own ALTER, which reads it too
         name = self.before.name
         for way, carry_out in self._ways():
             self.statements.clear()
