@@ -1,0 +1,52 @@
+"""Rehearsals, typed as their document shows them."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.bake import TEMPLATE
+from tests.support.console import play, sections
+from tests.support.project import Project
+
+REHEARSAL = sections(TEMPLATE / "docs" / "rehearsal.md")
+
+
+@pytest.mark.parametrize("heading", [name for name, text in REHEARSAL.items() if "```" in text])
+def test_the_document(heading: str, start: Callable[..., Project]) -> None:
+    project = start(project_slug="my-project", package_name="my_project")
+    assert play(REHEARSAL[heading], project)
+
+
+def test_a_failure_touches_no_database_and_keeps_the_file(project: Project) -> None:
+    project.make("db")
+    project.make("newmigration", "m=by hand", "empty=yes")
+    (name,) = project.versions() - project.versions_at_first
+    file = project.versions_folder / name
+    file.write_text(file.read_text().replace("pass", 'op.drop_table("book")', 1))
+    text, rows = file.read_text(), project.rows("SELECT * FROM book")
+    before = project.database.read_bytes()
+
+    refused = project.flask("db", "rehearse", fails=True)
+    assert refused.returncode == 1
+    assert re.search(rf"schema after the .*book.*\[{name}, line \d+\]", refused.stdout)
+    last = refused.stderr.splitlines()[-1]
+    assert last.startswith("exit 1: ")
+    assert "make rehearse r=" in last
+    assert file.read_text() == text
+    assert project.database.read_bytes() == before
+    assert rows
+    assert project.rows("SELECT * FROM book") == rows
+
+
+def test_another_revision_by_its_name(project: Project) -> None:
+    said = project.make("rehearse", "r=280515ad3e21").stdout
+    assert said.splitlines()[-1] == "Next: make migrate"
+    unknown = project.make("rehearse", "r=$(shell touch owned)", fails=True)
+    assert "shell touch owned" in unknown.stderr
+    assert not (project.root / "owned").exists()
+
+
+def test_without_a_migration(start: Callable[..., Project]) -> None:
+    refused = start(example="no").make("rehearse", fails=True)
+    assert "No migrations yet" in refused.stderr
