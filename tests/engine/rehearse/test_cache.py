@@ -1,0 +1,170 @@
+"""What a long chain built is kept, outside of the project, and found by its content alone."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from migrator import MigratorError, cache, schema, scratch, watch
+from sqlalchemy import Connection, MetaData, event, text
+
+from tests.engine.author.project import Project
+
+SQLITE = scratch.Source("sqlite")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "kept"
+    monkeypatch.setattr(cache, "WORTH", 3)
+    monkeypatch.setattr(cache, "folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A chain of six revisions; the third makes an index by raw SQL."""
+    project = Project(tmp_path / "project")
+    project.by_hand('op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    for number in range(2, 7):
+        raw = 'op.execute("CREATE INDEX ix_raw ON t (id)")' if number == 3 else ""
+        project.by_hand(f'op.add_column("t", sa.Column("c{number}", sa.Integer))\n{raw}'.strip())
+    return project
+
+
+@contextmanager
+def counted(project: Project, revision: str = "heads") -> Iterator[tuple[Connection, list[str]]]:
+    """Give a database of the chain, and the names of the columns that were added to it."""
+    added: list[str] = []
+
+    def note(connection: Connection, _: object, statement: str, *args: object) -> None:
+        if "ADD COLUMN" in statement.upper():
+            added.append(statement.split()[-2].strip('"'))
+
+    with pytest.MonkeyPatch.context() as patch:
+        empty = scratch.empty
+
+        @contextmanager
+        def listened(source: scratch.Source) -> Iterator[Connection]:
+            with empty(source) as connection:
+                event.listen(connection, "before_cursor_execute", note)
+                yield connection
+
+        patch.setattr(scratch, "empty", listened)
+        with scratch.from_chain(project.script, SQLITE, revision, MetaData()) as connection:
+            yield connection, added
+
+
+def columns(project: Project) -> list[str]:
+    """Run the chain and return the columns that had to be added."""
+    with counted(project) as (_, added):
+        return added
+
+
+WHOLE = ["c2", "c3", "c4", "c5", "c6"]
+
+
+def test_a_chain_runs_once(project: Project, folder: Path) -> None:
+    with counted(project) as (connection, added):
+        first, by_hand = schema.describe(connection), set(watch.by_hand(connection))
+    assert added == WHOLE
+    assert not folder.is_relative_to(project.folder.parent)
+    (file,) = folder.iterdir()
+    with counted(project) as (connection, added):
+        assert added == []
+        assert schema.describe(connection) == first
+        assert watch.by_hand(connection) == by_hand == {"ix_raw"}
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "hand6"
+        connection.rollback()
+        connection.execute(text("INSERT INTO t (id) VALUES (1)"))  # it is a copy
+        connection.commit()
+    with counted(project) as (connection, _):
+        assert connection.scalar(text("SELECT count(*) FROM t")) == 0
+    assert list(folder.iterdir()) == [file]
+
+
+def test_what_comes_after_runs_on_what_is_kept(project: Project) -> None:
+    columns(project)
+    project.by_hand('op.add_column("t", sa.Column("c7", sa.Integer))')
+    assert columns(project) == ["c7"]
+
+
+def test_one_process_runs_a_chain_once(project: Project) -> None:
+    script = project.script
+    for _ in range(2):
+        with scratch.from_chain(script, SQLITE, "hand2") as connection:
+            known = schema.describe(connection)
+            connection.rollback()
+            connection.execute(text("DROP TABLE t"))
+            connection.commit()
+        assert schema.Key("t", "column", "c2") in known
+
+
+@pytest.mark.parametrize("number", [1, 4, 6])
+def test_an_edited_revision(project: Project, number: int) -> None:
+    columns(project)
+    file = project.folder / "versions" / f"hand{number}.py"
+    file.write_text(file.read_text() + "\n# edited\n")
+    assert columns(project) == WHOLE
+
+
+def test_an_edited_module(project: Project, tmp_path: Path) -> None:
+    package = tmp_path / "kept_types.py"
+    package.write_text("LENGTH = 10")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        file = project.folder / "versions" / "hand6.py"
+        file.write_text(f"from kept_types import LENGTH\n{file.read_text()}")
+        columns(project)
+        assert columns(project) == []
+        package.write_text("LENGTH = 20")
+        assert columns(project) == WHOLE
+        sys.modules.pop("kept_types")
+
+
+def test_another_naming_convention(project: Project) -> None:
+    columns(project)
+    other = MetaData(naming_convention={"ix": "index_%(column_0_label)s"})
+    kept = cache.Kept(project.script, "heads", other)
+    with scratch.empty(SQLITE) as connection:
+        kept.restore(connection)
+        assert schema.describe(connection) == {}
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\n", b'{"sum": "", "by hand": []}\nSQLite', None])
+def test_a_damaged_file_is_passed_over(
+    project: Project, folder: Path, damage: bytes | None
+) -> None:
+    columns(project)
+    (file,) = folder.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + b"\x01" if damage is None else damage)
+    assert columns(project) == WHOLE
+    assert file.read_bytes() == content
+    assert columns(project) == []
+
+
+def test_without_a_place_to_keep_it(project: Project, folder: Path) -> None:
+    folder.write_text("a file is in the way")
+    assert columns(project) == WHOLE
+    assert columns(project) == WHOLE
+
+
+def test_a_chain_that_fails_is_not_kept(project: Project, folder: Path) -> None:
+    project.by_hand("raise ValueError")
+    with pytest.raises(MigratorError):
+        columns(project)
+    assert not folder.exists()
+
+
+def test_the_oldest_are_removed(
+    project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "KEPT", 2)
+    for number in range(4):
+        file = project.folder / "versions" / "hand1.py"
+        file.write_text(file.read_text() + f"\n# {number}\n")
+        columns(project)
+    assert len(list(folder.iterdir())) == 2
+    assert columns(project) == []
