@@ -7,6 +7,8 @@ import apsw
 import pysqlite3
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from migrator import MigratorError
 from migrator.sqlite.alter import ALTER, REBUILD, TEXT
 from migrator.sqlite.database import Capabilities, Database, probe
@@ -411,6 +413,32 @@ def test_strict_tables_take_their_own_types(database):
     )
     assert [row[1:3] for row in base.rows("PRAGMA table_info(t)")] == [("a", "TEXT"), ("b", "TEXT")]
     assert base.values() == [("1", "text", None, "null")]
+
+
+def test_a_schema_is_an_attached_database(base, tmp_path):
+    other = Base(tmp_path / "other.sqlite", SCRIPT + "CREATE UNIQUE INDEX uq ON p (n)")
+    before, untouched = other.schema(), (base.schema(), base.values())
+    engine = make_engine(base.path)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"ATTACH '{other.path}' AS aux").close()
+        connection.rollback()
+        context = MigrationContext.configure(connection)
+        with context.begin_transaction():
+            op = Operations(context)
+            op.alter_column("t", "a", nullable=False, schema="aux")
+            op.create_unique_constraint("uq_b", "t", ["b"], schema="aux")
+            op.drop_column("t", "c", schema="aux")
+            op.create_index("ix_a", "t", ["a"], schema="aux")
+            op.drop_index("ix_a", "t", schema="aux")
+            op.alter_column("t", "b", new_column_name="z", schema="aux")
+            op.drop_constraint("ck_t_a", "t", type_="check", schema="aux")
+    other.check()
+    assert (base.schema(), base.values()) == untouched
+    assert [row[1] for row in other.rows("PRAGMA table_info(t)")] == ["id", "a", "z"]
+    after = other.schema()
+    assert after["tr"] == before["tr"]
+    assert after["ix_t_b"] == 'CREATE INDEX ix_t_b ON t ("z" DESC)'
+    assert "UNIQUE" in after["t"]
 
 
 @pytest.mark.parametrize(("way", "change"), WAYS.values(), ids=WAYS)

@@ -15,6 +15,13 @@ from .create_table import Constraint, Table
 from .tokens import fold, names_in, normal
 
 KINDS = ("primary", "unique", "check", "foreignkey")
+_WORDS = {
+    "primary": "PRIMARY KEY",
+    "unique": "UNIQUE",
+    "check": "CHECK",
+    "foreignkey": "FOREIGN KEY",
+    "": "constraint",
+}
 
 
 class NoSuchConstraint(MigratorError):
@@ -24,11 +31,10 @@ class NoSuchConstraint(MigratorError):
 def describe(constraint: Constraint) -> str:
     """Say in a few words which constraint this is."""
     name = f'"{constraint.name}" ' if constraint.name else ""
-    what = dict(zip(KINDS, ("PRIMARY KEY", "UNIQUE", "CHECK", "FOREIGN KEY"), strict=True))
     columns = ", ".join(constraint.columns)
     of = " ".join(constraint.expression.split()) if constraint.kind == "check" else columns
     to = f" to {constraint.referred_table}" if constraint.referred_table else ""
-    return f"{name}{what[constraint.kind]} ({of}){to}"
+    return f"{name}{_WORDS[constraint.kind]} ({of}){to}"
 
 
 def find(
@@ -61,7 +67,7 @@ def find(
             found = found or [c for c in unnamed if fold(name).endswith(_tail(c))]
     if len(found) == 1:
         return found[0]
-    asked = f'"{name}"' if name is not None else f"a {kind or 'constraint'} without a name"
+    asked = f'"{name}"' if name is not None else _WORDS[kind or ""]
     listed = "; ".join(map(describe, there)) or "no constraint at all"
     if found:
         which = "; ".join(map(describe, found))
