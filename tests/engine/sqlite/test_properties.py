@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from migrator import MigratorError
 
+from tests.engine.matrix import apsw_dbapi
 from tests.engine.sqlite.model import Edit, Model, Outside, edits, insert, models, q
 from tests.engine.sqlite.support import Base
 
@@ -22,6 +23,8 @@ RUN = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+#: Python's own SQLite, and one that has the newest forms of ALTER TABLE.
+DRIVERS = [pytest.param(sqlite3, id="own"), pytest.param(apsw_dbapi, id="newest")]
 
 
 def describe(database: Base) -> dict[str, Any]:
@@ -79,8 +82,8 @@ def meant(model: Model) -> list[tuple[Any, ...]]:
     return sorted(rows, key=repr)
 
 
-def make(folder: str, model: Model, script: str) -> Base:
-    database = Base(Path(folder) / "app.sqlite", script)
+def make(folder: str, model: Model, script: str, driver: Any) -> Base:
+    database = Base(Path(folder) / "app.sqlite", script, driver=driver)
     with closing(sqlite3.connect(database.path)) as connection, connection:
         for sql, values in insert(model):
             connection.execute(sql, values)
@@ -105,13 +108,14 @@ def judge(database: Base, model: Model, parts: list[str], told: list[Edit]) -> N
         at = text.index(part, at) + len(part)
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
 @RUN
-@given(st.data())
-def test_one_edit_after_another(data: Any) -> None:
+@given(data=st.data())
+def test_one_edit_after_another(driver: Any, data: Any) -> None:
     """Out of batch: each edit is carried out, or refused with nothing changed at all."""
     model, _, parts, script = data.draw(models())
     with tempfile.TemporaryDirectory() as folder:
-        database = make(folder, model, script)
+        database = make(folder, model, script, driver)
         told: list[Edit] = []
         for _ in range(data.draw(st.integers(1, 3))):
             edit = edits(model, data.draw)
@@ -128,9 +132,10 @@ def test_one_edit_after_another(data: Any) -> None:
             judge(database, model, parts, told)
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
 @RUN
-@given(st.data())
-def test_a_batch_is_one_edit(data: Any) -> None:
+@given(data=st.data())
+def test_a_batch_is_one_edit(driver: Any, data: Any) -> None:
     """In batch, also with the rebuild forced: all edits at once, at most one rebuild.
 
     Two edits depend on what was done before them and may start over: a rename, and the default of
@@ -138,7 +143,7 @@ def test_a_batch_is_one_edit(data: Any) -> None:
     """
     model, _, parts, script = data.draw(models())
     with tempfile.TemporaryDirectory() as folder:
-        database = make(folder, model, script)
+        database = make(folder, model, script, driver)
         goal, told = copy.deepcopy(model), []
         for _ in range(data.draw(st.integers(1, 4))):
             edit = edits(goal, data.draw)
