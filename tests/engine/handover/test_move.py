@@ -1,7 +1,13 @@
 """Moving a SQLite database to real servers."""
 
 import enum
+import os
+import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import tempfile
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import migrator
 import pytest
 import sqlalchemy as sa
 from migrator import MigratorError
@@ -17,6 +24,29 @@ from migrator.apply import lock
 from migrator.apply import move as moving
 from migrator.apply.move import Refused, load
 from migrator.apply.move.rows import MARK
+
+from tests.conftest import leave_out
+
+ENGINE = Path(migrator.__file__).parents[1]
+
+#: A move that dies at a stage of it.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import sqlalchemy as sa
+from tests.engine.handover.conftest import Chain
+from tests.engine.handover.test_move import Mover
+
+chain = Chain.__new__(Chain)
+chain.folder = Path(os.environ["CHAIN"])
+source = sa.URL.create("sqlite", database=os.environ["SOURCE"])
+
+def die(stage, rows):
+    if stage == sys.argv[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Mover(chain, source, os.environ["TARGET"], None)(progress=die)
+"""
 
 
 class Mover:
@@ -306,6 +336,28 @@ class TestAgain:
         assert library_mover.nothing_moved("author", "book")
         assert library_mover().sums["book"].rows == 3
 
+    def test_killed_in_the_middle_it_goes_on(self, library_mover):
+        def killed(name):
+            return subprocess.run(
+                [sys.executable, "-c", KILLED, name],
+                env={
+                    **os.environ,
+                    "PYTHONPATH": f"{ENGINE}:{Path.cwd()}",
+                    "SOURCE": library_mover.source.database,
+                    "TARGET": library_mover.target.render_as_string(hide_password=False),
+                    "CHAIN": str(library_mover.chain.folder),
+                },
+                capture_output=True,
+                text=True,
+            )
+
+        for stage in ("check", "copy", "compare"):
+            done = killed(stage)
+            assert done.returncode == -signal.SIGKILL, done.stderr
+            assert library_mover.nothing_moved("author", "book")
+        library_mover()
+        assert library_mover.there("SELECT count(*) FROM book") == [(3,)]
+
     def test_rows_that_came_in_meanwhile_are_not_swept_away(self, library_mover):
         def interrupt(stage, rows):
             if stage == "copy":
@@ -391,6 +443,49 @@ class TestTarget:
             with pytest.raises(MigratorError, match=r"has triggers \(shout\)"):
                 library_mover()
             assert library_mover.nothing_moved("author", "book")
+
+    def test_a_type_it_does_not_have_moves_nothing_until_that_is_mended(self, library_mover):
+        library_mover.chain.add("3333", 'op.execute("CREATE TABLE t (c nosuchtype)")')
+        library_mover.chain.upgrade(library_mover.source)
+        with pytest.raises(MigratorError, match="Revision 3333 does not run"):
+            library_mover()
+        assert library_mover.nothing_moved("author", "book")
+        file = library_mover.chain.folder / "versions" / "3333.py"
+        text = file.read_text(encoding="utf-8").replace("nosuchtype", "integer")
+        file.write_text(text, encoding="utf-8")
+        assert library_mover().sums["book"].rows == 3
+
+
+def test_a_full_disk_on_the_server_moves_nothing(library, sqlite_url, postgresql, run, tmp_path):
+    """The tables are on a disk of 3 MB, and there are more rows than that."""
+    data = Path(postgresql.server.run("SHOW data_directory")[0][0])
+    disk = Path(tempfile.mkdtemp(dir="/tmp"))
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        leave_out("a full disk", "this account may not mount one")
+    try:
+        os.chown(disk, data.stat().st_uid, data.stat().st_gid)
+        disk.chmod(0o700)
+        url = postgresql()
+        name = sa.make_url(url).database
+        postgresql.server.run(
+            f"CREATE TABLESPACE small LOCATION '{disk}'",
+            f"ALTER DATABASE {name} SET default_tablespace = small",
+        )
+        mover = Mover(library, sqlite_url, url, run)
+        library.upgrade(sqlite_url)
+        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
+        mover.here(f"INSERT INTO author {numbers} SELECT i, 'Author number ' || i FROM n")
+        with pytest.raises(MigratorError, match=r"No space left on device|could not extend"):
+            mover()
+        assert mover.nothing_moved("author", "book")
+        mover.here("DELETE FROM author WHERE id > 100")
+        assert mover().sums["author"].rows == 100
+        postgresql.drop(url)
+        postgresql.server.run("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+        disk.rmdir()
 
 
 class TestSource:

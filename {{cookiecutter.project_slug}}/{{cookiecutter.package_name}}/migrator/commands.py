@@ -194,6 +194,12 @@ def apply(phase: str) -> None:
         ahead = ", which came after all that this code knows" if seen.ahead else ""
         click.echo(f"Nothing to do: at {_words(seen.at)}{ahead}.")
         return
+    if seen and not seen.at <= chain.known:
+        raise MigratorError(
+            f"The database is at revision {_words(seen.at - chain.known)}, which is not among "
+            "these migrations: bring its file along, or run newer code; a database that another "
+            "project made is taken in by make adopt."
+        )
     config = _config()
     if current_app.config["DEVELOPMENT"] and _adopt_rebuilt(ScriptDirectory.from_config(config)):
         click.echo(f"The schema is already that of {_words(chain.heads)}: stamped, not altered.")

@@ -265,17 +265,17 @@ def _write(
         "Closes what an adopted database had otherwise than the migrations before this make it.\n"
         "It runs there alone, and its downgrade keeps what it closed.\n\n"
     )
-    with scratch.quiet():
-        made = script.generate_revision(
-            revision,
-            "close the difference of an adopted database",
-            head="head",
-            refresh=True,
-            upgrades=indent(upgrade, "    ").strip(),
-            downgrades="pass",
-            imports="\n".join(sorted(imports)),
-            review=note + review,
-        )
+    script.messaging_opts = {**script.messaging_opts, "quiet": True}
+    made = script.generate_revision(
+        revision,
+        "adopt a database",
+        head="head",
+        refresh=True,
+        upgrades=indent(upgrade, "    ").strip(),
+        downgrades="pass",
+        imports="\n".join(sorted(imports)),
+        review=note + review,
+    )
     assert made is not None
     path = Path(made.path)
     text_ = path.read_text(encoding="utf-8")
