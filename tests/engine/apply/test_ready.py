@@ -61,7 +61,7 @@ def test_a_revision_nobody_knows_is_not_ready(shop: Shop) -> None:
     assert ready(shop) == "503 the database is at an unknown revision"
     for command in ("apply", "upgrade"):
         said = shop.flask("db", command, code=1)
-        assert "is at revision a4, which is not in this project's migrations" in said
+        assert "is at revision a4, which is not among these migrations" in said
 
 
 def test_another_branch_of_newer_code_is_not_ready(shop: Shop) -> None:
@@ -136,6 +136,17 @@ def test_the_chain_is_read_as_alembic_reads_it(tmp_path: Path, files: dict[str, 
     for name, text in files.items():
         (tmp_path / "versions" / f"{name}.py").write_text(dedent(text))
     assert status.chain(str(tmp_path)) == status.of_script(ScriptDirectory(str(tmp_path)))
+
+
+def test_other_folders_of_revisions_are_not_overlooked(shop: Shop) -> None:
+    more = shop.package / "migrations" / "more"
+    more.mkdir()
+    shop.revision("a3", 'op.execute("SELECT 1")').rename(more / "a3.py")
+    (shop.package / "migrations" / "alembic.ini").write_text(
+        "[alembic]\npath_separator = os\nversion_locations = %(here)s/versions:%(here)s/more\n"
+    )
+    assert "Applied 3 revision(s): at a3" in shop.flask("db", "apply")
+    assert ready(shop) == "200 ready"
 
 
 def test_exit_codes_stand_in_every_help(shop: Shop) -> None:

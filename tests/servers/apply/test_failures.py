@@ -190,6 +190,21 @@ def test_a_lock_that_is_held_is_waited_for_by_name(shop: Shop) -> None:
     assert shop.at() == ["a2"]
 
 
+@only("kind", ["postgresql"])
+def test_a_second_attempt_takes_back_nothing_but_its_own(shop: Shop) -> None:
+    """Also where somebody took the transaction for each migration out of env.py."""
+    env = shop.package / "migrations" / "env.py"
+    env.write_text(env.read_text().replace('    "transaction_per_migration": True,\n', ""))
+    shop.revision("a1", TABLE)
+    shop.flask("db", "apply")
+    shop.revision("a2", 'op.execute("CREATE TABLE u (id integer)")')
+    shop.revision("a3", 'op.add_column("t", sa.Column("a", sa.Integer))')
+    with locked(shop, 3):
+        shop.flask("db", "apply", MIGRATION_LOCK_TIMEOUT=1)
+    assert shop.at() == ["a3"]
+    assert shop.tables() == {"t", "u"}
+
+
 @only("kind", ["postgresql", "mariadb"])
 def test_a_lock_that_is_never_released_ends_in_a_sentence(shop: Shop) -> None:
     shop.revision("a1", TABLE)

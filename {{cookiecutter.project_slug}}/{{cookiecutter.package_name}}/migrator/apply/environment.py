@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError, scratch
 from ..sqlite import impl
-from . import connection as connections
 from . import backup, lock, log, server, status
+from . import connection as connections
 from .connection import Limits, borrowed, violations
 from .steps import Steps, lost
 
@@ -124,26 +124,34 @@ class Guard:
         """The way of ``make migrate``: look, connect, lock, look again, and only then change."""
         fn = self._command["fn"]
         if self._has_nothing_to_do(fn):
-            with self._reading() as connection:
-                yield connection
-            return
+            self._options["dont_mutate"] = True
+            self._options["fn"] = lambda *_: ()
+            with status.look(self.url, self._settings) as looking:
+                if looking is not None:
+                    yield looking
+                    return
         limits = Limits.of(self._settings)
         connection = connections.connect(self._settings, self.url, limits, say=self._say)
-        with connection, lock.hold(connection, limits.wait, self._say):
-            try:
-                self._watched(connection)
-                server.share(connection, self._settings, self._say)
-                log.ensure(connection)
-                steps = Steps(connection, fn, limits, self._say)
-                connection.rollback()
-                self._copy_first(connection, fn)
-                self._options["fn"] = steps
-                checks = self._options.get("on_version_apply", ())
-                self._options["on_version_apply"] = (*_as_tuple(checks), steps.note)
-                self._attributes["done"] = steps.done
+        try:
+            with connection, lock.hold(connection, limits.wait, self._say):
+                self._prepare(connection, fn, limits)
                 yield connection
-            except DBAPIError as error:
-                raise lost(error) from error
+        except DBAPIError as error:
+            raise lost(error) from error
+
+    def _prepare(self, connection: Connection, fn: Any, limits: Limits) -> None:
+        self._watched(connection)
+        server.share(connection, self._settings, self._say)
+        log.ensure(connection)
+        steps = Steps(connection, fn, limits, self._say)
+        connection.rollback()
+        self._copy_first(connection, fn)
+        checks = self._options.get("on_version_apply", ())
+        self._options["fn"] = steps
+        self._options["on_version_apply"] = (*_as_tuple(checks), steps.note)
+        # A step that is tried again takes its own transaction back, and nothing else.
+        self._options["transaction_per_migration"] = True
+        self._attributes["done"] = steps.done
 
     def _copy_first(self, connection: Connection, fn: Any) -> None:
         at = status.current(connection)
@@ -161,12 +169,12 @@ class Guard:
         if seen is None:
             return False
         if seen.ahead and self._command["destination_rev"] in ("head", "heads"):
-            self._options["fn"] = lambda *_: ()
             return True
         if unknown := seen.at - chain.known:
             raise MigratorError(
-                f"The database is at revision {', '.join(sorted(unknown))}, which is not in this "
-                "project's migrations: it is another application's, or of newer code than this."
+                f"The database is at revision {', '.join(sorted(unknown))}, which is not among "
+                "these migrations: bring its file along, or run newer code; a database that "
+                "another project made is taken in by make adopt."
             )
         return not list(fn(tuple(seen.at), None))
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, select
+from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError
 from . import server
@@ -46,6 +47,8 @@ class Journal:
         self._connection = connection
         self._autocommit = False
         self._ours = False
+        #: Whether the connection went, so that nobody knows whether the last statement was done.
+        self.lost = False
         self._watched: str | None = None
         self._entries = self._read()
         listeners: dict[str, Callable[..., bool]] = {
@@ -100,18 +103,23 @@ class Journal:
         :return: how many of its statements are in place.
         """
         connection = self._connection
-        if connection.invalidated:  # what the entry says stands
+        try:
+            self.lost = connection.invalidated
+            if self.lost:  # what the entry says stands
+                return self._durable
+            connection.rollback()
+            if self._refused or len(self._seen) <= self._before:
+                return self._before
+            # What is known to have run counts, also where the entry has it as begun only.
+            done = max(self._read().get(name, (0, []))[0], self._durable)
+            self._note(name, self._without_repeats(done), begun=False)
+            connection.commit()
+            self._entries = self._read()
+            connection.rollback()
+            return self._without_repeats(done)
+        except DBAPIError:
+            self.lost = True
             return self._durable
-        connection.rollback()
-        if self._refused or len(self._seen) <= self._before:
-            return self._before
-        # What is known to have run counts, also where the entry has it as begun only.
-        done = max(self._read().get(name, (0, []))[0], self._durable)
-        self._note(name, self._without_repeats(done), begun=False)
-        connection.commit()
-        self._entries = self._read()
-        connection.rollback()
-        return self._without_repeats(done)
 
     def _seen_durable(self) -> bool:
         return getattr(self, "_durable", 0) > 0

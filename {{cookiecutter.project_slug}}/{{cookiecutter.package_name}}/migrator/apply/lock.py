@@ -41,6 +41,9 @@ def hold(connection: Connection, wait: float, say: Callable[[str], None]) -> Ite
         # By the driver itself, which begins no transaction.
         driver_connection: Any = connection.connection.driver_connection
         database = driver_connection.execute("PRAGMA database_list").fetchone()[2]
+        if not database:  # in memory: nobody else can reach it
+            yield
+            return
         with _file(Path(f"{database}.lock")) as (taken, holder):
             _poll(taken, holder, wait, say)
             yield
@@ -135,7 +138,13 @@ def _session(connection: Connection, query: str) -> str:
 
 @contextmanager
 def _file(path: Path) -> Iterator[tuple[Callable[[], bool], Callable[[], str]]]:
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise MigratorError(
+            f"The lock file {path} cannot be opened ({error.strerror}), and without it two could "
+            "migrate at once: let this account write in that folder, as SQLite itself needs."
+        ) from None
 
     def taken() -> bool:
         if not try_lock(file):

@@ -51,6 +51,8 @@ def advice(url: URL, error: DBAPIError) -> str:
         )
     if code(error) == 1044:
         return "Ask the administrator for: " + "; ".join(_wanted(url))
+    if url.get_backend_name() == "sqlite":
+        return "Make its folder, let this account write there, and run again."
     return "Correct the URI or the password, or start the server, and run again."
 
 
@@ -61,6 +63,8 @@ def create_missing(url: URL, error: DBAPIError, say: Callable[[str], None]) -> b
     :raises MigratorError: when it is missing and the role may not make it.
     """
     kind = url.get_backend_name()
+    if "timeout" in str(error.orig):
+        return False
     if kind == "postgresql":
         beside = url.set(database="postgres")
     elif kind in ("mysql", "mariadb") and code(error) == 1049:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import URL, Connection, Engine, make_url, text
@@ -87,9 +88,14 @@ def chain(directory: str) -> Chain:
     Where a file says it otherwise than Alembic's template does, Alembic is asked.
     """
     down: dict[str, Iterable[str]] = {}
+    settings = Path(directory, "alembic.ini")
+    if settings.exists() and "version" in settings.read_text(encoding="utf-8"):
+        config = Config(str(settings))
+        config.set_main_option("script_location", directory.replace("%", "%%"))
+        return of_script(ScriptDirectory.from_config(config))
     for file in Path(directory, "versions").glob("*.py"):
-        said = _ASSIGNED.findall(file.read_text(encoding="utf-8"))
         try:
+            said = _ASSIGNED.findall(file.read_text(encoding="utf-8"))
             names = {name: ast.literal_eval(value.strip()) for name, value in said}
             before = names["down_revision"] or ()
             down[names["revision"]] = (before,) if isinstance(before, str) else before

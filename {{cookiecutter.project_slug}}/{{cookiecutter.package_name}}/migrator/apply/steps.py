@@ -104,6 +104,8 @@ class Steps:
                 except Exception as error:
                     in_place = self._journal.fail(name) if self._journal else 0
                     if not self._may_retry(error, context, give_up - pause):
+                        if isinstance(error, MigratorError):
+                            raise
                         raise self._failure(error, step, in_place) from error
                 self._say(f"  {name} did not get its lock; trying again.")
                 time.sleep(pause * random.uniform(0.5, 1))
@@ -114,19 +116,17 @@ class Steps:
         return guarded
 
     def _may_retry(self, error: Exception, context: MigrationContext, until: float) -> bool:
-        if self._journal is None or self._connection.invalidated:
+        if self._journal is None or self._journal.lost:
             return False
         context._transaction = None  # it was rolled back
         return server.code(error) in server.LOCK_TIMEOUT and time.monotonic() < until
 
     def _failure(self, error: Exception, step: Any, done: int) -> Exception:
         """Say what a failed step left behind, and how to go on."""
-        if isinstance(error, MigratorError):
-            return error
         revision, words = step.revision.revision, server.reason(error)
         if server.code(error) in server.STATEMENT_TIMEOUT:
             words += " (see MIGRATION_STATEMENT_TIMEOUT)"
-        lost = self._journal is not None and self._connection.invalidated
+        lost = self._journal is not None and self._journal.lost
         if done or (lost and not self._transactional()):
             number = self._journal.number if self._journal else 0
             total = self._count(step)
