@@ -274,6 +274,9 @@ def log() -> None:
         todo = set(status.pending(script, status.current(connection)))
         entries = logs.entries(connection)
         edited = {one.revision for one in logs.edited(connection, script)}
+        half = logs.half_applied(connection)
+    for name in half:
+        click.echo(f"  half applied  {name}")
     revisions = [revision.revision for revision in script.walk_revisions()]
     for revision in [*sorted(set(entries) - set(revisions)), *revisions]:
         word = "pending" if revision in todo else "applied"
