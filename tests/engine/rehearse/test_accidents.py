@@ -24,7 +24,9 @@ NOT_UNIQUE = """with op.batch_alter_table("book") as batch_op:
 KEY = """with op.batch_alter_table("book") as batch_op:
     batch_op.create_foreign_key("fk_editor", "author", ["editor_id"], ["id"])  # here"""
 NO_KEY = """with op.batch_alter_table("book") as batch_op:
-    batch_op.drop_constraint("fk_editor", type_="foreignkey")"""
+    batch_op.drop_constraint("fk_editor", type_="foreignkey")
+if op.get_context().dialect.name in ("mysql", "mariadb"):
+    op.drop_index("fk_editor", "book")  # it made one for the key"""
 INITIALS = """bind = op.get_bind()
 for row in bind.execute(sa.text("SELECT id, name FROM author WHERE name IS NOT NULL")).all():
     initial = row.name[0]  # here
@@ -142,3 +144,35 @@ def test_an_upgrade_that_cannot_run_twice(place: Project) -> None:
     failure, line = caught(place, INSERT)
     assert (failure.step, failure.line) == ("upgrade again", line)
     assert "1000" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "downgrade", "consent"),
+    [
+        (NOT_NULL, NULL, "set-not-null book.title"),
+        (UNIQUE, NOT_UNIQUE, "add-unique uq_title"),
+        (KEY, NO_KEY, "add-foreign-key fk_editor"),
+    ],
+)
+def test_made_rows_that_no_database_has(
+    place: Project, upgrade: str, downgrade: str, consent: str
+) -> None:
+    """A person who knows it says so in the file; the development database's rows still count."""
+    place.by_hand(TABLES.strip(), DROPPED)
+    path = place.by_hand(upgrade, downgrade)
+    place.by_hand("pass")
+    (failure,) = rehearsed(place, "hand2").failures
+    assert f'accepted = {{"{consent}": "why"}}' in str(failure)
+
+    path.write_text(path.read_text() + f'\naccepted = {{"{consent}": "looked at all"}}\n')
+    rehearsal = rehearsed(place, "hand2")
+    assert rehearsal.failures == []
+    assert rehearsal.notes[0].endswith(
+        "no rows were made for book, as accepted in the file: looked at all"
+    )
+
+    place.upgrade("hand1")
+    place.run(*ROWS)
+    (failure,) = rehearsed(place, "hand2", development=True).failures
+    assert "of the development database" in failure.database
+    assert (failure.step, failure.line) == ("upgrade", line_of(path))

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,41 +10,41 @@ from alembic.operations import ops
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import scratch
+from .. import MigratorError, scratch
 from ..watch import Batch
 from .compare import SHOWN, Content
+from .finding import Step
 from .said import Said
 
 
-def line(error: BaseException, said: Said) -> int | None:
-    """Return the line of the file that was running when *error* was raised.
+@dataclass
+class Blame:
+    """What a migration failed on: the line in its file, the rows, and the operation."""
 
-    A batch runs when its block ends, and Python then is at its first line; where it holds one
-    operation, that is the one.
+    line: int | None = None
+    rows: str = ""
+    table: str = ""
+    #: What the operation is called in the file's ``accepted``.
+    consent: str = ""
+
+
+def find(
+    connection: Connection, error: BaseException, said: Said, before: Mapping[str, Content]
+) -> Blame:
+    """Find what *error* is about.
+
+    Rows that a Python loop was at are in its variables. Those that a constraint or a type does not
+    take are asked of the database, which is as it was before, or, where DDL is not transactional,
+    as it was when the operation failed.
     """
     frames = traceback.extract_tb(error.__traceback__)
     at = next((f.lineno for f in reversed(frames) if f.filename == said.file), None)
-    opened = [isinstance(op, Batch) and number == at for op, number in said.operations]
-    if True in opened:
-        inside = said.operations[opened.index(True) + 1 :]
-        return inside[0][1] if len(inside) == 1 else at
-    return at
-
-
-def rows(
-    connection: Connection, error: BaseException, said: Said, before: Mapping[str, Content]
-) -> tuple[str, int | None]:
-    """Name the rows that *error* is about, as far as they can be found, and the operation's line.
-
-    Those a Python loop was at are in its variables. Those that a constraint or a type does not
-    take are asked of the database, which is as it was before, or, where DDL is not
-    transactional, as it was when the operation failed.
-    """
     held = _held(error, said.file)
     if held:
-        return held, None
-    for op, number in reversed(said.operations):
-        for table, query in _suspects(op, scratch.reason(error)):
+        return Blame(at, held)
+    operations = _running(said, at)
+    for op, number in operations:
+        for rule, table, query in _suspects(op, scratch.reason(error)):
             try:
                 found = connection.execute(query.limit(SHOWN)).mappings().all()
             except SQLAlchemyError:
@@ -51,8 +52,22 @@ def rows(
             connection.rollback()
             if found:
                 known = before.get(said.was(table))
-                return ", ".join(_named(table, dict(row), known) for row in found), number
-    return "", None
+                rows = ", ".join(_named(table, dict(row), known) for row in found)
+                # The engine for SQLite has said it.
+                rows = "" if isinstance(error, MigratorError) else rows
+                return Blame(number, rows, table, f"{rule} {Step(op).subject}")
+    return Blame(operations[0][1] if len(operations) == 1 else at)
+
+
+def _running(said: Said, at: int | None) -> list[tuple[Any, int]]:
+    """Return the operations that ran on line *at*.
+
+    A batch runs when its block ends, and Python then is at its first line again.
+    """
+    opened = [isinstance(op, Batch) and number == at for op, number in said.operations]
+    if True in opened:
+        return said.operations[opened.index(True) + 1 :]
+    return [one for one in said.operations[-1:] if one[1] == at]
 
 
 def _held(error: BaseException, file: str) -> str:
@@ -75,8 +90,8 @@ def _named(table: str, row: dict[str, Any], known: Content | None) -> str:
     return f"{table}({', '.join(f'{name}={value!r:.40}' for name, value in shown.items())})"
 
 
-def _suspects(op: Any, words: str) -> Iterator[tuple[str, Any]]:
-    """Yield queries for the rows that *op* would not take, each with its table."""
+def _suspects(op: Any, words: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield queries for the rows that *op* would not take, each with its rule and its table."""
     name = getattr(op, "table_name", None) or getattr(op, "source_table", None)
     if not name:
         return
@@ -85,21 +100,23 @@ def _suspects(op: Any, words: str) -> Iterator[tuple[str, Any]]:
     if isinstance(op, ops.AlterColumnOp):
         column: Any = sa.column(op.column_name)
         if op.modify_nullable is False:
-            yield name, whole.where(column.is_(None))
+            yield "set-not-null", name, whole.where(column.is_(None))
         if op.modify_type is not None:
-            yield name, whole.where(_misfit(column, op.modify_type, words))
+            yield "narrow-type", name, whole.where(_misfit(column, op.modify_type, words))
     elif isinstance(op, ops.AddColumnOp):
         if not op.column.nullable and op.column.server_default is None:
-            yield name, whole
+            yield "not-null-column", name, whole
     elif isinstance(op, ops.CreateForeignKeyOp):
-        yield name, _orphans(op, table)
+        yield "add-foreign-key", name, _orphans(op, table)
     elif isinstance(op, ops.CreateCheckConstraintOp):
-        broken = f"NOT ({op.condition})" if isinstance(op.condition, str | sa.TextClause) else ""
-        yield name, whole.where(sa.text(broken) if broken else sa.not_(op.condition))
+        condition: Any = op.condition
+        plain = isinstance(condition, str | sa.TextClause)
+        broken = sa.text(f"NOT ({condition})") if plain else sa.not_(condition)
+        yield "add-check", name, whole.where(broken)
     elif isinstance(op, ops.CreateUniqueConstraintOp | ops.CreatePrimaryKeyOp):
-        yield name, _doubles(table, op.columns)
+        yield "add-unique", name, _doubles(table, op.columns)
     elif isinstance(op, ops.CreateIndexOp) and op.unique:
-        yield name, _doubles(table, [c for c in op.columns if isinstance(c, str)])
+        yield "add-unique", name, _doubles(table, [c for c in op.columns if isinstance(c, str)])
 
 
 def _doubles(table: Any, names: Any) -> Any:
@@ -125,7 +142,8 @@ def _orphans(op: ops.CreateForeignKeyOp, table: Any) -> Any:
 def _misfit(column: Any, type_: Any, words: str) -> Any:
     """Return the condition of values that *type_* does not take: in the error, or too long."""
     text = sa.cast(column, sa.String(1000))
-    conditions = [sa.and_(text != "", sa.literal(words).contains(text))]
+    quoted = [sa.literal(words).contains(mark + text + mark) for mark in "'\""]
+    conditions: list[Any] = [sa.and_(text != "", sa.or_(*quoted))]
     if isinstance(type_, sa.String) and type_.length:
         conditions.append(sa.func.char_length(text) > type_.length)
     return sa.or_(*conditions)

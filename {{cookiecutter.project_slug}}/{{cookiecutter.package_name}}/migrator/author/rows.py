@@ -1,7 +1,7 @@
 """Makes rows for every table: what its constraints allow, and of that the odd things."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -52,20 +52,23 @@ def quoted(connection: Connection, table: Table) -> str:
     return connection.dialect.identifier_preparer.format_table(table)
 
 
-def fill(connection: Connection, metadata: MetaData) -> dict[str, str]:
+def fill(
+    connection: Connection, metadata: MetaData, left_out: Collection[str] = ()
+) -> dict[str, str]:
     """Put rows into every table of *metadata* and commit them.
 
     :param metadata: the tables as they are, from :func:`reflect`.
+    :param left_out: tables that get none.
     :return: the tables that no row could be made for, each with the last thing that stood in the
         way.
     """
-    unmade: dict[str, str] = {}
+    unmade = dict.fromkeys(left_out, "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on what this database stores in its own way
         while (failed := _fill(connection, metadata, unmade)) is not None:
             # Others point to its rows in a circle: once more, without it.
             unmade[failed.key] = "its rows and those it points to need one another"
-    return unmade
+    return {table: why for table, why in unmade.items() if table not in left_out}
 
 
 def in_order(metadata: MetaData) -> tuple[list[Table], set[ForeignKeyConstraint]]:

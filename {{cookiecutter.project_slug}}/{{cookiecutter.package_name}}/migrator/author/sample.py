@@ -2,7 +2,7 @@
 
 import sqlite3
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,10 +66,8 @@ def _opened(url: URL) -> Iterator[Connection | None]:
     """Give a connection that cannot write; None where there is no database yet."""
     if url.get_backend_name() != "sqlite":
         with connections.private(url).connect() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-            else:
-                connection.exec_driver_sql("START TRANSACTION READ ONLY")
+            verb = "SET" if connection.dialect.name == "postgresql" else "START"
+            connection.exec_driver_sql(f"{verb} TRANSACTION READ ONLY")
             yield connection
         return
     file = Path(str(url.database))
@@ -114,11 +112,8 @@ class _Reader:
 
     def read(self) -> dict[str, list[Row]]:
         """Return the rows by table: all, or a sample with the rows that it points to."""
-        count = sa.func.count
-        counts = {
-            key: self.source.scalar(sa.select(count()).select_from(table)) or 0
-            for key, table in self.tables.items()
-        }
+        count = sa.select(sa.func.count())
+        counts = {k: self.source.scalar(count.select_from(t)) or 0 for k, t in self.tables.items()}
         total = sum(counts.values())
         every = max(-(-total // ROWS), -(-self._bytes() // BYTES), 1)
         for key, table in self.tables.items():
@@ -138,12 +133,10 @@ class _Reader:
         if self.source.dialect.name == "sqlite":
             pages = self.source.exec_driver_sql("PRAGMA page_count").scalar_one()
             return int(pages * self.source.exec_driver_sql("PRAGMA page_size").scalar_one())
-        query = {
-            "postgresql": "SELECT pg_database_size(current_database())",
-        }.get(
-            self.source.dialect.name,
-            "SELECT sum(data_length) FROM information_schema.tables WHERE table_schema=database()",
-        )
+        query = "SELECT pg_database_size(current_database())"
+        if self.source.dialect.name != "postgresql":
+            own = "information_schema.tables WHERE table_schema = database()"
+            query = f"SELECT sum(data_length) FROM {own}"
         # An empty PostgreSQL database has 8 MB.
         return max(int(self.source.exec_driver_sql(query).scalar() or 0) - 2**23, 0)
 
@@ -234,10 +227,8 @@ def _put(
             if automatic(column, "postgresql"):
                 name = connection.dialect.identifier_preparer.format_table(table)
                 sequence = sa.func.pg_get_serial_sequence(name, column.name)
-                with attempt(connection):
-                    connection.execute(
-                        sa.select(sa.func.setval(sequence, sa.func.max(column))).select_from(table)
-                    )
+                last = sa.func.setval(sequence, sa.func.max(column))
+                connection.execute(sa.select(last).select_from(table))
     return taken
 
 

@@ -1,0 +1,53 @@
+"""What comes of a rehearsal, as the screen shows it."""
+
+from dataclasses import dataclass, field
+
+from .. import MigratorError
+from .blame import Blame
+
+
+class Failure(Exception):
+    """What a rehearsal found: in which *step*, on what database, at which line."""
+
+    def __init__(self, step: str, sentence: str, blame: Blame | None = None) -> None:
+        super().__init__(sentence)
+        self.step = step
+        self.sentence = sentence
+        self.blame = blame or Blame()
+        self.line, self.rows = self.blame.line, self.blame.rows
+        self.database = ""
+        self.file = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}, line {self.line}" if self.line else self.file
+        about = f" ({self.rows})" if self.rows else ""
+        known = f'; if no database has such rows: accepted = {{"{self.blame.consent}": "why"}}'
+        consent = known if self.blame.consent and self.step == "upgrade" else ""
+        return f"{self.database}, {self.step}: {self.sentence}{about} [{where}]{consent}"
+
+
+@dataclass
+class Rehearsal:
+    """What came of it, for each kind of database."""
+
+    revision: str
+    passed: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return the screen: a line for each database, and what could not be done."""
+        lines = [f"  ✓ rehearsed on {line}" for line in self.passed]
+        lines += [f"  ✗ {failure}" for failure in self.failures]
+        return lines + [f"  ! {note}" for note in self.notes]
+
+    def check(self) -> None:
+        """Stop where something was found.
+
+        :raises MigratorError: with what to type next.
+        """
+        if self.failures:
+            raise MigratorError(
+                f"The rehearsal of {self.revision} failed, and no real database was touched: "
+                f"correct the file, then make rehearse r={self.revision}."
+            )
