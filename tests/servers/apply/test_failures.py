@@ -54,6 +54,7 @@ def half(shop: Shop) -> Path:
 def test_half_applied_goes_on_after_the_cause_is_mended(shop: Shop) -> None:
     half(shop)
     assert "failed at statement 3 of 7" in shop.flask("db", "upgrade", code=7)
+    assert "half applied  a2" in shop.flask("db", "log")
     shop.ask("DELETE FROM u WHERE id = 2")
     shop.flask("db", "apply")
     assert shop.ask("SELECT n, a FROM u ORDER BY id") == [(1, 2), (9, None)]

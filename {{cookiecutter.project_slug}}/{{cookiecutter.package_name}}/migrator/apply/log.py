@@ -126,6 +126,13 @@ def entries(connection: Connection) -> dict[str, Entry]:
     return {row.revision: Entry(*row) for row in rows}
 
 
+def half_applied(connection: Connection) -> list[str]:
+    """Name what is half applied: revisions, or ``downgrade`` and a revision."""
+    half = select(LOG.c.revision).where(LOG.c.event == "journal")
+    has_log = connection.dialect.has_table(connection, LOG_TABLE)
+    return list(connection.execute(half).scalars()) if has_log else []
+
+
 def edited(connection: Connection, script: ScriptDirectory) -> list[Edited]:
     """Find the applied migrations whose file was edited since, in the order of the chain."""
     known = entries(connection)
