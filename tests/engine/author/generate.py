@@ -129,7 +129,7 @@ class ModelsSpec:
         return made
 
 
-def columns(name: str, comments: bool) -> st.SearchStrategy[ColumnSpec]:
+def columns(name: str, comments: bool, expressions: bool = True) -> st.SearchStrategy[ColumnSpec]:
     letters = st.lists(st.sampled_from("abcd"), min_size=1, max_size=3, unique=True)
     return st.builds(
         ColumnSpec,
@@ -138,7 +138,9 @@ def columns(name: str, comments: bool) -> st.SearchStrategy[ColumnSpec]:
         nullable=st.booleans(),
         default=st.integers(0, 3),
         unique=st.sampled_from([False, False, True]),
-        index=st.sampled_from(["", "", "plain", "descending", "partial", "expression"]),
+        index=st.sampled_from(
+            ["", "", "plain", "descending", "partial", *["expression"] * expressions]
+        ),
         check=st.sampled_from(["", "", "inline", "named"]),
         enum=st.one_of(st.just(()), st.just(()), letters.map(tuple)),
         comment=st.sampled_from([None, "it's 100%"]) if comments else st.none(),
@@ -146,9 +148,9 @@ def columns(name: str, comments: bool) -> st.SearchStrategy[ColumnSpec]:
 
 
 @st.composite
-def tables(draw: Any, name: str, comments: bool) -> TableSpec:
+def tables(draw: Any, name: str, **what: bool) -> TableSpec:
     chosen = draw(st.lists(st.sampled_from(COLUMNS), min_size=1, unique=True))
-    specs = tuple(draw(columns(column, comments)) for column in chosen)
+    specs = tuple(draw(columns(column, **what)) for column in chosen)
     keys = [spec.name for spec in specs if spec.type in ("integer", "string") and not spec.enum]
     primary = draw(st.one_of(st.just([]), st.just([]), st.just(keys[:2])))
     return TableSpec(
@@ -158,11 +160,13 @@ def tables(draw: Any, name: str, comments: bool) -> TableSpec:
         checks=tuple(draw(st.lists(st.integers(1, 3), max_size=2, unique=True))),
         parent=draw(st.sampled_from([None, *TABLES])),
         computed=draw(st.integers(0, 2)),
-        comment=draw(st.sampled_from([None, "a table"])) if comments else None,
+        comment=draw(st.sampled_from([None, "a table"])) if what["comments"] else None,
     )
 
 
 @st.composite
-def models(draw: Any, comments: bool = False) -> ModelsSpec:
+def models(draw: Any, comments: bool = False, expressions: bool = True) -> ModelsSpec:
     names = draw(st.lists(st.sampled_from(TABLES), min_size=1, unique=True))
-    return ModelsSpec(tuple(draw(tables(name, comments)) for name in names))
+    return ModelsSpec(
+        tuple(draw(tables(name, comments=comments, expressions=expressions)) for name in names)
+    )

@@ -61,6 +61,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+${context.get("accepted", "")}
 
 
 def upgrade() -> None:

@@ -76,7 +76,7 @@ def test_on_postgresql(postgresql: Databases, versions: list[ModelsSpec]) -> Non
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
-@given(versions=st.lists(models(comments=True), min_size=2, max_size=2))
+@given(versions=st.lists(models(comments=True, expressions=False), min_size=2, max_size=2))
 def test_on_mariadb(mariadb: Databases, versions: list[ModelsSpec]) -> None:
     url = mariadb()
     with tempfile.TemporaryDirectory() as folder:

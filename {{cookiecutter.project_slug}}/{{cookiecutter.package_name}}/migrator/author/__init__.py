@@ -16,14 +16,16 @@ from typing import Any
 import alembic.command
 from alembic.autogenerate import produce_migrations
 from alembic.config import Config
+from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from .. import MigratorError, portable, schema, scratch
-from . import checklist, detect, write
+from . import checklist, detect, parts, renames, settings, write
 from .answers import Answers
 from .finding import Finding, Step
+from .mend import Mender
 
 __all__ = ["Agreement", "Answers", "Report", "new", "process_revision_directives", "verify"]
 
@@ -168,7 +170,8 @@ def process_revision_directives(
         report.missing = context.opts["missing"]
         report.script, report.sources = context.script, context.opts["sources"]
         report.databases = [d.kind for d in found] + [m.kind for m in report.missing]
-        _propose(script, context, found, metadata, report)
+        made = _propose(script, context, found, metadata, report, strict=asked is not None)
+        directives[:] = made or [script]
     if not report.steps and (asked or _writes(config)):
         directives[:] = []
     elif asked is None:
@@ -181,25 +184,32 @@ def _propose(
     found: Sequence[detect.Database],
     metadata: MetaData,
     report: Report,
-) -> None:
+    strict: bool,
+) -> list[Any]:
+    created: set[str] = set()
+    mender = Mender(metadata, found[0].connection)
+    types = detect.types(found, mender)
+    off = settings.switched_off(Path(context.script.dir)) if context.script else {}
+
     def review(steps: Sequence[Step]) -> list[Step]:
-        after, findings = checklist.review(steps, report.databases, metadata)
+        after, findings = checklist.review(
+            steps, report.databases, metadata, report.answers, frozenset(created), types, off
+        )
+        created.update(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
         report.findings += findings
         for stop in checklist.stops(findings):
             raise MigratorError(f"Nothing was written. {stop}")
         return after
 
     proposed = detect.proposal(script.upgrade_ops, found[0], metadata)
+    proposed = renames.settled(proposed, mender, report.answers)
     report.steps = detect.complete(proposed, found, metadata, review)
+    report.findings = checklist.answered(report.findings, report.answers)
+    if strict:
+        report.answers.check()
     report.kept = [item for database in found for item in database.kept]
-    back = [step.reverse() for step in reversed(report.steps)]
-    for container, steps in ((script.upgrade_ops, report.steps), (script.downgrade_ops, back)):
-        text, imports = write.body(steps, context)
-        container.ops = [write.Written(text, [str(step) for step in steps])] if steps else []
-        script.imports = (script.imports or set()) | imports
-    if report.steps:
-        text = write.docstring(report.steps, report.findings, report.databases)
-        context.opts["template_args"]["review"] = text
+    notes = [f"Switched off here: {rule} ({why})" for rule, why in off.items()]
+    return parts.scripts(script, context, report.steps, report.findings, report.databases, notes)
 
 
 def _writes(config: Config | None) -> bool:

@@ -1,22 +1,27 @@
-"""What a developer said beforehand, or can be asked on a terminal."""
+"""What a developer said beforehand, or is asked on a terminal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .. import MigratorError
 
-#: Asks on a terminal: the question and the default answer in, the answer out.
+#: Asks on a terminal: the question and the answer that Enter gives in, the answer out.
 Ask = Callable[..., str]
 
 
 @dataclass
 class Answers:
-    """Renames, values for rows that may be there, and consent; *ask* is None off a terminal."""
+    """Renames, values for rows that may be there, and consent; *ask* is None off a terminal.
+
+    What stays without an answer is noted in *open*, each with the words that would settle it.
+    """
 
     rename: dict[str, str] = field(default_factory=dict)
     fill: dict[str, str] = field(default_factory=dict)
     accept: dict[str, str] = field(default_factory=dict)
     ask: Ask | None = None
+    open: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
 
     @classmethod
     def parse(
@@ -39,6 +44,70 @@ class Answers:
             _pairs(accept, ";", ":", 'accept="drop-column user.nickname: the reason"'),
             ask,
         )
+
+    def renamed(self, old: str, new: str) -> bool:
+        """Tell whether *old* was renamed to *new*; ask where it was not said."""
+        if old in self.rename:
+            self.used.add(old)
+            return self.rename[old] == new
+        question = f"Was {old} renamed to {new}? [y/N]"
+        return bool(self.ask) and self._asked(question, "n").lower().startswith("y")
+
+    def value(self, subject: str) -> str | None:
+        """Return the SQL literal for the rows that may be there, None without an answer."""
+        question = f"What do the rows that may be there hold in {subject}? (an SQL literal)"
+        if subject not in self.fill:
+            self.fill[subject] = self._asked(question, "")
+        if not self.fill[subject]:
+            del self.fill[subject]
+            self._open(f'fill="{subject}=0"   (the value of the rows that may be there)')
+            return None
+        self.used.add(subject)
+        return self.fill[subject]
+
+    def reason(self, rule: str, subject: str, alone: bool) -> str | None:
+        """Return the reason for which *rule*'s finding is accepted, None without one.
+
+        :param alone: whether it is the rule's only finding, so that the short form is clear.
+        """
+        key = f"{rule} {subject}"
+        short = rule if alone and rule in self.accept else None
+        if key not in self.accept and short is None:
+            self.accept[key] = self._asked(f"{rule}: {subject}. Why is that right?", "")
+        found = self.accept[short or key]
+        if not found:
+            del self.accept[key]
+            self._open(f'accept="{key}: the reason"')
+            return None
+        self.used.add(short or key)
+        return found
+
+    def check(self) -> None:
+        """Stop where an answer fits nothing, or a question has no answer.
+
+        :raises MigratorError: with exit code 2 for an answer that fits nothing, else 1.
+        """
+        for name, said in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
+            for key in said.keys() - self.used:
+                raise MigratorError(
+                    f'{name}="{key}…" answers nothing that changed: nothing was written.', 2
+                )
+        if self.open:
+            raise MigratorError(
+                "Nothing was written: this needs an answer. Say it beside m=, one of\n  "
+                + "\n  ".join(self.open)
+            )
+
+    def _asked(self, question: str, otherwise: str) -> str:
+        return self.ask(question, otherwise).strip() if self.ask else ""
+
+    def _open(self, line: str) -> None:
+        if line not in self.open:
+            self.open.append(line)
+
+    def unclear(self, old: str, new: str) -> None:
+        """Note that *old* went and *new*, which looks alike, came, and nobody said what it was."""
+        self._open(f'rename="{old}:{new.rpartition(".")[2]}"')
 
 
 def _pairs(text: str | None, between: str, inside: str, example: str) -> dict[str, str]:

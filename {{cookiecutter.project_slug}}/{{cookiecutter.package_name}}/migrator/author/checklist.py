@@ -1,27 +1,38 @@
 """Runs every rule over every operation and applies the verdicts."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from alembic.operations import ops
 from sqlalchemy import MetaData
 
-from .finding import Finding, Step, Verdict
+from .answers import Answers
+from .finding import Finding, Part, Step, Verdict
 from .rules import RULES, Project, Rule
 
 
 def review(
-    steps: Sequence[Step], databases: Sequence[str], metadata: MetaData
+    steps: Sequence[Step],
+    databases: Sequence[str],
+    metadata: MetaData,
+    answers: Answers | None = None,
+    created: frozenset[str] = frozenset(),
+    types: set[str] | None = None,
+    off: Collection[str] = (),
 ) -> tuple[list[Step], list[Finding]]:
     """Lay the rules over *steps*, for the *databases* that the project uses.
 
+    :param created: tables that the revision made before *steps*.
+    :param types: the enum types that are there, which the rules complete; None if unknown.
+    :param off: the rules that this project has switched off.
     :return: the steps to write, with what was rewritten, stripped or split; and the findings.
     """
-    created = frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
-    project = Project(databases, metadata, created)
+    made = frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
+    project = Project(databases, metadata, made | created, answers or Answers(), types, steps)
     current, findings = list(steps), []
     for rule in RULES:
-        if not set(rule.databases) & set(databases):
+        if rule.id in off or not set(rule.databases) & set(databases):
             continue
         after: list[Step] = []
         for step in current:
@@ -39,13 +50,35 @@ def _apply(rule: Rule, step: Step, project: Project) -> tuple[list[Finding], lis
     findings, instead = [], [step]
     for hit in rule.check(step, project):
         verdict = hit.verdict or rule.verdict
-        findings.append(Finding(rule.id, where, hit.subject, verdict, rule.message, hit.detail))
         if hit.instead is not None:
-            # What was guarded before stays guarded.
-            instead = [replace(new, guard=new.guard or step.guard) for new in hit.instead]
+            instead = [_kept_apart(new, step) for new in hit.instead]
+        part = instead[0].part if instead else step.part
+        findings.append(
+            Finding(rule.id, where, hit.subject, verdict, rule.message, hit.detail, part=part)
+        )
     return findings, instead
+
+
+def _kept_apart(new: Step, step: Step) -> Step:
+    """Return *new* where *step* was: what was guarded or split before stays so."""
+    part = step.part if new.part is Part.MAIN else new.part
+    return replace(new, guard=new.guard or step.guard, part=part)
 
 
 def stops(findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings that no revision may be written with."""
     return [finding for finding in findings if finding.verdict is Verdict.STOP]
+
+
+def answered(findings: Sequence[Finding], answers: Answers) -> list[Finding]:
+    """Put the consent that was given, or asked for, beside the findings that need it."""
+    asking = Counter(finding.rule for finding in findings if finding.verdict is Verdict.ASK)
+    return [
+        replace(
+            finding,
+            accepted=answers.reason(finding.rule, finding.subject, asking[finding.rule] == 1),
+        )
+        if finding.verdict is Verdict.ASK
+        else finding
+        for finding in findings
+    ]

@@ -22,6 +22,7 @@ from . import write
 from .finding import Guard, Step, flatten, is_comment
 from .mend import Mender, inside
 from .order import ordered
+from .rules.enums import native
 
 Review = Callable[[Sequence[Step]], list[Step]]
 
@@ -89,6 +90,9 @@ def databases(
                 chain = stack.enter_context(scratch.from_chain(script, source, metadata=metadata))
                 context = scratch.configure(chain, {"target_metadata": metadata})
                 stack.enter_context(context.begin_transaction(_per_migration=True))
+            else:
+                # For an autocommit_block: here env.py's own transaction would begin too late.
+                stack.enter_context(context.begin_transaction(_per_migration=True))
             assert context.connection is not None
             models = stack.enter_context(
                 scratch.from_models(metadata, source, like=context.connection)
@@ -120,7 +124,21 @@ def proposal(container: ops.UpgradeOps, database: Database, metadata: MetaData) 
             made.add(step.op.table_name)
             _without_circles(step.op, made, {s.op.table_name for s in steps})
     gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
+    steps = [
+        mender.dropped_column(step.op) if isinstance(step.op, ops.DropColumnOp) else step
+        for step in steps
+    ]
     return [*(back for step in gone for back in mender.way_back(step.op, printed)), *steps]
+
+
+def types(found: Sequence[Database], mender: Mender) -> set[str]:
+    """Return the enum types that PostgreSQL has at the head of the chain."""
+    for database in found:
+        if database.kind == "postgresql":
+            keys = schema.describe(database.connection)
+            return {key.name for key in keys if key.kind == "type"}
+    declared = (native(column.type) for column in mender.declared.values())
+    return {str(type_.name) for type_ in declared if type_ is not None}
 
 
 def _without_circles(op: ops.CreateTableOp, made: set[str], all_names: set[str]) -> None:
@@ -149,7 +167,7 @@ def complete(
     first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     dropped = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
     in_the_way = _mended(found, metadata, lambda item: _is_in_the_way(item, dropped))
-    early = [step for step in in_the_way if isinstance(step.op, first)]
+    early = [s for s in in_the_way if isinstance(s.op, first) or s.guard is Guard.MYSQL]
     whole: list[Step] = []
     for proposed in (ordered([*early, *steps]), None, None, None):
         more = review(_mended(found, metadata) if proposed is None else proposed)
@@ -173,6 +191,8 @@ def _is_in_the_way(item: schema.Difference, dropped: set[str]) -> bool:
     """Tell what goes before tables and columns change, or comes before they do."""
     if item.key.kind == "sequence":
         return item.found is None
+    if item.found is None and item.key.kind == "index" and item.key.name.startswith("fk_"):
+        return True  # MySQL's own, for a foreign key whose other index goes
     if item.found is None or item.key.kind not in ("constraint", "index"):
         return False
     if item.found.startswith("PRIMARY KEY"):

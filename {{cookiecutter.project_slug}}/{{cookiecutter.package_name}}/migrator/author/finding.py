@@ -1,7 +1,7 @@
 """What the checklist says of one operation, and the operation itself, in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -31,6 +31,20 @@ class Message:
     remedy: str
 
 
+class Part(Enum):
+    """The revision that an operation goes into, in their order; the value is in its message."""
+
+    MAIN = ""
+    FILL = "rows"
+    VALIDATE = "validate"
+    INDEX = "index"
+    CONTRACT = "contract"
+
+
+#: Those that a release after the next one needs, in the order in which they are written.
+PARTS = list(Part)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One rule's word on one operation."""
@@ -42,6 +56,12 @@ class Finding:
     message: Message
     detail: str = ""
     accepted: str | None = None
+    part: Part = Part.MAIN
+
+    @property
+    def key(self) -> str:
+        """Return what consent to it is recorded under: ``drop-column user.nickname``."""
+        return f"{self.rule} {self.subject}"
 
     @property
     def what(self) -> str:
@@ -62,6 +82,8 @@ class Finding:
         return template.format(subject=self.subject, detail=self.detail)
 
     def __str__(self) -> str:
+        if self.accepted:
+            return f"{self.what} {self.cost} Accepted: {self.accepted} ({self.rule})"
         return f"{self.what} {self.cost} {self.remedy} ({self.rule})"
 
 
@@ -71,16 +93,19 @@ class Guard(Enum):
     NOT_SQLITE = '!= "sqlite"'
     SQLITE = '== "sqlite"'
     POSTGRESQL = '== "postgresql"'
+    NOT_POSTGRESQL = '!= "postgresql"'
     MYSQL = 'in ("mysql", "mariadb")'
 
     def holds(self, kind: str) -> bool:
         """Tell whether *kind* is one of the databases."""
-        return (self.name.lower() == kind) if self is not Guard.NOT_SQLITE else kind != "sqlite"
+        name = self.name.lower()
+        return name.removeprefix("not_") != kind if name.startswith("not_") else name == kind
 
     @property
     def words(self) -> str:
         """Return the databases in words."""
-        return "not on SQLite" if self is Guard.NOT_SQLITE else f"{NAMES[self.name.lower()]} only"
+        name = NAMES[self.name.lower().removeprefix("not_")]
+        return f"not on {name}" if self.name.startswith("NOT_") else f"{name} only"
 
     @classmethod
     def only(cls, kind: str) -> "Guard":
@@ -88,17 +113,23 @@ class Guard(Enum):
         return cls[kind.upper()]
 
 
+#: The way back of a step that leaves nothing to undo.
+NOTHING = object()
+
+
 @dataclass(frozen=True)
 class Step:
     """One operation of a revision, where it runs (None is everywhere), and the one that undoes it.
 
     Where *back* is None, the operation knows its own way back; where *op* is None, nothing is done
-    on the way forward.
+    on the way forward. What is *alone* runs outside any transaction.
     """
 
     op: Any
     guard: Guard | None = None
     back: Any = None
+    part: Part = Part.MAIN
+    alone: bool = False
 
     def runs_on(self, kind: str) -> bool:
         """Tell whether the operation runs on *kind* of database."""
@@ -113,9 +144,9 @@ class Step:
 
     def reverse(self) -> "Step":
         """Return the step back."""
-        if self.back is not None:
-            return Step(self.back, self.guard, self.op)
-        return Step(self.op and self.op.reverse(), self.guard, self.op)
+        if self.back is None:
+            return replace(self, op=self.op and self.op.reverse(), back=self.op)
+        return replace(self, op=None if self.back is NOTHING else self.back, back=self.op)
 
     @property
     def subject(self) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table
+from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
@@ -18,7 +19,12 @@ from .. import naming
 from ..schema import Difference, Key, Schema
 from ..sqlite import create_table
 from ..sqlite.tokens import scan
+from .declared import columns, fresh, plain_type
 from .finding import Guard, Step
+
+
+class LateSQL(ops.ExecuteSQLOp):
+    """A statement that runs after the columns have changed."""
 
 
 class Mender:
@@ -29,6 +35,7 @@ class Mender:
         self.connection = connection
         self.dialect = connection.dialect
         self.quote = connection.dialect.identifier_preparer.quote
+        self.declared = columns(connection)
 
     def mend(self, item: Difference) -> list[Step]:
         """Return the steps that end the difference *item*; none where nothing plain does."""
@@ -50,18 +57,29 @@ class Mender:
         if item.wanted is not None:
             yield Step(create, back=drop)
 
+    def _type(self, item: Difference) -> Iterable[Step]:
+        from .rules import enums  # the rules know the rest of this wing
+
+        return enums.steps(item.key.name, item.found, item.wanted, self.connection)
+
     def _index(self, item: Difference) -> Iterable[Step]:
         table, _, name = item.key
         if item.found is not None:
             printed = self._as_typed(item.key) or item.found
             yield Step(ops.DropIndexOp(name, table), back=_index_as_printed(item.key, printed))
         if item.wanted is not None:
-            # MySQL's own index for a foreign key comes with the key.
-            yield from (
-                Step(ops.CreateIndexOp.from_index(index))
-                for index in self._model(table).indexes
-                if index.name == name
-            )
+            model = self._model(table)
+            indexes = [index for index in model.indexes if index.name == name]
+            if indexes:
+                yield Step(ops.CreateIndexOp.from_index(indexes[0]))
+            elif self._has_foreign_key(table, name):
+                # MySQL makes it with the foreign key, unless another index served by then.
+                key = next(key for key in model.foreign_key_constraints if key.name == name)
+                yield Step(ops.CreateIndexOp(name, table, key.column_keys), Guard.MYSQL)
+
+    def _has_foreign_key(self, table: str, name: str) -> bool:
+        keys = sa.inspect(self.connection).get_foreign_keys(table)
+        return name in [key["name"] for key in keys]
 
     def _constraint(self, item: Difference) -> Iterable[Step]:
         if item.found is not None:
@@ -76,13 +94,21 @@ class Mender:
         the way forward.
         """
         create: Any = op._reverse
-        create.columns = [item for item in create.columns if not isinstance(item, CheckConstraint)]
+        create.columns = [
+            fresh(self.declared.get((op.table_name, item.name), item), item)
+            if isinstance(item, Column)
+            else item
+            for item in create.columns
+            if not isinstance(item, CheckConstraint)
+        ]
+        unique = any(isinstance(item, UniqueConstraint) for item in create.columns)
+        missing = ("CHECK",) if unique else ("CHECK", "UNIQUE")  # MySQL reflects it as an index
         for key, text in printed.items():
             if key.table == op.table_name:
                 typed = self._as_typed(key) or text
                 if key.kind == "index":
                     yield Step(None, back=_index_as_printed(key, typed))
-                elif key.kind == "constraint" and text.startswith("CHECK"):
+                elif key.kind == "constraint" and text.startswith(missing):
                     yield Step(None, back=constraint_as_printed(key, typed))
 
     def _as_typed(self, key: Key) -> str | None:
@@ -139,30 +165,36 @@ class Mender:
 
     def _alter(self, item: Difference, **changes: Any) -> Iterable[Step]:
         table, _, name = item.key
-        found = {
-            column["name"]: column for column in sa.inspect(self.connection).get_columns(table)
-        }
-        column = found[name]
-        default, comment = column.get("default"), column.get("comment")
-        if (column.get("autoincrement") or "").__class__ is bool and column["autoincrement"]:
+        columns = sa.inspect(self.connection).get_columns(table)
+        column: Any = next(column for column in columns if column["name"] == name)
+        declared = self.declared.get((table, name))
+        type_ = declared.type if declared is not None else column["type"]
+        default: Any = column.get("default") and sa.DefaultClause(sa.text(column["default"]))
+        if declared is not None and (default is None or declared.server_default is not None):
+            default = declared.server_default
+        if column.get("autoincrement") is True:
             changes.setdefault("autoincrement", True)
             default = None
-        yield Step(
-            ops.AlterColumnOp(
-                table,
-                name,
-                existing_type=column["type"],
-                existing_nullable=column["nullable"],
-                existing_server_default=default and sa.DefaultClause(sa.text(default)),
-                existing_comment=comment,
-                **changes,
-            )
+        op = ops.AlterColumnOp(
+            table,
+            name,
+            existing_type=type_,
+            existing_nullable=column["nullable"],
+            existing_server_default=default,
+            existing_comment=column.get("comment"),
+            **changes,
         )
+        yield Step(op)
 
     def _column(self, item: Difference) -> Iterable[Step]:
         if item.found is None or item.wanted is None:
             return []
-        return self._alter(item, modify_type=plain_type(self._model_column(item.key).type))
+        model = self._model_column(item.key)
+        changes: dict[str, Any] = {"modify_type": plain_type(model.type)}
+        if isinstance(model.server_default, sa.DefaultClause):
+            # The old default has the old type, as the server holds it.
+            changes["modify_server_default"] = model.server_default
+        return self._alter(item, **changes)
 
     def _null(self, item: Difference) -> Iterable[Step]:
         return self._alter(item, modify_nullable=item.wanted is None)
@@ -180,16 +212,15 @@ class Mender:
         table, _, name = item.key
         sequence = self.quote(f"{table}_{name}_seq")
         column = f"{self.quote(table)}.{self.quote(name)}"
-        create = ops.ExecuteSQLOp(f"CREATE SEQUENCE {sequence} OWNED BY {column}")
-        drop = ops.ExecuteSQLOp(f"DROP SEQUENCE {sequence}")
-        value = sa.DefaultClause(sa.text(f"nextval('{sequence}')"))
+        create, drop = f"CREATE SEQUENCE {sequence} OWNED BY {column}", f"DROP SEQUENCE {sequence}"
+        value = f"ALTER TABLE {self.quote(table)} ALTER {self.quote(name)}"
+        there = LateSQL(f"{create}; {value} SET DEFAULT nextval('{sequence}')")
+        back = LateSQL(f"{value} DROP DEFAULT; {drop}")
         if item.wanted == "SERIAL":
-            yield Step(None, back=drop)
-            yield Step(create, back=ops.ExecuteSQLOp(f"ALTER SEQUENCE {sequence} OWNED BY NONE"))
-            yield from self._alter(item, modify_server_default=value)
+            yield Step(there, Guard.POSTGRESQL, back)
         else:
-            yield from self._alter(item, modify_server_default=default)
-            yield Step(drop, back=create)
+            yield Step(back, Guard.POSTGRESQL, there)
+            yield from self._alter(item, modify_server_default=default) if default else []
 
     def _comment(self, item: Difference) -> Iterable[Step]:
         if item.key.name:
@@ -204,23 +235,22 @@ class Mender:
     def _generated(self, item: Difference) -> Iterable[Step]:
         """Drop and add: what a generated column holds is no one's data."""
         table, _, name = item.key
-        reflected = sa.Table(table, sa.MetaData(), autoload_with=self.connection, resolve_fks=False)
-        found = reflected.c[name]
-        yield Step(ops.DropColumnOp.from_column_and_tablename(None, table, found))
+        found = sa.Table(table, sa.MetaData(), autoload_with=self.connection, resolve_fks=False)
+        drop = ops.DropColumnOp.from_column_and_tablename(None, table, found.c[name])
+        yield self.dropped_column(drop)
         yield Step(
             ops.AddColumnOp.from_column_and_tablename(None, table, self._model_column(item.key))
         )
 
+    def dropped_column(self, op: ops.DropColumnOp) -> Step:
+        """Return the step that drops a column and brings it back as the chain declared it."""
+        reflected = op.to_column()
+        declared = self.declared.get((op.table_name, op.column_name))
+        column = fresh(reflected if declared is None else declared, reflected)
+        return Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
+
     def _model_column(self, key: Key) -> Column[Any]:
         return next(c for c in self._model(key.table).columns if c.name == key.name)
-
-
-def plain_type(type_: Any) -> Any:
-    """Return *type_* without the CHECK that an Enum or a Boolean may bring: it comes by itself."""
-    if getattr(type_, "create_constraint", False):
-        type_ = type_.copy()
-        type_.create_constraint = False
-    return type_
 
 
 def _index_as_printed(key: Key, printed: str) -> ops.CreateIndexOp:
@@ -240,7 +270,7 @@ def _index_as_printed(key: Key, printed: str) -> ops.CreateIndexOp:
 
 def _element(column: str) -> Any:
     plain = re.fullmatch(r"""(["`]?)([^"`()\s]+)\1""", column)
-    return plain[2] if plain else sa.text(column.replace("`", ""))
+    return plain[2] if plain else sa.text(_without_backticks(column))
 
 
 _FOREIGN_KEY = re.compile(r"FOREIGN KEY (\(.*?\)) REFERENCES (\S+?) ?(\(.*?\))(.*)")
@@ -248,10 +278,10 @@ _FOREIGN_KEY = re.compile(r"FOREIGN KEY (\(.*?\)) REFERENCES (\S+?) ?(\(.*?\))(.
 
 def constraint_as_printed(key: Key, printed: str) -> Any:
     """Return the operation that makes the constraint *key* again; None for an unknown kind."""
-    text = printed.replace("`", "")
+    text = _without_backticks(printed)
     name = None if key.name == printed else key.name
     columns, rest = inside(text[text.index("(") :])
-    columns = [column.strip('"') for column in columns]
+    columns = [column.strip('"`') for column in columns]
     if text.startswith("CHECK ") and not rest.strip():
         condition = sa.text(text.removeprefix("CHECK (")[:-1])
         return ops.CreateCheckConstraintOp(name, key.table, condition)
@@ -262,14 +292,20 @@ def constraint_as_printed(key: Key, printed: str) -> Any:
     foreign = _FOREIGN_KEY.fullmatch(text)
     if not foreign:
         return None
-    referred = [column.strip('"') for column in inside(foreign[3])[0]]
+    referred = [column.strip('"`') for column in inside(foreign[3])[0]]
     actions = re.findall(
         r"(?i)on (delete|update) (cascade|restrict|set null|set default)", foreign[4]
     )
     options = {f"on{event.lower()}": action.upper() for event, action in actions}
     return ops.CreateForeignKeyOp(
-        name, key.table, foreign[2].strip('"'), columns, referred, **options
+        name, key.table, foreign[2].strip('"`'), columns, referred, **options
     )
+
+
+def _without_backticks(text: str) -> str:
+    """Return what MySQL printed with quotes only where a name needs them."""
+    quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
+    return re.sub(r"`([^`]+)`", lambda m: m[1] if quote(m[1]) == m[1] else m[0], text)
 
 
 def inside(text: str) -> tuple[list[str], str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from alembic.operations import ops
 
-from .finding import Step, is_comment
+from .finding import Guard, Step, is_comment
+from .mend import LateSQL
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -33,6 +34,10 @@ def ordered(steps: Sequence[Step]) -> list[Step]:
 
 def _place(step: Step) -> tuple[Any, ...]:
     stage = _index(_STAGES, step)
+    if step.op is None and isinstance(step.back, ops.ExecuteSQLOp):
+        stage = 0
+    if isinstance(step.op, LateSQL):
+        stage = len(_STAGES)
     foreign = isinstance(step.op, ops.DropConstraintOp) and step.op.constraint_type == "foreignkey"
     if foreign:
         stage = 0.5
@@ -41,8 +46,10 @@ def _place(step: Step) -> tuple[Any, ...]:
     within = _index(_WITHIN_A_TABLE, step)
     if isinstance(step.op, ops.DropColumnOp) and step.op.to_column().computed is not None:
         within = 0  # it is added again where it is computed otherwise
+    if isinstance(step.op, ops.CreateIndexOp) and step.guard is Guard.MYSQL:
+        within = -1  # a foreign key needs one index or the other
     column = step.subject if isinstance(step.op, ops.AlterColumnOp) else ""
-    return stage, step.table or "", within, column
+    return stage, step.table or "", within, column, is_comment(step.op)
 
 
 def _index(kinds: list[tuple[Any, ...]], step: Step) -> float:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -25,7 +25,7 @@ from alembic.script import write_hooks
 from sqlalchemy.sql.functions import FunctionElement
 
 from .. import scratch
-from .finding import NAMES, Finding, Step
+from .finding import NAMES, Finding, Guard, Step, Verdict
 
 
 class Written(ops.MigrateOperation):
@@ -66,13 +66,29 @@ def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str
     autogen.opts["render_item"] = _importing(context.opts.get("render_item"), autogen.imports)
     parts = []
     steps = [step for step in steps if step.op is not None]
-    for (guard, table), group in groupby(steps, key=lambda step: (step.guard, step.table)):
-        text = _group(list(group), table, autogen)
+    before: Guard | None = None
+    for guard, guarded in groupby(steps, key=lambda step: step.guard):
+        text = "\n\n".join(_groups(guarded, autogen))
         if guard:
             condition = f"if op.get_context().dialect.name {guard.value}:\n"
+            if {guard, before} == {Guard.POSTGRESQL, Guard.NOT_POSTGRESQL}:
+                parts[-1] += "\nelse:\n" + textwrap.indent(text, "    ")
+                before = None
+                continue
             text = condition + textwrap.indent(text, "    ")
+        before = guard
         parts.append(text)
     return "\n\n".join(parts), set(autogen.imports)
+
+
+def _groups(steps: Iterable[Step], autogen: AutogenContext) -> Iterator[str]:
+    for (alone, table), group in groupby(
+        steps, key=lambda s: (s.alone, None if s.alone else s.table)
+    ):
+        text = _group(list(group), table, autogen)
+        if alone:
+            text = "with op.get_context().autocommit_block():\n" + textwrap.indent(text, "    ")
+        yield text
 
 
 def _options(context: MigrationContext) -> dict[str, Any]:
@@ -161,6 +177,30 @@ def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Seq
         wrapped = textwrap.wrap(str(finding), 96, initial_indent="- ", subsequent_indent="  ")
         lines += wrapped
     return escaped("\n".join(lines))
+
+
+def accepted(findings: Sequence[Finding]) -> str:
+    """Return the line of the file that holds the consent given; a question has no reason yet."""
+    given = {
+        f"{f.rule} {f.subject}": f.accepted or "" for f in findings if f.verdict is Verdict.ASK
+    }
+    return f"accepted = {given!r}" if given else ""
+
+
+class Fill(ops.ExecuteSQLOp):
+    """Gives a value to the rows that hold none."""
+
+    def __init__(self, table: str, column: str, value: str) -> None:
+        self.table_name, self.column_name, self.value = table, column, value
+        super().__init__(f"fill {table}.{column}")
+
+
+@renderers.dispatch_for(Fill)
+def _render_fill(_: AutogenContext, op: Fill) -> str:
+    table = f"sa.table({op.table_name!r}, sa.column({op.column_name!r}))"
+    where = f"sa.column({op.column_name!r}).is_(None)"
+    values = f"{{{op.column_name!r}: sa.text({op.value!r})}}"
+    return f"op.execute(\nsa.update({table}).where({where}).values({values})\n)"
 
 
 def escaped(text: str) -> str:

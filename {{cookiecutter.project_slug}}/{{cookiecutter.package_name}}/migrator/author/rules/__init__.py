@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import MetaData
 
+from ..answers import Answers
 from ..finding import Message, Step, Verdict
 
 
@@ -25,6 +26,11 @@ class Project:
     databases: Sequence[str]
     metadata: MetaData
     created: frozenset[str] = field(default=frozenset())
+    answers: Answers = field(default_factory=Answers)
+    #: The enum types of PostgreSQL that are there by now; None where nobody knows.
+    types: set[str] | None = None
+    #: All that the revision does.
+    steps: Sequence[Step] = ()
 
 
 @dataclass(frozen=True)
@@ -66,4 +72,5 @@ def rule(
     return register
 
 
-from . import data, mysql, postgresql, sqlite  # noqa: E402, F401  they register their rules
+# They register their rules; what SQLite cannot hold is guarded before PostgreSQL's own ways.
+from . import data, sqlite, mysql, postgresql, enums  # noqa: E402, F401, I001

@@ -1,13 +1,17 @@
 """Rules that hold on every database: names, and what happens to rows."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
 
 from ... import naming
-from ..finding import Step, Verdict
+from ..declared import fresh
+from ..finding import NOTHING, Part, Step, Verdict
+from ..write import Fill
 from . import Hit, Project, casts, rule
 
 EVERYWHERE = ["sqlite", "postgresql", "mysql"]
@@ -55,6 +59,126 @@ def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
     lost = list(casts.losses(op.existing_type, op.modify_type))
     if lost:
         yield Hit(step.subject, ", ".join(lost), instead)
+
+
+@rule(
+    "not-null-column",
+    EVERYWHERE,
+    Verdict.REWRITE,
+    what="{subject} is new and NOT NULL, on a table that may have rows.",
+    cost="It fails on rows; MySQL silently writes 0 or an empty string.",
+    remedy="The rows get {detail}, as a default that is dropped afterwards. The release before "
+    "does not know the column, and its INSERTs fail from then on: to keep it running, keep the "
+    "default for one release (server_default in the model).",
+)
+def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
+    """Add the column with a value for the rows that may be there."""
+    op = step.op
+    if not isinstance(op, ops.AddColumnOp) or op.table_name in project.created:
+        return
+    column: Any = op.column
+    if column.nullable or column.server_default is not None or column.computed is not None:
+        return
+    value = project.answers.value(step.subject)
+    if value is None:
+        yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
+        return
+    filled = fresh(column, server_default=sa.text(value))
+    filled.nullable = False
+    drop = ops.AlterColumnOp(
+        op.table_name,
+        column.name,
+        schema=op.schema,
+        existing_type=filled.type,
+        existing_nullable=False,
+        existing_server_default=filled.server_default,
+        modify_server_default=None,
+    )
+    add = ops.AddColumnOp(op.table_name, filled, schema=op.schema)
+    steps = [Step(add), Step(drop, back=NOTHING)]
+    yield Hit(step.subject, value, steps)
+
+
+@rule(
+    "set-not-null",
+    EVERYWHERE,
+    Verdict.REWRITE,
+    what="{subject} becomes NOT NULL.",
+    cost="It fails on rows that hold NULL.",
+    remedy="Those rows get {detail} first.",
+)
+def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
+    """Fill the rows that hold NULL; the model's default does where there is one."""
+    op = step.op
+    if not isinstance(op, ops.AlterColumnOp) or op.modify_nullable is not False:
+        return
+    value = _literal(op) or project.answers.value(step.subject)
+    if value is None:
+        yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
+        return
+    fill = Step(Fill(op.table_name, op.column_name, value), step.guard, back=NOTHING)
+    yield Hit(step.subject, value, [fill, step])
+
+
+def _literal(op: ops.AlterColumnOp) -> str | None:
+    """Return the column's default as it will be, as an SQL literal."""
+    default: Any = op.existing_server_default
+    if op.modify_server_default is not False:
+        default = op.modify_server_default
+    value = getattr(default, "arg", default)
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return None if value is None else str(value)
+
+
+@rule(
+    "drop-column",
+    EVERYWHERE,
+    Verdict.ASK,
+    what="The column {subject} goes, with what it holds.",
+    cost="The values are gone; the release before still reads the column while it runs.",
+    remedy="Deploy what no longer uses it first, then this.",
+)
+def drop_column(step: Step, project: Project) -> Iterator[Hit]:
+    """Ask for consent to one column; a generated one holds no one's data."""
+    if isinstance(step.op, ops.DropColumnOp) and not _generated(step):
+        yield Hit(step.subject, instead=[replace(step, part=Part.CONTRACT)])
+
+
+def _generated(step: Step) -> bool:
+    column = getattr(step.back, "column", None)
+    return column is not None and column.computed is not None
+
+
+@rule(
+    "drop-table",
+    EVERYWHERE,
+    Verdict.ASK,
+    what="The table {subject} goes, with its rows.",
+    cost="The rows are gone; the release before still reads the table while it runs.",
+    remedy="Deploy what no longer uses it first, then this.",
+)
+def drop_table(step: Step, project: Project) -> Iterator[Hit]:
+    """Ask for consent to one table."""
+    if isinstance(step.op, ops.DropTableOp):
+        yield Hit(step.subject, instead=[replace(step, part=Part.CONTRACT)])
+
+
+@rule(
+    "rename",
+    EVERYWHERE,
+    Verdict.KEEP,
+    what="{subject} is renamed to {detail}; its values stay.",
+    cost="The release before breaks while it still runs.",
+    remedy="Where that matters, add the new one beside it, write to both, and drop the old one "
+    "a release later.",
+)
+def rename(step: Step, project: Project) -> Iterator[Hit]:
+    """Say what a rename does to the release that still runs."""
+    if isinstance(step.op, ops.RenameTableOp):
+        yield Hit(step.subject, step.op.new_table_name)
+    elif isinstance(step.op, ops.AlterColumnOp) and step.op.modify_name:
+        yield Hit(step.subject, step.op.modify_name)
 
 
 def _conventional(item: Any, table: str) -> str | None:

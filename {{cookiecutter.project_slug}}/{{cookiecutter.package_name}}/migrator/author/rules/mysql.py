@@ -1,1 +1,76 @@
-"""Rules for MySQL and MariaDB."""
+"""Rules for MySQL and MariaDB: what they refuse, and what they copy a whole table for."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy import Column, Enum, String
+from sqlalchemy.dialects import mysql
+
+from ..finding import Step, Verdict
+from . import Hit, Project, rule
+
+_DIALECT: Any = mysql.dialect()  # type: ignore[no-untyped-call]
+_LONGEST = 64
+
+
+@rule(
+    "mysql-limits",
+    ["mysql"],
+    Verdict.STOP,
+    what="{subject}: {detail}.",
+    cost="MySQL and MariaDB refuse it, after the statements before it are committed.",
+    remedy="Say a length, String(255), or a shorter name.",
+)
+def mysql_limits(step: Step, project: Project) -> Iterator[Hit]:
+    """Refuse text without a length, and names that are too long."""
+    op: Any = step.op
+    for column in _columns(op):
+        type_ = column.type.dialect_impl(_DIALECT)
+        plain = isinstance(type_, mysql.VARCHAR | String) and type_.__visit_name__ in (
+            "string",
+            "VARCHAR",
+        )
+        if plain and not isinstance(type_, Enum) and type_.length is None:
+            yield Hit(f"{step.table or step.subject}.{column.name}", "a String without a length")
+    names = [getattr(op, "index_name", None), getattr(op, "constraint_name", None)]
+    names += [getattr(item, "name", None) for item in getattr(op, "columns", None) or ()]
+    for name in names:
+        if isinstance(name, str) and len(name) > _LONGEST:
+            yield Hit(name, f"a name of {len(name)} characters, of {_LONGEST} at most")
+
+
+def _columns(op: Any) -> Iterable[Column[Any]]:
+    if isinstance(op, ops.CreateTableOp):
+        return [item for item in op.columns if isinstance(item, Column)]
+    if isinstance(op, ops.AddColumnOp):
+        return [op.column]
+    if isinstance(op, ops.AlterColumnOp) and op.modify_type is not None:
+        return [Column(op.column_name, op.modify_type)]
+    return []
+
+
+@rule(
+    "mysql-copy",
+    ["mysql"],
+    Verdict.KEEP,
+    what="The type of {subject} changes.",
+    cost="{detail}",
+    remedy="On a large table do it when few write, or with gh-ost or pt-online-schema-change.",
+)
+def mysql_copy(step: Step, project: Project) -> Iterator[Hit]:
+    """Say which lock a change of type takes."""
+    op: Any = step.op
+    if not isinstance(op, ops.AlterColumnOp) or op.modify_type is None:
+        return
+    if op.table_name in project.created:
+        return
+    before, after = (
+        getattr(op.existing_type, "length", None),
+        getattr(op.modify_type, "length", None),
+    )
+    text = isinstance(op.existing_type, String) and isinstance(op.modify_type, String)
+    # utf8mb4 takes four bytes a character, and 255 of them are counted in one byte.
+    if text and before and after and before <= after and (after < 64 or before >= 64):
+        return
+    yield Hit(step.subject, "MySQL copies the table (ALGORITHM=COPY, LOCK=SHARED): no one writes.")

@@ -1,0 +1,94 @@
+"""A drop and an add that look alike may be a rename, which keeps the rows: only a person knows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy import Column
+
+from .answers import Answers
+from .finding import Step
+from .mend import Mender
+from .rules.casts import family
+
+
+def settled(steps: Sequence[Step], mender: Mender, answers: Answers) -> list[Step]:
+    """Put renames in the place of the drops and adds that are renames, asked or told."""
+    return _columns(_tables(list(steps), answers), mender, answers)
+
+
+def _tables(steps: list[Step], answers: Answers) -> list[Step]:
+    gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
+    come = [step for step in steps if isinstance(step.op, ops.CreateTableOp)]
+    for old in gone:
+        for new in come:
+            names = old.op.table_name, new.op.table_name
+            told = answers.rename.get(names[0]) == names[1]
+            if not (told or _tables_alike(old.op, new.op)):
+                continue
+            if answers.renamed(*names):
+                theirs = [s for s in steps if s.op is None and s.back.table_name == names[0]]
+                steps = [s for s in steps if s not in (old, new, *theirs)]
+                come.remove(new)
+                there = ops.RenameTableOp(*names, schema=old.op.schema)
+                back = ops.RenameTableOp(*reversed(names), schema=old.op.schema)
+                steps.insert(0, Step(there, back=back))
+                break
+            if names[0] not in answers.rename and not _accepted(answers, "drop-table", names[0]):
+                answers.unclear(*names)
+    return steps
+
+
+def _tables_alike(old: ops.DropTableOp, new: ops.CreateTableOp) -> bool:
+    before = {column.name for column in old.to_table().columns}
+    after = {column.name for column in new.to_table().columns}
+    return 2 * len(before & after) > len(before | after)
+
+
+def _columns(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
+    gone = [step for step in steps if isinstance(step.op, ops.DropColumnOp)]
+    come = [step for step in steps if isinstance(step.op, ops.AddColumnOp)]
+    for old in gone:
+        for new in [step for step in come if step.table == old.table]:
+            told = answers.rename.get(old.subject) == new.op.column.name
+            if not (told or _alike(old.back.column, new.op.column)):
+                continue
+            if told or answers.renamed(old.subject, new.subject):
+                answers.used.add(old.subject)
+                come.remove(new)
+                steps = [s for s in steps if s is not new]
+                steps[steps.index(old)] = _rename(old, new.op.column.name)
+                break
+            if old.subject not in answers.rename and not _accepted(
+                answers, "drop-column", old.subject
+            ):
+                answers.unclear(old.subject, new.subject)
+    return steps
+
+
+def _alike(old: Column[Any], new: Column[Any]) -> bool:
+    computed = old.computed is not None or new.computed is not None
+    return not computed and family(old.type) is family(new.type)
+
+
+def _accepted(answers: Answers, rule: str, subject: str) -> bool:
+    said = rule in answers.accept or f"{rule} {subject}" in answers.accept
+    return said or answers.ask is not None
+
+
+def _rename(old: Step, name: str) -> Step:
+    column: Column[Any] = old.back.column
+
+    def rename(before: str, after: str) -> ops.AlterColumnOp:
+        return ops.AlterColumnOp(
+            old.op.table_name,
+            before,
+            schema=old.op.schema,
+            existing_type=column.type,
+            existing_nullable=column.nullable,
+            existing_server_default=column.server_default,
+            existing_comment=column.comment,
+            modify_name=after,
+        )
+
+    return Step(rename(column.name, name), back=rename(name, column.name))

@@ -1,0 +1,152 @@
+"""PostgreSQL's enum types: made before they are needed, extended outside a transaction."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy import Column, Connection, Enum
+from sqlalchemy.dialects import postgresql
+
+from ..finding import NOTHING, Step, Verdict
+from . import Hit, Project, rule
+from .postgresql import ONLY, quote
+
+
+def native(type_: Any) -> Enum | None:
+    """Return the enum that *type_* is on PostgreSQL as a type of its own, else None."""
+    is_enum = isinstance(type_, Enum) and type_.native_enum and type_.name
+    return type_ if is_enum else None
+
+
+def _literals(values: Any) -> str:
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+
+
+def _create(name: str, values: Any) -> str:
+    return f"CREATE TYPE {quote(name)} AS ENUM ({_literals(values)})"
+
+
+@rule(
+    "enum",
+    ["postgresql"],
+    Verdict.REWRITE,
+    what="{subject} is an enum, which PostgreSQL holds as a type of its own.",
+    cost="The type is not there yet where a column is added, is there already where a second table "
+    "uses it, and a new value cannot be added and used in one transaction.",
+    remedy="{detail}",
+)
+def enum(step: Step, project: Project) -> Iterator[Hit]:
+    """Make the type before the first column that needs it, and only once."""
+    op: Any = step.op
+    if isinstance(op, ops.ExecuteSQLOp) and " ADD VALUE " in str(op.sqltext):
+        yield Hit(str(op.sqltext).split()[2], f"{op.sqltext}, outside a transaction.")
+    elif isinstance(op, ops.DropTableOp) and op._reverse is not None:
+        back: Any = op._reverse
+        back.columns = [_there(item) for item in back.columns]
+    if project.types is None:
+        return
+    if isinstance(op, ops.CreateTableOp):
+        yield from _in_table(op, step, project.types)
+        return
+    column = op.column if isinstance(op, ops.AddColumnOp) else None
+    type_ = native(column.type if column is not None else getattr(op, "modify_type", None))
+    if type_ is None or type_.name in project.types:
+        return
+    project.types.add(str(type_.name))
+    create = ops.ExecuteSQLOp(_create(str(type_.name), type_.enums))
+    drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(type_.name)}")
+    instead = [Step(create, ONLY, drop), step]
+    yield Hit(step.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
+
+
+def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Hit]:
+    columns, made = [], []
+    for item in op.columns:
+        type_ = native(item.type) if isinstance(item, Column) else None
+        if type_ is None:
+            columns.append(item)
+            continue
+        name = str(type_.name)
+        if name in types:
+            item = _there(item)
+            yield Hit(f"{op.table_name}.{item.name}", "The type that is there is used.")
+        elif name not in made:
+            made.append(name)
+        columns.append(item)
+    op.columns = columns
+    types.update(made)
+    if made:
+        # With the table the type comes; it does not go with the table.
+        back = [Step(None, ONLY, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")) for name in made]
+        words = "On the way back the type is dropped after the table, which would leave it."
+        yield Hit(op.table_name, words, [*back, step])
+
+
+def _there(item: Any) -> Any:
+    """Return the column so that its table does not make its enum type, which is there."""
+    type_ = native(item.type) if isinstance(item, Column) else None
+    if type_ is None:
+        return item
+    there = postgresql.ENUM(*type_.enums, name=str(type_.name), create_type=False)
+    item = item._copy()
+    item.type = Enum(*type_.enums, name=type_.name).with_variant(there, "postgresql")
+    return item
+
+
+def steps(
+    name: str, found: str | None, wanted: str | None, connection: Connection
+) -> Iterator[Step]:
+    """Yield the steps that make of the enum *found* the enum *wanted*, as printed."""
+    before, after = _values(found), _values(wanted)
+    if wanted is None:
+        drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
+        yield Step(drop, ONLY, ops.ExecuteSQLOp(_create(name, before)))
+    elif found is None:
+        drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
+        yield Step(ops.ExecuteSQLOp(_create(name, after)), ONLY, drop)
+    elif [value for value in after if value in before] == before:
+        # A value cannot be taken out again: on the way back the type is made anew.
+        for sql in reversed(list(_anew(name, before, connection))):
+            yield Step(None, ONLY, ops.ExecuteSQLOp(sql))
+        for at, value in enumerate(after):
+            if value not in before:
+                place = f" AFTER {_literals([after[at - 1]])}" if at else ""
+                place = place or f" BEFORE {_literals([before[0]])}"
+                add = (
+                    f"ALTER TYPE {quote(name)} ADD VALUE IF NOT EXISTS {_literals([value])}{place}"
+                )
+                yield Step(ops.ExecuteSQLOp(add), ONLY, NOTHING, alone=True)
+    else:
+        for sql in reversed(list(_anew(name, before, connection))):
+            yield Step(None, ONLY, ops.ExecuteSQLOp(sql))
+        for sql in _anew(name, after, connection):
+            yield Step(ops.ExecuteSQLOp(sql), ONLY, NOTHING)
+
+
+def _values(printed: str | None) -> list[str]:
+    # As schema.py prints it: ENUM 'a', 'it''s'
+    text = (printed or "").removeprefix("ENUM ").strip()
+    return [part.replace("''", "'") for part in text[1:-1].split("', '")] if text else []
+
+
+_USES = """
+SELECT c.table_schema, c.table_name, c.column_name, c.column_default
+FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+WHERE c.udt_name = :name AND t.table_type = 'BASE TABLE' AND c.table_schema = current_schema()
+"""
+
+
+def _anew(name: str, values: list[str], connection: Connection) -> Iterator[str]:
+    """Yield the statements that make the type anew; they fail on rows with a value that goes."""
+    old, new = quote(f"{name}_old"), quote(name)
+    yield f"ALTER TYPE {new} RENAME TO {old}"
+    yield _create(name, values)
+    for _, table, column, default in connection.execute(sa.text(_USES), {"name": name}).all():
+        alter = f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)}"
+        if default:
+            yield f"{alter} DROP DEFAULT"
+        yield f"{alter} TYPE {new} USING {quote(column)}::text::{new}"
+        if default:
+            yield f"{alter} SET DEFAULT {default}"
+    yield f"DROP TYPE {old}"
