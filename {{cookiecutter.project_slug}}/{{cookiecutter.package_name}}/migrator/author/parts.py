@@ -1,0 +1,86 @@
+"""Divides what changed into revisions: what must not share a transaction, or a release."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from alembic.util import rev_id
+
+from . import write
+from .finding import NOTHING, Finding, Guard, Part, Step
+
+
+class Turns:
+    """The texts of several files, in turn: Alembic renders them from one set of arguments."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = iter(texts)
+
+    def __str__(self) -> str:
+        return next(self._texts, "")
+
+
+def divided(steps: Sequence[Step]) -> dict[Part, list[Step]]:
+    """Return the steps of each revision, in their order; none of them is empty."""
+    gone = {s.op.table_name for s in steps if s.part is Part.CONTRACT and _drops_table(s)}
+    taken = any(step.part is Part.CONTRACT for step in steps)
+    parts: dict[Part, list[Step]] = {part: [] for part in Part}
+    for step in steps:
+        with_table = step.op is None and getattr(step.back, "table_name", None) in gone
+        with_them = taken and str(getattr(step.op, "sqltext", "")).startswith("DROP TYPE")
+        last = with_table or (with_them and step.back is not NOTHING)
+        parts[Part.CONTRACT if last else step.part].append(step)
+    # The statements for PostgreSQL together, then those for the others.
+    parts[Part.INDEX].sort(key=lambda step: step.guard is Guard.NOT_POSTGRESQL)
+    return {part: found for part, found in parts.items() if found}
+
+
+def _drops_table(step: Step) -> bool:
+    return isinstance(step.op, ops.DropTableOp)
+
+
+def scripts(
+    first: ops.MigrationScript,
+    context: MigrationContext,
+    steps: Sequence[Step],
+    findings: Sequence[Finding],
+    databases: Sequence[str],
+    notes: Sequence[str] = (),
+) -> list[ops.MigrationScript]:
+    """Fill *first*, and as many more revisions behind it as *steps* need.
+
+    :param notes: what every file's checklist says at its end.
+    """
+    made: list[ops.MigrationScript] = []
+    reviews, consents = [], []
+    parts = divided(steps)
+    for number, (part, own) in enumerate(parts.items()):
+        script = first if not made else _behind(made[-1], part, str(first.message))
+        _fill(script, context, own)
+        made.append(script)
+        theirs = [f for f in findings if f.part is part or (not number and f.part not in parts)]
+        reviews.append("\n".join([write.docstring(own, theirs, databases), *notes]))
+        consents.append(write.accepted(theirs))
+    arguments: dict[str, Any] = context.opts["template_args"]
+    arguments["review"], arguments["accepted"] = Turns(reviews), Turns(consents)
+    return made
+
+
+def _behind(before: ops.MigrationScript, part: Part, message: str) -> ops.MigrationScript:
+    return ops.MigrationScript(
+        rev_id(),
+        ops.UpgradeOps([]),
+        ops.DowngradeOps([]),
+        message=f"{message} ({part.value})",
+        head=before.rev_id,
+        version_path=before.version_path,
+    )
+
+
+def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> None:
+    back = [step.reverse() for step in reversed(steps)]
+    for container, done in ((script.upgrade_ops, steps), (script.downgrade_ops, back)):
+        text, imports = write.body(done, context)
+        container.ops = [write.Written(text, [str(step) for step in done])] if text else []
+        script.imports = (script.imports or set()) | imports
