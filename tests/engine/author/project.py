@@ -1,12 +1,17 @@
 """A small project: models, a chain of migrations, and the env.py that every project has."""
 
 import itertools
+import textwrap
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy
 from alembic import command
+from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from migrator import author, naming, schema, scratch
 from migrator.apply.connection import private
@@ -133,6 +138,16 @@ class Project:
         config = self.config()
         config.cmd_opts = Namespace(autogenerate=True, quiet=True)
         command.revision(config, "stock", autogenerate=True)
+
+    def stock(self) -> str:
+        """Do to the real database what stock autogenerate proposes; return it as text."""
+        with private(make_url(self.url)).begin() as connection:
+            options = {"compare_type": True, "target_metadata": self.metadata}
+            context = MigrationContext.configure(connection, opts=options)
+            proposed = produce_migrations(context, self.metadata).upgrade_ops
+            text = render_python_code(proposed, render_as_batch=True, migration_context=context)
+            exec(textwrap.dedent("    " + text), {"sa": sqlalchemy, "op": Operations(context)})
+        return text
 
     def by_hand(self, upgrade: str, downgrade: str = "pass") -> Path:
         """Write a revision as a person does."""

@@ -51,6 +51,8 @@ class Source:
 
     kind: str
     url: URL | None = None
+    #: The server is this engine's own: what a long chain built may be kept there.
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,16 @@ def _embedded() -> Source | Missing:
         server = pgserver.get_server(folder)
     except (OSError, RuntimeError, AssertionError) as error:
         return Missing("postgresql", f"the embedded server does not start: {error}")
-    return Source("postgresql", make_url(server.get_uri(driver="psycopg")))
+    return Source("postgresql", make_url(server.get_uri(driver="psycopg")), own=True)
 
 
 @contextmanager
-def empty(source: Source) -> Iterator[Connection]:
-    """Give a connection to a new, empty database of *source*, and remove the database after."""
-    with _sqlite() if source.url is None else _on_server(source.url) as connection:
+def empty(source: Source, template: str | None = None) -> Iterator[Connection]:
+    """Give a connection to a new, empty database of *source*, and remove the database after.
+
+    :param template: on PostgreSQL, the name of a database that the new one is a copy of.
+    """
+    with _sqlite() if source.url is None else _on_server(source.url, template) as connection:
         yield connection
 
 
@@ -144,7 +149,7 @@ def _sqlite() -> Iterator[Connection]:
 
 
 @contextmanager
-def _on_server(url: URL) -> Iterator[Connection]:
+def _on_server(url: URL, template: str | None) -> Iterator[Connection]:
     name = f"scratch_{os.getpid()}_{secrets.token_hex(4)}"
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     engine = create_engine(url.set(database=name), poolclass=NullPool)
@@ -211,14 +216,18 @@ def from_chain(
 
     :param metadata: the models, for their naming convention; None where names are all written out.
     """
-    with empty(source) as connection:
-        if source.kind == "sqlite":
-            kept = cache.Kept(script, revision, metadata)
+    kept: cache.Kept | cache.Templates | None = None
+    if source.url is None:
+        kept = cache.Kept(script, revision, metadata)
+    elif source.own:
+        kept = cache.Templates(source.url, script, revision, metadata)
+    template = kept.template if isinstance(kept, cache.Templates) else None
+    with empty(source, template) as connection:
+        if kept:
             kept.restore(connection)
-            upgrade(script, connection, revision, metadata)
+        upgrade(script, connection, revision, metadata)
+        if kept:
             kept.keep(connection)
-        else:
-            upgrade(script, connection, revision, metadata)
         yield connection
 
 
@@ -302,6 +311,7 @@ def from_models(
 
 
 def _surroundings(like: Connection, connection: Connection) -> None:
+    outside = not like.in_transaction()
     statements = like.execute(
         text(
             "SELECT 'CREATE EXTENSION IF NOT EXISTS ' || quote_ident(extname) FROM pg_extension"
@@ -322,4 +332,5 @@ def _surroundings(like: Connection, connection: Connection) -> None:
                 connection.exec_driver_sql(statement.replace("%", "%%"))
         except SQLAlchemyError:
             continue
-    like.rollback()
+    if outside:
+        like.rollback()

@@ -12,6 +12,7 @@ from .mend import LateSQL
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
     (ops.ExecuteSQLOp,),
+    (ops.RenameTableOp,),
     (ops.CreateTableOp,),
     (ops.DropTableOp, NoneType),
     (),  # everything else, table by table

@@ -45,6 +45,12 @@ def _render_written(_: AutogenContext, op: Written) -> str:
     return op.text
 
 
+@renderers.dispatch_for(ops.RenameTableOp)
+def _render_rename_table(_: AutogenContext, op: ops.RenameTableOp) -> str:
+    schema = f", schema={op.schema!r}" if op.schema else ""
+    return f"op.rename_table({op.table_name!r}, {op.new_table_name!r}{schema})"
+
+
 @renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)
 def _render_primary_key(context: AutogenContext, op: ops.CreatePrimaryKeyOp) -> str:
     # Alembic has no renderer for it: its autogenerate never makes one.

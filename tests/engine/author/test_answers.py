@@ -1,0 +1,242 @@
+"""What only a person knows: whether it was renamed, what old rows hold, whether data may go."""
+
+from pathlib import Path
+
+import pytest
+from migrator import MigratorError, author, schema
+from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Integer, String, Table
+from sqlalchemy.exc import DBAPIError
+
+from tests.engine.author.project import Project
+
+
+def table(project: Project, name: str, *columns: Column) -> Table:
+    return Table(name, project.metadata, Column("id", Integer, primary_key=True), *columns)
+
+
+def with_name(project: Project, name: str) -> None:
+    project.metadata.clear()
+    column = Column(name, String(30), CheckConstraint(f"{name} <> ''", name="named"), unique=True)
+    table(project, "person", column, Column("team", String(9), index=True))
+
+
+def one_person(project: Project) -> None:
+    with_name(project, "name")
+    project.new("people")
+    project.upgrade()
+    project.run("INSERT INTO person (name, team) VALUES ('Ada', 'red')")
+
+
+def files(project: Project) -> list[Path]:
+    return sorted((project.folder / "versions").glob("*.py"))
+
+
+def test_stock_loses_what_a_renamed_column_held(project: Project) -> None:
+    one_person(project)
+    with_name(project, "full_name")
+    project.stock()
+    assert project.run("SELECT full_name FROM person") == [(None,)]
+
+
+@pytest.mark.parametrize("where", ["project", "on_both"])
+def test_a_told_rename_keeps_the_values(where: str, request: pytest.FixtureRequest) -> None:
+    project: Project = request.getfixturevalue(where)
+    one_person(project)
+    with_name(project, "full_name")
+    report = project.new("rename", rename="person.name:full_name")
+    project.upgrade()
+
+    assert project.run("SELECT full_name, team FROM person") == [("Ada", "red")]
+    assert "rename" in {finding.rule for finding in report.findings}
+    assert project.verify().agrees
+    names = {key.name for key in project.schema() if key.kind == "constraint"}
+    assert {"uq_person_full_name", "ck_person_named"} <= names
+    for _ in report.paths:
+        project.downgrade()
+    assert project.run("SELECT name FROM person") == [("Ada",)]
+
+
+def test_a_rename_is_asked_about_on_a_terminal(project: Project) -> None:
+    one_person(project)
+    with_name(project, "full_name")
+    asked = []
+
+    def ask(question: str, otherwise: str) -> str:
+        asked.append(question)
+        return "y"
+
+    author.new(project.config(), "rename", answers=author.Answers(ask=ask))
+    project.upgrade()
+    assert asked == ["Was person.name renamed to person.full_name? [y/N]"]
+    assert project.run("SELECT full_name FROM person") == [("Ada",)]
+
+
+def test_a_drop_that_is_no_rename_is_asked_for_its_reason(project: Project) -> None:
+    one_person(project)
+    with_name(project, "full_name")
+
+    def ask(question: str, otherwise: str) -> str:
+        return "never used" if "Why" in question else otherwise
+
+    author.new(project.config(), "another", answers=author.Answers(ask=ask))
+    written = "\n".join(path.read_text() for path in files(project))
+    assert '"drop-column person.name": "never used"' in written
+
+
+def test_without_an_answer_nothing_is_written(project: Project) -> None:
+    one_person(project)
+    with_name(project, "full_name")
+    before = files(project)
+    with pytest.raises(MigratorError) as stopped:
+        project.new("rename")
+    assert str(stopped.value).splitlines()[1:] == [
+        '  rename="person.name:full_name"',
+        '  accept="drop-column person.name: the reason"',
+    ]
+    assert files(project) == before
+
+
+def test_another_kind_of_value_is_no_rename(project: Project) -> None:
+    one_person(project)
+    project.metadata.clear()
+    table(project, "person", Column("born", Date), Column("team", String(9), index=True))
+    with pytest.raises(MigratorError) as stopped:
+        project.new("born")
+    assert "rename=" not in str(stopped.value)
+
+
+def parent_and_child(project: Project, parent: str) -> None:
+    project.metadata.clear()
+    table(project, parent, Column("name", String(30), index=True), Column("age", Integer))
+    key = Column(f"{parent}_id", ForeignKey(f"{parent}.id"))
+    table(project, "letter", key)
+
+
+@pytest.mark.parametrize("where", ["project", "on_both"])
+def test_a_told_rename_of_a_table_keeps_its_rows(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    project: Project = request.getfixturevalue(where)
+    parent_and_child(project, "person")
+    project.new("people")
+    project.upgrade()
+    project.run("INSERT INTO person (name, age) VALUES ('Ada', 36)")
+    project.run("INSERT INTO letter (person_id) VALUES (1)")
+
+    parent_and_child(project, "human")
+    report = project.new("rename", rename="person:human, letter.person_id:human_id")
+    project.upgrade()
+    assert project.run("SELECT name, age FROM human") == [("Ada", 36)]
+    assert project.run("SELECT human_id FROM letter") == [(1,)]
+    assert project.verify().agrees
+    keys = set(project.schema())
+    assert schema.Key("letter", "constraint", "fk_letter_human_id_human") in keys
+    assert schema.Key("human", "index", "ix_human_name") in keys
+    for _ in report.paths:
+        project.downgrade()
+    assert project.run("SELECT person_id FROM letter") == [(1,)]
+
+
+def with_crew(project: Project) -> None:
+    project.metadata.clear()
+    table(
+        project,
+        "person",
+        Column("name", String(30)),
+        Column("crew", Integer, nullable=False),
+        Column("note", String(30), nullable=False),
+    )
+
+
+def without_crew(project: Project) -> None:
+    table(project, "person", Column("name", String(30)))
+    project.new("people")
+    project.upgrade()
+    project.run("INSERT INTO person (name) VALUES ('Ada')")
+
+
+def test_stock_fails_on_rows_without_a_value(on_both: Project) -> None:
+    without_crew(on_both)
+    with_crew(on_both)
+    with pytest.raises(DBAPIError, match="contains null values"):
+        on_both.stock()
+
+
+@pytest.mark.parametrize("where", ["project", "on_both"])
+def test_a_told_value_fills_the_rows(where: str, request: pytest.FixtureRequest) -> None:
+    project: Project = request.getfixturevalue(where)
+    without_crew(project)
+    with_crew(project)
+    report = project.new("crew", fill="person.crew=7, person.note='a, b'")
+    project.upgrade()
+    assert project.run("SELECT crew, note FROM person") == [(7, "a, b")]
+    assert schema.Key("person", "default", "crew") not in project.schema()
+    assert project.verify().agrees
+    for _ in report.paths:
+        project.downgrade()
+    assert project.run("SELECT name FROM person") == [("Ada",)]
+
+
+def test_a_value_is_asked_for_on_a_terminal(project: Project) -> None:
+    without_crew(project)
+    with_crew(project)
+
+    def ask(question: str, otherwise: str) -> str:
+        return "7" if "person.crew" in question else "'none'"
+
+    author.new(project.config(), "crew", answers=author.Answers(ask=ask))
+    project.upgrade()
+    assert project.run("SELECT crew, note FROM person") == [(7, "none")]
+
+
+def test_without_a_value_nothing_is_written(project: Project) -> None:
+    without_crew(project)
+    with_crew(project)
+    before = files(project)
+    with pytest.raises(MigratorError, match=r'fill="person\.crew=0"'):
+        project.new("crew", fill="person.note=''")
+    assert files(project) == before
+
+
+@pytest.mark.parametrize("where", ["project", "on_both"])
+def test_rows_that_hold_null_are_filled(where: str, request: pytest.FixtureRequest) -> None:
+    project: Project = request.getfixturevalue(where)
+    without_crew(project)
+    project.run("INSERT INTO person (name) VALUES (NULL)")
+    project.metadata.clear()
+    table(project, "person", Column("name", String(30), nullable=False))
+    project.new("names", fill="person.name='nobody'")
+    project.upgrade()
+    assert sorted(project.run("SELECT name FROM person")) == [("Ada",), ("nobody",)]
+    assert project.verify().agrees
+
+
+def test_a_default_is_the_value_for_rows_that_hold_null(project: Project) -> None:
+    without_crew(project)
+    project.run("INSERT INTO person (name) VALUES (NULL)")
+    project.metadata.clear()
+    table(project, "person", Column("name", String(30), nullable=False, server_default="it's"))
+    project.new("names")
+    project.upgrade()
+    assert sorted(project.run("SELECT name FROM person")) == [("Ada",), ("it's",)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"rename": "person.name:other"}, {"fill": "person.age=1"}, {"accept": "drop-table x: y"}],
+)
+def test_an_answer_that_fits_nothing_is_refused(project: Project, said: dict[str, str]) -> None:
+    without_crew(project)
+    project.metadata.tables["person"].append_column(Column("team", Date))
+    with pytest.raises(MigratorError, match="answers nothing") as refused:
+        project.new("team", **said)
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "said", [{"rename": "person.name"}, {"fill": "person.age"}, {"accept": "drop-table x"}]
+)
+def test_an_answer_that_is_none_is_refused(said: dict[str, str]) -> None:
+    with pytest.raises(MigratorError, match="is not understood: say") as refused:
+        author.Answers.parse(**said)
+    assert refused.value.exit_code == 2
