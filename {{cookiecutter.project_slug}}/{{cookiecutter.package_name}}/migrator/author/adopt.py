@@ -7,10 +7,7 @@ only where ``adopt`` left a table of its name: a database that the chain made ha
 
 import hashlib
 import re
-import sqlite3
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import indent
@@ -20,16 +17,15 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import rev_id
-from sqlalchemy import URL, Connection, MetaData, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
-from .. import MigratorError, portable, schema, scratch
+from .. import MigratorError, schema, scratch
 from ..apply import status
-from ..apply.connection import private
-from . import checklist, detect, write
+from . import adopted, checklist, detect, write
+from .adopted import MARK, Adopted, described
 from .finding import Finding, Step
+from .twin import twin
 
-#: A table called so says that the revision of the rest of its name is to close the difference.
-MARK = "adopted_"
 _CLOSES = re.compile(r'^closes = "(\w+)"$', re.MULTILINE)
 
 
@@ -76,71 +72,21 @@ def stand(
     with scratch.from_chain(script, source, revision or "heads", metadata) as made:
         there = described(made)
         heads = tuple(MigrationContext.configure(made).get_current_heads())
-    standing.differences = schema.difference(_named_as(there, here), there)
+    standing.differences = schema.difference(adopted.named_as(there, here, connection), there)
     if not standing.differences:
         standing.equals = heads
     elif revision is None:
-        standing.equals = _earlier(here, script, metadata, source)
+        standing.equals = _earlier(here, connection, script, metadata, source)
         standing.closed_by = _closing(script, here)
     return standing
 
 
-def described(connection: Connection) -> schema.Schema:
-    """Describe the schema without the tables that ``adopt`` itself leaves."""
-    found = schema.describe(connection)
-    return {key: value for key, value in found.items() if not key.table.startswith(MARK)}
-
-
-def _named_as(wanted: schema.Schema, here: schema.Schema) -> schema.Schema:
-    """Give what stands without a name on SQLite the name that *wanted* has for the same.
-
-    Later revisions find it by that name all the same (sqlite/names.py).
-    """
-    named = {(key.table, text): key for key, text in wanted.items() if key.kind == "constraint"}
-    return {
-        named.get((key.table, text), key) if key.name == text else key: text
-        for key, text in here.items()
-    }
-
-
-@dataclass
-class _Adopted(detect.Database):
-    """A copy of the database that is adopted."""
-
-    def differences(self) -> list[schema.Difference]:
-        """Say what it has otherwise than the migrations make it."""
-        here = _named_as(self.wanted, described(self.connection))
-        return schema.difference(here, self.wanted)
-
-    def renamed(self) -> list[Step]:
-        """Rename the indexes and constraints that are the same but for their names."""
-        items = self.differences()
-        come = {(d.key.table, d.key.kind, d.wanted): d.key for d in items if d.found is None}
-        steps = []
-        for item in items:
-            key = item.key
-            other = come.get((key.table, key.kind, item.found)) if item.wanted is None else None
-            sql = self._rename(key, other.name) if other else None
-            if sql:
-                self.connection.execute(text(sql))
-                steps.append(Step(ops.ExecuteSQLOp(sql)))
-        return steps
-
-    def _rename(self, key: schema.Key, name: str) -> str | None:
-        quote = self.connection.dialect.identifier_preparer.quote
-        table, was, now = quote(key.table), quote(key.name), quote(name)
-        if self.kind == "postgresql" and key.kind == "constraint":
-            return f"ALTER TABLE {table} RENAME CONSTRAINT {was} TO {now}"
-        if self.kind == "postgresql" and key.kind == "index":
-            return f"ALTER INDEX {was} RENAME TO {now}"
-        printed = self.wanted.get(key._replace(name=name), "")
-        if self.kind == "mysql" and printed.startswith(("UNIQUE", "KEY")):
-            return f"ALTER TABLE {table} RENAME INDEX {was} TO {now}"
-        return None
-
-
 def _earlier(
-    here: schema.Schema, script: ScriptDirectory, metadata: MetaData, source: scratch.Source
+    here: schema.Schema,
+    live: Connection,
+    script: ScriptDirectory,
+    metadata: MetaData,
+    source: scratch.Source,
 ) -> tuple[str, ...] | None:
     """Find the last part of the chain that makes the schema *here*."""
     found = None
@@ -149,8 +95,8 @@ def _earlier(
     with scratch.empty(source) as connection:
         for revision in status.pending(script, ()):
             scratch.upgrade(script, connection, revision, metadata)
-            there = described(connection)
-            if _named_as(there, here) == there:
+            there = schema.describe(connection)
+            if adopted.named_as(there, here, live) == there:
                 found = tuple(MigrationContext.configure(connection).get_current_heads())
             connection.rollback()
     return found
@@ -222,11 +168,11 @@ def close(
             raise MigratorError(f"Nothing was written. {stop}")
         return after
 
-    with _twin(connection, source) as copy:
+    with twin(connection, source) as copy:
         digest = _digest(described(copy))
         context = scratch.configure(copy, {"target_metadata": metadata, "script": script})
         with context.begin_transaction(_per_migration=True):
-            database = _Adopted(kind, context, wanted)
+            database = Adopted(kind, context, wanted)
             renamed = database.renamed()
             proposed = produce_migrations(context, metadata).upgrade_ops
             assert proposed is not None
@@ -284,47 +230,3 @@ def _write(
     path.write_text(whole, encoding="utf-8")
     write.tidy(str(path), {})
     return revision, path
-
-
-@contextmanager
-def _twin(connection: Connection, source: scratch.Source) -> Iterator[Connection]:
-    """Give a throwaway database with the schema of *connection*'s; on SQLite with the rows too.
-
-    :raises MigratorError: where the schema cannot be rebuilt.
-    """
-    if connection.dialect.name == "sqlite":
-        with _copied(connection.engine.url) as copy:
-            yield copy
-        return
-    with scratch.empty(source) as copy:
-        if connection.dialect.name == "postgresql":
-            reflected = MetaData()
-            reflected.reflect(connection)
-            portable.create_all(reflected, copy)
-        else:
-            copy.execute(text("SET foreign_key_checks = 0"))
-            for name in inspect(connection).get_table_names():
-                quoted = connection.dialect.identifier_preparer.quote(name)
-                made = connection.execute(text(f"SHOW CREATE TABLE {quoted}")).one()[1]
-                copy.exec_driver_sql(made.replace("%", "%%"))
-            copy.execute(text("SET foreign_key_checks = 1"))
-        copy.commit()
-        for item in schema.difference(described(copy), described(connection)):
-            raise MigratorError(
-                f"This database cannot be rebuilt for a trial ({item.key}), so nothing was "
-                "written: close the difference by hand, in a revision with empty=yes."
-            )
-        yield copy
-
-
-@contextmanager
-def _copied(url: URL) -> Iterator[Connection]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "copy")
-        with (
-            closing(sqlite3.connect(str(url.database))) as live,
-            closing(sqlite3.connect(file)) as copy,
-        ):
-            live.backup(copy)
-        with private(url.set(database=str(file))).connect() as given:
-            yield given

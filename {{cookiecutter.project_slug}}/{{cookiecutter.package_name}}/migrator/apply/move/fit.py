@@ -8,7 +8,6 @@ and gives the value for the server's driver, or says why there is none.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any
@@ -17,15 +16,10 @@ from uuid import UUID
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql import sqltypes as types
 
+from . import moments
+from .misfit import Misfit, is_text, parsed, word
+
 Take = Callable[[Any], Any]
-
-
-class Misfit(ValueError):
-    """A value that a column cannot hold; *near* is what it could hold instead, if anything."""
-
-    def __init__(self, reason: str, near: Any = None) -> None:
-        super().__init__(reason)
-        self.near = near
 
 
 @dataclass(frozen=True)
@@ -67,17 +61,6 @@ def _anything(value: Any) -> Any:
     return value
 
 
-def _is_text(value: Any) -> str:
-    if value.__class__ is not str:
-        raise Misfit(f"is {_word(value)}, not a text")
-    return str(value)
-
-
-def _word(value: Any) -> str:
-    words: dict[Any, str] = {int: "a number", float: "a number", str: "a text", bytes: "bytes"}
-    return words.get(value.__class__, "something else")
-
-
 #: Bytes that MySQL's text and binary types hold; VARCHAR counts its characters.
 _LARGEST = {"TINY": 2**8 - 1, "": 2**16 - 1, "MEDIUM": 2**24 - 1, "LONG": 2**32 - 1}
 
@@ -96,7 +79,7 @@ def _text(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
 
     def take(value: Any) -> str:
         if value.__class__ is not str:
-            raise Misfit(f"is {_word(value)}, not a text")
+            raise Misfit(f"is {word(value)}, not a text")
         if longest is not None and len(value) > longest:
             raise Misfit(f"has more than {longest} characters")
         if nul and "\0" in value:
@@ -143,7 +126,7 @@ def _integer(kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
         if value.__class__ is float and isfinite(value) and value.is_integer():
             value = int(value)
         if value.__class__ is not int:
-            raise Misfit(f"is {_word(value)}, not a whole number")
+            raise Misfit(f"is {word(value)}, not a whole number")
         if not low <= value <= high:
             raise Misfit(f"is not between {low} and {high}")
         return int(value)
@@ -164,7 +147,7 @@ def _number(value: Any) -> Decimal:
     try:
         number = Decimal(repr(value) if value.__class__ is float else value)
     except (InvalidOperation, TypeError, ValueError):
-        raise Misfit(f"is {_word(value)}, not a number") from None
+        raise Misfit(f"is {word(value)}, not a number") from None
     if not number.is_finite():
         raise Misfit("is not a finite number")
     return number
@@ -196,7 +179,7 @@ def _float(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
 
     def take(value: Any) -> float:
         if value.__class__ not in (int, float):
-            raise Misfit(f"is {_word(value)}, not a number")
+            raise Misfit(f"is {word(value)}, not a number")
         value = float(value)
         if not (infinite or isfinite(value)):
             raise Misfit("is infinite")
@@ -207,75 +190,12 @@ def _float(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
     return take, {}
 
 
-def _parsed(what: str, parse: Callable[[str], Any], value: Any) -> Any:
-    try:
-        return parse(_is_text(value))
-    except Misfit:
-        raise Misfit(f"is {_word(value)}, not a {what}") from None
-    except ValueError:
-        raise Misfit(f"is not a {what}") from None
-
-
-def _cut(value: Any, digits: int | None) -> Any:
-    """Return *value* with no more than *digits* of a second's fraction."""
-    unit = 10 ** (6 - (6 if digits is None else digits))
-    near = value.replace(microsecond=value.microsecond // unit * unit)
-    if near != value:
-        raise Misfit("has more of a second's fraction than the column", near)
-    return value
-
-
-def _fraction(kind: Any, dialect: Any) -> int | None:
-    if dialect.name == "postgresql":
-        precision: int | None = getattr(kind, "precision", None)
-        return precision
-    return getattr(kind, "fsp", None) or 0
-
-
-def _datetime(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
-    digits, zoned = _fraction(kind, dialect), bool(kind.timezone)
-
-    def take(value: Any) -> datetime:
-        moment = _parsed("date and time", datetime.fromisoformat, value)
-        if zoned:
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-            moment = moment.astimezone(UTC)
-        elif moment.tzinfo is not None:
-            raise Misfit("has an offset, and the column has none")
-        return _cut(moment, digits)  # type: ignore[no-any-return]
-
-    return take, {"same": (lambda value: value.astimezone(UTC)) if zoned else None}
-
-
-def _date(_kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
-    return lambda value: _parsed("date", date.fromisoformat, value), {}
-
-
-def _time(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
-    digits = _fraction(kind, dialect)
-
-    def same(value: Any) -> time:
-        # PyMySQL reads a time of day as a duration.
-        return (datetime.min + value).time() if isinstance(value, timedelta) else value
-
-    return lambda value: _cut(_parsed("time", time.fromisoformat, value), digits), {"same": same}
-
-
-def _interval(_kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
-    # SQLAlchemy keeps one as the moment that it is after 1970 began.
-    def take(value: Any) -> timedelta:
-        moment: datetime = _parsed("date and time", datetime.fromisoformat, value)
-        return moment - datetime(1970, 1, 1)
-
-    return take, {}
-
-
 def _bytes(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
     most = _largest(kind, dialect, "BLOB") or kind.length
 
     def take(value: Any) -> bytes:
         if value.__class__ is not bytes:
-            raise Misfit(f"is {_word(value)}, not bytes")
+            raise Misfit(f"is {word(value)}, not bytes")
         if most and len(value) > most:
             raise Misfit(f"has more than {most} bytes")
         return bytes(value)
@@ -288,8 +208,8 @@ def _json(_kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
 
     def take(value: Any) -> str:
         # A column declared JSON turns the text 5 into the number 5.
-        text = json.dumps(value) if value.__class__ in (int, float) else _is_text(value)
-        _parsed("JSON text", json.loads, text)
+        text = json.dumps(value) if value.__class__ in (int, float) else is_text(value)
+        parsed("JSON text", json.loads, text)
         if nul and "\\u0000" in text:
             raise Misfit("contains a NUL character")
         return text
@@ -304,7 +224,7 @@ def _uuid(_kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
     def take(value: Any) -> str:
         if value.__class__ is bytes and len(value) == 16:
             return str(UUID(bytes=value))
-        return str(_parsed("UUID", UUID, value))
+        return str(parsed("UUID", UUID, value))
 
     return take, {"same": lambda value: UUID(str(value)).hex}
 
@@ -318,7 +238,7 @@ def _array(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
         return None if value is None else item.take(value)
 
     def take(value: Any) -> Any:
-        found = _parsed("JSON text", json.loads, value)
+        found = parsed("JSON text", json.loads, value)
         if not isinstance(found, list):
             raise Misfit("is not a list")
         return each(found)
@@ -333,13 +253,13 @@ _MAKERS: list[tuple[Any, Callable[[Any, Any], tuple[Take, dict[str, Any]]]]] = [
     (types.Uuid, _uuid),
     (types.Boolean, _boolean),
     (types.Enum, _enum),
-    (types._AbstractInterval, _interval),
+    (types._AbstractInterval, moments.of_interval),
     (types.Integer, _integer),
     (types.Float, _float),
     (types.Numeric, _numeric),
-    (types.DateTime, _datetime),
-    (types.Date, _date),
-    (types.Time, _time),
+    (types.DateTime, moments.of_datetime),
+    (types.Date, moments.of_date),
+    (types.Time, moments.of_time),
     (types.LargeBinary, _bytes),
     (types._Binary, _bytes),
     (types.String, _text),

@@ -11,6 +11,7 @@ from sqlalchemy import JSON, Connection, inspect
 from ... import MigratorError
 from ...schema import LOG_TABLE, VERSION_TABLE
 from . import fit
+from .misfit import Misfit
 from .source import Source, quoted
 
 #: There on the target while a move is not finished.
@@ -129,12 +130,12 @@ def _without_place(source: Source, found: Sequence[Table]) -> Iterator[Refusal]:
             )
     for name in sorted(here):
         if name not in places:
-            no_table = "row for which the target has no table"
+            no_table = "row(s) for which the target has no table"
             yield Refusal(name, no_table, source.count(name), may_be_accepted=True)
             continue
         for column in sorted(here[name] - places[name]):
             count = source.count(name, f"WHERE {quoted(column)} IS NOT NULL")
-            no_column = "value for which the target has no column"
+            no_column = "value(s) for which the target has no column"
             yield Refusal(f"{name}.{column}", no_column, count, may_be_accepted=True)
 
 
@@ -142,7 +143,9 @@ def orphans(source: Source) -> list[Refusal]:
     """Find the rows of the source that point to nothing."""
     found: dict[str, Refusal] = {}
     for table, rowid, parent in source.orphans():
-        refusal = found.setdefault(table, Refusal(table, f"row that points to no row of {parent}"))
+        refusal = found.setdefault(
+            table, Refusal(table, f"row(s) that point to no row of {parent}")
+        )
         refusal.count += 1
         refusal.first += [f"rowid {rowid}"] * (len(refusal.first) < 3)
     return list(found.values())
@@ -169,7 +172,7 @@ def converted(
                     take(value) if value is not None else empty(value)
                     for take, empty, value in zip(takes, empties, stored, strict=True)
                 ]
-            except fit.Misfit:
+            except Misfit:
                 row = _one_by_one(table, stored, refusals, accepted)
             rows.append(row)
         yield rows
@@ -182,11 +185,11 @@ def _one_by_one(
     for column, value in zip(table.fields, stored, strict=True):
         try:
             row.append(column.empty(value) if value is None else column.take(value))
-        except fit.Misfit as misfit:
+        except Misfit as misfit:
             row.append(misfit.near)
             what = f"{table.name}.{column.name}"
             if misfit.near is None or what not in accepted:
-                why = f"value(s) that {misfit}, and the column is {column.type}"
+                why = f"time(s) the value {misfit}; the column is {column.type}"
                 new = Refusal(what, why, may_be_accepted=misfit.near is not None)
                 refusal = refusals.setdefault((what, why), new)
                 refusal.count += 1

@@ -1,0 +1,114 @@
+"""A copy of the database that is adopted, and what in it only has another name."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from alembic.operations import ops
+from sqlalchemy import Connection, text
+
+from .. import MigratorError, naming, printed, schema
+from ..sqlite import create_table, names
+from . import detect, write
+from .finding import Step
+
+#: A table called so says that the revision of the rest of its name is to close the difference.
+MARK = "adopted_"
+
+
+def described(connection: Connection) -> schema.Schema:
+    """Describe the schema without the tables that ``adopt`` itself leaves."""
+    found = schema.describe(connection)
+    return {key: value for key, value in found.items() if not key.table.startswith(MARK)}
+
+
+def named_as(wanted: schema.Schema, here: schema.Schema, connection: Connection) -> schema.Schema:
+    """Give what stands without a name on SQLite the name that *wanted* has for the same.
+
+    Only where later revisions find it by that name (sqlite/names.py).
+    """
+    named = {(key.table, text): key for key, text in wanted.items() if key.kind == "constraint"}
+    found = dict(here)
+    for key, text_ in here.items():
+        other = named.get((key.table, text_))
+        if key.name == text_ and other and _is_found(connection, other, text_):
+            found[other] = found.pop(key)
+    return found
+
+
+def _is_found(connection: Connection, key: schema.Key, spelled: str) -> bool:
+    try:
+        return _spelled(names.find(_parsed(connection, key.table), key.name, None)) == spelled
+    except MigratorError:
+        return False
+
+
+def _parsed(connection: Connection, table: str) -> create_table.Table:
+    query = text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
+    return create_table.parse(connection.execute(query, {"name": table}).scalar_one())
+
+
+def _spelled(constraint: create_table.Constraint) -> str | None:
+    """Spell *constraint* as :func:`schema.describe` does; None for one that is a column's."""
+    known = constraint.kind in ("primary", "unique", "check", "foreignkey")
+    return printed._sqlite_constraint(constraint) if known else None
+
+
+def _by_convention(table: str, constraint: create_table.Constraint) -> str:
+    if constraint.kind == "check":
+        return naming.check_of_text(table, constraint.expression)
+    if constraint.kind == "foreignkey":
+        return naming.foreign_key(table, constraint.columns, constraint.referred_table or "")
+    if constraint.kind == "unique":
+        return naming.unique(table, constraint.columns)
+    return naming.primary_key(table)
+
+
+@dataclass
+class Adopted(detect.Database):
+    """A copy of the database that is adopted."""
+
+    def differences(self) -> list[schema.Difference]:
+        """Say what it has otherwise than the migrations make it."""
+        here = named_as(self.wanted, described(self.connection), self.connection)
+        return schema.difference(here, self.wanted)
+
+    def renamed(self) -> list[Step]:
+        """Rename the indexes and constraints that are the same but for their names.
+
+        SQLite renames none: what no name would find is dropped, and comes back with its name.
+        """
+        steps = list(self._unnamed() if self.kind == "sqlite" else self._misnamed())
+        if steps:
+            self.apply(*write.body(steps, self.context))
+        return steps
+
+    def _unnamed(self) -> Iterator[Step]:
+        for item in self.differences():
+            table, kind, name = item.key
+            if item.wanted is None and kind == "constraint" and name == item.found:
+                for constraint in _parsed(self.connection, table).every_constraint():
+                    if constraint.name is None and _spelled(constraint) == name:
+                        found_by = _by_convention(table, constraint)
+                        yield Step(ops.DropConstraintOp(found_by, table, constraint.kind))
+
+    def _misnamed(self) -> Iterator[Step]:
+        items = self.differences()
+        come = {(d.key.table, d.key.kind, d.wanted): d.key for d in items if d.found is None}
+        for item in items:
+            key = item.key
+            other = come.get((key.table, key.kind, item.found)) if item.wanted is None else None
+            sql = self._rename(key, other.name) if other else None
+            if sql:
+                yield Step(ops.ExecuteSQLOp(sql))
+
+    def _rename(self, key: schema.Key, name: str) -> str | None:
+        quote = self.connection.dialect.identifier_preparer.quote
+        table, was, now = quote(key.table), quote(key.name), quote(name)
+        if self.kind == "postgresql" and key.kind == "constraint":
+            return f"ALTER TABLE {table} RENAME CONSTRAINT {was} TO {now}"
+        if self.kind == "postgresql" and key.kind == "index":
+            return f"ALTER INDEX {was} RENAME TO {now}"
+        text_ = self.wanted.get(key._replace(name=name), "")
+        if self.kind == "mysql" and text_.startswith(("UNIQUE", "KEY")):
+            return f"ALTER TABLE {table} RENAME INDEX {was} TO {now}"
+        return None
