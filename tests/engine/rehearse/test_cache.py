@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from migrator import MigratorError, cache, schema, scratch, watch
-from sqlalchemy import Connection, MetaData, event, text
+from sqlalchemy import Connection, MetaData, event, make_url, text
 
+from tests.conftest import Databases
 from tests.engine.author.project import Project
 
 SQLITE = scratch.Source("sqlite")
@@ -34,7 +35,9 @@ def project(tmp_path: Path) -> Project:
 
 
 @contextmanager
-def counted(project: Project, revision: str = "heads") -> Iterator[tuple[Connection, list[str]]]:
+def counted(
+    project: Project, source: scratch.Source = SQLITE
+) -> Iterator[tuple[Connection, list[str]]]:
     """Give a database of the chain, and the names of the columns that were added to it."""
     added: list[str] = []
 
@@ -46,13 +49,13 @@ def counted(project: Project, revision: str = "heads") -> Iterator[tuple[Connect
         empty = scratch.empty
 
         @contextmanager
-        def listened(source: scratch.Source) -> Iterator[Connection]:
-            with empty(source) as connection:
+        def listened(source: scratch.Source, template: str | None = None) -> Iterator[Connection]:
+            with empty(source, template) as connection:
                 event.listen(connection, "before_cursor_execute", note)
                 yield connection
 
         patch.setattr(scratch, "empty", listened)
-        with scratch.from_chain(project.script, SQLITE, revision, MetaData()) as connection:
+        with scratch.from_chain(project.script, source, "heads", MetaData()) as connection:
             yield connection, added
 
 
@@ -168,3 +171,36 @@ def test_the_oldest_are_removed(
         columns(project)
     assert len(list(folder.iterdir())) == 2
     assert columns(project) == []
+
+
+def test_on_a_postgresql_of_our_own(project: Project, postgresql: Databases) -> None:
+    own = scratch.Source("postgresql", make_url(postgresql()), own=True)
+    with counted(project, own) as (connection, added):
+        first, by_hand = schema.describe(connection), set(watch.by_hand(connection))
+        assert by_hand == {"ix_raw"}
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "hand6"
+    assert added == WHOLE
+    with counted(project, own) as (connection, added):
+        assert schema.describe(connection) == first
+        assert watch.by_hand(connection) == by_hand
+        connection.execute(text("INSERT INTO t (id) VALUES (1)"))
+        connection.commit()
+    assert added == []
+    project.by_hand('op.add_column("t", sa.Column("c7", sa.Integer))')
+    with counted(project, own) as (connection, added):
+        assert connection.scalar(text("SELECT count(*) FROM t")) == 0
+    assert added == ["c7"]
+    file = project.folder / "versions" / "hand1.py"
+    file.write_text(file.read_text() + "\n# edited\n")
+    with counted(project, own) as (_, added):
+        pass
+    assert added == [*WHOLE, "c7"]
+
+
+def test_on_a_developer_s_server_nothing_is_kept(project: Project, postgresql: Databases) -> None:
+    url = postgresql()
+    names = "SELECT datname FROM pg_database ORDER BY 1"
+    before = postgresql.server.run(names)
+    with counted(project, scratch.Source("postgresql", make_url(url))) as (_, added):
+        assert added == WHOLE
+    assert postgresql.server.run(names) == before

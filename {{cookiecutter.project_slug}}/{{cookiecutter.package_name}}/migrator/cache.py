@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import metadata as distributions
 from importlib.util import find_spec
@@ -20,7 +21,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import URL, Connection, MetaData, NullPool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from .watch import by_hand
 
@@ -69,11 +71,7 @@ class Kept:
         if self._target in self._made:
             _load(self._made[self._target], connection)
             return
-        steps = self._script._upgrade_revs(self._target, ())  # type: ignore[arg-type]
-        revisions = [self._script.get_revision(str(one.info.up_revision_id)) for one in steps]
-        if len(revisions) <= WORTH:
-            return
-        self._keys = dict(_keys([one for one in revisions if one is not None], self._metadata))
+        self._keys = _digests(self._script, self._target, self._metadata)
         try:
             there = {file.name: file for file in folder().iterdir()}
             for number, key in reversed(list(enumerate(self._keys.values(), 1))):
@@ -99,6 +97,56 @@ class Kept:
                 return  # without a place to keep it the chain is run again
 
 
+class Templates:
+    """The databases kept of one chain up to *revision*, on a PostgreSQL that is our own.
+
+    They are databases of it, which a throwaway one is copied from.
+    """
+
+    def __init__(
+        self, url: URL, script: ScriptDirectory, revision: Any, metadata: MetaData | None
+    ) -> None:
+        self._admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        targets = script.get_revisions(revision)
+        target = targets[0].revision if len(targets) == 1 and targets[0] else None
+        keys = _digests(script, target, metadata) if target else {}
+        self._names = [f"chain_{key}" for key in keys.values()]
+        there = self._there() if keys else {}
+        #: The newest that is kept, and the names that a person made by hand in it.
+        self.template = next((name for name in reversed(self._names) if name in there), None)
+        self._by_hand = json.loads(there[self.template]) if self.template else []
+
+    def _there(self) -> dict[str, str]:
+        # One without a comment was not finished.
+        query = (
+            "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
+            " WHERE datname LIKE 'chain\\_%' ORDER BY oid"
+        )
+        with self._admin.connect() as connection:
+            rows = connection.execute(text(query)).all()
+        return {name: by_hand for name, by_hand in rows if by_hand}
+
+    def restore(self, connection: Connection) -> None:
+        """Tell *connection*, to a copy of the template, what was made by hand in it."""
+        by_hand(connection).update(self._by_hand)
+
+    def keep(self, connection: Connection) -> None:
+        """Keep the database of *connection*, at the end of the chain, where that is worthwhile."""
+        restored = self._names.index(self.template) + 1 if self.template else 0
+        if len(self._names) - restored <= WORTH:
+            return
+        target, names = self._names[-1], set(by_hand(connection))
+        name = connection.engine.url.database
+        connection.invalidate()  # what is copied must not be in use; it connects again when used
+        comment = json.dumps(sorted(names)).replace("'", "''")
+        with self._admin.connect() as admin, suppress(SQLAlchemyError):  # another was faster
+            admin.exec_driver_sql(f"CREATE DATABASE {target} TEMPLATE {name}")
+            admin.execute(text(f"COMMENT ON DATABASE {target} IS '{comment}'"))
+            for old in list(self._there())[:-KEPT]:
+                admin.exec_driver_sql(f"DROP DATABASE IF EXISTS {old}")
+        by_hand(connection).update(names)
+
+
 def _write(name: str, content: bytes) -> None:
     """Write a file at once, so that nobody reads half of it, and remove the oldest."""
     folder().mkdir(parents=True, exist_ok=True)
@@ -122,6 +170,15 @@ def _load(content: bytes, connection: Connection) -> bool:
     except (ValueError, KeyError, TypeError, sqlite3.Error):
         return False
     return True
+
+
+def _digests(script: ScriptDirectory, target: str, metadata: MetaData | None) -> dict[str, str]:
+    """Return a digest for each revision up to *target*, oldest first; none for a short chain."""
+    steps = script._upgrade_revs(target, ())  # type: ignore[arg-type]
+    revisions = [script.get_revision(str(step.info.up_revision_id)) for step in steps]
+    if len(revisions) <= WORTH:
+        return {}
+    return dict(_keys([one for one in revisions if one is not None], metadata))
 
 
 def _keys(revisions: Sequence[Script], metadata: MetaData | None) -> Iterator[tuple[str, str]]:

@@ -158,7 +158,8 @@ def _on_server(url: URL, template: str | None) -> Iterator[Connection]:
     with _sigterm_unwinds():
         try:
             with admin.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {name}{_like(connection)}"))
+                like = f" TEMPLATE {template}" if template else _like(connection)
+                connection.execute(text(f"CREATE DATABASE {name}{like}"))
             with engine.connect() as connection:
                 yield connection
         finally:
