@@ -10,7 +10,7 @@ from alembic.operations.base import AbstractOperations
 from sqlalchemy import Connection, TextClause, event
 
 _CREATED = re.compile(
-    r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE)\s+"
+    r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE|TYPE)\s+"
     r"(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?[\"`\[]?(\w+)",
     re.IGNORECASE,
 )
@@ -39,8 +39,19 @@ def invoked(connection: Connection) -> list[tuple[str, Any]]:
 @contextmanager
 def watched(connection: Connection, revision: Callable[[], str]) -> Iterator[None]:
     """Note what runs on *connection*; *revision* says which one is running."""
+    made = _noting_names(by_hand(connection))
+    event.listen(connection, "before_execute", made)
+    try:
+        with noted(invoked(connection), revision):
+            yield
+    finally:
+        event.remove(connection, "before_execute", made)
+
+
+@contextmanager
+def noted(done: list[tuple[str, Any]], revision: Callable[[], str]) -> Iterator[None]:
+    """Note in *done* the operations that revisions invoke, also where nothing is executed."""
     invoke, batch_alter_table = AbstractOperations.invoke, Operations.batch_alter_table
-    done, made = invoked(connection), _noting_names(by_hand(connection))
 
     def noting(self: Any, operation: Any) -> Any:
         done.append((revision(), operation))
@@ -52,11 +63,9 @@ def watched(connection: Connection, revision: Callable[[], str]) -> Iterator[Non
 
     AbstractOperations.invoke = noting  # type: ignore[method-assign]
     Operations.batch_alter_table = opening  # type: ignore[method-assign]
-    event.listen(connection, "before_execute", made)
     try:
         yield
     finally:
-        event.remove(connection, "before_execute", made)
         AbstractOperations.invoke = invoke  # type: ignore[method-assign]
         Operations.batch_alter_table = batch_alter_table  # type: ignore[method-assign]
 
@@ -70,5 +79,10 @@ def _noting_names(names: set[str]) -> Callable[..., None]:
             names.add(made[1])
         elif (element := getattr(statement, "element", None)) is not None:
             seen.add(str(getattr(element, "name", "")))
+            # The type of a model's column is not a person's own, whoever made it.
+            columns = getattr(element, "columns", None) or [getattr(statement, "column", None)]
+            names.difference_update(
+                str(getattr(c.type, "name", "")) for c in columns if c is not None
+            )
 
     return note

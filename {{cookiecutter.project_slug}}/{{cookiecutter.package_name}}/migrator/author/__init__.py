@@ -22,7 +22,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from .. import MigratorError, portable, schema, scratch
-from . import checklist, detect, parts, renames, settings, write
+from . import checklist, detect, parts, renames, reviewed, settings, write
 from .answers import Answers
 from .finding import Finding, Step
 from .mend import Mender
@@ -71,11 +71,15 @@ class Agreement:
     differences: dict[str, list[schema.Difference]] = field(default_factory=dict)
     kept: dict[str, list[str]] = field(default_factory=dict)
     missing: list[scratch.Missing] = field(default_factory=list)
+    #: What the checklist asks of the files that no release holds yet, and what it only says.
+    unanswered: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
         """Tell whether nothing is to be done."""
-        return len(self.heads) < 2 and not any(self.differences.values())
+        differ = any(self.differences.values()) or self.unanswered
+        return len(self.heads) < 2 and not differ
 
     @property
     def failure(self) -> tuple[str, int]:
@@ -83,6 +87,8 @@ class Agreement:
         if len(self.heads) > 1:
             heads = ", ".join(self.heads)
             return f"The chain has {len(self.heads)} heads ({heads}): flask db merge heads", 1
+        if self.unanswered and not any(self.differences.values()):
+            return "The checklist is not settled: correct the files above, or consent in them.", 1
         return 'Models and migrations differ: make newmigration m="…"', 4
 
     def lines(self) -> list[str]:
@@ -92,6 +98,8 @@ class Agreement:
             lines += [f"  ✗ {kind}: {item}" for item in differences]
             lines += [f"  ✓ {kind}: models and migrations agree"] * (not differences)
             lines += [f"    kept: {item}" for item in self.kept.get(kind, [])]
+        lines += [f"  ✗ {line}" for line in self.unanswered]
+        lines += [f"  ! {line}" for line in self.said]
         return lines + [f"  ! {missing}" for missing in self.missing]
 
 
@@ -164,6 +172,11 @@ def process_revision_directives(
             asked.differences = {d.kind: d.differences() for d in found}
             asked.kept = {d.kind: d.kept for d in found}
             asked.missing = context.opts["missing"]
+            for source in context.opts["sources"]:
+                open_ = reviewed.unsettled(context.script, metadata, source)
+                refused, said = reviewed.lines(open_, source.kind)
+                asked.unanswered += refused
+                asked.said += said
             script.upgrade_ops.ops = []
             return
         report = asked or Report()
@@ -187,7 +200,7 @@ def _propose(
     strict: bool,
 ) -> list[Any]:
     created: set[str] = set()
-    mender = Mender(metadata, found[0].connection)
+    mender = Mender(metadata, found[0].connection, context.script)
     types = detect.types(found, mender)
     off = settings.switched_off(Path(context.script.dir)) if context.script else {}
 

@@ -5,23 +5,50 @@ way back of a new revision is written as the earlier revisions were: ``sa.Boolea
 ``mysql.TINYINT(display_width=1)``.
 """
 
+import io
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import ops
-from sqlalchemy import Column, Connection
+from alembic.operations import Operations, ops
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Column, Connection, Dialect
 
-from ..watch import invoked
+from ..scratch import quiet
+from ..watch import invoked, noted
 
 Columns = dict[tuple[str, str], Column[Any]]
 
 
-def columns(connection: Connection) -> Columns:
-    """Return the last declaration of each column, of the chain that ran on *connection*."""
+def columns(connection: Connection, script: ScriptDirectory | None = None) -> Columns:
+    """Return the last declaration of each column, of the chain that ran on *connection*.
+
+    :param script: the chain; it is asked where its database was kept from an earlier run.
+    """
     found: Columns = {}
-    for _, op in invoked(connection):
+    done = invoked(connection)
+    chain = list(script.walk_revisions()) if script else []
+    if len({revision for revision, _ in done}) < len(chain):
+        done = connection.info.get("declared") or _offline(reversed(chain), connection.dialect)
+        connection.info["declared"] = done
+    for _, op in done:
         _follow(op, found)
     return found
+
+
+def _offline(chain: Iterable[Script], dialect: Dialect) -> list[tuple[str, Any]]:
+    """Return the operations of *chain* without executing one; what reads rows is passed over."""
+    done: list[tuple[str, Any]] = []
+    options = {"as_sql": True, "output_buffer": io.StringIO()}
+    with quiet():
+        context = MigrationContext.configure(dialect=dialect, opts=options)
+    with noted(done, lambda: ""), Operations.context(context):
+        for revision in chain:
+            with suppress(Exception):
+                revision.module.upgrade()
+    return done
 
 
 def _follow(op: Any, found: Columns) -> None:

@@ -88,15 +88,15 @@ def databases(
             context = primary if not found else None
             if context is None:
                 chain = stack.enter_context(scratch.from_chain(script, source, metadata=metadata))
-                context = scratch.configure(chain, {"target_metadata": metadata})
-                stack.enter_context(context.begin_transaction(_per_migration=True))
-            else:
-                # For an autocommit_block: here env.py's own transaction would begin too late.
-                stack.enter_context(context.begin_transaction(_per_migration=True))
+                options = {"target_metadata": metadata, "script": script}
+                context = scratch.configure(chain, options)
             assert context.connection is not None
             models = stack.enter_context(
                 scratch.from_models(metadata, source, like=context.connection)
             )
+            # The migrations' own, which an autocommit_block commits; what was read before ends.
+            context.connection.rollback()
+            stack.enter_context(context.begin_transaction(_per_migration=True))
             kept = schema.kept(context.connection, metadata)
             found.append(Database(source.kind, context, schema.describe(models), kept))
         yield found
@@ -116,7 +116,7 @@ def proposal(container: ops.UpgradeOps, database: Database, metadata: MetaData) 
         for step in flatten(container)
         if isinstance(step.op, taken) and step.op.table_name not in by_hand
     ]
-    mender = Mender(metadata, database.connection)
+    mender = Mender(metadata, database.connection, database.context.script)
     printed = schema.describe(database.connection)
     made: set[str] = set()
     for step in steps:
@@ -191,6 +191,8 @@ def _is_in_the_way(item: schema.Difference, dropped: set[str]) -> bool:
     """Tell what goes before tables and columns change, or comes before they do."""
     if item.key.kind == "sequence":
         return item.found is None
+    if item.key.kind == "type":
+        return item.found is not None and item.wanted is not None
     if item.found is None and item.key.kind == "index" and item.key.name.startswith("fk_"):
         return True  # MySQL's own, for a foreign key whose other index goes
     if item.found is None or item.key.kind not in ("constraint", "index"):
@@ -215,7 +217,7 @@ def _mended(
     everywhere = set.intersection(*(set(items) for items in differing.values()))
     steps: list[Step] = []
     for database in found:
-        mender = Mender(metadata, database.connection)
+        mender = Mender(metadata, database.connection, database.context.script)
         for key, item in differing[database.kind].items():
             mended = mender.mend(item)
             if key in everywhere or len(found) == 1:

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
+from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
@@ -30,12 +31,14 @@ class LateSQL(ops.ExecuteSQLOp):
 class Mender:
     """Knows the models and a database at the head of the chain."""
 
-    def __init__(self, metadata: MetaData, connection: Connection) -> None:
+    def __init__(
+        self, metadata: MetaData, connection: Connection, script: ScriptDirectory | None = None
+    ) -> None:
         self.metadata = metadata
         self.connection = connection
         self.dialect = connection.dialect
         self.quote = connection.dialect.identifier_preparer.quote
-        self.declared = columns(connection)
+        self.declared = columns(connection, script)
 
     def mend(self, item: Difference) -> list[Step]:
         """Return the steps that end the difference *item*; none where nothing plain does."""
