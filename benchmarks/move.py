@@ -22,6 +22,7 @@ from migrator import scratch  # noqa: E402
 from migrator.apply import connection as connections  # noqa: E402
 from migrator.apply import lock  # noqa: E402
 from migrator.apply.move import move  # noqa: E402
+
 from tests.support.servers import start_mariadb, start_postgresql  # noqa: E402
 
 
@@ -29,6 +30,7 @@ def fill(file: Path, rows: int) -> None:
     """Write one author for each ten books, all different."""
     import sqlite3
 
+    books = rows * 10 // 11
     with closing(sqlite3.connect(file)) as connection, connection:
         numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})"
         connection.execute(
@@ -36,7 +38,7 @@ def fill(file: Path, rows: int) -> None:
             " SELECT i, 'Author number ' || i || ' Łem' FROM n"
         )
         connection.execute(
-            f"INSERT INTO book (id, author_id, title, year, status) {numbers.format(rows * 10 // 11)}"
+            f"INSERT INTO book (id, author_id, title, year, status) {numbers.format(books)}"
             f" SELECT i, 1 + i % {rows // 11}, 'The title of book number ' || i,"
             " CASE WHEN i % 7 THEN 1900 + i % 125 END,"
             " CASE i % 3 WHEN 0 THEN 'wanted' WHEN 1 THEN 'reading' ELSE 'read' END FROM n"
