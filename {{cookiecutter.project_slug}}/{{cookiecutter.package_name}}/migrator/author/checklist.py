@@ -43,6 +43,29 @@ def review(
     return current, findings
 
 
+def over(
+    steps: Sequence[Step],
+    before: Sequence[Step],
+    database: str,
+    metadata: MetaData,
+    off: Collection[str] = (),
+) -> list[Finding]:
+    """Lay the rules over what a revision did on one *database*; nothing is rewritten.
+
+    :param before: what the revisions before it did there.
+    """
+    made = frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
+    findings: list[Finding] = []
+    for rule in RULES:
+        if rule.id in off or database not in rule.databases:
+            continue
+        for number, step in enumerate(steps):
+            earlier = [*before, *steps[:number]]
+            project = Project([database], metadata, made, steps=steps, before=earlier)
+            findings += _apply(rule, step, project)[0]
+    return findings
+
+
 def _apply(rule: Rule, step: Step, project: Project) -> tuple[list[Finding], list[Step]]:
     where = tuple(k for k in project.databases if k in rule.databases and step.runs_on(k))
     if not where or step.op is None:
@@ -71,14 +94,14 @@ def stops(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def answered(findings: Sequence[Finding], answers: Answers) -> list[Finding]:
-    """Put the consent that was given, or asked for, beside the findings that need it."""
-    asking = Counter(finding.rule for finding in findings if finding.verdict is Verdict.ASK)
+    """Put the consent that was given, or asked for, beside the findings that it is about.
+
+    A finding that asks for none may be told one too: that no database has such rows.
+    """
+    asking = Counter(finding.rule for finding in findings)
     return [
-        replace(
-            finding,
-            accepted=answers.reason(finding.rule, finding.subject, asking[finding.rule] == 1),
-        )
-        if finding.verdict is Verdict.ASK
-        else finding
-        for finding in findings
+        replace(f, accepted=answers.reason(f.rule, f.subject, asking[f.rule] == 1))
+        if f.verdict is Verdict.ASK or {f.key, f.rule} & answers.accept.keys()
+        else f
+        for f in findings
     ]

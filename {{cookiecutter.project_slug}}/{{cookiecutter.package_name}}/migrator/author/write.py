@@ -66,6 +66,29 @@ def _render_alter_column(context: AutogenContext, op: ops.AlterColumnOp) -> str:
     return f"{text[:-1]}, postgresql_using={using!r})" if using else text
 
 
+class Statements(ops.ExecuteSQLOp):
+    """Several statements, one after the other, in one transaction."""
+
+    def __init__(self, *statements: str) -> None:
+        super().__init__("; ".join(statements))
+        self.statements = statements
+
+
+@renderers.dispatch_for(Statements)
+def _render_statements(_: AutogenContext, op: Statements) -> list[str]:
+    return [f"op.execute({statement!r})" for statement in op.statements]
+
+
+class ExistingEnum(sa.Enum):
+    """An enum whose type PostgreSQL has already: a table that uses it does not make it."""
+
+
+def _existing_enum(item: ExistingEnum) -> str:
+    arguments = ", ".join([*(repr(value) for value in item.enums), f"name={item.name!r}"])
+    there = f"postgresql.ENUM({arguments}, create_type=False)"
+    return f"sa.Enum({arguments}).with_variant({there}, 'postgresql')"
+
+
 def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str]]:
     """Return the Python text of *steps*, plain Alembic, and the import lines that it needs."""
     autogen = AutogenContext(context, opts=_options(context), autogenerate=False)
@@ -88,9 +111,11 @@ def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str
 
 
 def _groups(steps: Iterable[Step], autogen: AutogenContext) -> Iterator[str]:
-    for (alone, table), group in groupby(
-        steps, key=lambda s: (s.alone, None if s.alone else s.table)
-    ):
+    def place(step: Step) -> tuple[bool, str | None]:
+        alone = step.alone and not isinstance(step.op, Statements)
+        return alone, None if alone else step.table
+
+    for (alone, table), group in groupby(steps, key=place):
         text = _group(list(group), table, autogen)
         if alone:
             text = "with op.get_context().autocommit_block():\n" + textwrap.indent(text, "    ")
@@ -131,6 +156,9 @@ def _default(item: Any) -> str | bool:
 
 
 def _type(item: Any, context: AutogenContext, imports: set[str]) -> str | bool:
+    if isinstance(item, ExistingEnum):
+        imports.add("from sqlalchemy.dialects import postgresql")
+        return _existing_enum(item)
     module = type(item).__module__
     dialect = re.match(r"sqlalchemy\.dialects\.(\w+)", module)
     if dialect:
@@ -165,6 +193,8 @@ def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str
 
 
 def _lines(step: Step, autogen: AutogenContext) -> str:
+    if isinstance(step.op, Statements):
+        return "\n".join(render_op(autogen, step.op))
     lines = "\n".join(render_op(autogen, step.op)).splitlines()
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])
 
@@ -187,9 +217,7 @@ def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Seq
 
 def accepted(findings: Sequence[Finding]) -> str:
     """Return the line of the file that holds the consent given; a question has no reason yet."""
-    given = {
-        f"{f.rule} {f.subject}": f.accepted or "" for f in findings if f.verdict is Verdict.ASK
-    }
+    given = {f.key: f.accepted or "" for f in findings if f.accepted or f.verdict is Verdict.ASK}
     return f"accepted = {given!r}" if given else ""
 
 

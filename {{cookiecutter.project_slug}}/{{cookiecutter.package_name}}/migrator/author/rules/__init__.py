@@ -10,9 +10,11 @@ It yields a hit for what it has something to say about, with the steps to do ins
 verdict is to rewrite, to strip or to split.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from alembic.operations import ops
 from sqlalchemy import MetaData
 
 from ..answers import Answers
@@ -31,6 +33,20 @@ class Project:
     types: set[str] | None = None
     #: All that the revision does.
     steps: Sequence[Step] = ()
+    #: What was done before the step, where the revision is somebody's own.
+    before: Sequence[Step] = ()
+
+    def filled(self, table: str, column: str) -> bool:
+        """Tell whether the rows of a column were updated before."""
+        texts = (str(s.op.sqltext) for s in self.before if isinstance(s.op, ops.ExecuteSQLOp))
+        said = re.compile(rf"UPDATE\W+{table}\b.*\b{column}\b", re.IGNORECASE | re.DOTALL)
+        return any(said.search(text) for text in texts)
+
+    def checked(self, table: str, column: str) -> bool:
+        """Tell whether a CHECK said before that a column is not NULL."""
+        checks = (s.op for s in self.before if isinstance(s.op, ops.CreateCheckConstraintOp))
+        said = f"{column} IS NOT NULL"
+        return any(c.table_name == table and str(c.condition) == said for c in checks)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import Column, Connection, Enum
-from sqlalchemy.dialects import postgresql
 
 from ..finding import NOTHING, Step, Verdict
+from ..write import ExistingEnum, Statements
 from . import Hit, Project, rule
 from .postgresql import ONLY, quote
 
@@ -19,12 +19,12 @@ def native(type_: Any) -> Enum | None:
     return type_ if is_enum else None
 
 
-def _literals(values: Any) -> str:
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _create(name: str, values: Any) -> str:
-    return f"CREATE TYPE {quote(name)} AS ENUM ({_literals(values)})"
+    return f"CREATE TYPE {quote(name)} AS ENUM ({', '.join(map(_literal, values))})"
 
 
 @rule(
@@ -41,6 +41,9 @@ def enum(step: Step, project: Project) -> Iterator[Hit]:
     op: Any = step.op
     if isinstance(op, ops.ExecuteSQLOp) and " ADD VALUE " in str(op.sqltext):
         yield Hit(str(op.sqltext).split()[2], f"{op.sqltext}, outside a transaction.")
+    elif isinstance(op, Statements):
+        words = "The type is made anew; it fails on rows that hold what goes."
+        yield Hit(op.statements[0].split()[2], words)
     elif isinstance(op, ops.DropTableOp) and op._reverse is not None:
         back: Any = op._reverse
         back.columns = [_there(item) for item in back.columns]
@@ -88,9 +91,8 @@ def _there(item: Any) -> Any:
     type_ = native(item.type) if isinstance(item, Column) else None
     if type_ is None:
         return item
-    there = postgresql.ENUM(*type_.enums, name=str(type_.name), create_type=False)
     item = item._copy()
-    item.type = Enum(*type_.enums, name=type_.name).with_variant(there, "postgresql")
+    item.type = ExistingEnum(*type_.enums, name=str(type_.name))
     return item
 
 
@@ -107,21 +109,18 @@ def steps(
         yield Step(ops.ExecuteSQLOp(_create(name, after)), ONLY, drop)
     elif [value for value in after if value in before] == before:
         # A value cannot be taken out again: on the way back the type is made anew.
-        for sql in reversed(list(_anew(name, before, connection))):
-            yield Step(None, ONLY, ops.ExecuteSQLOp(sql))
+        back: Any = Statements(*_anew(name, before, connection))
         for at, value in enumerate(after):
             if value not in before:
-                place = f" AFTER {_literals([after[at - 1]])}" if at else ""
-                place = place or f" BEFORE {_literals([before[0]])}"
-                add = (
-                    f"ALTER TYPE {quote(name)} ADD VALUE IF NOT EXISTS {_literals([value])}{place}"
+                place = (
+                    f"AFTER {_literal(after[at - 1])}" if at else f"BEFORE {_literal(before[0])}"
                 )
-                yield Step(ops.ExecuteSQLOp(add), ONLY, NOTHING, alone=True)
+                add = f"ALTER TYPE {quote(name)} ADD VALUE IF NOT EXISTS {_literal(value)} {place}"
+                yield Step(ops.ExecuteSQLOp(add), ONLY, back, alone=True)
+                back = NOTHING
     else:
-        for sql in reversed(list(_anew(name, before, connection))):
-            yield Step(None, ONLY, ops.ExecuteSQLOp(sql))
-        for sql in _anew(name, after, connection):
-            yield Step(ops.ExecuteSQLOp(sql), ONLY, NOTHING)
+        back = Statements(*_anew(name, before, connection))
+        yield Step(Statements(*_anew(name, after, connection)), ONLY, back)
 
 
 def _values(printed: str | None) -> list[str]:

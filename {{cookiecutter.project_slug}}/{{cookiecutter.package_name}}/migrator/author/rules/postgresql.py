@@ -1,6 +1,7 @@
 """Rules for PostgreSQL: the ways that do not hold up who reads and writes meanwhile."""
 
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -29,10 +30,14 @@ def _table(op: Any) -> str:
 
 def _apart(step: Step, project: Project, *instead: Step) -> list[Step]:
     """Return PostgreSQL's own steps, and *step* as it is for the other databases."""
+    return [*instead, *_others(replace(step, part=instead[0].part), project)]
+
+
+def _others(step: Step, project: Project) -> list[Step]:
+    """Return *step* for the databases that are not PostgreSQL."""
     others = {kind for kind in project.databases if step.runs_on(kind)} - {"postgresql"}
     guard = {None: Guard.NOT_POSTGRESQL, Guard.NOT_SQLITE: Guard.MYSQL}.get(step.guard)
-    rest = [replace(step, guard=guard, part=instead[0].part)] if others and guard else []
-    return [*instead, *rest]
+    return [replace(step, guard=guard)] if others and guard else []
 
 
 def _on_postgresql(step: Step, project: Project) -> bool:
@@ -113,8 +118,13 @@ def _not_valid(step: Step) -> list[Step]:
     # Not the model's own, which the operation may hold: its options are other ones.
     added._orig_constraint = None
     validate = f"ALTER TABLE {_table(added)} VALIDATE CONSTRAINT {quote(added.constraint_name)}"
-    later = Step(ops.ExecuteSQLOp(validate), ONLY, NOTHING, Part.VALIDATE)
-    return [replace(step, op=added, back=step.back or step.op.reverse()), later]
+    drop = step.back or step.op.reverse()
+    later = [
+        Step(ops.ExecuteSQLOp(validate), ONLY, NOTHING, Part.VALIDATE),
+        # Nothing makes it NOT VALID again but making it again.
+        *(Step(None, ONLY, back, Part.VALIDATE) for back in (added, drop)),
+    ]
+    return [replace(step, op=added, back=drop), *later]
 
 
 _NOT_VALID = (
@@ -177,21 +187,22 @@ def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
     op: Any = step.op
     if not isinstance(op, ops.AlterColumnOp) or op.modify_nullable is not False:
         return
-    if op.table_name in project.created or step.part is Part.VALIDATE:
+    if op.table_name in project.created or project.checked(op.table_name, op.column_name):
         return
     others, alone = _only_nullable(step)
     name = conv(naming.check(op.table_name, f"{alone.column_name}_not_null"))
     condition = sa.text(f"{quote(alone.column_name)} IS NOT NULL")
     check = ops.CreateCheckConstraintOp(name, op.table_name, condition, schema=op.schema)
-    added, validate = _not_valid(Step(check, ONLY))
+    added, validate, *_ = _not_valid(Step(check, ONLY))
     drop = ops.DropConstraintOp(name, op.table_name, "check", schema=op.schema)
     yield Hit(
         step.subject,
         instead=[
             *others,
             added,
+            *_others(Step(alone, step.guard, part=Part.FILL), project),
             validate,
-            Step(alone, step.guard, part=Part.VALIDATE),
+            Step(alone, ONLY, part=Part.VALIDATE),
             Step(drop, ONLY, added.op, Part.VALIDATE),
         ],
     )
@@ -235,6 +246,15 @@ def backfill(step: Step, project: Project) -> Iterator[Hit]:
     if isinstance(step.op, Fill) and step.part is not Part.FILL:
         detail = "On a large table, do it in batches."
         yield Hit(step.op.table_name, detail, [replace(step, part=Part.FILL)])
+    elif _ROWS.match(str(getattr(step.op, "sqltext", ""))) and any(
+        isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in project.created
+        for s in project.steps
+    ):
+        yield Hit(" ".join(str(step.op.sqltext).split())[:40])
+
+
+_ROWS = re.compile(r"\s*(UPDATE|DELETE|INSERT)\b", re.IGNORECASE)
+_CHANGES = (ops.AlterColumnOp, ops.AddColumnOp, ops.AddConstraintOp, ops.DropColumnOp)
 
 
 _VOLATILE = (

@@ -7,11 +7,16 @@ from typing import Any
 
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
+from sqlalchemy import BigInteger
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from ... import portable
+from ...watch import Batch
 from ..finding import Guard, Step, Verdict, is_comment
 from . import Hit, Project, rule
+
+_SQLITE: Any = sqlite.dialect()
 
 
 @rule(
@@ -75,11 +80,17 @@ def partial_index(step: Step, project: Project) -> Iterator[Hit]:
         yield Hit(step.subject, remedy, verdict=Verdict.STOP)
     if "sqlite" in project.databases:
         where = op.kw["postgresql_where"]
-        if isinstance(op.kw.setdefault("sqlite_where", where), portable.Borrowed):
+        missing = op.kw.get("sqlite_where") is None
+        if missing or isinstance(op.kw["sqlite_where"], portable.Borrowed):
+            op.kw["sqlite_where"] = where if missing else op.kw["sqlite_where"]
             yield Hit(step.subject, "SQLite gets the same condition (sqlite_where).", [step])
 
 
-_FOREIGN = re.compile(r"\s*(ALTER\s+TABLE|PRAGMA|VACUUM|COMMENT\s+ON|CREATE\s+EXTENSION)", re.I)
+_FOREIGN = re.compile(
+    r"\s*(ALTER\s+(TABLE|TYPE|SEQUENCE)|PRAGMA|VACUUM|COMMENT\s+ON|SET\s"
+    r"|CREATE\s+(EXTENSION|TYPE|SEQUENCE|OR\s+REPLACE|FUNCTION)|DROP\s+(TYPE|EXTENSION))",
+    re.I,
+)
 
 
 @rule(
@@ -101,11 +112,31 @@ def raw_sql(step: Step, project: Project) -> Iterator[Hit]:
     "batch-options",
     ["sqlite"],
     Verdict.REWRITE,
-    what='The batch on {subject} says recreate="always".',
-    cost="Alembic would rebuild the table from what it reflects, and lose the rest.",
-    remedy="The option is left out; the table is rebuilt where it has to be.",
+    what="The batch on {subject} says {detail}.",
+    cost="Stock Alembic rebuilds the table from what it reflects, which loses or doubles the rest.",
+    remedy="Leave the option out: the table is rebuilt where it has to be.",
 )
 def batch_options(step: Step, project: Project) -> Iterator[Hit]:
-    """Take the options away that force Alembic's own rebuild."""
-    return
-    yield
+    """Name the options that force Alembic's own rebuild, or add what is there already."""
+    if isinstance(step.op, Batch):
+        for name, value in step.op.options.items():
+            if (name, value) == ("recreate", "always") or (name == "table_args" and value):
+                yield Hit(step.op.table_name, f"{name}={value!r}")
+
+
+@rule(
+    "sqlite-rowid",
+    ["sqlite"],
+    Verdict.KEEP,
+    what="{subject} is a primary key of BigInteger.",
+    cost="SQLite numbers rows by itself in an INTEGER PRIMARY KEY alone.",
+    remedy='Where rows are to be numbered: BigInteger().with_variant(Integer, "sqlite").',
+)
+def sqlite_rowid(step: Step, project: Project) -> Iterator[Hit]:
+    """Say which primary key will not number its rows on SQLite."""
+    if not isinstance(step.op, ops.CreateTableOp):
+        return
+    keys = list(step.op.to_table().primary_key.columns)
+    alone = len(keys) == 1 and not keys[0].foreign_keys and keys[0].autoincrement is not False
+    if alone and isinstance(keys[0].type.dialect_impl(_SQLITE), BigInteger):
+        yield Hit(f"{step.op.table_name}.{keys[0].name}")

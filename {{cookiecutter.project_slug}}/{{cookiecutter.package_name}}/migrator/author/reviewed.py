@@ -1,0 +1,109 @@
+"""Lays the checklist over what hand-written and hand-edited revisions really do."""
+
+import ast
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import MetaData, Table
+
+from .. import scratch, watch
+from ..apply import phases
+from . import checklist, settings
+from .answers import Answers
+from .finding import NAMES, Finding, Message, Step, Verdict
+
+_MODEL = Message(
+    "{subject} is imported.",
+    "The revision breaks when the model moves, and does something else when it changes.",
+    "Say what the table has at this revision: {detail}.",
+)
+
+
+def unsettled(
+    script: ScriptDirectory, metadata: MetaData, source: scratch.Source
+) -> dict[str, list[Finding]]:
+    """Run the revisions that no release holds on a throwaway database; return what is open there.
+
+    :return: for each file what stops it or waits for consent, which ``accepted`` in it gives.
+    :raises MigratorError: where the chain does not run.
+    """
+    released = phases.released(Path(script.versions)) or set()
+    chain = [one for one in reversed(list(script.walk_revisions())) if one.path]
+    new = [one for one in chain if Path(one.path).name not in released]
+    if not new:
+        return {}
+    before = [one.revision for one in chain if one not in new]
+    off = settings.switched_off(Path(script.dir))
+    found: dict[str, list[Finding]] = {}
+    with scratch.empty(source) as connection:
+        if before:
+            scratch.upgrade(script, connection, before[-1], metadata)
+        scratch.upgrade(script, connection, "heads", metadata)
+        invoked = watch.invoked(connection)
+    done: list[Step] = []
+    for one in chain:
+        steps = [Step(op) for revision, op in invoked if revision == one.revision]
+        if one in new:
+            answers = Answers(accept=dict(getattr(one.module, "accepted", {})))
+            findings = checklist.over(steps, done, source.kind, metadata, off)
+            findings = [*findings, *_imports(one)]
+            found[Path(one.path).name] = [f for f in findings if not answers.accept.get(f.key)]
+        done += steps
+    return found
+
+
+def lines(found: dict[str, list[Finding]], kind: str) -> tuple[list[str], list[str]]:
+    """Return what refuses the files, and what is only to be said of them."""
+    refused, said = [], []
+    for file, findings in found.items():
+        for finding in findings:
+            line = f"{file}, {NAMES[kind]}: {finding}"
+            if finding.verdict is Verdict.ASK:
+                refused.append(f'{line} Consent: accepted = {{"{finding.key}": "the reason"}}')
+            elif finding.verdict is Verdict.STOP:
+                refused.append(line)
+            elif finding.verdict is not Verdict.KEEP:
+                said.append(line)
+    return refused, said
+
+
+def _imports(revision: Script) -> Iterator[Finding]:
+    """Yield a finding for each model that a file imports."""
+    for node in ast.walk(ast.parse(Path(revision.path).read_text(encoding="utf-8"))):
+        names = [alias.name for alias in getattr(node, "names", ())]
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for name in names:
+                thing = getattr(_module(node.module), name, None)
+                if thing is None:
+                    thing = _module(f"{node.module}.{name}")
+                yield from _model(name, thing)
+        elif isinstance(node, ast.Import):
+            for name in names:
+                yield from _model(name, _module(name))
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+def _model(name: str, thing: Any) -> Iterator[Finding]:
+    table = _table(thing)
+    if table is None and hasattr(thing, "__path__") | hasattr(thing, "__file__"):
+        own = [v for v in vars(thing).values() if getattr(v, "__module__", "") == thing.__name__]
+        table = next((found for value in own if (found := _table(value)) is not None), None)
+    if table is not None:
+        columns = ", ".join(f'sa.column("{column.name}")' for column in list(table.columns)[:3])
+        detail = f'sa.table("{table.name}", {columns})'
+        everywhere = ("sqlite", "postgresql", "mysql")
+        yield Finding("model-import", everywhere, name, Verdict.STOP, _MODEL, detail)
+
+
+def _table(thing: Any) -> Table | None:
+    table = thing if isinstance(thing, Table) else getattr(thing, "__table__", None)
+    return table if isinstance(table, Table) else None
