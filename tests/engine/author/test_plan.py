@@ -46,13 +46,15 @@ def test_nothing_is_pending_at_the_head(project: Project) -> None:
 
 def test_on_a_server_it_is_alembics_sql(on_both: Project) -> None:
     two_revisions(on_both)
-    first, second = pending(on_both)
-    assert [step.message for step in (first, second)] == ["users", "names"]
+    first, second, third = pending(on_both)
+    messages = [step.message for step in (first, second, third)]
+    assert messages == ["users", "names", "names (validate)"]
     assert first.statements[0].startswith('CREATE TABLE "user"')
     assert second.statements == [
         'ALTER TABLE "user" ADD COLUMN name VARCHAR(30)',
-        "ALTER TABLE \"user\" ADD CONSTRAINT ck_user_named CHECK (name <> '')",
+        "ALTER TABLE \"user\" ADD CONSTRAINT ck_user_named CHECK (name <> '') NOT VALID",
     ]
+    assert third.statements == ['ALTER TABLE "user" VALIDATE CONSTRAINT ck_user_named']
     assert on_both.schema() == {}
 
 

@@ -150,15 +150,15 @@ def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
     """
     if of(script, revision):
         return []
-    released = _released(Path(script.versions))
+    in_release = released(Path(script.versions))
     before = [s for s in _ancestors(script, revision) if s.revision != revision]
-    if released is None:
+    if in_release is None:
         near = script.get_revision(revision)
         before = [s for s in before if near and s.revision in near._all_down_revisions]
     return [
         one.revision
         for one in before
-        if Path(one.path).name not in (released or ()) and of(script, one.revision)
+        if Path(one.path).name not in (in_release or ()) and of(script, one.revision)
     ]
 
 
@@ -166,7 +166,8 @@ def _ancestors(script: ScriptDirectory, revision: str) -> Iterator[Script]:
     yield from script.iterate_revisions(revision, "base")
 
 
-def _released(folder: Path) -> set[str] | None:
+def released(folder: Path) -> set[str] | None:
+    """Name the files of *folder* that the newest tag of git holds; None without git or a tag."""
     tag = _git(folder, "describe", "--tags", "--abbrev=0")
     if not tag:
         return None

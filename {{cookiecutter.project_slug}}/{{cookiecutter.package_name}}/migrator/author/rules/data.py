@@ -112,6 +112,8 @@ def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
     op = step.op
     if not isinstance(op, ops.AlterColumnOp) or op.modify_nullable is not False:
         return
+    if op.table_name in project.created or project.filled(op.table_name, op.column_name):
+        return
     value = _literal(op) or project.answers.value(step.subject)
     if value is None:
         yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
