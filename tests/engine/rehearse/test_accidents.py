@@ -176,3 +176,20 @@ def test_made_rows_that_no_database_has(
     (failure,) = rehearsed(place, "hand2", development=True).failures
     assert "of the development database" in failure.database
     assert (failure.step, failure.line) == ("upgrade", line_of(path))
+
+
+def test_a_consent_is_to_one_thing_on_the_way_up(place: Project) -> None:
+    """That a column is dropped is accepted, not that it cannot be brought back."""
+    place.by_hand(TABLES.strip(), DROPPED)
+    downgrade = (
+        'with op.batch_alter_table("book") as batch_op:\n'
+        '    batch_op.add_column(sa.Column("title", sa.String(40)))\n'
+        '    batch_op.alter_column("title", existing_type=sa.String(40), nullable=False)'
+    )
+    path = place.by_hand(REMOVE.replace("isbn", "title"), downgrade)
+    place.by_hand("pass")
+    consents = {"drop-column book.title": "unused", "set-not-null book.title": "sure"}
+    path.write_text(path.read_text() + f"\naccepted = {consents!r}\n")
+    rehearsal = rehearsed(place, "hand2")
+    assert rehearsal.notes == []
+    assert [failure.step for failure in rehearsal.failures] == ["downgrade"]

@@ -170,6 +170,8 @@ def _rehearse(script: ScriptDirectory, revisions: Any, sources: Any, missing: An
 
     development = _url() if current_app.config["DEVELOPMENT"] else None
     for revision in revisions:
+        if len(revisions) > 1:
+            click.echo(_title(script, revision))
         done = rehearsing.rehearse(script, revision, _metadata(), sources, development)
         done.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
         for line in done.lines():

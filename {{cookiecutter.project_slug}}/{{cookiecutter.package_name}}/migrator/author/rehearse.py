@@ -69,7 +69,7 @@ def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
         one.run()
         return None
     except Failure as failure:
-        reason = one.accepted(failure.blame)
+        reason = one.accepted(failure)
         if reason and one.development is None:
             table = failure.blame.table
             one.left_out.add(table)
@@ -119,10 +119,10 @@ class _Round:
         found: dict[str, str] = getattr(self.revision.module, "accepted", {})
         return found
 
-    def accepted(self, found: Blame) -> str:
-        """Return the reason for which the file accepts what an operation may fail on."""
-        subjects = {key.partition(" ")[2]: reason for key, reason in self._consents.items()}
-        return subjects.get(found.consent.partition(" ")[2], "") if found.consent else ""
+    def accepted(self, failure: Failure) -> str:
+        """Return the reason for which the file accepts what its upgrade may fail on."""
+        consent = failure.blame.consent
+        return self._consents.get(consent, "") if failure.step == "upgrade" and consent else ""
 
     def _previous(self) -> AbstractContextManager[Connection]:
         needed = (
