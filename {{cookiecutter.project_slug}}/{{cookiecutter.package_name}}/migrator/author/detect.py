@@ -20,7 +20,7 @@ from sqlalchemy import Connection, ForeignKeyConstraint, MetaData
 from .. import MigratorError, portable, schema, scratch, watch
 from . import write
 from .finding import Guard, Step, flatten, is_comment
-from .mend import Mender, inside
+from .mend import LateSQL, Mender, inside
 from .order import ordered
 from .rules.enums import native
 
@@ -59,8 +59,9 @@ class Database:
         """
         names: dict[str, Any] = {"sa": sa, "op": Operations(self.context)}
         try:
-            exec("\n".join(sorted(imports)), names)
-            exec(text, names)
+            with watch.noted(watch.invoked(self.connection), lambda: ""):
+                exec("\n".join(sorted(imports)), names)
+                exec(text, names)
         except MigratorError:
             raise
         except Exception as error:
@@ -167,7 +168,11 @@ def complete(
     first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     dropped = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
     in_the_way = _mended(found, metadata, lambda item: _is_in_the_way(item, dropped))
-    early = [s for s in in_the_way if isinstance(s.op, first) or s.guard is Guard.MYSQL]
+    early = [
+        s
+        for s in in_the_way
+        if s.guard is Guard.MYSQL or (isinstance(s.op, first) and not isinstance(s.op, LateSQL))
+    ]
     whole: list[Step] = []
     for proposed in (ordered([*early, *steps]), None, None, None):
         more = review(_mended(found, metadata) if proposed is None else proposed)

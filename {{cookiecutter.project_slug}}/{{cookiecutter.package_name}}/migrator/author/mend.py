@@ -63,7 +63,7 @@ class Mender:
     def _type(self, item: Difference) -> Iterable[Step]:
         from .rules import enums  # the rules know the rest of this wing
 
-        return enums.steps(item.key.name, item.found, item.wanted, self.connection)
+        return enums.steps(item, self.connection, self.metadata)
 
     def _index(self, item: Difference) -> Iterable[Step]:
         table, _, name = item.key

@@ -5,9 +5,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
-from sqlalchemy import Column, Connection, Enum
+from sqlalchemy import Column, Connection, Enum, MetaData
 
+from ...schema import Difference
 from ..finding import NOTHING, Step, Verdict
+from ..mend import LateSQL
 from ..write import ExistingEnum, Statements
 from . import Hit, Project, rule
 from .postgresql import ONLY, quote
@@ -96,18 +98,19 @@ def _there(item: Any) -> Any:
     return item
 
 
-def steps(
-    name: str, found: str | None, wanted: str | None, connection: Connection
-) -> Iterator[Step]:
-    """Yield the steps that make of the enum *found* the enum *wanted*, as printed."""
-    before, after = _values(found), _values(wanted)
-    if wanted is None:
-        drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
-        yield Step(drop, ONLY, ops.ExecuteSQLOp(_create(name, before)))
-    elif found is None:
-        drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
-        yield Step(ops.ExecuteSQLOp(_create(name, after)), ONLY, drop)
-    elif [value for value in after if value in before] == before:
+class _Anew(Statements, LateSQL):
+    """Makes a type anew, when nothing speaks of a value that goes any more."""
+
+
+def steps(item: Difference, connection: Connection, metadata: MetaData) -> Iterator[Step]:
+    """Yield the steps that end the difference *item* of an enum; those that add values alone."""
+    name, before, after = item.key.name, _values(item.found), _values(item.wanted)
+    create, drop = ops.ExecuteSQLOp, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
+    if item.wanted is None:
+        yield Step(drop, ONLY, create(_create(name, before)))
+    elif item.found is None:
+        yield Step(create(_create(name, after)), ONLY, drop)
+    elif set(after) - set(before):
         # A value cannot be taken out again: on the way back the type is made anew.
         back: Any = Statements(*_anew(name, before, connection))
         for at, value in enumerate(after):
@@ -119,8 +122,8 @@ def steps(
                 yield Step(ops.ExecuteSQLOp(add), ONLY, back, alone=True)
                 back = NOTHING
     else:
-        back = Statements(*_anew(name, before, connection))
-        yield Step(Statements(*_anew(name, after, connection)), ONLY, back)
+        there = _Anew(*_anew(name, after, connection, metadata))
+        yield Step(there, ONLY, _Anew(*_anew(name, before, connection, metadata)))
 
 
 def _values(printed: str | None) -> list[str]:
@@ -130,18 +133,26 @@ def _values(printed: str | None) -> list[str]:
 
 
 _USES = """
-SELECT c.table_schema, c.table_name, c.column_name, c.column_default
+SELECT c.table_name, c.column_name, c.column_default
 FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
 WHERE c.udt_name = :name AND t.table_type = 'BASE TABLE' AND c.table_schema = current_schema()
 """
 
 
-def _anew(name: str, values: list[str], connection: Connection) -> Iterator[str]:
-    """Yield the statements that make the type anew; they fail on rows with a value that goes."""
+def _anew(
+    name: str, values: list[str], connection: Connection, metadata: MetaData | None = None
+) -> Iterator[str]:
+    """Yield the statements that make the type anew; they fail on rows with a value that goes.
+
+    :param metadata: the models, whose defaults stand by then; else those of the database do.
+    """
     old, new = quote(f"{name}_old"), quote(name)
     yield f"ALTER TYPE {new} RENAME TO {old}"
     yield _create(name, values)
-    for _, table, column, default in connection.execute(sa.text(_USES), {"name": name}).all():
+    for table, column, default in connection.execute(sa.text(_USES), {"name": name}).all():
+        model = metadata.tables.get(table) if metadata is not None else None
+        if model is not None and column in model.c:
+            default = _default(model.c[column].server_default)
         alter = f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)}"
         if default:
             yield f"{alter} DROP DEFAULT"
@@ -149,3 +160,10 @@ def _anew(name: str, values: list[str], connection: Connection) -> Iterator[str]
         if default:
             yield f"{alter} SET DEFAULT {default}"
     yield f"DROP TYPE {old}"
+
+
+def _default(default: Any) -> str | None:
+    argument = getattr(default, "arg", None)
+    if argument is None or isinstance(argument, str):
+        return argument and _literal(argument)
+    return str(argument)

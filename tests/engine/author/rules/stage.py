@@ -1,0 +1,103 @@
+"""What the tests of the rules share: models in two versions, and what stock would do."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from migrator.apply.connection import private
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, create_engine, event, make_url
+
+from tests.engine.author.project import Project, models
+
+Models = Callable[[MetaData], object]
+
+
+def table(*columns: Column[Any], name: str = "user") -> Models:
+    """Return what puts one table with these columns beside an id into the models."""
+
+    def make(metadata: MetaData) -> None:
+        copies = (column._copy() for column in columns)
+        Table(name, metadata, Column("id", Integer, primary_key=True), *copies)
+
+    return make
+
+
+def write(project: Project, message: str, *wanted: Models, **answers: Any) -> Any:
+    """Set the models and write a revision as ``flask db new`` does."""
+    project.metadata = models()
+    for one in wanted:
+        one(project.metadata)
+    return project.new(message, **answers)
+
+
+def started(project: Project, *wanted: Models, rows: Sequence[str] = ()) -> Project:
+    """Migrate the real database to the first models, and put *rows* in."""
+    write(project, "first", *wanted)
+    project.upgrade()
+    project.run(*rows)
+    return project
+
+
+def texts(report: Any) -> list[str]:
+    """Return the text of each file that was written."""
+    return [Path(path).read_text() for path in report.paths]
+
+
+def found(report: Any) -> set[tuple[str, str, str]]:
+    """Return each rule with what it is about and its verdict."""
+    return {(f.rule, f.subject, f.verdict.name) for f in report.findings}
+
+
+def stock(url: str, *wanted: Models) -> None:
+    """Do to the database what stock autogenerate would write for these models.
+
+    On a connection as stock's env.py opens it; the error of the database comes through.
+    """
+    metadata = MetaData()
+    for one in wanted:
+        one(metadata)
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            context = MigrationContext.configure(connection, opts={"target_metadata": metadata})
+            change = produce_migrations(context, metadata).upgrade_ops
+            assert change is not None
+            change.ops = [op for op in change.ops if getattr(op, "table_name", "") not in _OWN]
+            names = {"sa": sa, "op": Operations(context)}
+            exec("def upgrade():\n    " + render_python_code(change), names)
+            names["upgrade"]()
+    finally:
+        engine.dispose()
+
+
+_OWN = {"alembic_version", "migration_log"}
+
+
+def sent(project: Project) -> list[str]:
+    """Upgrade the real database and return the statements that change its schema, in order."""
+    statements: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *args: Any) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        project.upgrade()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    own = ("alembic_version", "migration_log", "pg_", "information_schema")
+    words = ("ALTER", "CREATE", "DROP", "UPDATE", "COMMIT", "BEGIN")
+    return [
+        s.strip()
+        for s in statements
+        if s.lstrip().startswith(words) and not any(name in s for name in own)
+    ]
+
+
+def query(project: Project, sql: str) -> list[Any]:
+    with private(make_url(project.url)).connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(sql)]

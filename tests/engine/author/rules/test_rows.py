@@ -1,0 +1,265 @@
+"""Rules about rows: what would fail on them, or lose them, and what is written instead."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from migrator import MigratorError
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    Integer,
+    String,
+    text,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from tests.engine.author.project import Project
+from tests.engine.author.rules.stage import found, started, stock, table, texts, write
+
+ADA = """INSERT INTO "user" (nickname) VALUES ('Ada')"""
+NULL = """INSERT INTO "user" (nickname) VALUES (NULL)"""
+ROWS = 'SELECT * FROM "user" ORDER BY id'
+
+
+def nickname(**options: Any) -> Column[Any]:
+    return Column("nickname", String(30), **options)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest) -> Project:
+    """A project, once on SQLite, once on PostgreSQL and SQLite."""
+    name = "project" if request.param == "sqlite" else "on_both"
+    found: Project = request.getfixturevalue(name)
+    return found
+
+
+def test_a_dropped_column_needs_consent(either: Project) -> None:
+    """Stock drops it without a word."""
+    started(either, table(nickname()), rows=[ADA])
+    files = sorted(either.folder.rglob("*.py"))
+    with pytest.raises(MigratorError) as refused:
+        write(either, "drop", table())
+    assert 'accept="drop-column user.nickname: the reason"' in str(refused.value)
+    assert sorted(either.folder.rglob("*.py")) == files
+
+    report = write(either, "drop", table(), accept="drop-column user.nickname: unused since 1.4")
+    assert found(report) == {("drop-column", "user.nickname", "ASK")}
+    assert 'accepted = {"drop-column user.nickname": "unused since 1.4"}' in either.last()
+    assert either.verify().agrees
+    assert either.run(ROWS) == [(1, "Ada")]
+
+    stock(either.url, table())
+    assert either.run(ROWS) == [(1,)]
+
+
+def test_a_dropped_table_needs_consent(either: Project) -> None:
+    started(either, table(nickname()), table(name="team"), rows=[ADA])
+    with pytest.raises(MigratorError, match='accept="drop-table user: the reason"'):
+        write(either, "drop", table(name="team"))
+    write(either, "drop", table(name="team"), accept="drop-table: moved to another service")
+    assert 'accepted = {"drop-table user": "moved to another service"}' in either.last()
+
+
+def test_the_short_form_is_for_one_alone(project: Project) -> None:
+    started(project, table(nickname(), Column("age", Integer)))
+    with pytest.raises(MigratorError):
+        write(project, "drop", table(), accept="drop-column: unused")
+    accept = "drop-column user.nickname: unused; drop-column user.age: wrong anyway"
+    write(project, "drop", table(), accept=accept)
+    assert '"drop-column user.age": "wrong anyway"' in project.last()
+
+
+def test_consent_is_asked_for_on_a_terminal(project: Project) -> None:
+    started(project, table(nickname()))
+    asked = []
+
+    def ask(question: str, *otherwise: Any) -> str:
+        asked.append(question)
+        return "unused"
+
+    write(project, "drop", table(), ask=ask)
+    assert len(asked) == 1
+    assert "user.nickname" in asked[0]
+    assert 'accepted = {"drop-column user.nickname": "unused"}' in project.last()
+
+
+def test_a_stock_verb_writes_the_question_and_check_refuses_it(project: Project) -> None:
+    started(project, table(nickname()))
+    project.metadata.clear()
+    table()(project.metadata)
+    project.migrate()
+    assert 'accepted = {"drop-column user.nickname": ""}' in project.last()
+    agreement = project.verify()
+    assert not agreement.agrees
+    assert agreement.failure == (
+        "The checklist is not settled: correct the files above, or consent in them.",
+        1,
+    )
+    (line,) = agreement.unanswered
+    assert '"drop-column user.nickname": "the reason"' in line
+
+    (head,) = project.script.get_heads()
+    path = Path(project.script.get_revision(head).path)
+    path.write_text(path.read_text().replace('nickname": ""', 'nickname": "unused"'))
+    assert project.verify().agrees
+
+
+def test_what_takes_something_away_is_a_revision_of_its_own(either: Project) -> None:
+    """So that apply --phase expand can stop before it."""
+    from migrator.apply import phases
+
+    started(either, table(nickname()), rows=[ADA])
+    both = table(Column("age", Integer))
+    report = write(either, "ages", both, accept="drop-column user.nickname: unused")
+    first, second = (phases.takes_away(content) for content in texts(report))
+    assert first == []
+    assert second == ["drop user.nickname"]
+    now, later = phases.expanding(either.script, [str(either.script.get_base())])
+    assert [len(now), len(later)] == [1, 1]
+    either.upgrade()
+    either.downgrade("base")
+
+
+def test_a_not_null_column_comes_with_its_value(either: Project) -> None:
+    """Stock adds it bare, and every database refuses that once there is a row."""
+    started(either, table(), rows=['INSERT INTO "user" (id) VALUES (1)'])
+    wanted = table(Column("crew", Integer, nullable=False))
+    with pytest.raises((SQLAlchemyError, MigratorError)):
+        stock(either.url, wanted)
+    with pytest.raises(MigratorError, match=r'fill="user\.crew=0"'):
+        write(either, "crew", wanted)
+    report = write(either, "crew", wanted, fill="user.crew=7")
+    assert found(report) == {("not-null-column", "user.crew", "REWRITE")}
+    either.upgrade()
+    assert either.run(ROWS) == [(1, 7)]
+    with pytest.raises(SQLAlchemyError):
+        either.run('INSERT INTO "user" (id) VALUES (2)')
+    assert either.verify().agrees
+
+
+def test_not_null_on_rows_that_hold_null(either: Project) -> None:
+    started(either, table(nickname()), rows=[NULL, ADA])
+    wanted = table(nickname(nullable=False))
+    if "postgresql" in either.kinds:
+        with pytest.raises(SQLAlchemyError):
+            stock(either.url, wanted)
+    with pytest.raises(MigratorError, match=r'fill="user\.nickname='):
+        write(either, "required", wanted)
+    write(either, "required", wanted, fill="user.nickname='none'")
+    either.upgrade()
+    assert sorted(either.run(ROWS)) == [(1, "none"), (2, "Ada")]
+    with pytest.raises(SQLAlchemyError):
+        either.run(NULL)
+    agreement = either.verify()
+    assert agreement.agrees, agreement.lines()
+    either.downgrade("base")
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "bad", "good"),
+    [
+        ("add-unique", {"unique": True}, [ADA, ADA], [ADA]),
+        ("add-check", {"check": True}, [ADA], [NULL]),
+        ("add-foreign-key", {"key": True}, [ADA], [NULL]),
+    ],
+)
+def test_a_constraint_on_rows(
+    either: Project, rule: str, column: dict[str, bool], bad: list[str], good: list[str]
+) -> None:
+    """Whoever tries it on rows that break it is stopped, with the database as it was."""
+
+    def wanted() -> Any:
+        items: list[Any] = []
+        items += [CheckConstraint("nickname <> 'Ada'", name="not_ada")] if "check" in column else []
+        items += [ForeignKey("team.code")] if "key" in column else []
+        unique = True if "unique" in column else None
+        return Column("nickname", String(30), *items, unique=unique)
+
+    team = table(Column("code", String(30), unique=True), name="team")
+    started(either, team, table(nickname()), rows=bad)
+    report = write(either, "rule", team, table(wanted()))
+    verdict = "SPLIT" if "postgresql" in either.kinds else "KEEP"
+    assert {(name, mark) for name, _, mark in found(report)} == {(rule, verdict)}
+    before = either.schema()
+    with pytest.raises(MigratorError):
+        either.upgrade()
+    assert either.run(ROWS)[0][1] == "Ada"
+    either.run('DELETE FROM "user"', *good)
+    either.upgrade()
+    assert either.schema() != before
+    assert write(either, "again", team, table(wanted())).paths == []
+    either.downgrade("base")
+    either.upgrade()
+
+
+MOODS = ["fine", "grumpy"]
+
+
+def mood(*more: str, **options: Any) -> Column[Any]:
+    return Column("mood", Enum(*MOODS, *more, name="mood"), **options)
+
+
+def test_an_enum_is_made_before_the_first_column(on_both: Project) -> None:
+    started(on_both, table())
+    with pytest.raises(SQLAlchemyError, match='type "mood" does not exist'):
+        stock(on_both.url, table(mood()))
+    write(on_both, "mood", table(mood()))
+    on_both.upgrade()
+    on_both.run("""INSERT INTO "user" (mood) VALUES ('fine')""")
+    on_both.downgrade()
+    on_both.upgrade()
+
+
+def test_a_second_table_uses_the_type_that_is_there(on_both: Project) -> None:
+    started(on_both, table(mood()))
+    both = (table(mood()), table(mood(), name="pet"))
+    with pytest.raises(SQLAlchemyError, match='type "mood" already exists'):
+        stock(on_both.url, *both)
+    write(on_both, "pets", table(mood()), table(mood(), name="pet"))
+    on_both.upgrade()
+    on_both.downgrade("base")
+    assert on_both.schema() == {}
+
+
+def test_a_new_value_and_its_use_in_one_run(on_both: Project) -> None:
+    """Stock sees no difference between two enums, or fails to use the value where it is added."""
+    started(on_both, table(mood()))
+    stock(on_both.url, table(mood("sad")))
+    with pytest.raises(SQLAlchemyError, match="invalid input value for enum"):
+        on_both.run("""INSERT INTO "user" (mood) VALUES ('sad')""")
+    write(on_both, "sad", table(mood("sad", server_default="sad")))
+    on_both.downgrade("base")
+    on_both.upgrade()
+    on_both.run('INSERT INTO "user" (id) VALUES (7)')
+    assert on_both.run(ROWS) == [(7, "sad")]
+
+
+def test_values_come_and_go(on_both: Project) -> None:
+    insert = """INSERT INTO "user" (mood) VALUES ('fine')"""
+    started(on_both, table(mood()), rows=[insert])
+    report = write(on_both, "sad", table(mood("it's sad", server_default=text("'it''s sad'"))))
+    assert ("enum", "mood", "REWRITE") in found(report)
+    on_both.upgrade()
+    on_both.run('INSERT INTO "user" (id) VALUES (7)')
+    assert on_both.run(ROWS) == [(1, "fine"), (7, "it's sad")]
+    assert on_both.verify().agrees
+
+    write(on_both, "no longer sad", table(mood()))
+    with pytest.raises(MigratorError, match="invalid input value for enum"):
+        on_both.upgrade()
+    on_both.run('DELETE FROM "user" WHERE id = 7')
+    on_both.upgrade()
+    on_both.downgrade("base")
+    assert on_both.schema() == {}
+
+
+def test_the_type_goes_with_its_last_column(on_both: Project) -> None:
+    started(on_both, table(mood()))
+    write(on_both, "no moods", table(), accept="drop-column: unused")
+    on_both.upgrade()
+    assert not any(key.kind == "type" for key in on_both.schema())
+    on_both.downgrade()
+    on_both.run("""INSERT INTO "user" (mood) VALUES ('fine')""")
