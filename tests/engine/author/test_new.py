@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    MetaData,
     Sequence,
     String,
     Table,
@@ -248,3 +249,28 @@ def test_a_database_that_cannot_be_had_is_said_loudly(tmp_path: Path) -> None:
     assert report.lines()[1] == (
         "  ! not reviewed on mysql: its server is not on this host, or no URL names it"
     )
+
+
+def test_tables_that_point_at_each_other_come_and_go(on_both: Project) -> None:
+    """Stock drops a parent before its child, and SQLAlchemy forgets the circle it closed."""
+    project = on_both
+    circle(project.metadata)
+    project.new("circle")
+    project.upgrade()
+    assert project.verify().agrees
+    before = project.schema()
+    project.metadata.clear()
+    Table("alone", project.metadata, Column("id", Integer, primary_key=True))
+    gone = "drop-table ant: unused; drop-table bee: unused"
+    report = project.new("no circle", accept=gone)
+    project.upgrade()
+    assert {key.table for key in project.schema()} == {"alone"}
+    for _ in report.paths:
+        project.downgrade()
+    assert project.schema() == before
+
+
+def circle(metadata: MetaData) -> None:
+    for name, other in (("ant", "bee"), ("bee", "ant")):
+        key = Column("other_id", ForeignKey(f"{other}.id"))
+        Table(name, metadata, Column("id", Integer, primary_key=True), key)

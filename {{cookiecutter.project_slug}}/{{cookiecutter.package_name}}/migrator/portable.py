@@ -18,7 +18,12 @@ class Borrowed(TextClause):
 def create_all(metadata: MetaData, connection: Connection) -> None:
     """Make every table of *metadata*, without what this database cannot hold."""
     portable(metadata)
+    constraints = [item for table in metadata.tables.values() for item in table.constraints]
+    rules = [item._create_rule for item in constraints]
     metadata.create_all(connection)
+    # A foreign key that closes a circle is added by ALTER, and would be left out ever after.
+    for item, rule in zip(constraints, rules, strict=True):
+        item._create_rule = rule
 
 
 def portable(metadata: MetaData) -> bool:

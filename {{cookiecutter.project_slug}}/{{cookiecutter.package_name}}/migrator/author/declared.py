@@ -30,9 +30,11 @@ def columns(connection: Connection, script: ScriptDirectory | None = None) -> Co
     found: Columns = {}
     done = invoked(connection)
     chain = list(script.walk_revisions()) if script else []
-    if len({revision for revision, _ in done}) < len(chain):
-        done = connection.info.get("declared") or _offline(reversed(chain), connection.dialect)
-        connection.info["declared"] = done
+    if {revision.revision for revision in chain} - {revision for revision, _ in done}:
+        read = connection.info.get("declared") or _offline(reversed(chain), connection.dialect)
+        connection.info["declared"] = read
+        # What is tried on top of the chain has no revision yet.
+        done = [*read, *(item for item in done if not item[0])]
     for _, op in done:
         _follow(op, found)
     return found

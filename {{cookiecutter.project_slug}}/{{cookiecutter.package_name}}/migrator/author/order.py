@@ -103,30 +103,38 @@ def _target(key: Any) -> str:
 
 
 def merged(steps: Sequence[Step]) -> list[Step]:
-    """Make one operation of several on one column, as a person would write them."""
+    """Make one operation of several on one column, as a person would write them.
+
+    Rows are filled before NOT NULL and after a change of type, so these two stay apart; so does a
+    comment, which SQLite does not have. Each then says what the one before it left: MySQL is told
+    the whole column every time.
+    """
     result: list[Step] = []
     for step in steps:
         last = result[-1] if result else None
         if last is not None and _same_column(last, step):
+            if not _apart(last.op, step.op):
+                for name, absent in _CHANGES.items():
+                    value = getattr(step.op, f"modify_{name}")
+                    if value is not absent:
+                        setattr(last.op, f"modify_{name}", value)
+                continue
             for name, absent in _CHANGES.items():
-                value = getattr(step.op, name)
-                if value is not absent:
-                    setattr(last.op, name, value)
-        else:
-            result.append(step)
+                value = getattr(last.op, f"modify_{name}")
+                kept = value if value is not absent else getattr(last.op, f"existing_{name}")
+                setattr(step.op, f"existing_{name}", kept)
+        result.append(step)
     return result
 
 
-_CHANGES = {
-    "modify_type": None,
-    "modify_nullable": None,
-    "modify_server_default": False,
-    "modify_comment": False,
-}
+_CHANGES = {"type": None, "nullable": None, "server_default": False, "comment": False}
 
 
 def _same_column(one: Step, other: Step) -> bool:
     altered = isinstance(one.op, ops.AlterColumnOp) and isinstance(other.op, ops.AlterColumnOp)
-    if is_comment(one.op) or is_comment(other.op):  # SQLite holds none: it stands apart
-        return False
-    return altered and (one.subject, one.guard) == (other.subject, other.guard)
+    return altered and one.subject == other.subject
+
+
+def _apart(one: ops.AlterColumnOp, other: ops.AlterColumnOp) -> bool:
+    filled = one.modify_type is not None and other.modify_nullable is False
+    return filled or is_comment(one) or is_comment(other)
