@@ -1,5 +1,6 @@
 """What the tests of the rules share: models in two versions, and what stock would do."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from migrator.apply.connection import private
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, create_engine, event, make_url
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event
 
 from tests.engine.author.project import Project, models
 
@@ -78,26 +78,40 @@ _OWN = {"alembic_version", "migration_log"}
 
 
 def sent(project: Project) -> list[str]:
-    """Upgrade the real database and return the statements that change its schema, in order."""
-    statements: list[str] = []
+    """Upgrade the real database; return what was sent to change it, with its transactions."""
+    by_connection: dict[int, list[str]] = defaultdict(list)
 
-    def note(_: Any, __: Any, statement: str, *args: Any) -> None:
-        statements.append(statement)
+    def add(connection: Connection, statement: str) -> None:
+        by_connection[id(connection.connection.driver_connection)].append(statement.strip())
 
-    event.listen(Engine, "before_cursor_execute", note)
+    def note(connection: Connection, _: Any, statement: str, *args: Any) -> None:
+        add(connection, statement)
+
+    def noting(word: str) -> Callable[[Connection], None]:
+        def transaction(connection: Connection) -> None:
+            if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+                add(connection, word)
+
+        return transaction
+
+    events: list[tuple[str, Any]] = [("before_cursor_execute", note)]
+    events += [("begin", noting("BEGIN")), ("commit", noting("COMMIT"))]
+    events += [("rollback", noting("ROLLBACK"))]
+    for name, listener in events:
+        event.listen(Engine, name, listener)
     try:
         project.upgrade()
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        for name, listener in events:
+            event.remove(Engine, name, listener)
     own = ("alembic_version", "migration_log", "pg_", "information_schema")
-    words = ("ALTER", "CREATE", "DROP", "UPDATE", "COMMIT", "BEGIN")
+    words = ("ALTER", "CREATE", "DROP", "UPDATE", "COMMIT", "BEGIN", "ROLLBACK")
     return [
-        s.strip()
-        for s in statements
-        if s.lstrip().startswith(words) and not any(name in s for name in own)
+        statement
+        for statements in by_connection.values()
+        if any(
+            statement.startswith("ALTER TABLE") or "INDEX" in statement for statement in statements
+        )
+        for statement in statements
+        if statement.startswith(words) and not any(name in statement for name in own)
     ]
-
-
-def query(project: Project, sql: str) -> list[Any]:
-    with private(make_url(project.url)).connect() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(sql)]

@@ -167,6 +167,9 @@ def process_revision_directives(
     if portable.portable(metadata):
         script.upgrade_ops = produce_migrations(context, metadata).upgrade_ops
     assert context.script is not None
+    kinds = [one.kind for one in (*context.opts["sources"], *context.opts["missing"])]
+    off = settings.switched_off(Path(context.script.dir))
+    checklist.refuse_models(metadata, kinds, off)
     with detect.databases(context.script, metadata, context.opts["sources"], context) as found:
         if isinstance(asked, Agreement):
             asked.differences = {d.kind: d.differences() for d in found}

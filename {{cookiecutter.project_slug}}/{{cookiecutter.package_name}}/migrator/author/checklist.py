@@ -7,6 +7,7 @@ from dataclasses import replace
 from alembic.operations import ops
 from sqlalchemy import MetaData
 
+from .. import MigratorError
 from .answers import Answers
 from .finding import Finding, Part, Step, Verdict
 from .rules import RULES, Project, Rule
@@ -86,6 +87,22 @@ def _kept_apart(new: Step, step: Step) -> Step:
     """Return *new* where *step* was: what was guarded or split before stays so."""
     part = step.part if new.part is Part.MAIN else new.part
     return replace(new, guard=new.guard or step.guard, part=part)
+
+
+def refuse_models(metadata: MetaData, databases: Collection[str], off: Collection[str]) -> None:
+    """Stop before models are tried that a database would not even make.
+
+    :raises MigratorError: with what the rule says.
+    """
+    limits = next(rule for rule in RULES if rule.id == "mysql-limits")
+    if limits.id in off or not set(limits.databases) & set(databases):
+        return
+    for table in metadata.tables.values():
+        made = [ops.CreateTableOp.from_table(table)]
+        for op in [*made, *(ops.CreateIndexOp.from_index(index) for index in table.indexes)]:
+            project = Project(limits.databases, metadata)
+            for finding in stops(_apply(limits, Step(op), project)[0]):
+                raise MigratorError(f"Nothing was written. {finding}")
 
 
 def stops(findings: Sequence[Finding]) -> list[Finding]:

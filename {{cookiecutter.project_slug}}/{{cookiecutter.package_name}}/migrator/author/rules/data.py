@@ -130,7 +130,8 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     value = getattr(default, "arg", default)
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
-    return None if value is None else str(value)
+    # Alembic says False where nobody said what the default is.
+    return None if value is None or value is False else str(value)
 
 
 @rule(

@@ -66,6 +66,7 @@ def add_index(step: Step, project: Project) -> Iterator[Hit]:
 def _concurrently(op: Any, using: Step | None = None) -> list[Step]:
     index = copy.copy(op)
     index.kw = {**op.kw, "postgresql_concurrently": True}
+    index.if_not_exists = True  # it may run again: outside a transaction nothing is rolled back
     options = {"schema": op.schema, "if_exists": True, "postgresql_concurrently": True}
     drop = ops.DropIndexOp(op.index_name, op.table_name, **options)
     back = NOTHING if using else drop

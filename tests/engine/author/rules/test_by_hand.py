@@ -1,0 +1,143 @@
+"""Revisions that a person wrote, or changed: check lays the same rules over what they do."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table
+
+from tests.engine.author.project import Project
+from tests.engine.author.rules.stage import found, started, table, write
+
+BATCH = 'with op.batch_alter_table("user") as batch_op:\n    '
+
+
+def nickname() -> Column[str]:
+    return Column("nickname", String(30))
+
+
+def refused(project: Project, upgrade: str) -> list[str]:
+    """Return what check says against a hand-written revision behind the first."""
+    started(project, table(nickname()))
+    project.by_hand(upgrade)
+    agreement = project.verify()
+    assert not agreement.agrees
+    return [line.partition(", ")[2] for line in agreement.unanswered]
+
+
+def test_a_drop_without_consent(project: Project) -> None:
+    (line,) = refused(project, f'{BATCH}batch_op.drop_column("nickname")')
+    assert line.startswith("SQLite: The column user.nickname goes")
+    assert line.endswith('accepted = {"drop-column user.nickname": "the reason"}')
+
+
+def test_not_null_without_a_value(project: Project) -> None:
+    change = f'{BATCH}batch_op.alter_column("nickname", nullable=False)'
+    (line,) = refused(project, change)
+    assert "set-not-null" in line
+
+
+def test_not_null_after_the_rows_are_filled(project: Project) -> None:
+    started(project, table(nickname()))
+    project.by_hand(
+        """op.execute("UPDATE user SET nickname = '' WHERE nickname IS NULL")\n"""
+        + f'{BATCH}batch_op.alter_column("nickname", nullable=False)'
+    )
+    assert project.verify().unanswered == []
+
+
+@pytest.mark.parametrize("sql", ["PRAGMA legacy_file_format = 1", "ALTER TABLE user RENAME TO u"])
+def test_raw_sql_that_undoes_the_safety(project: Project, sql: str) -> None:
+    (line,) = refused(project, f'op.execute("{sql}")')
+    assert line.startswith("SQLite: Raw SQL: ")
+    assert 'if op.get_context().dialect.name == "postgresql":' in line
+
+
+def test_guarded_raw_sql(project: Project) -> None:
+    started(project, table(nickname()))
+    guard = 'if op.get_context().dialect.name == "postgresql":\n    '
+    project.by_hand(f'{guard}op.execute("ALTER TABLE x SET (fillfactor = 70)")')
+    assert project.verify().agrees
+
+
+def test_an_imported_model(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the model says later is not what the table had when the revision was written."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "shop_models.py").write_text(
+        "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\n"
+        "class Base(DeclarativeBase): ...\n"
+        "class Item(Base):\n"
+        '    __tablename__ = "item"\n'
+        "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+        "    name: Mapped[str]\n"
+    )
+    started(project, table(nickname()))
+    project.by_hand("from shop_models import Item\nassert Item")
+    (line,) = project.verify().unanswered
+    assert 'sa.table("item", sa.column("id"), sa.column("name"))' in line
+    assert "(model-import)" in line
+
+
+def test_options_that_force_stocks_rebuild(project: Project) -> None:
+    started(project, table(nickname()))
+    project.by_hand('with op.batch_alter_table("user", recreate="always") as b:\n    pass')
+    (line,) = project.verify().said
+    assert "The batch on user says recreate='always'" in line
+
+
+def test_a_condition_for_postgresql_alone(project: Project) -> None:
+    started(project, table(nickname()))
+    project.by_hand(
+        'op.create_index("ix_by_hand", "user", ["nickname"], unique=True,\n'
+        '    postgresql_where=sa.text("nickname IS NOT NULL"))'
+    )
+    assert any("(partial-index)" in line for line in project.verify().said)
+
+
+def test_what_a_release_holds_is_no_longer_asked(project: Project) -> None:
+    started(project, table(nickname()))
+    project.by_hand(f'{BATCH}batch_op.drop_column("nickname")')
+    folder = project.folder.parent
+    git = ["git", "-C", str(folder), "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "1"], ["tag", "v1"]):
+        subprocess.run([*git, *arguments], check=True)
+    assert project.verify().unanswered == []
+
+
+def test_locks_on_postgresql(on_both: Project) -> None:
+    started(on_both, table(nickname(), Column("age", Integer)))
+    on_both.by_hand('op.create_index("ix_by_hand", "user", ["nickname"])')
+    said = on_both.verify().said
+    assert any("(add-index)" in line and "PostgreSQL" in line for line in said)
+
+
+def test_rows_beside_a_change_on_postgresql(on_both: Project) -> None:
+    started(on_both, table(nickname()))
+    on_both.by_hand(
+        """op.execute(sa.text("UPDATE \\"user\\" SET nickname = ''"))\n"""
+        + f'{BATCH}batch_op.add_column(sa.Column("age", sa.Integer()))'
+    )
+    assert any("(backfill)" in line for line in on_both.verify().said)
+
+
+def test_a_big_integer_does_not_number_rows(project: Project) -> None:
+    def wanted(metadata: MetaData) -> None:
+        Table("event", metadata, Column("id", BigInteger, primary_key=True))
+        variant = BigInteger().with_variant(Integer, "sqlite")
+        Table("visit", metadata, Column("id", variant, primary_key=True))
+
+    report = write(project, "events", wanted)
+    assert found(report) == {("sqlite-rowid", "event.id", "KEEP")}
+
+
+def test_a_partial_index_serves_sqlite_too(project: Project) -> None:
+    def wanted(metadata: MetaData) -> None:
+        table(nickname())(metadata)
+        column = metadata.tables["user"].c.nickname
+        Index("ix_some", column, unique=True, postgresql_where=column != "")
+
+    started(project, wanted)
+    project.run(*["INSERT INTO user (nickname) VALUES ('')"] * 2)
+    assert project.run("SELECT count(*) FROM user") == [(2,)]
