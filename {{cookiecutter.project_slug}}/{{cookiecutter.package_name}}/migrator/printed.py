@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from . import naming
 from .sqlite import create_table
 from .sqlite.tokens import fold, scan
 
@@ -63,7 +64,8 @@ def _sqlite_table(name: str, sql: str) -> Rows:
     counter = ["AUTOINCREMENT"] if table.autoincrement else []
     yield Key(name, "table", name), " ".join(["TABLE", *sorted(table.options), *counter])
     for column in table.columns:
-        collation = f" COLLATE {column.collate}" if column.collate else ""
+        usual = fold(column.collate or "binary") == "binary"
+        collation = "" if usual else f" COLLATE {column.collate}"
         yield Key(name, "column", column.name), _plain(column.type).upper() + collation
         yield Key(name, "null", column.name), "NOT NULL" if column.not_null else None
         yield Key(name, "default", column.name), _bare(column.default or "")
@@ -74,7 +76,9 @@ def _sqlite_table(name: str, sql: str) -> Rows:
     for constraint in table.every_constraint():
         if constraint.kind in ("primary", "unique", "check", "foreignkey"):
             text = _sqlite_constraint(constraint)
-            yield Key(name, "constraint", constraint.name or text), text
+            # AUTOINCREMENT leaves SQLAlchemy no place for the primary key's name.
+            own = naming.primary_key(name) if constraint.kind == "primary" else text
+            yield Key(name, "constraint", constraint.name or own), text
 
 
 def _plain(text: str) -> str:

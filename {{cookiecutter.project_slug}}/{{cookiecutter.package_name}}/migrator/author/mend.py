@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from alembic.script import ScriptDirectory
@@ -22,6 +24,33 @@ from ..sqlite import create_table
 from ..sqlite.tokens import scan
 from .declared import columns, fresh, plain_type
 from .finding import Guard, Step
+
+_ROWID = "WITHOUT ROWID"
+_TABLE_OPTIONS = {
+    "AUTOINCREMENT": "sqlite_autoincrement",
+    "STRICT": "sqlite_strict",
+    _ROWID: "sqlite_with_rowid",
+}
+
+
+class Rebuild(ops.MigrateOperation):
+    """A batch that changes a table's options on SQLite, and nothing else."""
+
+    def __init__(self, rebuilt: str, options: dict[str, bool]) -> None:
+        self.rebuilt = rebuilt
+        self.options = options
+
+    def __str__(self) -> str:
+        said = ", ".join(
+            f"{name.removeprefix('sqlite_')} {on}" for name, on in self.options.items()
+        )
+        return f"rebuild table {self.rebuilt}: {said.lower()}"
+
+
+@renderers.dispatch_for(Rebuild)
+def _render_rebuild(_: AutogenContext, op: Rebuild) -> str:
+    arguments = f"{op.rebuilt!r}, recreate='always', table_kwargs={op.options!r}"
+    return f"with op.batch_alter_table({arguments}):\n    pass"
 
 
 class LateSQL(ops.ExecuteSQLOp):
@@ -59,6 +88,18 @@ class Mender:
             yield Step(drop, back=create)
         if item.wanted is not None:
             yield Step(create, back=drop)
+
+    def _table(self, item: Difference) -> Iterable[Step]:
+        """Make a table STRICT, WITHOUT ROWID or AUTOINCREMENT, or make it so no longer."""
+        if self.dialect.name != "sqlite" or item.found is None or item.wanted is None:
+            return
+        there, back = {}, {}
+        for word, option in _TABLE_OPTIONS.items():
+            before, after = word in item.found, word in item.wanted
+            if before != after:
+                # WITHOUT ROWID is said the other way round.
+                there[option], back[option] = after != (word == _ROWID), before != (word == _ROWID)
+        yield Step(Rebuild(item.key.table, there), Guard.SQLITE, Rebuild(item.key.table, back))
 
     def _type(self, item: Difference) -> Iterable[Step]:
         from .rules import enums  # the rules know the rest of this wing
@@ -191,13 +232,17 @@ class Mender:
 
     def _column(self, item: Difference) -> Iterable[Step]:
         if item.found is None or item.wanted is None:
-            return []
+            return
         model = self._model_column(item.key)
         changes: dict[str, Any] = {"modify_type": plain_type(model.type)}
         if isinstance(model.server_default, sa.DefaultClause):
             # The old default has the old type, as the server holds it.
             changes["modify_server_default"] = model.server_default
-        return self._alter(item, **changes)
+        for step in self._alter(item, **changes):
+            if self.dialect.name == "sqlite":
+                step.op.modify_type = _collated(step.op.modify_type, item.wanted, item.found)
+                step.op.existing_type = _collated(step.op.existing_type, item.found, item.wanted)
+            yield step
 
     def _null(self, item: Difference) -> Iterable[Step]:
         return self._alter(item, modify_nullable=item.wanted is None)
@@ -254,6 +299,15 @@ class Mender:
 
     def _model_column(self, key: Key) -> Column[Any]:
         return next(c for c in self._model(key.table).columns if c.name == key.name)
+
+
+def _collated(type_: Any, own: str, other: str) -> Any:
+    """Return *type_* with SQLite's usual collation where only the *other* one names a collation."""
+    if "COLLATE" in own or "COLLATE" not in other or not isinstance(type_, sa.String):
+        return type_
+    type_ = type_.copy()
+    type_.collation = "BINARY"
+    return type_
 
 
 def _index_as_printed(key: Key, printed: str) -> ops.CreateIndexOp:

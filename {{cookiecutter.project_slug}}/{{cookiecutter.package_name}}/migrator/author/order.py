@@ -7,7 +7,7 @@ from typing import Any
 from alembic.operations import ops
 
 from .finding import Guard, Step, is_comment
-from .mend import LateSQL
+from .mend import LateSQL, Rebuild
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -37,8 +37,10 @@ def _place(step: Step) -> tuple[Any, ...]:
     stage = _index(_STAGES, step)
     if step.op is None and isinstance(step.back, ops.ExecuteSQLOp):
         stage = 0
-    if isinstance(step.op, LateSQL):
-        stage = len(_STAGES)
+    if isinstance(step.op, LateSQL | Rebuild):
+        # A table that is STRICT no longer takes types that it did not take before.
+        freed = isinstance(step.op, Rebuild) and step.op.options.get("sqlite_strict") is False
+        stage = 0.5 if freed else len(_STAGES)
     foreign = isinstance(step.op, ops.DropConstraintOp) and step.op.constraint_type == "foreignkey"
     if foreign:
         stage = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,8 +32,9 @@ class Options:
     #: Those of ``table_args``, which are added where they are not.
     wanted: Sequence[sa.Constraint] = ()
     order: Sequence[Sequence[str]] = ()
-    table_options: Sequence[str] = ()
-    autoincrement: bool = False
+    #: Whether the table is STRICT and WITHOUT ROWID from now on; what is not said stays.
+    table_options: Mapping[str, bool] = field(default_factory=dict)
+    autoincrement: bool | None = None
     #: In a batch, a new column may say that it is the primary key.
     batch: bool = False
 
@@ -52,11 +53,11 @@ def options_of(batch: Any) -> Options:
         batch.impl, batch
     )
     kwargs = batch.table_kwargs if recreates else {}
-    table_options = []
-    if kwargs.get("sqlite_with_rowid") is False:
-        table_options.append("WITHOUT ROWID")
-    if kwargs.get("sqlite_strict"):
-        table_options.append("STRICT")
+    table_options = {}
+    if "sqlite_with_rowid" in kwargs:
+        table_options["WITHOUT ROWID"] = not kwargs["sqlite_with_rowid"]
+    if "sqlite_strict" in kwargs:
+        table_options["STRICT"] = bool(kwargs["sqlite_strict"])
     return Options(
         force_rebuild=batch.recreate == "always",
         conventions=[batch.naming_convention] if batch.naming_convention else [],
@@ -64,7 +65,7 @@ def options_of(batch: Any) -> Options:
         wanted=_constraints(batch.table_args) if recreates else [],
         order=batch.partial_reordering,
         table_options=table_options,
-        autoincrement=bool(kwargs.get("sqlite_autoincrement")),
+        autoincrement=kwargs.get("sqlite_autoincrement"),
         batch=True,
     )
 

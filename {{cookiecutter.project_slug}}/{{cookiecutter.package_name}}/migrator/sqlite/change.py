@@ -1,7 +1,7 @@
 """Collects the edits of one table, and what they demand of its rows; changes nothing yet."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .. import MigratorError
 from . import edit
@@ -170,12 +170,15 @@ class Change:
         """Put the columns in this order."""
         self._edited(edit.reorder(self.after, order))
 
-    def set_options(self, options: Sequence[str], autoincrement: bool) -> None:
-        """Make the table STRICT, WITHOUT ROWID or AUTOINCREMENT."""
-        if autoincrement and not self.after.autoincrement:
-            self._edited(edit.set_autoincrement(self.after))
-        if not self.after.options.issuperset(options):
-            self._edited(edit.set_options(self.after, options))
+    def set_options(self, options: Mapping[str, bool], autoincrement: bool | None) -> None:
+        """Make the table STRICT, WITHOUT ROWID or AUTOINCREMENT, or make it so no longer."""
+        wanted = set(self.after.options) - set(options)
+        wanted |= {option for option, on in options.items() if on}
+        if autoincrement is not None and autoincrement is not self.after.autoincrement:
+            change = edit.set_autoincrement if autoincrement else edit.drop_autoincrement
+            self._edited(change(self.after))
+        if self.after.options != wanted:
+            self._edited(edit.set_options(self.after, wanted))
 
     def column(self, name: str) -> Column:
         """Return the column as it is to be.

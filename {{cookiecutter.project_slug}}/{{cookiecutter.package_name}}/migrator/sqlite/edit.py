@@ -5,7 +5,7 @@ been read again, so that a text which SQLite could not read never leaves this mo
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .create_table import Column, Constraint, CreateTableError, Table, parse
 from .tokens import fold, scan
@@ -157,14 +157,23 @@ def set_autoincrement(table: Table) -> Table:
     return _splice(table, (place, place, f" {name}PRIMARY KEY AUTOINCREMENT"))
 
 
-def set_options(table: Table, options: Sequence[str]) -> Table:
-    """Add options such as STRICT and WITHOUT ROWID after the closing parenthesis."""
-    missing = [option for option in options if option not in table.options]
-    if not missing:
+def drop_autoincrement(table: Table) -> Table:
+    """Let the primary key be without AUTOINCREMENT."""
+    key = table.first("primary")
+    if key is None or not table.autoincrement:
         return table
-    last = [t for t in scan(table.text) if t.key != ";"][-1]
-    comma = ", " if table.options else " "
-    return _splice(table, (last.end, last.end, comma + ", ".join(missing)))
+    words = scan(table.text[: key.end])
+    word = next(t for t in reversed(words) if t.key == "AUTOINCREMENT")
+    return _splice(table, (words[words.index(word) - 1].end, word.end, ""))
+
+
+def set_options(table: Table, options: Collection[str]) -> Table:
+    """Let the table have exactly these options: STRICT, WITHOUT ROWID."""
+    if table.options == set(options):
+        return table
+    words = [t for t in scan(table.text) if t.key != ";"]
+    end = next(t for t in reversed(words) if t.key == ")").end
+    return _splice(table, (end, words[-1].end, " " * bool(options) + ", ".join(sorted(options))))
 
 
 def reorder(table: Table, order: Sequence[str]) -> Table:

@@ -102,7 +102,7 @@ class TableChange:
         if self.options.order:
             chains = [[self.name(c) for c in chain] for chain in self.options.order]
             self.change.reorder(arranged([c.name for c in self.change.after.columns], chains))
-        if self.options.table_options or self.options.autoincrement:
+        if self.options.table_options or self.options.autoincrement is not None:
             self.change.set_options(self.options.table_options, self.options.autoincrement)
 
     def _bare_table(self) -> sa.Table:

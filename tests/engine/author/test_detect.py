@@ -1,0 +1,207 @@
+"""What a model can say and Alembic does not see, or gets wrong: it comes out right here.
+
+Each case is two versions of a table. Stock Alembic, asked about the second with the first in the
+database, proposes something else; after a new migration and an upgrade the schema is the one that
+``create_all`` makes, a second new migration finds nothing, and the way back leads to the first.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Callable
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from migrator import author, schema, scratch
+from migrator.apply.connection import private
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Computed,
+    Enum,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    make_url,
+    text,
+)
+from sqlalchemy.schema import SchemaItem
+
+from tests.engine.author.project import Project
+
+Version = Callable[[MetaData], object]
+
+
+def table(*items: Callable[[], SchemaItem], **options: object) -> Version:
+    def add(metadata: MetaData) -> None:
+        key = Column("id", Integer, primary_key=True)
+        Table("t", metadata, key, *[item() for item in items], **options)
+
+    return add
+
+
+def indexed(make: Callable[[Table], Index]) -> Version:
+    def add(metadata: MetaData) -> None:
+        made = Table("t", metadata, Column("id", Integer, primary_key=True), Column("a", Integer))
+        make(made)
+
+    return add
+
+
+def integer(*items: Callable[[], SchemaItem], **options: object) -> Callable[[], Column]:
+    return lambda: Column("a", Integer, *[item() for item in items], **options)
+
+
+def string(**options: object) -> Callable[[], Column]:
+    return lambda: Column("a", String(9, **options))
+
+
+def check(condition: str, name: str | None = None) -> Callable[[], CheckConstraint]:
+    return lambda: CheckConstraint(condition, name=name)
+
+
+def enum(*values: str) -> Callable[[], Column]:
+    kind = {"name": "kind", "create_constraint": True, "native_enum": False, "length": 9}
+    return lambda: Column("a", Enum(*values, **kind))
+
+
+NOTHING_SEEN: dict[str, tuple[Version, Version]] = {
+    "CHECK at a column added": (table(integer()), table(integer(check("a > 0")))),
+    "CHECK changed under its name": (
+        table(integer(), check("a > 0", "a")),
+        table(integer(), check("a > 9", "a")),
+    ),
+    "CHECK dropped": (table(integer(), check("a > 0")), table(integer())),
+    "unnamed CHECK changed": (
+        table(integer(), check("a > 0"), check("a < 99")),
+        table(integer(), check("a > 0"), check("a < 100")),
+    ),
+    "enum value of the same length": (table(enum("red", "ada")), table(enum("red", "bob"))),
+    "enum value renamed": (table(enum("one", "two")), table(enum("one", "six"))),
+    "condition of a partial index": (
+        indexed(lambda t: Index("i", t.c.a, sqlite_where=t.c.a > 1, postgresql_where=t.c.a > 1)),
+        indexed(lambda t: Index("i", t.c.a, sqlite_where=t.c.a > 2, postgresql_where=t.c.a > 2)),
+    ),
+    "index on an expression": (
+        table(integer()),
+        indexed(lambda t: Index("i", func.abs(t.c.a))),
+    ),
+    "descending index": (
+        indexed(lambda t: Index("i", t.c.a)),
+        indexed(lambda t: Index("i", t.c.a.desc())),
+    ),
+    "computed expression": (
+        table(integer(), lambda: Column("b", Integer, Computed("a + 1"))),
+        table(integer(), lambda: Column("b", Integer, Computed("a + 2"))),
+    ),
+    "collation": (table(string()), table(string(collation="NOCASE"))),
+    "AUTOINCREMENT": (table(integer()), table(integer(), sqlite_autoincrement=True)),
+    "no AUTOINCREMENT": (table(integer(), sqlite_autoincrement=True), table(integer())),
+    "STRICT": (table(integer()), table(integer(), sqlite_strict=True)),
+    "no STRICT": (table(integer(), sqlite_strict=True), table(integer())),
+    "WITHOUT ROWID": (table(integer()), table(integer(), sqlite_with_rowid=False)),
+    "no WITHOUT ROWID": (table(integer(), sqlite_with_rowid=False), table(integer())),
+}
+SEEN_WRONGLY: dict[str, tuple[Version, Version]] = {
+    "column joins the primary key": (
+        table(integer(nullable=False)),
+        table(integer(primary_key=True, autoincrement=False)),
+    ),
+    "column leaves the primary key": (
+        table(integer(primary_key=True, autoincrement=False)),
+        table(integer(nullable=False)),
+    ),
+    "STRICT and a type that it does not take": (
+        table(lambda: Column("a", Text), sqlite_strict=True),
+        table(string()),
+    ),
+}
+CASES = {**NOTHING_SEEN, **SEEN_WRONGLY}
+SERVER = sorted(name for name in CASES if name.upper() != name and "STRICT" not in name)
+SERVER = [name for name in SERVER if name not in ("collation", "no AUTOINCREMENT")]
+
+
+def answers() -> author.Answers:
+    return author.Answers(ask=lambda question, otherwise: "x" if "Why" in question else otherwise)
+
+
+def wanted(version: Version, project: Project) -> schema.Schema:
+    project.metadata.clear()
+    version(project.metadata)
+    url = make_url(project.url)
+    source = scratch.Source("sqlite") if len(project.kinds) == 1 else scratch.Source("", url)
+    with scratch.from_models(project.metadata, source) as connection:
+        return schema.describe(connection)
+
+
+def migrated(project: Project, case: str) -> None:
+    before, after = CASES[case]
+    first = wanted(before, project)
+    author.new(project.config(), "first", answers=answers())
+    project.upgrade()
+    assert project.schema() == first
+
+    second = wanted(after, project)
+    report = author.new(project.config(), "second", answers=answers())
+    project.upgrade()
+    assert project.schema() == second
+    assert author.new(project.config(), "third", answers=answers()).paths == []
+    for _ in report.paths:
+        project.downgrade()
+    assert project.schema() == first
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_on_sqlite(project: Project, case: str) -> None:
+    migrated(project, case)
+
+
+@pytest.mark.parametrize("case", SERVER)
+def test_on_postgresql(on_both: Project, case: str) -> None:
+    migrated(on_both, case)
+
+
+@pytest.mark.parametrize("case", NOTHING_SEEN)
+def test_stock_sees_nothing(project: Project, case: str) -> None:
+    before, after = NOTHING_SEEN[case]
+    wanted(before, project)
+    author.new(project.config(), "first", answers=answers())
+    project.upgrade()
+    wanted(after, project)
+    with private(make_url(project.url)).connect() as connection, contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        seen = compare_metadata(context, project.metadata)
+    assert [item for item in seen if "alembic" not in str(item) and "log" not in str(item)] == []
+
+
+def test_a_default_of_nothing_is_no_difference(project: Project) -> None:
+    """Stock finds the empty default changed, again and again."""
+    with_default = table(lambda: Column("a", String(9), server_default=""))
+    wanted(with_default, project)
+    author.new(project.config(), "first", answers=answers())
+    project.upgrade()
+    with private(make_url(project.url)).connect() as connection:
+        options = {"compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert "modify_default" in str(compare_metadata(context, project.metadata))
+    assert author.new(project.config(), "again", answers=answers()).paths == []
+
+
+def test_a_changed_default_leaves_the_rows(project: Project) -> None:
+    first = table(lambda: Column("a", String(9), server_default="old"))
+    second = table(lambda: Column("a", String(9), server_default=text("'it''s'")))
+    wanted(first, project)
+    author.new(project.config(), "first", answers=answers())
+    project.upgrade()
+    project.run("INSERT INTO t (id) VALUES (1)")
+    wanted(second, project)
+    author.new(project.config(), "second", answers=answers())
+    project.upgrade()
+    project.run("INSERT INTO t (id) VALUES (2)")
+    assert project.run("SELECT a FROM t ORDER BY id") == [("old",), ("it's",)]
