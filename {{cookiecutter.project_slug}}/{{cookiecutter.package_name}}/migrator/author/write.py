@@ -93,7 +93,7 @@ def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str
     """Return the Python text of *steps*, plain Alembic, and the import lines that it needs."""
     autogen = AutogenContext(context, opts=_options(context), autogenerate=False)
     autogen.opts["render_item"] = _importing(context.opts.get("render_item"), autogen.imports)
-    parts = []
+    parts: list[str] = []
     steps = [step for step in steps if step.op is not None]
     before: Guard | None = None
     for guard, guarded in groupby(steps, key=lambda step: step.guard):

@@ -42,6 +42,11 @@ class Project:
         said = re.compile(rf"UPDATE\W+{table}\b.*\b{column}\b", re.IGNORECASE | re.DOTALL)
         return any(said.search(text) for text in texts)
 
+    def in_primary_key(self, table: str, column: str) -> bool:
+        """Tell whether the models have *column* in the primary key of *table*."""
+        tables = (one for one in self.metadata.tables.values() if one.name == table)
+        return any(column in one.primary_key.columns for one in tables)
+
     def checked(self, table: str, column: str) -> bool:
         """Tell whether a CHECK said before that a column is not NULL."""
         checks = (s.op for s in self.before if isinstance(s.op, ops.CreateCheckConstraintOp))

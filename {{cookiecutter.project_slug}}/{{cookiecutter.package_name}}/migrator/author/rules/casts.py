@@ -12,9 +12,8 @@ from ..finding import Step
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 _FAMILIES = (Boolean, Integer, Numeric, Float, Enum, String, DateTime, Date, Time)
 
-#: Pairs that PostgreSQL casts by itself, or with a plain ``::``.
+#: Pairs that PostgreSQL casts by itself.
 _BY_ITSELF = {(Integer, Numeric), (Numeric, Integer), (Date, DateTime), (DateTime, Date)}
-_PLAINLY = {(Boolean, Integer), (Integer, Boolean)}
 
 
 def family(type_: Any) -> Any:
@@ -30,8 +29,11 @@ def using(column: str, old: Any, new: Any) -> str | None:
         return None
     quoted = _POSTGRESQL.identifier_preparer.quote(column)
     name = new.compile(dialect=_POSTGRESQL)
-    plain = pair in _PLAINLY or String in pair
-    return f"{quoted}::{name}" if plain else f"{quoted}::text::{name}"
+    if String in pair:
+        return f"{quoted}::{name}"
+    # A boolean becomes a plain integer only, and back.
+    by = "integer" if Boolean in pair and set(pair) & {Integer, Numeric, Float} else "text"
+    return f"{quoted}::{by}::{name}"
 
 
 def with_cast(step: Step) -> list[Step]:

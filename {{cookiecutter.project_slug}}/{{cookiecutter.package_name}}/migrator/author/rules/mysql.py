@@ -10,7 +10,7 @@ from sqlalchemy.dialects import mysql
 from ..finding import Step, Verdict
 from . import Hit, Project, rule
 
-_DIALECT: Any = mysql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT: Any = mysql.dialect()
 _LONGEST = 64
 
 
@@ -26,7 +26,7 @@ def mysql_limits(step: Step, project: Project) -> Iterator[Hit]:
     """Refuse text without a length, and names that are too long."""
     op: Any = step.op
     for column in _columns(op):
-        type_ = column.type.dialect_impl(_DIALECT)
+        type_: Any = column.type.dialect_impl(_DIALECT)
         plain = isinstance(type_, mysql.VARCHAR | String) and type_.__visit_name__ in (
             "string",
             "VARCHAR",

@@ -100,7 +100,7 @@ def add_unique(step: Step, project: Project) -> Iterator[Hit]:
     words = " DEFERRABLE" * bool(kw.pop("deferrable", None))
     words += f" INITIALLY {kw['initially']}" if kw.pop("initially", None) else ""
     index = ops.CreateIndexOp(
-        op.constraint_name, op.table_name, list(op.columns), schema=op.schema, unique=True, **kw
+        conv(name), op.table_name, list(op.columns), schema=op.schema, unique=True, **kw
     )
     sql = f"ALTER TABLE {_table(op)} ADD CONSTRAINT {quote(name)} UNIQUE USING INDEX {quote(name)}"
     using = Step(ops.ExecuteSQLOp(sql + words), ONLY, op.reverse(), Part.INDEX)
@@ -190,6 +190,8 @@ def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
         return
     if op.table_name in project.created or project.checked(op.table_name, op.column_name):
         return
+    if project.in_primary_key(op.table_name, op.column_name):
+        return  # the key looks at the rows anyhow
     others, alone = _only_nullable(step)
     name = conv(naming.check(op.table_name, f"{alone.column_name}_not_null"))
     condition = sa.text(f"{quote(alone.column_name)} IS NOT NULL")

@@ -120,7 +120,11 @@ def batch_options(step: Step, project: Project) -> Iterator[Hit]:
     """Name the options that force Alembic's own rebuild, or add what is there already."""
     if isinstance(step.op, Batch):
         for name, value in step.op.options.items():
-            if (name, value) == ("recreate", "always") or (name == "table_args" and value):
+            always = (name, value) == ("recreate", "always")
+            # With table_kwargs it is the way to change a table's options.
+            if (always and "table_kwargs" not in step.op.options) or (
+                name == "table_args" and value
+            ):
                 yield Hit(step.op.table_name, f"{name}={value!r}")
 
 
