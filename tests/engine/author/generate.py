@@ -152,9 +152,9 @@ def columns(name: str, comments: bool, expressions: bool = True) -> st.SearchStr
 @st.composite
 def tables(draw: Any, name: str, **what: bool) -> TableSpec:
     chosen = draw(st.lists(st.sampled_from(COLUMNS), min_size=1, unique=True))
-    specs = tuple(draw(columns(column, **what)) for column in chosen)
+    specs = tuple(draw(columns(column, what["comments"], what["expressions"])) for column in chosen)
     keys = [spec.name for spec in specs if spec.type in ("integer", "string") and not spec.enum]
-    primary = draw(st.one_of(st.just([]), st.just([]), st.just(keys[:2])))
+    primary = draw(st.one_of(st.just([]), st.just([]), st.just(keys[:2] * what["keys"])))
     return TableSpec(
         name=name,
         columns=specs,
@@ -167,8 +167,10 @@ def tables(draw: Any, name: str, **what: bool) -> TableSpec:
 
 
 @st.composite
-def models(draw: Any, comments: bool = False, expressions: bool = True) -> ModelsSpec:
+def models(
+    draw: Any, comments: bool = False, expressions: bool = True, keys: bool = True
+) -> ModelsSpec:
+    """Draw a version; *comments*, *expressions* in indexes and primary *keys* of one's own."""
+    what = {"comments": comments, "expressions": expressions, "keys": keys}
     names = draw(st.lists(st.sampled_from(TABLES), min_size=1, unique=True))
-    return ModelsSpec(
-        tuple(draw(tables(name, comments=comments, expressions=expressions)) for name in names)
-    )
+    return ModelsSpec(tuple(draw(tables(name, **what)) for name in names))

@@ -126,8 +126,13 @@ def proposal(container: ops.UpgradeOps, database: Database, metadata: MetaData) 
             _without_circles(step.op, made, {s.op.table_name for s in steps})
     gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
     steps = [
-        mender.dropped_column(step.op) if isinstance(step.op, ops.DropColumnOp) else step
+        part
         for step in steps
+        for part in (
+            mender.dropped_column(step.op, printed)
+            if isinstance(step.op, ops.DropColumnOp)
+            else [step]
+        )
     ]
     return [*(back for step in gone for back in mender.way_back(step.op, printed)), *steps]
 

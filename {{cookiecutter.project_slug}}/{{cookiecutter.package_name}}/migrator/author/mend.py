@@ -256,19 +256,21 @@ class Mender:
         return self._alter(item, modify_server_default=default)
 
     def _serial(self, item: Difference, default: Any) -> Iterable[Step]:
-        """Make or drop the sequence that numbers a column on PostgreSQL, as SERIAL does."""
-        table, _, name = item.key
-        sequence = self.quote(f"{table}_{name}_seq")
-        column = f"{self.quote(table)}.{self.quote(name)}"
-        create, drop = f"CREATE SEQUENCE {sequence} OWNED BY {column}", f"DROP SEQUENCE {sequence}"
-        value = f"ALTER TABLE {self.quote(table)} ALTER {self.quote(name)}"
-        there = LateSQL(f"{create}; {value} SET DEFAULT nextval('{sequence}')")
-        back = LateSQL(f"{value} DROP DEFAULT; {drop}")
+        there, back = self._numbering(item.key.table, item.key.name)
         if item.wanted == "SERIAL":
             yield Step(there, Guard.POSTGRESQL, back)
         else:
             yield Step(back, Guard.POSTGRESQL, there)
             yield from self._alter(item, modify_server_default=default) if default else []
+
+    def _numbering(self, table: str, column: str) -> tuple["LateSQL", "LateSQL"]:
+        """Return what lets a sequence number a column on PostgreSQL, as SERIAL does; and back."""
+        sequence = self.quote(f"{table}_{column}_seq")
+        alter = f"ALTER TABLE {self.quote(table)} ALTER {self.quote(column)}"
+        owner = f"{self.quote(table)}.{self.quote(column)}"
+        make = f"CREATE SEQUENCE {sequence} OWNED BY {owner}"
+        there = LateSQL(f"{make}; {alter} SET DEFAULT nextval('{sequence}')")
+        return there, LateSQL(f"{alter} DROP DEFAULT; DROP SEQUENCE {sequence}")
 
     def _comment(self, item: Difference) -> Iterable[Step]:
         if item.key.name:
@@ -285,17 +287,20 @@ class Mender:
         table, _, name = item.key
         found = sa.Table(table, sa.MetaData(), autoload_with=self.connection, resolve_fks=False)
         drop = ops.DropColumnOp.from_column_and_tablename(None, table, found.c[name])
-        yield self.dropped_column(drop)
+        yield from self.dropped_column(drop, {})
         yield Step(
             ops.AddColumnOp.from_column_and_tablename(None, table, self._model_column(item.key))
         )
 
-    def dropped_column(self, op: ops.DropColumnOp) -> Step:
-        """Return the step that drops a column and brings it back as the chain declared it."""
+    def dropped_column(self, op: ops.DropColumnOp, printed: Schema) -> Iterable[Step]:
+        """Return the steps that drop a column and bring it back as the chain declared it."""
         reflected = op.to_column()
         declared = self.declared.get((op.table_name, op.column_name))
         column = fresh(reflected if declared is None else declared, reflected)
-        return Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
+        if printed.get(Key(op.table_name, "default", op.column_name)) == "SERIAL":
+            numbered, _ = self._numbering(op.table_name, op.column_name)
+            yield Step(None, Guard.POSTGRESQL, numbered)
+        yield Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
 
     def _model_column(self, key: Key) -> Column[Any]:
         return next(c for c in self._model(key.table).columns if c.name == key.name)

@@ -76,17 +76,22 @@ def _tables_that_go(steps: Sequence[Step]) -> list[Step]:
 
     for name in list(gone):
         drop(name)
+    changed = {step.op.table_name for step in steps if isinstance(step.op, _LOOSENS)}
     circle = [
         cut
         for at, step in enumerate(order)
-        for cut in _cut(step.op, {before.op.table_name for before in order[:at]})
+        for cut in _cut(step.op, changed | {before.op.table_name for before in order[:at]})
     ]
     others = [step for step in steps if not isinstance(step.op, ops.DropTableOp)]
     return [*circle, *others, *order]
 
 
+#: What a foreign key may stand in the way of.
+_LOOSENS = (ops.DropColumnOp, ops.DropConstraintOp)
+
+
 def _cut(op: ops.DropTableOp, gone: set[str]) -> list[Step]:
-    """Return the steps that drop the foreign keys to tables that are *gone* by then."""
+    """Return the steps that drop the foreign keys to tables that are *gone* by then, or other."""
     create: Any = op._reverse
     keys = [key for key in op.to_table().foreign_key_constraints if _target(key) in gone]
     names = [key.name for key in keys]
