@@ -77,10 +77,10 @@ def _follow(op: Any, found: Columns) -> None:
 
 def fresh(column: Column[Any], like: Column[Any] | None = None, **changes: Any) -> Column[Any]:
     """Return *column* without its table and its constraints; NOT NULL as in *like*, if given."""
-    default = changes.get("server_default", column.server_default)
+    default: Any = changes.get("server_default", column.server_default)
     extra = [default] if isinstance(default, sa.Computed | sa.Identity) else []
-    if isinstance(default, str) or extra:
-        default = None if extra else sa.DefaultClause(default)
+    if extra:
+        default = None
     elif default is not None and not isinstance(default, sa.FetchedValue):
         default = sa.DefaultClause(default)
     return Column(

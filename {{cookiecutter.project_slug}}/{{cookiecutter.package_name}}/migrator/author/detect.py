@@ -19,8 +19,9 @@ from sqlalchemy import Connection, ForeignKeyConstraint, MetaData
 
 from .. import MigratorError, portable, schema, scratch, watch
 from . import write
+from .back import inside
 from .finding import Guard, Step, flatten, is_comment
-from .mend import LateSQL, Mender, inside
+from .mend import LateSQL, Mender
 from .order import ordered
 from .rules.enums import native
 

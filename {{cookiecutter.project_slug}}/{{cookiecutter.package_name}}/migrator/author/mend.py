@@ -3,7 +3,6 @@
 The way forward is read from the models; the way back from what the server printed.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,14 +13,12 @@ from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table, UniqueConstraint
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
 from .. import naming
 from ..schema import Difference, Key, Schema
-from ..sqlite import create_table
-from ..sqlite.tokens import scan
+from .back import as_typed, constraint_as_printed, index_as_printed
 from .declared import columns, fresh, plain_type
 from .finding import Guard, Step
 
@@ -109,8 +106,8 @@ class Mender:
     def _index(self, item: Difference) -> Iterable[Step]:
         table, _, name = item.key
         if item.found is not None:
-            printed = self._as_typed(item.key) or item.found
-            yield Step(ops.DropIndexOp(name, table), back=_index_as_printed(item.key, printed))
+            printed = as_typed(self.connection, item.key) or item.found
+            yield Step(ops.DropIndexOp(name, table), back=index_as_printed(item.key, printed))
         if item.wanted is not None:
             model = self._model(table)
             indexes = [index for index in model.indexes if index.name == name]
@@ -127,7 +124,7 @@ class Mender:
 
     def _constraint(self, item: Difference) -> Iterable[Step]:
         if item.found is not None:
-            yield self._drop(item.key, self._as_typed(item.key) or item.found)
+            yield self._drop(item.key, as_typed(self.connection, item.key) or item.found)
         if item.wanted is not None:
             yield Step(self._add(item.key))
 
@@ -149,26 +146,11 @@ class Mender:
         missing = ("CHECK",) if unique else ("CHECK", "UNIQUE")  # MySQL reflects it as an index
         for key, text in printed.items():
             if key.table == op.table_name:
-                typed = self._as_typed(key) or text
+                typed = as_typed(self.connection, key) or text
                 if key.kind == "index":
-                    yield Step(None, back=_index_as_printed(key, typed))
+                    yield Step(None, back=index_as_printed(key, typed))
                 elif key.kind == "constraint" and text.startswith(missing):
                     yield Step(None, back=constraint_as_printed(key, typed))
-
-    def _as_typed(self, key: Key) -> str | None:
-        """Return the text of an index or a CHECK where the server keeps what was typed."""
-        if self.dialect.name != "sqlite" or key.kind not in ("index", "constraint"):
-            return None
-        query = "SELECT sql FROM sqlite_master WHERE name = ?"
-        name = key.name if key.kind == "index" else key.table
-        sql = str(self.connection.exec_driver_sql(query, (name,)).scalar_one())
-        if key.kind == "index":
-            unique = "UNIQUE " if scan(sql)[1].key == "UNIQUE" else ""
-            return unique + sql[next(token.start for token in scan(sql) if token.key == "(") :]
-        for constraint in create_table.parse(sql).every_constraint():
-            if constraint.name == key.name and constraint.kind == "check":
-                return f"CHECK ({constraint.expression})"
-        return None
 
     def _drop(self, key: Key, printed: str) -> Step:
         back = constraint_as_printed(key, printed)
@@ -313,73 +295,3 @@ def _collated(type_: Any, own: str, other: str) -> Any:
     type_ = type_.copy()
     type_.collation = "BINARY"
     return type_
-
-
-def _index_as_printed(key: Key, printed: str) -> ops.CreateIndexOp:
-    start = printed.index("(")
-    columns, rest = inside(printed[start:])
-    where = re.fullmatch(r"\s*WHERE\s*(.*)", rest, re.IGNORECASE)
-    using = re.search(r"USING (\w+)", printed[:start])
-    options: dict[str, Any] = {}
-    if where:
-        options["postgresql_where"] = options["sqlite_where"] = sa.text(where[1])
-    if using and using[1] != "btree":
-        options["postgresql_using"] = using[1]
-    elements = [_element(column) for column in columns]
-    unique = printed.startswith("UNIQUE")
-    return ops.CreateIndexOp(key.name, key.table, elements, unique=unique, **options)
-
-
-def _element(column: str) -> Any:
-    plain = re.fullmatch(r"""(["`]?)([^"`()\s]+)\1""", column)
-    return plain[2] if plain else sa.text(_without_backticks(column))
-
-
-_FOREIGN_KEY = re.compile(r"FOREIGN KEY (\(.*?\)) REFERENCES (\S+?) ?(\(.*?\))(.*)")
-
-
-def constraint_as_printed(key: Key, printed: str) -> Any:
-    """Return the operation that makes the constraint *key* again; None for an unknown kind."""
-    text = _without_backticks(printed)
-    name = None if key.name == printed else key.name
-    columns, rest = inside(text[text.index("(") :])
-    columns = [column.strip('"`') for column in columns]
-    if text.startswith("CHECK ") and not rest.strip():
-        condition = sa.text(text.removeprefix("CHECK (")[:-1])
-        return ops.CreateCheckConstraintOp(name, key.table, condition)
-    if text.startswith("UNIQUE ") and not rest.strip():
-        return ops.CreateUniqueConstraintOp(name, key.table, columns)
-    if text.startswith("PRIMARY KEY "):
-        return ops.CreatePrimaryKeyOp(name, key.table, columns)
-    foreign = _FOREIGN_KEY.fullmatch(text)
-    if not foreign:
-        return None
-    referred = [column.strip('"`') for column in inside(foreign[3])[0]]
-    actions = re.findall(
-        r"(?i)on (delete|update) (cascade|restrict|set null|set default)", foreign[4]
-    )
-    options = {f"on{event.lower()}": action.upper() for event, action in actions}
-    return ops.CreateForeignKeyOp(
-        name, key.table, foreign[2].strip('"`'), columns, referred, **options
-    )
-
-
-def _without_backticks(text: str) -> str:
-    """Return what MySQL printed with quotes only where a name needs them."""
-    quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
-    return re.sub(r"`([^`]+)`", lambda m: m[1] if quote(m[1]) == m[1] else m[0], text)
-
-
-def inside(text: str) -> tuple[list[str], str]:
-    """Return the parts of the parenthesis that *text* begins with, and what follows it."""
-    parts, depth, quoted = [""], 0, False
-    for at, character in enumerate(text):
-        quoted ^= character == "'"
-        depth += 0 if quoted else {"(": 1, ")": -1}.get(character, 0)
-        if depth == 0:
-            return [part.strip() for part in parts], text[at + 1 :]
-        if depth == 1 and character == "," and not quoted:
-            parts.append("")
-        elif depth > 1 or character != "(":
-            parts[-1] += character
-    return parts, ""
