@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from alembic.operations import ops
 from migrator import MigratorError, author, schema
 from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Integer, String, Table
 from sqlalchemy.exc import DBAPIError
@@ -103,6 +104,18 @@ def test_another_kind_of_value_is_no_rename(project: Project) -> None:
     with pytest.raises(MigratorError) as stopped:
         project.new("born")
     assert "rename=" not in str(stopped.value)
+
+
+def test_postgresql_renames_what_the_name_is_in(on_both: Project) -> None:
+    """Nothing is built again that only has another name."""
+    one_person(on_both)
+    with_name(on_both, "full_name")
+    report = on_both.new("rename", rename="person.name:full_name")
+    assert len(report.paths) == 1
+    statements = [str(s.op.sqltext) for s in report.steps if isinstance(s.op, ops.ExecuteSQLOp)]
+    assert statements == [
+        "ALTER TABLE person RENAME CONSTRAINT uq_person_name TO uq_person_full_name"
+    ]
 
 
 def parent_and_child(project: Project, parent: str) -> None:

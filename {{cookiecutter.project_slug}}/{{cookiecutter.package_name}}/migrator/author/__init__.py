@@ -24,6 +24,7 @@ from sqlalchemy import MetaData
 from .. import MigratorError, portable, schema, scratch
 from . import checklist, detect, parts, renames, reviewed, settings, write
 from .answers import Answers
+from .complete import complete
 from .finding import Finding, Step
 from .mend import Mender
 
@@ -219,7 +220,7 @@ def _propose(
 
     proposed = detect.proposal(script.upgrade_ops, found[0], metadata)
     proposed = renames.settled(proposed, mender, report.answers)
-    report.steps = detect.complete(proposed, found, metadata, review)
+    report.steps = complete(proposed, found, metadata, review)
     report.findings = checklist.answered(report.findings, report.answers)
     if strict:
         report.answers.check()

@@ -23,6 +23,7 @@ from .. import MigratorError, schema, scratch
 from ..apply import status
 from . import adopted, checklist, detect, write
 from .adopted import MARK, Adopted, described
+from .complete import complete
 from .finding import Finding, Step
 from .twin import twin
 
@@ -177,7 +178,7 @@ def close(
             proposed = produce_migrations(context, metadata).upgrade_ops
             assert proposed is not None
             steps = detect.proposal(proposed, database, metadata)
-            done = [*renamed, *detect.complete(steps, [database], metadata, review)]
+            done = [*renamed, *complete(steps, [database], metadata, review)]
             body, imports = write.body(done, context)
     review_text = write.docstring(done, findings, [kind])
     revision, path = _write(script, body, imports, review_text, digest)

@@ -5,27 +5,21 @@ One database is at the head of the chain with the proposal applied, the other ma
 becomes operations too, or a refusal that names it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import Operations, ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, ForeignKeyConstraint, MetaData
 
 from .. import MigratorError, portable, schema, scratch, watch
-from . import write
-from .back import inside
-from .finding import Guard, Step, flatten, is_comment
-from .mend import LateSQL, Mender
-from .order import ordered
+from .finding import Step, flatten
+from .mend import Mender
 from .rules.enums import native
-
-Review = Callable[[Sequence[Step]], list[Step]]
 
 
 @dataclass
@@ -160,89 +154,3 @@ def _without_circles(op: ops.CreateTableOp, made: set[str], all_names: set[str])
 
 def _target(key: ForeignKeyConstraint) -> str:
     return key.elements[0].target_fullname.rpartition(".")[0]
-
-
-def complete(
-    steps: Sequence[Step], found: Sequence[Database], metadata: MetaData, review: Review
-) -> list[Step]:
-    """Apply *steps* everywhere and add what the comparison finds missing, until nothing is.
-
-    :param review: the checklist, which gives back the steps as they are to be written.
-    :return: all the steps, as they ran.
-    :raises MigratorError: for a difference that no operation ends, or a step that does not run.
-    """
-    first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
-    dropped = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
-    in_the_way = _mended(found, metadata, lambda item: _is_in_the_way(item, dropped))
-    early = [
-        s
-        for s in in_the_way
-        if s.guard is Guard.MYSQL or (isinstance(s.op, first) and not isinstance(s.op, LateSQL))
-    ]
-    whole: list[Step] = []
-    for proposed in (ordered([*early, *steps]), None, None, None):
-        more = review(_mended(found, metadata) if proposed is None else proposed)
-        if more:
-            text, imports = write.body(more, found[0].context)
-            for database in found:
-                database.apply(text, imports)
-            whole += more
-        elif proposed is None:
-            break
-    for database in found:
-        for item in database.differences():
-            raise MigratorError(
-                f"On {database.kind} the migrations and the models would still differ: {item}. "
-                "Nothing was written; write this revision by hand (empty=yes)."
-            )
-    return whole
-
-
-def _is_in_the_way(item: schema.Difference, dropped: set[str]) -> bool:
-    """Tell what goes before tables and columns change, or comes before they do."""
-    if item.key.kind == "sequence":
-        return item.found is None
-    if item.key.kind == "type":
-        return item.found is not None and item.wanted is not None
-    if item.found is None and item.key.kind == "index" and item.key.name.startswith("fk_"):
-        return True  # MySQL's own, for a foreign key whose other index goes
-    if item.found is None or item.key.kind not in ("constraint", "index"):
-        return False
-    if item.found.startswith("PRIMARY KEY"):
-        columns = inside(item.found[item.found.index("(") :])[0]
-        plain = [column.strip('`"') for column in columns]
-        return any(f"{item.key.table}.{column}" in dropped for column in plain)
-    return True
-
-
-def _mended(
-    found: Sequence[Database],
-    metadata: MetaData,
-    wanted: Callable[[schema.Difference], bool] = lambda item: True,
-) -> list[Step]:
-    """Return the steps for what still differs: unguarded where it differs on every database."""
-    differing = {
-        database.kind: {item.key: item for item in database.differences() if wanted(item)}
-        for database in found
-    }
-    everywhere = set.intersection(*(set(items) for items in differing.values()))
-    steps: list[Step] = []
-    for database in found:
-        mender = Mender(metadata, database.connection, database.context.script)
-        for key, item in differing[database.kind].items():
-            mended = mender.mend(item)
-            if key in everywhere or len(found) == 1:
-                steps += mended if database is found[0] else []
-            else:
-                guard = Guard.only(database.kind)
-                steps += [s if _has_a_rule(s.op) else replace(s, guard=guard) for s in mended]
-    return ordered(steps)
-
-
-def _has_a_rule(op: Any) -> bool:
-    """Tell whether a rule says where *op* runs, and why."""
-    if isinstance(op, ops.CreateIndexOp):
-        return portable.only_postgresql(op.to_index()) is not None
-    return is_comment(op) or isinstance(
-        op, ops.CreateTableCommentOp | ops.DropTableCommentOp | CreateExcludeConstraintOp
-    )

@@ -185,6 +185,12 @@ _WORDS: Sequence[tuple[Any, str]] = [
 ]
 
 
+def is_rename(op: Any) -> bool:
+    """Tell whether *op* gives a table or a column another name."""
+    column = isinstance(op, ops.AlterColumnOp) and op.modify_name is not None
+    return column or isinstance(op, ops.RenameTableOp)
+
+
 def is_comment(op: Any) -> bool:
     """Tell whether *op* changes a column's comment: nothing else does then, in what is proposed."""
     return isinstance(op, ops.AlterColumnOp) and op.modify_comment is not False
