@@ -18,33 +18,35 @@ from .operations import Operation
 from .refusals import wanted
 
 
-def _touched(change: Any) -> set[tuple[str, str]]:
-    """Return which parts of the plain database *change* makes other than they were."""
-    before, after = plain_database(), plain_database()
-    change(after)
-    pairs: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-        ("part", vars(before), vars(after)),
-        ("of book", vars(before.book), vars(after.book)),
-    ]
-    for kind in ("columns", "constraints"):
-        pairs.append((kind, vars(before.book)[kind], vars(after.book)[kind]))
-    for kind in ("tables", "around", "names"):
-        pairs.append((kind, vars(before)[kind], vars(after)[kind]))
-    for one, other in zip(before.book.rows, after.book.rows, strict=False):
-        pairs.append(("row", one, other))
-    whole = {("tables", "book"), ("part", "tables"), ("part", "around"), ("part", "names")}
-    whole |= {("of book", "columns"), ("of book", "constraints"), ("of book", "rows")}
-    found = {
-        (kind, key)
-        for kind, one, other in pairs
-        for key in one.keys() | other.keys()
-        if one.get(key) != other.get(key)
+def _parts(db: Database) -> dict[tuple[str, str], object]:
+    """Take the database to pieces, each under its kind and key."""
+    book = db.book
+    whole = ("tables", "around", "names")
+    kinds: dict[str, dict[str, Any]] = {
+        "column": book.columns,
+        "constraint": book.constraints,
+        "of book": {key: vars(book)[key] for key in ("options", "late", "sequence")},
+        "values": {key: [row.get(key) for row in book.rows] for key in book.columns},
+        "table": {key: table for key, table in db.tables.items() if key != "book"},
+        "around": db.around,
+        "name": db.names,
+        "of database": {key: value for key, value in vars(db).items() if key not in whole},
     }
-    found |= {("columns", key) for kind, key in found if kind == "names"}
-    for key in before.book.constraints.keys() - after.book.constraints.keys():
+    return {(kind, key): value for kind, held in kinds.items() for key, value in held.items()}
+
+
+def _touched(change: Callable[[Database], object]) -> set[tuple[str, str]]:
+    """Return which parts of the plain database *change* makes other than they were."""
+    untouched, database = plain_database(), plain_database()
+    change(database)
+    before, after = _parts(untouched), _parts(database)
+    found = {part for part in before | after if before.get(part) != after.get(part)}
+    found |= {("column", key) for kind, key in found if kind == "name"}
+    constraints = untouched.book.constraints
+    for key in constraints.keys() - database.book.constraints.keys():
         # An unnamed one is looked for by its columns, which must not have other names by then.
-        found |= {("columns", used) for used in uses(before.book.constraints[key])}
-    return found - whole
+        found |= {("column", used) for used in uses(constraints[key])}
+    return found
 
 
 ALONE = [name for name, operation in OPERATIONS.items() if not operation.batch_only]
