@@ -214,9 +214,10 @@ def row(name: str, template: Path, repeat: int) -> str:
     ratio = seconds["stock"] / seconds["here"]
     case = CASES[name]
     missed = ratio < case.reach or (case.copies and peak["here"] > peak["stock"] * 1.02)
+    reach = f"{case.reach:g}x" if case.reach else "-"
     return (
         f"| {name} | {seconds['stock']:.3f} | {seconds['here']:.3f} | {ratio:.2f}x "
-        f"| {case.reach:g}x | {peak['stock']:.0f} | {peak['here']:.0f} "
+        f"| {reach} | {peak['stock']:.0f} | {peak['here']:.0f} "
         f"| {'missed' if missed else 'reached'} |"
     )
 
