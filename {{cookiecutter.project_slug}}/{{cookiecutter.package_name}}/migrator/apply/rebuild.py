@@ -79,7 +79,9 @@ def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool
         at = context.get_current_heads()
         if len(at) > 1:
             return False
-        if not schema.difference(is_there, _of_chain(script, source, metadata, at[0] if at else "base")):
+        if not schema.difference(
+            is_there, _of_chain(script, source, metadata, at[0] if at else "base")
+        ):
             return False
         if schema.difference(is_there, _of_chain(script, source, metadata, "heads")):
             return False
