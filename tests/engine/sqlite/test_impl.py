@@ -253,7 +253,7 @@ def test_table_kwargs(base):
             pass
 
     base.migrate(options)
-    assert base.text("w").endswith(") WITHOUT ROWID, STRICT")
+    assert base.text("w").endswith((") WITHOUT ROWID, STRICT", ") STRICT, WITHOUT ROWID"))
 
 
 def test_reflect_args_and_a_naming_convention_are_names(base):
