@@ -36,16 +36,15 @@ def answers(connection: sqlite3.Connection, database: Database) -> dict[str, obj
         if "VIEW" in template:
             name = template.split()[2]
             seen = connection.execute(f"SELECT * FROM {name}")
-            found[view] = sorted(repr(sorted(map(repr, row))) for row in seen)
-    return found | {name: _timeless(held) for name, held in rows(connection).items()}
+            found[view] = sorted(_timeless(repr(sorted(map(repr, row)))) for row in seen)
+    for table, (columns, held) in rows(connection).items():
+        found[table] = (columns, sorted(map(_timeless, held)))
+    return found
 
 
-def _timeless(held: tuple[list[str], list[str]]) -> object:
+def _timeless(line: str) -> str:
     """Take out what CURRENT_TIMESTAMP gave: two databases are asked one after the other."""
-    columns, lines = held
-    return columns, sorted(
-        re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "now", line) for line in lines
-    )
+    return re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "now", line)
 
 
 def _answer(connection: sqlite3.Connection, statement: str) -> object:
