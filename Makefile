@@ -29,8 +29,8 @@ test: lint ## Run everything that CI runs
 	@$(BIN)/python -m pytest -m "not trial" -n auto --maxprocesses 4 --dist loadgroup </dev/null
 
 .PHONY: trials
-trials: $(READY) ## Run the long counts, which make test leaves out
-	@$(BIN)/python -m pytest -m trial </dev/null
+trials: $(READY) ## Run the long counts, which make test leaves out, and draw new examples
+	@HYPOTHESIS_PROFILE=new $(BIN)/python -m pytest -m "trial or hypothesis" </dev/null
 
 .PHONY: lint
 lint: $(READY) ## Let ruff and mypy look at everything

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.bake import Bakery
@@ -15,6 +16,11 @@ from tests.support.project import Project
 from tests.support.servers import Server, Unavailable, start_mariadb, start_postgresql
 
 LEFT_OUT = "left out: "
+
+# `make test` says the same of the same code each time; `make trials` draws new examples.
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+hypothesis.settings.register_profile("new", print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def leave_out(part: str, reason: str) -> None:

@@ -32,6 +32,9 @@ def project(bakery, answers):
     return bakery(**answers["given"])
 
 
+CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
+
+
 def files(project):
     return [
         path
@@ -80,8 +83,7 @@ def test_nothing_of_the_template_s_language_is_left(project):
 
 
 def test_no_caches_of_the_template_came_along(project):
-    strays = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
-    assert [path for path in files(project) if strays & set(path.parts)] == []
+    assert [path for path in files(project) if CACHES & set(path.parts)] == []
 
 
 def test_ruff_has_nothing_to_say(project):
@@ -153,8 +155,8 @@ def test_the_engine_comes_unchanged(bakery):
     theirs = {p.relative_to(copied): p.read_bytes() for p in copied.rglob("*") if p.is_file()}
     ours = {
         p.relative_to(source): p.read_bytes()
-        for p in source.rglob("*")
-        if p.is_file() and "cache" not in str(p.relative_to(source))
+        for p in files(source)
+        if not CACHES & set(p.relative_to(source).parts)
     }
     assert theirs == ours
 
