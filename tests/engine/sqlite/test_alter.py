@@ -4,7 +4,6 @@ import logging
 import sqlite3
 
 import apsw
-import pysqlite3
 import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
@@ -443,6 +442,7 @@ def test_a_schema_is_an_attached_database(base, tmp_path):
 
 @pytest.mark.parametrize(("way", "change"), WAYS.values(), ids=WAYS)
 def test_the_same_ways_on_sqlite_3_51(database, way, change):
+    pysqlite3 = pytest.importorskip("pysqlite3")
     assert database(SCRIPT, module=pysqlite3).migrate(change) == [way]
 
 
