@@ -61,7 +61,7 @@ def test_redo_applies_the_edited_file_and_what_came_after_anew(shop: Shop) -> No
     )
     edited.write_text(text.replace('op.drop_column("t", "n")', "pass"))
     said = shop.flask("db", "redo", DEVELOPMENT=1)
-    assert "Undid 2 and applied 2 revision(s): at a3" in said
+    assert "Undid 2 and applied 2 revisions: at a3" in said
     assert columns(shop, "t") == {"id", "n", "m"}
     assert shop.ask("SELECT id FROM t") == [(1,)]
     assert file.exists()

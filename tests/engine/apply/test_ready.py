@@ -145,7 +145,7 @@ def test_other_folders_of_revisions_are_not_overlooked(shop: Shop) -> None:
     (shop.package / "migrations" / "alembic.ini").write_text(
         "[alembic]\npath_separator = os\nversion_locations = %(here)s/versions:%(here)s/more\n"
     )
-    assert "Applied 3 revision(s): at a3" in shop.flask("db", "apply")
+    assert "Applied 3 revisions: at a3" in shop.flask("db", "apply")
     assert ready(shop) == "200 ready"
 
 

@@ -125,4 +125,4 @@ def test_a_killed_holder_frees_the_lock(shop: Shop, tmp_path: Path) -> None:
     holder.communicate()
     said, _ = waiting.communicate(timeout=60)
     assert waiting.returncode == 0, said
-    assert "Applied 1 revision(s): at a2" in said
+    assert "Applied 1 revision: at a2" in said

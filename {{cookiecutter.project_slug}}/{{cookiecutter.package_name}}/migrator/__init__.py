@@ -1,5 +1,7 @@
 """Migrations that lose nothing: see README.md beside this file for what each room is for."""
 
+from collections.abc import Sized
+
 from alembic.util import CommandError
 
 
@@ -16,3 +18,9 @@ class MigratorError(CommandError):
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def count(number: int | Sized, noun: str) -> str:
+    """Say how many: ``1 row``, ``2 rows``, ``1,500 rows``."""
+    number = number if isinstance(number, int) else len(number)
+    return f"{number:,} {noun}" + "s" * (number != 1)

@@ -1,0 +1,17 @@
+"""The commands that this project adds to ``flask db``. They print; the logic is elsewhere."""
+
+from collections.abc import Callable
+
+from flask import Flask
+
+from . import adopting, applying, authoring, back, looking, moving
+from .console import EXIT_CODES, group
+
+__all__ = ["adopting", "applying", "authoring", "back", "init_app", "looking", "moving"]
+
+
+def init_app(app: Flask, seed: Callable[[], None]) -> None:
+    """Let the commands know the application's *seed*, which fills a rebuilt database."""
+    app.extensions["migrator"] = seed
+    for command in (group, *group.commands.values()):
+        command.epilog = EXIT_CODES

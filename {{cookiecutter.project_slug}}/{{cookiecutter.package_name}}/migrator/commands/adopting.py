@@ -1,0 +1,97 @@
+"""``flask db adopt``: taking in a database that was made without these migrations."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import alembic.command
+import click
+from alembic.script import ScriptDirectory
+from flask import current_app
+
+from .. import MigratorError
+from ..apply import connection as connections
+from . import console, project
+
+if TYPE_CHECKING:
+    from ..scratch import Source
+
+
+@console.command("adopt")
+@click.option("--revision", default="", help="Stamp with this one, if the schema is its schema.")
+@click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
+@click.option("--force", is_flag=True, help="Also where it is at another project's revision.")
+def adopt(revision: str, accept: str, force: bool) -> None:
+    """Take in a database that was made without these migrations."""
+    from ..author import Answers
+    from ..author import adopt as adopting
+
+    project.name_database()
+    consent = Answers.parse(accept=accept or None).accept
+    script = project.chain()
+    source = _scratch()
+    with project.reading() as connection:
+        standing = adopting.stand(connection, script, project.metadata(), source, revision or None)
+    at = console.words(standing.at)
+    if standing.is_empty:
+        console.say("Nothing to adopt: the database is empty; make migrate fills it.")
+        return
+    if standing.known and standing.at and not revision:
+        console.say(f"Nothing to adopt: at {at}, which these migrations know.")
+        return
+    if standing.equals is not None and set(standing.equals) == standing.at:
+        console.say(f"Nothing to do: at {at}.")
+        return
+    if not standing.known:
+        console.say(
+            f"  The database says that it is at {at}, which is not among these migrations: "
+            "another project's, whose migrations will not run on it any more."
+        )
+        console.consent(not force, "Replace it", "make adopt force=yes")
+    if standing.equals is not None:
+        _stamp(standing.equals)
+        return
+    console.lines(standing.lines())
+    if revision:
+        raise MigratorError(
+            f"The database has not the schema of {revision}, so it was not stamped: make adopt "
+            "writes what closes the difference.",
+            exit_code=4,
+        )
+    _close(script, standing.closed_by, source, list(consent))
+
+
+def _close(
+    script: ScriptDirectory, closing: str | None, source: "Source", consent: list[str]
+) -> None:
+    from ..author import adopt as adopting
+
+    with connections.connect(current_app.config, project.url(), say=console.say) as connection:
+        if closing is None:
+            closed = adopting.close(connection, script, project.metadata(), source, consent)
+            closing = closed.revision
+            console.lines(f"  {finding.verdict.value} {finding}" for finding in closed.findings)
+            console.say(f"Wrote {closed.path}")
+        connection.rollback()
+        adopting.mark(connection, closing)
+    _stamp(project.chain().get_revision(closing)._versioned_down_revisions)
+    console.say("It is adopted; read the file that closes the difference, then: make migrate")
+
+
+def _scratch() -> "Source":
+    """Find where throwaway databases of the same kind can be made."""
+    from .. import scratch
+
+    kind = scratch.kind_of(project.url())
+    have, missing = scratch.sources([kind], project.url())
+    if have[-1].kind == kind:
+        return have[-1]
+    raise MigratorError(
+        f"What these migrations make cannot be compared with the database: {missing[0].reason}."
+    )
+
+
+def _stamp(heads: Sequence[str]) -> None:
+    stamp: Any = partial(alembic.command.stamp, purge=True)
+    project.run(stamp, list(heads) or "base")
+    console.say(f"Stamped: at {console.words(heads)}; no table was touched.")

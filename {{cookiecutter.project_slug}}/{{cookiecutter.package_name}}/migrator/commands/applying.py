@@ -1,0 +1,91 @@
+"""``flask db apply`` and ``rebuild``: bringing a database to the head."""
+
+import alembic.command
+import click
+from alembic.script import ScriptDirectory
+from flask import current_app
+from sqlalchemy import inspect
+
+from .. import MigratorError, count
+from ..apply import status
+from . import console, project
+
+
+@console.command("rebuild")
+def rebuild() -> None:
+    """Drop and rebuild the development database from the models, and fill in the seeds."""
+    from ..apply import rebuild as rebuilding
+
+    project.name_database()
+    project.only_development("rebuild")
+    heads = project.chain().get_heads()
+    metadata = project.metadata()
+    rebuilding.rebuild(project.url(), metadata, heads)
+    current_app.extensions["migrator"]()
+    console.say(
+        f"Rebuilt with {count(metadata.tables, 'table')}, at {console.words(heads)}, "
+        "seeds filled in."
+    )
+
+
+@console.command("apply")
+@click.option("--phase", default="", help="expand: stop before what the running code still uses.")
+def apply(phase: str) -> None:
+    """Apply the pending migrations; once, however many machines ask for it."""
+    project.name_database()
+    if phase:
+        _expand(phase)
+        return
+    chain = status.chain(current_app.extensions["migrate"].migrate.directory)
+    seen = status.probe(project.url(), current_app.config, chain)
+    if seen and (seen.ahead or seen.at == chain.heads):
+        ahead = ", which came after all that this code knows" if seen.ahead else ""
+        console.say(f"Nothing to do: at {console.words(seen.at)}{ahead}.")
+        return
+    if seen and not seen.at <= chain.known:
+        raise MigratorError(
+            f"The database is at revision {console.words(seen.at - chain.known)}, which is not "
+            "among these migrations: bring its file along, or run newer code; a database that "
+            "another project made is taken in by make adopt."
+        )
+    if project.development() and _adopt_rebuilt(project.chain()):
+        at = console.words(chain.heads)
+        console.say(f"The schema is already that of {at}: stamped, not altered.")
+        return
+    done = project.run(alembic.command.upgrade, "heads")
+    at = console.words(project.current())
+    if done:
+        console.say(f"Applied {count(done, 'revision')}: at {at}.")
+    else:
+        console.say(f"Nothing to do: another migrator brought it to {at}.")
+
+
+def _adopt_rebuilt(script: ScriptDirectory) -> bool:
+    from ..apply import rebuild as rebuilding
+
+    with project.reading() as connection:
+        if not inspect(connection).get_table_names():
+            return False
+    return rebuilding.adopt_rebuilt(project.url(), project.metadata(), script)
+
+
+def _expand(phase: str) -> None:
+    """Apply what is pending before the first revision that takes something away.
+
+    :raises MigratorError: with exit code 2 for another phase than "expand".
+    """
+    from ..apply import phases
+
+    if phase != "expand":
+        raise MigratorError(f"There is no phase {phase!r}: phase=expand, or none for all.", 2)
+    script = project.chain()
+    first, waiting = phases.expanding(script, project.current())
+    done = project.run(alembic.command.upgrade, first[-1]) if first else []
+    at = console.words(project.current())
+    console.say(f"Applied {count(done, 'revision')}: at {at}.")
+    for revision in waiting:
+        away = ", ".join(phases.of(script, revision))
+        why = f" ({away})" if away else " (behind it)"
+        console.say(f"  waits  {console.title(script, revision)}{why}")
+    if waiting:
+        console.say("Next: release the code; when the old code runs nowhere: make migrate")

@@ -1,0 +1,90 @@
+"""``flask db new`` and ``rehearse``: writing a migration."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+from alembic.script import ScriptDirectory
+from flask import current_app
+
+from .. import MigratorError
+from . import console, project
+
+if TYPE_CHECKING:
+    from ..scratch import Missing, Source
+
+
+@console.command("new")
+@click.option("-m", "--message", default="", help="What changes, in a few words.")
+@click.option(
+    "--empty", is_flag=True, help="Write an empty revision, for a hand-written migration."
+)
+@click.option("--rename", default="", help="What was renamed: user.name:full_name, person:user")
+@click.option("--fill", default="", help="Values for rows that may be there: user.crew=0")
+@click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
+def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
+    """Write a migration from what changed in the models, reviewed by the checklist."""
+    from .. import author
+
+    project.name_database()
+    if not message.strip():
+        raise MigratorError(
+            'Say in a few words what changes: make newmigration m="add nickname", '
+            'or flask db new -m "add nickname".',
+            exit_code=2,
+        )
+    ask = click.prompt if sys.stdin.isatty() else None
+    answers = author.Answers.parse(rename or None, fill or None, accept or None, ask=ask)
+    report = author.new(project.config(), message.strip(), empty=empty, answers=answers)
+    console.lines(report.lines())
+    if report.revisions:
+        script = report.script or project.chain()
+        _warn_of_stacking(report.revisions, script)
+        if report.script is not None:
+            _rehearse(script, report.revisions, report.sources)
+
+
+def _warn_of_stacking(revisions: Iterable[str], script: ScriptDirectory) -> None:
+    """Say where one of *revisions*, just written, stands behind one that takes something away."""
+    from ..apply import phases
+
+    for revision in revisions:
+        for contract in phases.stacked_on(script, revision):
+            console.say(
+                f"  ! {revision} stands behind {console.title(script, contract)}, which no release "
+                f"has applied yet: phase=expand will not reach it before that one is applied."
+            )
+
+
+@console.command("rehearse")
+@click.argument("revision", default="")
+def rehearse(revision: str) -> None:
+    """Rehearse a REVISION, else the head, on rows: up, down and up again on throwaway databases."""
+    from .. import scratch
+
+    script = project.chain()
+    found = script.get_revision(revision or "head")
+    if found is None:
+        raise MigratorError('No migrations yet: edit a model, then make newmigration m="…".')
+    sources, missing = scratch.sources(current_app.config["MIGRATION_DATABASES"], project.url())
+    _rehearse(script, [found.revision], sources, missing)
+
+
+def _rehearse(
+    script: ScriptDirectory,
+    revisions: Sequence[str],
+    sources: Sequence["Source"],
+    missing: Sequence["Missing"] = (),
+) -> None:
+    from ..author import rehearse as rehearsing
+
+    development = project.url() if project.development() else None
+    for revision in revisions:
+        if len(revisions) > 1:
+            console.say(console.title(script, revision))
+        done = rehearsing.rehearse(script, revision, project.metadata(), sources, development)
+        done.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
+        console.lines(done.lines())
+        done.check()
+    console.say("Next: make migrate")

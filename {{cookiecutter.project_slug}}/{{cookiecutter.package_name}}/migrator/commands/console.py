@@ -1,0 +1,99 @@
+"""What every command does alike: it says its name, prints, asks, and fails in one sentence."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from flask.cli import with_appcontext
+from flask_migrate.cli import db as group
+
+from .. import MigratorError
+
+__all__ = [
+    "EXIT_CODES",
+    "command",
+    "consent",
+    "failures",
+    "group",
+    "lines",
+    "say",
+    "title",
+    "words",
+]
+
+#: What ``flask db …`` exits with, below the help of each of its commands.
+EXIT_CODES = """\b
+Exit codes:
+  0  done, or nothing to do
+  1  failed, and rolled back
+  2  wrong usage
+  3  migrations pending (plan --check)
+  4  models and migrations differ
+  5  another migrator holds the lock past MIGRATION_LOCK_WAIT
+  6  an applied file was edited
+  7  half applied (databases without transactional DDL)
+"""
+
+say = click.echo
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Register a function as ``flask db <name>``, with its failures said in one sentence."""
+
+    def register(function: Callable[..., Any]) -> click.Command:
+        def run(*args: Any, **kwargs: Any) -> None:
+            with failures():
+                function(*args, **kwargs)
+
+        run.__doc__ = function.__doc__
+        run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+        made: click.Command = group.command(name)(with_appcontext(run))
+        return made
+
+    return register
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Say what a person can put right in one sentence, and exit with its code."""
+    try:
+        yield
+    except CommandError as error:
+        code = getattr(error, "exit_code", 1)
+        click.secho(f"exit {code}: {error}", fg="red", err=True)
+        sys.exit(code)
+
+
+def consent(needed: bool, question: str, typed: str) -> None:
+    """Ask on a terminal.
+
+    :raises MigratorError: without consent, or without a terminal; nothing was changed.
+    """
+    if needed and not sys.stdin.isatty():
+        raise MigratorError(f"Nothing was changed: to do it without being asked, {typed}.")
+    if needed and not click.confirm(f"{question}?"):
+        raise MigratorError("Nothing was changed.")
+
+
+def lines(found: Iterable[object], before: str = "") -> None:
+    """Print one line for each of *found*."""
+    for one in found:
+        say(f"{before}{one}")
+
+
+def title(script: ScriptDirectory, revision: str) -> str:
+    """Return a revision and its message on one line."""
+    try:
+        found = script.get_revision(revision)
+    except CommandError:
+        return f"{revision}  (not in this code)"
+    return f"{revision}  {(found.doc if found else '') or ''}"
+
+
+def words(revisions: Iterable[str]) -> str:
+    """Name the revisions, in their order."""
+    return ", ".join(sorted(revisions)) or "no revision"

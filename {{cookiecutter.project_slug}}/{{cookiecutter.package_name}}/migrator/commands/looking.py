@@ -1,0 +1,75 @@
+"""``flask db log``, ``plan`` and ``verify``: they change nothing."""
+
+import click
+from flask import current_app
+
+from .. import MigratorError, count
+from ..apply import status
+from . import console, project
+
+
+@console.command("log")
+def log() -> None:
+    """List the revisions: which of them this database has, since when, and who applied them."""
+    from ..apply import log as logs
+
+    script = project.chain()
+    with project.reading() as connection:
+        todo = set(status.pending(script, status.current(connection)))
+        entries = logs.entries(connection)
+        edited = {one.revision for one in logs.edited(connection, script)}
+        half = logs.half_applied(connection)
+    console.lines(half, "  half applied  ")
+    revisions = [revision.revision for revision in script.walk_revisions()]
+    for revision in [*sorted(set(entries) - set(revisions)), *revisions]:
+        word = "pending" if revision in todo else "applied"
+        entry = entries.get(revision)
+        note = f"  {entry}" if entry and word == "applied" and entry.event != "downgrade" else ""
+        edit = "  edited since" if revision in edited else ""
+        console.say(f"  {word}  {console.title(script, revision)}{note}{edit}")
+    if not revisions:
+        console.say('No migrations yet: edit a model, then make newmigration m="…".')
+
+
+@console.command("plan")
+@click.option("--check", is_flag=True, help="Exit with 3 where migrations are pending.")
+def plan(check: bool) -> None:
+    """Show the pending migrations and the SQL they will run; nothing is changed."""
+    from ..author import plan as planning
+
+    project.name_database()
+    script = project.chain()
+    with project.reading() as connection:
+        steps = planning.pending(script, connection)
+    for step in steps:
+        click.secho(f"\n{console.title(script, step.revision)}", bold=True)
+        console.lines(step.ways, "  -- ")
+        console.lines((f"{statement};" for statement in step.statements), "  ")
+    _refuse_edited()
+    pending = f"{count(steps, 'migration')} pending"
+    if not steps:
+        console.say("Nothing is pending.")
+    elif check:
+        raise MigratorError(f"{pending}: make migrate", exit_code=3)
+    else:
+        console.say(f"\n{pending}; next: make migrate")
+
+
+@console.command("verify")
+def verify() -> None:
+    """Check that there is one head, and that models and migrations agree."""
+    from .. import author
+
+    agreement = author.verify(project.config())
+    console.lines(agreement.lines())
+    _refuse_edited()
+    if not agreement.agrees:
+        raise MigratorError(*agreement.failure)
+
+
+def _refuse_edited() -> None:
+    from ..apply import log as logs
+
+    with status.look(project.url(), current_app.config) as connection:
+        if connection is not None:
+            logs.refuse_edited(connection, project.chain(), project.development())

@@ -1,0 +1,97 @@
+"""The project that a command runs in: its settings, its chain and its database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from flask import current_app
+from sqlalchemy import URL, Connection, MetaData
+
+from .. import MigratorError
+from ..apply import connection as connections
+from ..apply import lock, status
+from .console import say
+
+#: YYYYMMDD_HHMM_<revision>_<slug>.py, so that a folder of migrations reads in their order.
+FILE_TEMPLATE = "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(rev)s_%%(slug)s"
+
+
+def config() -> Config:
+    """Return Alembic's configuration of this project, each time a new one."""
+    made: Config = current_app.extensions["migrate"].migrate.get_config()
+    made.set_main_option("file_template", FILE_TEMPLATE)
+    return made
+
+
+def chain() -> ScriptDirectory:
+    """Return the revisions, read anew from their files."""
+    return ScriptDirectory.from_config(config())
+
+
+def metadata() -> MetaData:
+    """Return the models' tables."""
+    found: MetaData = current_app.extensions["migrate"].db.metadata
+    return found
+
+
+def url() -> URL:
+    """Return the database that is migrated."""
+    settings = current_app.config
+    found: URL = settings["SQLALCHEMY_ALEMBIC_URI"] or settings["SQLALCHEMY_DATABASE_URI"]
+    return found
+
+
+def development() -> bool:
+    """Tell whether that is a database for development."""
+    found: bool = current_app.config["DEVELOPMENT"]
+    return found
+
+
+def name_database() -> None:
+    """Print which database it is, without its password."""
+    say(f"Database: {connections.label(url())}")
+
+
+def only_development(what: str) -> None:
+    """Refuse *what* on any other database.
+
+    :raises MigratorError: where it is not one for development.
+    """
+    if not development():
+        raise MigratorError(
+            f"{what} works on the development database only, and {connections.label(url())} is "
+            "not that: unset SETTINGS, or name a database of this host that ends in _dev."
+        )
+
+
+def reading() -> Connection:
+    """Connect to the database in order to look."""
+    return connections.connect(current_app.config, url(), read_only=True, say=say)
+
+
+def current() -> frozenset[str]:
+    """Return the revisions that the database is at."""
+    with reading() as connection:
+        return status.current(connection)
+
+
+@contextmanager
+def locked() -> Iterator[Connection]:
+    """Hold the migration lock of the database, on a connection to it."""
+    limits = connections.Limits.of(current_app.config)
+    with (
+        connections.connect(current_app.config, url(), limits, say=say) as connection,
+        lock.hold(connection, limits.wait, say),
+    ):
+        yield connection
+
+
+def run(command: Callable[..., None], target: Any, using: Config | None = None) -> list[str]:
+    """Run a command of Alembic's through env.py, and return the revisions that it did."""
+    using = using or config()
+    using.attributes.update(say=say, done=[])
+    command(using, target)
+    done: list[str] = using.attributes["done"]
+    return done
