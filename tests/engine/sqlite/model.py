@@ -185,7 +185,9 @@ class Edit:
         if self.what == "add_unique":
             return model.twice((self.column,))
         if self.what == "add_check":
-            return any(row[self.column] == self.extra for row in rows)
+            nocase = model.columns[self.column].collate == "NOCASE"
+            held = [row[self.column] or "" for row in rows]
+            return self.extra in ([value.lower() for value in held] if nocase else held)
         if self.what == "add_parent":
             return any(row[self.column] not in (1, 2, None) for row in rows)
         if self.what == "add_not_null":
@@ -319,10 +321,7 @@ def edits(model: Model, draw: Any) -> Edit:
         if len(names) > 2:
             choices.append(Edit("drop", column))
     if new not in names:
-        choices += [Edit("add", new), Edit("add_not_null", new)]
-        # SQLite, 3.54 too, cannot rename a quoted INTEGER PRIMARY KEY that is in a UNIQUE as well.
-        if column not in model.primary or not model.uniques:
-            choices.append(Edit("rename", column, new))
+        choices += [Edit("add", new), Edit("add_not_null", new), Edit("rename", column, new)]
     if "ck new" not in model.checks and text:
         choices.append(Edit("add_check", column, draw(st.sampled_from(["x", "never"]))))
     if all(u != (column,) for u in model.uniques) and model.primary != (column,):

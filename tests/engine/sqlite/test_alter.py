@@ -1,6 +1,7 @@
 """By which way a change is made, what it keeps and what it refuses."""
 
 import logging
+import re
 import sqlite3
 
 import apsw
@@ -89,6 +90,27 @@ def test_a_defensive_connection_is_seen(database):
             db.driver.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
             assert not db.writable_schema()
         assert connection.exec_driver_sql("PRAGMA writable_schema").scalar() == 0
+
+
+KEY_AFTER_UNIQUE = """CREATE TABLE t (a INTEGER, "b c",
+	UNIQUE ("b c", a), -- both
+	CHECK (a > 0) PRIMARY KEY ("a" {})
+)"""
+
+
+@pytest.mark.parametrize("writable", [True, False])
+@pytest.mark.parametrize("option", ["", "AUTOINCREMENT"])
+def test_a_primary_key_after_a_unique_of_its_column(database, monkeypatch, writable, option):
+    """SQLite's own RENAME COLUMN fails on such a table."""
+    text = KEY_AFTER_UNIQUE.format(option)
+    base = database(f"{text}; INSERT INTO t VALUES (7, 'x'), (9, NULL)")
+    if not writable:
+        monkeypatch.setattr(Database, "writable_schema", lambda self: False)
+    way = TEXT if writable else REBUILD
+    change = base.migrate(lambda op: op.alter_column("t", "a", new_column_name="z"))
+    assert change == [way, ALTER, way]
+    assert base.text() == re.sub(r'"a"|\ba\b', '"z"', text)
+    assert base.values() == [(7, "integer", "x", "text"), (9, "integer", None, "null")]
 
 
 OLDER = (

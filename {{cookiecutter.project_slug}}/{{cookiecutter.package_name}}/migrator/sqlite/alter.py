@@ -69,11 +69,13 @@ def shape(table: Table, but: Sequence[str] = (), defaults_of: Sequence[str] = ()
         )
 
     columns = tuple(of(c) for c in table.columns if fold(c.name) not in gone)
-    keys = tuple(
+    keys = [
         (c.kind, tuple(map(fold, c.columns)), c.options)
         for c in table.every_constraint()
         if c.kind in ("primary", "unique")
-    )
+    ]
+    if table.rowid_alias:  # it has no index, so its place among those that have does not count
+        keys.sort(key=lambda key: key[0] != "primary")
     return columns, keys, table.options
 
 
@@ -268,11 +270,33 @@ class Alter:
             )
 
 
-def rename_column(db: Database, table: str, old: str, new: str) -> Step:
-    """Rename a column by SQLite's own ALTER, which every reference to it follows."""
+def rename_column(db: Database, table: str, old: str, new: str) -> list[Step]:
+    """Rename a column by SQLite's own ALTER, which every reference to it follows.
+
+    SQLite, up to 3.54 at least, cannot rename an INTEGER PRIMARY KEY whose constraint stands after
+    a UNIQUE that names it too: meanwhile it stands before.
+    """
     before = db.table(table)
     sql = f"ALTER TABLE {db.name(before.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
-    return _native(db, before, sql)
+    at = [c.kind for c in before.constraints].index("primary") if _badly_placed(before, old) else 0
+    if not at:
+        return [_native(db, before, sql)]
+    moved = _move_constraint(db, table, at, 0)
+    return [*moved, _native(db, before, sql), *_move_constraint(db, table, 0, at)]
+
+
+def _badly_placed(table: Table, column: str) -> bool:
+    """Whether *column*'s own PRIMARY KEY stands after a UNIQUE that names the column."""
+    kinds = [c.kind for c in table.constraints if fold(column) in map(fold, c.columns)]
+    before = kinds[: kinds.index("primary")] if "primary" in kinds else []
+    return "unique" in before and fold(table.rowid_alias or "") == fold(column)
+
+
+def _move_constraint(db: Database, table: str, at: int, to: int) -> list[Step]:
+    change = Change(db, table)
+    change.move_constraint(at, to)
+    step = Alter(change).run()
+    return [step] if step else []
 
 
 def rename_table(db: Database, old: str, new: str) -> Step:

@@ -166,6 +166,10 @@ class Change:
             # The rowid never was NULL; without the key only the text can say so.
             self._edited(edit.set_not_null(self.after, alias, True))
 
+    def move_constraint(self, at: int, to: int) -> None:
+        """Move one of the table's constraints to another place among them."""
+        self._edited(edit.move_constraint(self.after, at, to))
+
     def reorder(self, order: Sequence[str]) -> None:
         """Put the columns in this order."""
         self._edited(edit.reorder(self.after, order))

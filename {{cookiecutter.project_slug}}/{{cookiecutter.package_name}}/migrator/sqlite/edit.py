@@ -176,18 +176,26 @@ def set_options(table: Table, options: Collection[str]) -> Table:
     return _splice(table, (end, words[-1].end, " " * bool(options) + ", ".join(sorted(options))))
 
 
+def move_constraint(table: Table, at: int, to: int) -> Table:
+    """Move one of the table's constraints to another place among them."""
+    order = [*table.constraints]
+    order.insert(to, order.pop(at))
+    return _permuted(table, table.constraints, order)
+
+
 def reorder(table: Table, order: Sequence[str]) -> Table:
     """Put the columns in this order; what stands between the definitions stays in its place."""
     columns = [_column(table, name) for name in order]
     if {fold(c.name) for c in columns} != {fold(c.name) for c in table.columns}:
         raise CreateTableError(f'The order of the columns of "{table.name}" leaves some out.')
-    return _splice(
-        table,
-        *(
-            (slot.start, slot.end, table.text[column.start : column.end])
-            for slot, column in zip(table.columns, columns, strict=True)
-        ),
-    )
+    return _permuted(table, table.columns, columns)
+
+
+def _permuted(
+    table: Table, slots: Sequence[Column | Constraint], items: Sequence[Column | Constraint]
+) -> Table:
+    pairs = zip(slots, items, strict=True)
+    return _splice(table, *((s.start, s.end, table.text[i.start : i.end]) for s, i in pairs))
 
 
 def create_as(table: Table, name: str) -> str:

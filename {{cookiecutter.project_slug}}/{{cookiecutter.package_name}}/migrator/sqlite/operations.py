@@ -79,7 +79,7 @@ class TableChange:
         for operation in todo:
             if new := new_name(operation):
                 old = operation[1][1]
-                self.steps.append(rename_column(self.db, self.table, old, new))
+                self.steps += rename_column(self.db, self.table, old, new)
                 self.renamed[fold(old)] = new
         self.change = Change(self.db, self.table)
         for name, arguments, keywords in todo:
