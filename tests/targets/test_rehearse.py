@@ -39,6 +39,29 @@ def test_a_failure_touches_no_database_and_keeps_the_file(project: Project) -> N
     assert project.rows("SELECT * FROM book") == rows
 
 
+def test_a_failure_is_remembered_until_the_file_is_mended(project: Project) -> None:
+    project.make("db")
+    project.make("newmigration", "m=by hand", "empty=yes")
+    (name,) = project.versions() - project.versions_at_first
+    file = project.versions_folder / name
+    right = file.read_text()
+    wrong = "raise ValueError".join(right.rsplit("pass", 1))
+    file.write_text(wrong)
+    project.make("rehearse", fails=True)
+
+    for target in (["newmigration", "m=again"], ["check"]):
+        said = project.make(*target).stdout
+        assert f"{name} failed its last rehearsal: correct the file, then make rehearse" in said
+        assert "or delete it, correct the model, and run make newmigration again" in said
+    file.write_text(right)
+    assert "failed" not in project.make("check").stdout
+    file.write_text(wrong)
+    assert "failed" in project.make("check").stdout
+    file.write_text(right)
+    project.make("rehearse")
+    assert "failed" not in project.make("check").stdout
+
+
 def test_another_revision_by_its_name(project: Project) -> None:
     said = project.make("rehearse", "r=280515ad3e21").stdout
     assert said.splitlines()[-1] == "Next: make migrate"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from .. import MigratorError
+from ..apply.rehearsed import advice
 from .blame import Blame
 
 
@@ -49,5 +50,5 @@ class Rehearsal:
         if self.failures:
             raise MigratorError(
                 f"The rehearsal of {self.revision} failed, and no real database was touched: "
-                f"correct the file, then make rehearse r={self.revision}."
+                + advice(self.revision)
             )

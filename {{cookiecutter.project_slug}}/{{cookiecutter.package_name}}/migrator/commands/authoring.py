@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
     """Write a migration from what changed in the models, reviewed by the checklist."""
     from .. import author
+    from ..apply import rehearsed
 
     project.name_database()
     if not message.strip():
@@ -43,6 +44,8 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
         _warn_of_stacking(report.revisions, script)
         if report.script is not None:
             _rehearse(script, report.revisions, report.sources)
+    elif report.script is not None:
+        console.lines(rehearsed.failed(report.script), "  ! ")
 
 
 def _warn_of_stacking(revisions: Iterable[str], script: ScriptDirectory) -> None:
@@ -77,6 +80,7 @@ def _rehearse(
     sources: Sequence["Source"],
     missing: Sequence["Missing"] = (),
 ) -> None:
+    from ..apply import rehearsed
     from ..author import rehearse as rehearsing
 
     development = project.url() if project.development() else None
@@ -86,5 +90,6 @@ def _rehearse(
         done = rehearsing.rehearse(script, revision, project.metadata(), sources, development)
         done.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
         console.lines(done.lines())
+        rehearsed.note(script.get_revision(revision), done.failures)
         done.check()
     console.say("Next: make migrate")

@@ -59,9 +59,11 @@ def plan(check: bool) -> None:
 def verify() -> None:
     """Check that there is one head, and that models and migrations agree."""
     from .. import author
+    from ..apply import rehearsed
 
     agreement = author.verify(project.config())
     console.lines(agreement.lines())
+    console.lines(rehearsed.failed(project.chain()), "  ! ")
     _refuse_edited()
     if not agreement.agrees:
         raise MigratorError(*agreement.failure)

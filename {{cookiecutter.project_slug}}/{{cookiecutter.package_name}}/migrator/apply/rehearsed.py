@@ -1,0 +1,58 @@
+"""Remembers which revisions failed their last rehearsal, so that other commands can say it.
+
+It is this user's own knowledge, beside the databases of long chains (``cache.folder``), under the
+revision and a digest of what its file means: of an edited file nothing is known yet.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from alembic.script import Script, ScriptDirectory
+
+from .. import cache
+from .log import checksum
+
+
+def note(revision: Script, failures: Sequence[object]) -> None:
+    """Note how the rehearsal of *revision* ended; it passed where there are no *failures*."""
+    record = _record(revision)
+    with suppress(OSError):  # without a place to write, nothing is remembered
+        if failures:
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text(str(failures[0]), encoding="utf-8")
+        else:
+            record.unlink(missing_ok=True)
+
+
+def failed(script: ScriptDirectory) -> list[str]:
+    """Say which revisions of the chain failed their last rehearsal, and what to type.
+
+    :return: a sentence for each; none for one that passed, or was not rehearsed as it is now.
+    """
+    try:
+        noted = {file.name.partition("-")[0] for file in _folder().iterdir()}
+    except OSError:
+        return []
+    return [
+        f"{Path(one.path).name} failed its last rehearsal: {advice(one.revision)}"
+        for one in script.walk_revisions()
+        if one.revision in noted and _record(one).is_file()
+    ]
+
+
+def advice(revision: str) -> str:
+    """Say what to do about a *revision* that failed."""
+    return (
+        f"correct the file, then make rehearse r={revision}; or delete it, correct the model, and "
+        "run make newmigration again."
+    )
+
+
+def _folder() -> Path:
+    return cache.folder().with_name("failed")
+
+
+def _record(revision: Script) -> Path:
+    source = Path(revision.path).read_text(encoding="utf-8")
+    return _folder() / f"{revision.revision}-{checksum(source)}"
