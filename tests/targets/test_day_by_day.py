@@ -41,6 +41,14 @@ def test_nothing_changed_writes_nothing(project: Project) -> None:
     assert project.versions() == project.versions_at_first
 
 
+def test_a_broken_model_is_one_sentence_for_each_command(project: Project) -> None:
+    project.add_to_author('    shelf: Mapped[int] = mapped_column(db.ForeignKey("nope.id"))\n')
+    for typed in (("newmigration", "m=shelf"), ("check",), ("db",)):
+        done = project.make(*typed, fails=True)
+        assert "exit 1: author.shelf points to nope.id, which no model has" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_the_database_rebuilt_before_the_migration_is_stamped(project: Project) -> None:
     project.add_to_author(NICKNAME)
     project.make("db")

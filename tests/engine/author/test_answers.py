@@ -91,10 +91,27 @@ def test_without_an_answer_nothing_is_written(project: Project) -> None:
     with pytest.raises(MigratorError) as stopped:
         project.new("rename")
     assert str(stopped.value).splitlines()[1:] == [
-        '  rename="person.name:full_name"',
-        '  accept="drop-column person.name: the reason"',
+        '  either  rename="person.name:full_name"',
+        '  or      accept="drop-column person.name: the reason"',
     ]
     assert files(project) == before
+
+
+def test_the_second_way_is_said_whole(project: Project) -> None:
+    one_person(project)
+    project.metadata.clear()
+    new = [Column(name, String(30), nullable=False) for name in ("full_name", "city")]
+    table(project, "person", *new, Column("team", String(9), index=True), Column("crew", Date))
+    project.metadata.tables["person"].c.crew.nullable = False
+    with pytest.raises(MigratorError) as stopped:
+        project.new("rename", fill="person.city=''")
+    assert str(stopped.value).endswith("fill=\"user.crew=0, user.note=''\"")
+    assert str(stopped.value).splitlines()[1:-1] == [
+        '  either  rename="person.name:full_name"',
+        '  either  rename="person.name:city"',
+        '  or      accept="drop-column person.name: the reason" fill="person.full_name=0"',
+        '          fill="person.crew=0"',
+    ]
 
 
 def test_another_kind_of_value_is_no_rename(project: Project) -> None:

@@ -171,6 +171,17 @@ def test_a_broken_chain_is_one_sentence(project: Project) -> None:
         project.new("users")
 
 
+def test_a_foreign_key_to_nothing_is_one_sentence(project: Project) -> None:
+    """Stock shows forty lines of SQLAlchemy."""
+    user(project, Column("shelf", ForeignKey("nope.id")))
+    sentence = r"^user\.shelf points to nope\.id, which no model has: correct its ForeignKey"
+    for ask in (lambda: project.new("shelf"), project.verify, project.migrate):
+        with pytest.raises(MigratorError, match=sentence):
+            ask()
+    with pytest.raises(MigratorError, match=sentence):
+        wanted(project)
+
+
 def test_one_set_of_files_for_postgresql_and_sqlite(on_both: Project) -> None:
     """Stock renders a comment, a GIN index and an exclusion constraint that SQLite refuses."""
     project = on_both

@@ -97,12 +97,8 @@ class TestStacking:
         chain.add("3333", 'op.add_column("book", sa.Column("shelf", sa.Integer()))')
         return chain
 
-    def test_right_behind_a_contract(self, stacked):
-        assert phases.stacked_on(stacked.script, "3333") == ["2222"]
-
-    def test_a_contract_waits_behind_nothing(self, stacked):
-        stacked.add("4444", 'op.drop_table("book")')
-        assert phases.stacked_on(stacked.script, "4444") == []
+    def test_without_a_release_nothing_waits_for_one(self, stacked):
+        assert phases.stacked_on(stacked.script, "3333") == []
 
     def test_a_tag_tells_what_is_released(self, stacked):
         def git(*arguments):
@@ -115,6 +111,8 @@ class TestStacking:
         git("tag", "v1")
         stacked.add("4444", 'op.add_column("book", sa.Column("row", sa.Integer()))')
         assert phases.stacked_on(stacked.script, "4444") == ["2222"]
+        stacked.add("6666", 'op.drop_table("book")')
+        assert phases.stacked_on(stacked.script, "6666") == []
         git("add", "versions")
         git("commit", "-qm", "two")
         git("tag", "v2")

@@ -5,6 +5,9 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Connection, Constraint, Index, MetaData, Table, TextClause
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.exc import NoReferenceError
+
+from . import MigratorError
 
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -16,7 +19,11 @@ class Borrowed(TextClause):
 
 
 def create_all(metadata: MetaData, connection: Connection) -> None:
-    """Make every table of *metadata*, without what this database cannot hold."""
+    """Make every table of *metadata*, without what this database cannot hold.
+
+    :raises MigratorError: for a foreign key to what is not there.
+    """
+    require_targets(metadata)
     portable(metadata)
     constraints = [item for table in metadata.tables.values() for item in table.constraints]
     rules = [item._create_rule for item in constraints]
@@ -24,6 +31,22 @@ def create_all(metadata: MetaData, connection: Connection) -> None:
     # A foreign key that closes a circle is added by ALTER, and would be left out ever after.
     for item, rule in zip(constraints, rules, strict=True):
         item._create_rule = rule
+
+
+def require_targets(metadata: MetaData) -> None:
+    """Refuse models with a foreign key to a table or column that no model has.
+
+    :raises MigratorError: which names the first.
+    """
+    for table in metadata.tables.values():
+        for key in table.foreign_keys:
+            try:
+                _ = key.column
+            except NoReferenceError:
+                raise MigratorError(
+                    f"{table.name}.{key.parent.name} points to {key.target_fullname}, which no "
+                    "model has: correct its ForeignKey, or load the module of that model."
+                ) from None
 
 
 def portable(metadata: MetaData) -> bool:

@@ -74,15 +74,16 @@ def _noting_names(names: set[str]) -> Callable[..., None]:
     seen: set[str] = set()
 
     def note(_: Connection, statement: Any, *args: object) -> None:
-        made = _CREATED.match(str(statement)) if isinstance(statement, TextClause) else None
-        if made and made[1] not in seen:
-            names.add(made[1])
-        elif (element := getattr(statement, "element", None)) is not None:
-            seen.add(str(getattr(element, "name", "")))
-            # The type of a model's column is not a person's own, whoever made it.
-            columns = getattr(element, "columns", None) or [getattr(statement, "column", None)]
-            names.difference_update(
-                str(getattr(c.type, "name", "")) for c in columns if c is not None
-            )
+        if isinstance(statement, TextClause):
+            made = _CREATED.match(str(statement))
+            names.update({made[1]} - seen if made else ())
+            return
+        element = getattr(statement, "element", None)
+        # The type of a model's column is not a person's own, whoever made it.
+        columns = getattr(element, "columns", None) or [getattr(statement, "column", None)]
+        types = [getattr(statement, "type_", None), *(getattr(c, "type", None) for c in columns)]
+        own = {str(getattr(item, "name", "")) for item in (element, *types)}
+        seen.update(own)
+        names.difference_update(own)
 
     return note

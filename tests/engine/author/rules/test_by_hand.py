@@ -106,6 +106,18 @@ def test_what_a_release_holds_is_no_longer_asked(project: Project) -> None:
     assert project.verify().unanswered == []
 
 
+def test_what_an_older_project_brought_along_is_not_asked(project: Project) -> None:
+    """It was applied long before there was a checklist."""
+    project.by_hand('op.create_table("user", sa.Column("id", sa.Integer, primary_key=True))')
+    project.by_hand('op.create_table("gone", sa.Column("id", sa.Integer, primary_key=True))')
+    project.by_hand('op.drop_table("gone")')
+    write(project, "nickname", table(nickname()))
+    assert project.verify().unanswered == []
+    project.by_hand(f'{BATCH}batch_op.drop_column("nickname")')
+    (line,) = project.verify().unanswered
+    assert "drop-column user.nickname" in line
+
+
 def test_locks_on_postgresql(on_both: Project) -> None:
     started(on_both, table(nickname(), Column("age", Integer)))
     on_both.by_hand('op.create_index("ix_by_hand", "user", ["nickname"])')

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from .. import MigratorError, scratch
+from .. import MigratorError, portable, scratch
 from ..sqlite import impl
 from . import backup, lock, log, server, status
 from . import connection as connections
@@ -106,7 +106,8 @@ class Guard:
     def _exit(self, error: MigratorError) -> None:
         """Leave a stock command with the error's own code, which Flask-Migrate would make a 1."""
         typed = hasattr(self._context.config.cmd_opts, "cmd")  # alembic upgrade …
-        if "say" not in self._attributes and (typed or click.get_current_context(silent=True)):
+        stock = not {"say", "author"} & self._attributes.keys()
+        if stock and (typed or click.get_current_context(silent=True)):
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
 
@@ -194,6 +195,7 @@ class Guard:
         self._options["autogenerate_plugins"] = ["alembic.autogenerate.*"]
         self._options["compare_type"] = self._options["compare_server_default"] = False
         metadata = self._options["target_metadata"]
+        portable.require_targets(metadata)
         with scratch.from_chain(self._context.script, have[-1], metadata=metadata) as connection:
             yield connection
 

@@ -8,10 +8,10 @@ count. Such a revision is a contract; ``flask db apply --phase expand`` stops be
 import ast
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from alembic.script import Script, ScriptDirectory
+from alembic.script import ScriptDirectory
 
 from . import status
 
@@ -145,25 +145,17 @@ def only_drops_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:
 def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
     """Return the contracts behind which *revision*, which is none, would wait.
 
-    Those that the newest tag of git holds are released; without git or a tag, only the revision
-    right before counts.
+    Those that the newest tag of git holds are released; without one, there is no release that
+    anything could wait for.
     """
-    if of(script, revision):
-        return []
     in_release = released(Path(script.versions))
-    before = [s for s in _ancestors(script, revision) if s.revision != revision]
-    if in_release is None:
-        near = script.get_revision(revision)
-        before = [s for s in before if near and s.revision in near._all_down_revisions]
+    if in_release is None or of(script, revision):
+        return []
     return [
         one.revision
-        for one in before
-        if Path(one.path).name not in (in_release or ()) and of(script, one.revision)
+        for one in script.iterate_revisions(revision, "base")
+        if Path(one.path).name not in in_release and of(script, one.revision)
     ]
-
-
-def _ancestors(script: ScriptDirectory, revision: str) -> Iterator[Script]:
-    yield from script.iterate_revisions(revision, "base")
 
 
 def released(folder: Path) -> set[str] | None:

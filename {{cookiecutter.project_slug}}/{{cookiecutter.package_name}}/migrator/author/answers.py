@@ -1,9 +1,15 @@
 """What a developer said beforehand, or is asked on a terminal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .. import MigratorError
+
+_SEVERAL = {
+    "rename": 'rename="user.name:full_name, person:human"',
+    "fill": "fill=\"user.crew=0, user.note=''\"",
+    "accept": 'accept="drop-column user.crew: unused; drop-table person: moved"',
+}
 
 #: Asks on a terminal: the question and the answer that Enter gives in, the answer out.
 Ask = Callable[..., str]
@@ -13,14 +19,16 @@ Ask = Callable[..., str]
 class Answers:
     """Renames, values for rows that may be there, and consent; *ask* is None off a terminal.
 
-    What stays without an answer is noted in *open*, each with the words that would settle it.
+    What stays without an answer is noted: in *open* by its subject, with the words that would
+    settle it; in *alike* the pairs of which one went and the other came.
     """
 
     rename: dict[str, str] = field(default_factory=dict)
     fill: dict[str, str] = field(default_factory=dict)
     accept: dict[str, str] = field(default_factory=dict)
     ask: Ask | None = None
-    open: list[str] = field(default_factory=list)
+    open: dict[str, str] = field(default_factory=dict)
+    alike: list[tuple[str, str]] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
     @classmethod
@@ -60,7 +68,7 @@ class Answers:
             self.fill[subject] = self._asked(question, "")
         if not self.fill[subject]:
             del self.fill[subject]
-            self._open(f'fill="{subject}=0"   (the value of the rows that may be there)')
+            self.open[subject] = f'fill="{subject}=0"'
             return None
         self.used.add(subject)
         return self.fill[subject]
@@ -77,8 +85,9 @@ class Answers:
         found = self.accept[short or key]
         if not found:
             del self.accept[key]
-            self._open(f'accept="{key}: the reason"')
+            self.open.setdefault(subject, f'accept="{key}: the reason"')
             return None
+        self.open.pop(subject, None)
         self.used.add(short or key)
         return found
 
@@ -92,22 +101,33 @@ class Answers:
                 raise MigratorError(
                     f'{name}="{key}…" answers nothing that changed: nothing was written.', 2
                 )
-        if self.open:
+        if self.open or self.alike:
+            lines = "\n  ".join(self._lines())
+            several = [shown for word, shown in _SEVERAL.items() if lines.count(f"{word}=") > 1]
             raise MigratorError(
-                "Nothing was written: this needs an answer. Say it beside m=, one of\n  "
-                + "\n  ".join(self.open)
+                "Nothing was written: it needs an answer that only you can give. Say beside m=\n  "
+                + lines
+                + f"\nSeveral go into one: {', '.join(several)}" * bool(several)
             )
+
+    def _lines(self) -> Iterator[str]:
+        """Yield what would settle the open questions, line by line."""
+        left = dict(self.open)
+        for old in dict.fromkeys(old for old, _ in self.alike):
+            new = [other for one, other in self.alike if one == old]
+            for name in new:
+                yield f'either  rename="{old}:{name.rpartition(".")[2]}"'
+            others = [self.open[subject] for subject in (old, *new) if subject in self.open]
+            yield f"or      {' '.join(others)}"
+            left = {subject: line for subject, line in left.items() if line not in others}
+        yield from (f"        {line}" for line in left.values())
 
     def _asked(self, question: str, otherwise: str) -> str:
         return self.ask(question, otherwise).strip() if self.ask else ""
 
-    def _open(self, line: str) -> None:
-        if line not in self.open:
-            self.open.append(line)
-
     def unclear(self, old: str, new: str) -> None:
         """Note that *old* went and *new*, which looks alike, came, and nobody said what it was."""
-        self._open(f'rename="{old}:{new.rpartition(".")[2]}"')
+        self.alike.append((old, new))
 
 
 def _pairs(text: str | None, between: str, inside: str, example: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ..apply import phases
 from . import checklist, settings
 from .answers import Answers
 from .finding import NAMES, Finding, Message, Step, Verdict
+from .write import REVIEWED
 
 _MODEL = Message(
     "{subject} is imported.",
@@ -30,9 +31,8 @@ def unsettled(
     :return: for each file what stops it or waits for consent, which ``accepted`` in it gives.
     :raises MigratorError: where the chain does not run.
     """
-    released = phases.released(Path(script.versions)) or set()
     chain = [one for one in reversed(list(script.walk_revisions())) if one.path]
-    new = [one for one in chain if Path(one.path).name not in released]
+    new = _unreleased(script, chain)
     if not new:
         return {}
     before = [one.revision for one in chain if one not in new]
@@ -53,6 +53,18 @@ def unsettled(
             found[Path(one.path).name] = [f for f in findings if not answers.accept.get(f.key)]
         done += steps
     return found
+
+
+def _unreleased(script: ScriptDirectory, chain: list[Script]) -> list[Script]:
+    """Return what the newest tag does not hold; without a tag, what came with the checklist.
+
+    A chain that an older project brought along was applied long ago, and nobody asked then.
+    """
+    released = phases.released(Path(script.versions))
+    if released is not None:
+        return [one for one in chain if Path(one.path).name not in released]
+    places = (n for n, one in enumerate(chain) if REVIEWED in (one.module.__doc__ or ""))
+    return chain[next(places, len(chain)) :]
 
 
 def lines(found: dict[str, list[Finding]], kind: str) -> tuple[list[str], list[str]]:

@@ -27,6 +27,9 @@ from sqlalchemy.sql.functions import FunctionElement
 from .. import scratch
 from .finding import NAMES, Finding, Guard, Step, Verdict
 
+#: How the checklist begins in the docstring of each file.
+REVIEWED = "Reviewed for"
+
 
 class Written(ops.MigrateOperation):
     """Operations whose text is made already."""
@@ -201,7 +204,7 @@ def _lines(step: Step, autogen: AutogenContext) -> str:
 
 def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Sequence[str]) -> str:
     """Return the checklist as a reviewer reads it in the file."""
-    lines = [f"Reviewed for {', '.join(NAMES[kind] for kind in databases)}.", ""]
+    lines = [f"{REVIEWED} {', '.join(NAMES[kind] for kind in databases)}.", ""]
     for step in steps:
         if step.op is None:
             continue
