@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-from migrator import MigratorError
 from migrator.apply.connection import private
 from migrator.author import plan
 from sqlalchemy import CheckConstraint, Column, Integer, String, Table, make_url
@@ -13,7 +11,7 @@ from tests.engine.author.project import Project
 
 def pending(project: Project) -> list[plan.Planned]:
     with private(make_url(project.url)).connect() as connection:
-        return plan.pending(project.script, connection)
+        return plan.pending(project.script, connection, project.metadata)
 
 
 def two_revisions(project: Project) -> None:
@@ -58,7 +56,46 @@ def test_on_a_server_it_is_alembics_sql(on_both: Project) -> None:
     assert on_both.schema() == {}
 
 
-def test_a_revision_that_reads_rows_is_named(on_both: Project) -> None:
-    on_both.by_hand('op.get_bind().execute(sa.text("SELECT 1")).scalar()')
-    with pytest.raises(MigratorError, match="Revision hand1 reads the database"):
-        pending(on_both)
+def test_a_revision_that_reads_rows_is_shown_as_far_as_it_is_known(on_both: Project) -> None:
+    two_revisions(on_both)
+    on_both.by_hand(
+        'op.execute("CREATE TABLE note (id INTEGER)")\n'
+        'op.get_bind().execute(sa.text("SELECT 1")).scalar()'
+    )
+    on_both.by_hand('op.drop_table("note")')
+    *_, reading, last = pending(on_both)
+    assert reading.statements == ["CREATE TABLE note (id INTEGER)"]
+    assert "reads from the database first" in reading.ways[0]
+    assert last.statements == ["DROP TABLE note"]
+
+
+def test_each_statement_on_a_server_has_its_lock(on_both: Project) -> None:
+    two_revisions(on_both)
+    on_both.upgrade(str(on_both.script.get_base()))
+    names, validate = pending(on_both)
+    moment = "ACCESS EXCLUSIVE on user: reads and writes wait, for a moment"
+    assert names.locks == [moment, moment]
+    assert validate.locks == ["SHARE UPDATE EXCLUSIVE on user: nobody waits"]
+
+
+def test_the_checklist_of_the_file_and_of_what_was_edited_into_it(on_both: Project) -> None:
+    table = Table("user", on_both.metadata, Column("id", Integer, primary_key=True))
+    table.append_column(Column("old", Integer))
+    on_both.new("users")
+    on_both.upgrade()
+    table.append_column(Column("crew", Integer, nullable=False))
+    table._columns.remove(table.c.old)
+    reason = "nobody reads it"
+    on_both.new("crew", fill="user.crew=0", accept=f"drop-column user.old: {reason}")
+    crew, contract = pending(on_both)
+    (checked,) = crew.checks
+    assert checked.startswith("- user.crew is new and NOT NULL")
+    assert "its INSERTs fail from then on" in checked
+    (checked,) = contract.checks
+    assert f"Accepted: {reason} (drop-column)" in checked
+
+    on_both.by_hand('op.create_index("ix_user_crew", "user", ["crew"])')
+    *_, edited = pending(on_both)
+    (checked,) = edited.checks
+    assert checked.startswith("✂ ix_user_crew is an index on a table that may have rows.")
+    assert edited.locks == ["SHARE on user: writes wait while it is built"]

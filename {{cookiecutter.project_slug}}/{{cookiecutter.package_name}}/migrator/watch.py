@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from alembic.ddl.impl import DefaultImpl
 from alembic.operations import MigrateOperation, Operations
 from alembic.operations.base import AbstractOperations
-from sqlalchemy import Connection, TextClause, event
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script
+from sqlalchemy import Connection, Dialect, TextClause, event
 
 _CREATED = re.compile(
     r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE|TYPE)\s+"
@@ -68,6 +71,32 @@ def noted(done: list[tuple[str, Any]], revision: Callable[[], str]) -> Iterator[
     finally:
         AbstractOperations.invoke = invoke  # type: ignore[method-assign]
         Operations.batch_alter_table = batch_alter_table  # type: ignore[method-assign]
+
+
+class _Idle(DefaultImpl):
+    """Runs nothing, and writes nothing down."""
+
+    def _exec(self, construct: Any, *_: Any, **__: Any) -> None:
+        pass
+
+
+def followed(
+    revision: Script, dialect: Dialect, way: str = "upgrade"
+) -> tuple[list[Any], Exception | None]:
+    """Follow what *revision* does on *dialect*, without doing it.
+
+    :param way: "upgrade" or "downgrade".
+    :return: its operations; and what ended that where it reads rows, which are not there.
+    """
+    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True})
+    context.impl = _Idle(dialect, None, True, None, None, {})
+    done: list[tuple[str, Any]] = []
+    try:
+        with noted(done, lambda: ""), Operations.context(context):
+            getattr(revision.module, way)()
+    except Exception as error:
+        return [operation for _, operation in done], error
+    return [operation for _, operation in done], None
 
 
 def _noting_names(names: set[str]) -> Callable[..., None]:

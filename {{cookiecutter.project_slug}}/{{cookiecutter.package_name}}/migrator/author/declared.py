@@ -5,19 +5,15 @@ way back of a new revision is written as the earlier revisions were: ``sa.Boolea
 ``mysql.TINYINT(display_width=1)``.
 """
 
-import io
-from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import Operations, ops
-from alembic.runtime.migration import MigrationContext
+from alembic.operations import ops
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Column, Connection, Dialect
 
 from ..scratch import quiet
-from ..watch import invoked, noted
+from ..watch import followed, invoked
 
 Columns = dict[tuple[str, str], Column[Any]]
 
@@ -31,7 +27,7 @@ def columns(connection: Connection, script: ScriptDirectory | None = None) -> Co
     done = invoked(connection)
     chain = list(script.walk_revisions()) if script else []
     if {revision.revision for revision in chain} - {revision for revision, _ in done}:
-        read = connection.info.get("declared") or _offline(reversed(chain), connection.dialect)
+        read = connection.info.get("declared") or _read(chain, connection.dialect)
         connection.info["declared"] = read
         # What is tried on top of the chain has no revision yet.
         done = [*read, *(item for item in done if not item[0])]
@@ -40,17 +36,10 @@ def columns(connection: Connection, script: ScriptDirectory | None = None) -> Co
     return found
 
 
-def _offline(chain: Iterable[Script], dialect: Dialect) -> list[tuple[str, Any]]:
-    """Return the operations of *chain* without executing one; what reads rows is passed over."""
-    done: list[tuple[str, Any]] = []
-    options = {"as_sql": True, "output_buffer": io.StringIO()}
+def _read(newest_first: list[Script], dialect: Dialect) -> list[tuple[str, Any]]:
+    """Return the operations of a chain without executing one; what reads rows is passed over."""
     with quiet():
-        context = MigrationContext.configure(dialect=dialect, opts=options)
-    with noted(done, lambda: ""), Operations.context(context):
-        for revision in chain:
-            with suppress(Exception):
-                revision.module.upgrade()
-    return done
+        return [("", op) for one in reversed(newest_first) for op in followed(one, dialect)[0]]
 
 
 def _follow(op: Any, found: Columns) -> None:

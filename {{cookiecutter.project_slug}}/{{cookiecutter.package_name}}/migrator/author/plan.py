@@ -14,9 +14,11 @@ from typing import Any
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, MetaData, event
 
 from .. import MigratorError, schema, scratch
+from . import reviewed
+from .locks import Locks
 
 _OWN = re.compile(
     rf"(SELECT|PRAGMA|BEGIN|[A-Z]+ (INTO |FROM |TABLE )?{schema.VERSION_TABLE})\b", re.I
@@ -25,19 +27,25 @@ _OWN = re.compile(
 
 @dataclass
 class Planned:
-    """One pending revision: the statements it sends, and on SQLite the way each change took."""
+    """One pending revision: the statements it sends, and on SQLite the way each change took.
+
+    *checks* is what the checklist says of it; *locks* what each statement holds up on a server.
+    """
 
     revision: str
     message: str
     statements: list[str] = field(default_factory=list)
     ways: list[str] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
+    locks: list[str] = field(default_factory=list)
 
 
-def pending(script: ScriptDirectory, connection: Connection) -> list[Planned]:
+def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData) -> list[Planned]:
     """Return the revisions that the database behind *connection* lacks, in their order.
 
     :param connection: to the real database; it is only read.
-    :raises MigratorError: where a revision cannot run, or reads rows and so has no SQL to show.
+    :param metadata: the models', which some rules of the checklist ask.
+    :raises MigratorError: where a revision cannot run.
     """
     heads = MigrationContext.configure(connection).get_current_heads()
     steps = script._upgrade_revs("heads", heads)  # type: ignore[arg-type]  # Alembic gives it so
@@ -46,6 +54,12 @@ def pending(script: ScriptDirectory, connection: Connection) -> list[Planned]:
         _run_on_copy(script, connection, planned)
     elif planned:
         _offline(script, connection, heads, planned)
+    revisions = [plan.revision for plan in planned]
+    checks = reviewed.of_pending(script, connection, revisions, metadata) if planned else {}
+    held = Locks(scratch.kind_of(connection.engine.url))
+    for plan in planned:
+        plan.checks = checks[plan.revision]
+        plan.locks = [held.of(statement) for statement in plan.statements]
     return planned
 
 
@@ -100,10 +114,10 @@ def _offline(
         except MigratorError:
             raise
         except Exception as error:
-            raise MigratorError(
-                f"Revision {plan.revision} reads the database, so its SQL cannot be shown before "
-                f"it runs: {scratch.reason(error)}. Try it on a copy."
-            ) from error
+            plan.ways.append(
+                "what follows it reads from the database first, so its SQL is known when it runs: "
+                f"{scratch.reason(error)}"
+            )
         heads = (plan.revision,)
         statements = (part.strip() for part in output.getvalue().split(";\n\n"))
         plan.statements += [

@@ -1,18 +1,19 @@
 """Lays the checklist over what hand-written and hand-edited revisions really do."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Connection, MetaData, Table
 
 from .. import scratch, watch
 from ..apply import phases
 from . import checklist, settings
-from .answers import Answers
 from .finding import NAMES, Finding, Message, Step, Verdict
 from .write import REVIEWED
 
@@ -47,10 +48,8 @@ def unsettled(
     for one in chain:
         steps = [Step(op) for revision, op in invoked if revision == one.revision]
         if one in new:
-            answers = Answers(accept=dict(getattr(one.module, "accepted", {})))
-            findings = checklist.over(steps, done, source.kind, metadata, off)
-            findings = [*findings, *_imports(one)]
-            found[Path(one.path).name] = [f for f in findings if not answers.accept.get(f.key)]
+            findings = _of(one, steps, done, source.kind, metadata, off)
+            found[Path(one.path).name] = [finding for finding in findings if not finding.accepted]
         done += steps
     return found
 
@@ -65,6 +64,56 @@ def _unreleased(script: ScriptDirectory, chain: list[Script]) -> list[Script]:
         return [one for one in chain if Path(one.path).name not in released]
     places = (n for n, one in enumerate(chain) if REVIEWED in (one.module.__doc__ or ""))
     return chain[next(places, len(chain)) :]
+
+
+def _of(
+    one: Script,
+    steps: Sequence[Step],
+    before: Sequence[Step],
+    kind: str,
+    metadata: MetaData,
+    off: Collection[str],
+) -> list[Finding]:
+    """Return what the checklist says of the revision *one*, with the consent that its file gives.
+
+    :param steps: what it does on this *kind* of database.
+    :param before: what the revisions before it did there.
+    """
+    given: dict[str, str] = getattr(one.module, "accepted", {})
+    findings = [*checklist.over(steps, before, kind, metadata, off), *_imports(one)]
+    return [replace(f, accepted=given.get(f.key) or None) for f in findings]
+
+
+def of_pending(
+    script: ScriptDirectory, connection: Connection, pending: Sequence[str], metadata: MetaData
+) -> dict[str, list[str]]:
+    """Return the checklist of each *pending* revision: what its file says, and what it does.
+
+    The revisions are followed without being run, so one that reads rows is only seen in part.
+    """
+    kind = scratch.kind_of(connection.engine.url)
+    off = settings.switched_off(Path(script.dir))
+    chain = list(reversed(list(script.walk_revisions())))
+    new = [one.revision for one in _unreleased(script, chain)]
+    done: list[Step] = []
+    found: dict[str, list[str]] = {}
+    for one in (one for one in chain if one.revision in {*pending, *new}):
+        with scratch.quiet():
+            steps = [Step(op) for op in watch.followed(one, connection.dialect)[0]]
+        if one.revision in pending:
+            written = _written(one)
+            said = _of(one, steps, done, kind, metadata, off)
+            found[one.revision] = [f"- {line}" for line in written]
+            found[one.revision] += [f"{f.verdict.value} {f}" for f in said if str(f) not in written]
+        done += steps
+    return found
+
+
+def _written(one: Script) -> list[str]:
+    """Return the checklist that was written into a file, a finding an item."""
+    listed = (one.module.__doc__ or "").partition("\nChecklist:\n")[2]
+    items = re.findall(r"^- (.*(?:\n  .*)*)", listed, re.MULTILINE)
+    return [" ".join(item.split()) for item in items]
 
 
 def lines(found: dict[str, list[Finding]], kind: str) -> tuple[list[str], list[str]]:

@@ -40,11 +40,14 @@ def plan(check: bool) -> None:
     project.name_database()
     script = project.chain()
     with project.reading() as connection:
-        steps = planning.pending(script, connection)
+        steps = planning.pending(script, connection, project.metadata())
     for step in steps:
         click.secho(f"\n{console.title(script, step.revision)}", bold=True)
+        console.lines(step.checks, "  ")
         console.lines(step.ways, "  -- ")
-        console.lines((f"{statement};" for statement in step.statements), "  ")
+        for statement, lock in zip(step.statements, step.locks, strict=True):
+            console.lines([lock] if lock else [], "  -- ")
+            console.say(f"  {statement};")
     _refuse_edited()
     pending = f"{count(steps, 'migration')} pending"
     if not steps:
