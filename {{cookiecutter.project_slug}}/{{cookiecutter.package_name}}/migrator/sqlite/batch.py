@@ -13,7 +13,7 @@ from alembic.ddl.base import add_column as render_add_column
 from alembic.ddl.sqlite import SQLiteImpl
 
 from .. import MigratorError
-from .create_table import Table, parse
+from .create_table import Column, Table, parse
 from .names import text_of
 from .tokens import fold, names_in
 
@@ -37,6 +37,12 @@ class Options:
     autoincrement: bool | None = None
     #: In a batch, a new column may say that it is the primary key.
     batch: bool = False
+
+    @property
+    def beside_operations(self) -> bool:
+        """Whether the table has to change in a way that no operation says."""
+        asked = self.force_rebuild or self.wanted or self.order or self.table_options
+        return bool(asked) or self.autoincrement is not None
 
 
 def _constraints(items: Any) -> list[sa.Constraint]:
@@ -112,13 +118,21 @@ def is_native(operation: Operation, dialect: Any) -> bool:
         return "name" in told and "type_" not in told and kept
     if name != "add_column":
         return name in ("drop_column", "create_index", "drop_index") or name.endswith("_comment")
-    definition = render_add_column(dialect.ddl_compiler(dialect, None), arguments[1])
-    column = parse(f"CREATE TABLE t ({definition.removeprefix('ADD COLUMN ')})").columns[0]
-    constant = not re.match(r"(?i)\(|CURRENT_", column.default or "")
-    valued = column.default is not None or not column.not_null
+    column = column_of(render_add_column(dialect.ddl_compiler(dialect, None), arguments[1]))
     stored = column.generated is not None and column.generated.options == "stored"
     placed = told & {"insert_before", "insert_after", "if_not_exists", "inline_primary_key"}
-    return constant and valued and not stored and not placed
+    return has_constant(column) and not stored and not placed
+
+
+def column_of(addition: str) -> Column:
+    """Read the column of an ``ADD COLUMN …``."""
+    return parse(f"CREATE TABLE t ({addition.removeprefix('ADD COLUMN ')})").columns[0]
+
+
+def has_constant(column: Column) -> bool:
+    """Whether the rows that are there can get a value by the text of a new column alone."""
+    constant = not re.match(r"(?i)\(|CURRENT_", column.default or "")
+    return constant and (column.default is not None or not column.not_null)
 
 
 def arranged(columns: Sequence[str], chains: Sequence[Sequence[str]]) -> list[str]:

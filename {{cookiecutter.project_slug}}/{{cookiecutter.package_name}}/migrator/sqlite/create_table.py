@@ -28,6 +28,7 @@ stand alone.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .. import MigratorError
 from .tokens import SQLTextError, fold, normal, scan
@@ -163,8 +164,11 @@ class Table:
         return None if key.inline and "desc" in key.options.split() else column.name
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Table:
     """Read *text*, one CREATE TABLE statement as ``sqlite_master`` holds it.
+
+    What was read lately is kept: between two changes of a table its text is asked for often.
 
     :raises CreateTableError: if it is anything else, with the place where reading stopped.
     """

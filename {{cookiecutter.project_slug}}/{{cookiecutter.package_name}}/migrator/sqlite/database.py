@@ -27,12 +27,14 @@ class Database:
     def __init__(self, connection: Connection, schema: str | None = None) -> None:
         self.connection = connection
         self.schema = schema or "main"
-        attached = [fold(row[1]) for row in self.rows("PRAGMA database_list")]
-        if fold(self.schema) not in [*attached, "main"]:
+        if schema is not None and fold(schema) not in self._attached():
             raise MigratorError(
                 f'SQLite has no schemas, and no database "{schema}" is attached here: guard '
                 f"the operation with `if op.get_context().dialect.name != 'sqlite'`."
             )
+
+    def _attached(self) -> list[str]:
+        return ["main", *(fold(row[1]) for row in self.rows("PRAGMA database_list"))]
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows, none where it has none."""
@@ -85,6 +87,12 @@ class Database:
                 return parse(text)
         there = ", ".join(sorted(n for n in tables if not n.startswith("sqlite_"))) or "none"
         raise MigratorError(f'There is no table "{name}" in this database; its tables: {there}.')
+
+    def may_be_strict(self, name: str) -> bool:
+        """Whether the word STRICT stands in the text of the table of this *name*."""
+        sql = f"SELECT sql FROM {quote(self.schema)}.sqlite_master"
+        found = self.rows(f"{sql} WHERE type = 'table' AND name = ? COLLATE NOCASE", name)
+        return any("STRICT" in text.upper() for (text,) in found)
 
     def in_transaction(self) -> bool:
         return bool(getattr(self.driver, "in_transaction", True))

@@ -93,6 +93,8 @@ def names_in(text: str) -> set[str]:
 
 def fold(name: str) -> str:
     """Return *name* as SQLite compares names: without regard to the case of ASCII letters."""
+    if name.isascii():
+        return name.lower()
     return "".join(c.lower() if c.isascii() else c for c in name)
 
 
