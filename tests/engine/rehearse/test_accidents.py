@@ -3,10 +3,13 @@ on each kind, before a real one meets it; with the row or the line.
 """
 
 import re
+from pathlib import Path
 
 import pytest
 from migrator.author.rehearse import Failure
+from sqlalchemy import CheckConstraint, Column, Integer, Table
 
+from tests.conftest import Databases
 from tests.engine.author.project import Project
 
 from .stage import DROPPED, ROWS, TABLES, line_of, rehearsed, stock
@@ -27,6 +30,18 @@ NO_KEY = """with op.batch_alter_table("book") as batch_op:
     batch_op.drop_constraint("fk_editor", type_="foreignkey")
 if op.get_context().dialect.name in ("mysql", "mariadb"):
     op.drop_index("fk_editor", "book")  # it made one for the key"""
+CHECK = """with op.batch_alter_table("book") as batch_op:
+    batch_op.create_check_constraint("ck_long", "length(title) > 5")  # here"""
+NO_CHECK = """with op.batch_alter_table("book") as batch_op:
+    batch_op.drop_constraint("ck_long", type_="check")"""
+NARROW = """with op.batch_alter_table("book") as batch_op:
+    batch_op.alter_column("title", existing_type=sa.String(40), type_=sa.String(3))  # here"""
+WIDEN = NARROW.replace("(40)", "(0)").replace("(3)", "(40)").replace("(0)", "(3)")
+NUMBER = """with op.batch_alter_table("book") as batch_op:
+    new = {"type_": sa.Integer(), "postgresql_using": "title::integer"}
+    batch_op.alter_column("title", existing_type=sa.String(40), **new)  # here"""
+TEXT = """with op.batch_alter_table("book") as batch_op:
+    batch_op.alter_column("title", existing_type=sa.Integer(), type_=sa.String(40))"""
 INITIALS = """bind = op.get_bind()
 for row in bind.execute(sa.text("SELECT id, name FROM author WHERE name IS NOT NULL")).all():
     initial = row.name[0]  # here
@@ -152,6 +167,9 @@ def test_an_upgrade_that_cannot_run_twice(place: Project) -> None:
         (NOT_NULL, NULL, "set-not-null book.title"),
         (UNIQUE, NOT_UNIQUE, "add-unique uq_title"),
         (KEY, NO_KEY, "add-foreign-key fk_editor"),
+        (CHECK, NO_CHECK, "add-check ck_long"),
+        (NARROW, WIDEN, "narrow-type book.title"),
+        (NUMBER, TEXT, "narrow-type book.title"),
     ],
 )
 def test_made_rows_that_no_database_has(
@@ -162,7 +180,7 @@ def test_made_rows_that_no_database_has(
     path = place.by_hand(upgrade, downgrade)
     place.by_hand("pass")
     (failure,) = rehearsed(place, "hand2").failures
-    assert f'accepted = {{"{consent}": "why"}}' in str(failure)
+    assert f'accepted = {{"{consent}": "the reason"}}' in str(failure)
 
     path.write_text(path.read_text() + f'\naccepted = {{"{consent}": "looked at all"}}\n')
     rehearsal = rehearsed(place, "hand2")
@@ -176,6 +194,60 @@ def test_made_rows_that_no_database_has(
     (failure,) = rehearsed(place, "hand2", development=True).failures
     assert "of the development database" in failure.database
     assert (failure.step, failure.line) == ("upgrade", line_of(path))
+
+
+VALIDATED = """op.execute("ALTER TABLE book ADD CONSTRAINT ck_long CHECK (price > 1) NOT VALID")
+op.execute("ALTER TABLE book VALIDATE CONSTRAINT ck_long")  # here"""
+OVERLAP = (
+    """op.create_exclude_constraint("ex_title", "book", ("title", "="), using="btree")  # here"""
+)
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "consent", "name"),
+    [(VALIDATED, "add-check ck_long", "ck_long"), (OVERLAP, "add-exclusion ex_title", "ex_title")],
+)
+def test_made_rows_that_postgresql_looks_at(
+    postgresql: Databases, tmp_path: Path, upgrade: str, consent: str, name: str
+) -> None:
+    place = Project(tmp_path, url=postgresql(), kinds=("postgresql",))
+    place.by_hand(TABLES.strip(), DROPPED)
+    path = place.by_hand(upgrade, f'op.drop_constraint("{name}", "book")')
+    place.by_hand("pass")
+    (failure,) = rehearsed(place, "hand2").failures
+    assert failure.line == line_of(path)
+    assert f'accepted = {{"{consent}": "the reason"}}' in str(failure)
+    path.write_text(path.read_text() + f'\naccepted = {{"{consent}": "looked at all"}}\n')
+    assert rehearsed(place, "hand2").failures == []
+
+
+def test_one_consent_is_added_to_another(place: Project) -> None:
+    place.by_hand(TABLES.strip(), DROPPED)
+    path = place.by_hand(f"{NOT_NULL}\n{CHECK}", f"{NO_CHECK}\n{NULL}")
+    place.by_hand("pass")
+    path.write_text(path.read_text() + '\naccepted = {"drop-column book.x": "unused"}\n')
+    (failure,) = rehearsed(place, "hand2").failures
+    both = '{"drop-column book.x": "unused", "set-not-null book.title": "the reason"}'
+    assert str(failure).splitlines()[1:] == [
+        "    before it, for example: op.execute('UPDATE book SET title = … WHERE title IS NULL')",
+        f"    where no database has such rows, in the file: accepted = {both}",
+    ]
+
+
+def test_a_consent_given_beforehand_holds_for_every_part(place: Project) -> None:
+    """PostgreSQL looks at the rows in a revision of its own."""
+
+    def model(*more: CheckConstraint) -> None:
+        place.metadata.clear()
+        columns = Column("id", Integer, primary_key=True), Column("age", Integer)
+        Table("user", place.metadata, *columns, *more)
+
+    model()
+    place.new("users")
+    model(CheckConstraint("age > 17", name="adult"))
+    report = place.new("adults", accept="add-check ck_user_adult: looked at all")
+    for revision in report.revisions:
+        assert rehearsed(place, revision).failures == []
 
 
 def test_a_consent_is_to_one_thing_on_the_way_up(place: Project) -> None:

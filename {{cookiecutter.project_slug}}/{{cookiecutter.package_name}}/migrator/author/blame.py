@@ -1,20 +1,32 @@
-"""Names the rows and the line that a migration failed on."""
+"""Names the rows and the line that a migration failed on, and what to do about them."""
 
+import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy import Connection, Row
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from .. import MigratorError, scratch
+from ..sqlite.rows import misfit
 from ..watch import Batch
 from .compare import SHOWN, Content
 from .finding import Step
 from .said import Said
+
+#: The rules that a statement of raw SQL broke, by PostgreSQL's code for it.
+_STATES = {
+    "23502": "set-not-null",
+    "23503": "add-foreign-key",
+    "23505": "add-unique",
+    "23514": "add-check",
+    "23P01": "add-exclusion",
+}
 
 
 @dataclass
@@ -26,6 +38,18 @@ class Blame:
     table: str = ""
     #: What the operation is called in the file's ``accepted``.
     consent: str = ""
+    #: A line for the file that deals with such rows before.
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class _Suspect:
+    """What rows may stand in the way of; *query* finds them, None where the server tells them."""
+
+    rule: str
+    table: str
+    query: Any
+    remedy: str = ""
 
 
 def find(
@@ -43,20 +67,49 @@ def find(
     if held:
         return Blame(at, held)
     operations = _running(said, at)
-    for op, number in operations:
-        for rule, table, query in _suspects(op, scratch.reason(error)):
-            try:
-                found = connection.execute(query.limit(SHOWN)).mappings().all()
-            except SQLAlchemyError:
-                found = []
-            connection.rollback()
-            if found:
-                known = before.get(said.was(table))
-                rows = ", ".join(_named(table, dict(row), known) for row in found)
-                # The engine for SQLite has said it.
-                rows = "" if isinstance(error, MigratorError) else rows
-                return Blame(number, rows, table, f"{rule} {Step(op).subject}")
-    return Blame(operations[0][1] if len(operations) == 1 else at)
+    suspects = [
+        (suspect, Step(op).subject, line)
+        for op, line in operations
+        for suspect in _suspects(op, scratch.reason(error), connection.dialect)
+    ]
+    for suspect, subject, line in suspects:
+        if found := [] if suspect.query is None else _rows(connection, suspect.query):
+            known = before.get(said.was(suspect.table))
+            rows = ", ".join(_named(suspect.table, row, known) for row in found)
+            # The engine for SQLite has said it.
+            rows = "" if isinstance(error, MigratorError) else rows
+            key = f"{suspect.rule} {subject}"
+            return Blame(line, rows, suspect.table, key, suspect.remedy)
+    if suspects and isinstance(error, DataError | IntegrityError):
+        suspect, subject, line = suspects[0]
+        return Blame(line, _detail(error), suspect.table, f"{suspect.rule} {subject}")
+    blame = _told(error)
+    blame.line = operations[0][1] if len(operations) == 1 else at
+    return blame
+
+
+def _told(error: BaseException) -> Blame:
+    """Return what PostgreSQL itself says of raw SQL that rows stood in the way of."""
+    told = getattr(getattr(error, "orig", None), "diag", None)
+    rule = _STATES.get(getattr(told, "sqlstate", ""))
+    statement = str(getattr(error, "statement", ""))
+    if told is None or rule is None or not re.match(r"\s*(ALTER|CREATE)\b", statement, re.I):
+        return Blame()
+    subject = told.constraint_name or f"{told.table_name}.{told.column_name}"
+    return Blame(None, _detail(error), str(told.table_name), f"{rule} {subject}")
+
+
+def _detail(error: BaseException) -> str:
+    return getattr(getattr(getattr(error, "orig", None), "diag", None), "message_detail", "") or ""
+
+
+def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:
+    try:
+        found = connection.execute(query.limit(SHOWN)).mappings().all()
+    except SQLAlchemyError:
+        found = []
+    connection.rollback()
+    return [dict(row) for row in found]
 
 
 def _running(said: Said, at: int | None) -> list[tuple[Any, int]]:
@@ -90,36 +143,58 @@ def _named(table: str, row: dict[str, Any], known: Content | None) -> str:
     return f"{table}({', '.join(f'{name}={value!r:.40}' for name, value in shown.items())})"
 
 
-def _suspects(op: Any, words: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield queries for the rows that *op* would not take, each with its rule and its table."""
+def _suspects(op: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
+    """Yield what rows may stand in the way of *op*."""
     name = getattr(op, "table_name", None) or getattr(op, "source_table", None)
     if not name:
         return
     table = sa.table(name, schema=getattr(op, "schema", None))
     whole = sa.select(sa.text("*")).select_from(table)
     if isinstance(op, ops.AlterColumnOp):
-        column: Any = sa.column(op.column_name)
-        if op.modify_nullable is False:
-            yield "set-not-null", name, whole.where(column.is_(None))
-        if op.modify_type is not None:
-            yield "narrow-type", name, whole.where(_misfit(column, op.modify_type, words))
+        yield from _of_column(op, whole, words, dialect)
     elif isinstance(op, ops.AddColumnOp):
         if not op.column.nullable and op.column.server_default is None:
-            yield "not-null-column", name, whole
+            yield _Suspect("not-null-column", name, whole)
     elif isinstance(op, ops.CreateForeignKeyOp):
-        yield "add-foreign-key", name, _orphans(op, table)
+        yield _Suspect("add-foreign-key", name, _orphans(op, table), _cut(op))
     elif isinstance(op, ops.CreateCheckConstraintOp):
         condition: Any = op.condition
         plain = isinstance(condition, str | sa.TextClause)
         broken = sa.text(f"NOT ({condition})") if plain else sa.not_(condition)
-        yield "add-check", name, whole.where(broken)
+        remedy = f"UPDATE {name} SET … WHERE NOT ({condition})" if plain else ""
+        yield _Suspect("add-check", name, whole.where(broken), remedy)
+    elif isinstance(op, CreateExcludeConstraintOp):
+        yield _Suspect("add-exclusion", name, None)
     elif isinstance(op, ops.CreateUniqueConstraintOp | ops.CreatePrimaryKeyOp):
-        yield "add-unique", name, _doubles(table, op.columns)
+        yield _Suspect("add-unique", name, _doubles(table, op.columns))
     elif isinstance(op, ops.CreateIndexOp) and op.unique:
-        yield "add-unique", name, _doubles(table, [c for c in op.columns if isinstance(c, str)])
+        columns = [c for c in op.columns if isinstance(c, str)]
+        yield _Suspect("add-unique", name, _doubles(table, columns))
 
 
-def _doubles(table: Any, names: Any) -> Any:
+def _of_column(op: ops.AlterColumnOp, whole: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
+    column: Any = sa.column(op.column_name)
+    if op.modify_nullable is False:
+        remedy = f"UPDATE {op.table_name} SET {column} = … WHERE {column} IS NULL"
+        yield _Suspect("set-not-null", op.table_name, whole.where(column.is_(None)), remedy)
+    if op.modify_type is not None:
+        new, remedy = _type(op.modify_type), ""
+        if length := getattr(new, "length", None):
+            cut = f"{column} = substr({column}, 1, {length})"
+            remedy = f"UPDATE {op.table_name} SET {cut} WHERE length({column}) > {length}"
+        if dialect.name == "sqlite":
+            old, now = (_type(one).compile(dialect) for one in (op.existing_type, new))
+            unfit: Any = sa.literal_column(misfit(op.column_name, old, now) or "1 = 0")
+        else:
+            unfit = _misfit(column, new, words)
+        yield _Suspect("narrow-type", op.table_name, whole.where(unfit), remedy)
+
+
+def _type(given: Any) -> Any:
+    return sa.types.to_instance(given or sa.types.NULLTYPE)
+
+
+def _doubles(table: Any, names: Sequence[str]) -> Any:
     columns: list[Any] = [sa.column(name) for name in names]
     present = [column.is_not(None) for column in columns]
     times = sa.func.count().label("times")
@@ -128,15 +203,24 @@ def _doubles(table: Any, names: Any) -> Any:
 
 
 def _orphans(op: ops.CreateForeignKeyOp, table: Any) -> Any:
-    parent = sa.table(op.referent_table, schema=op.kw.get("referent_schema")).alias("parent")
-    child = table.alias("child")
-    pairs = list(zip(op.local_cols, op.remote_cols, strict=True))
-    child = sa.table(table.name, *(sa.column(c) for c, _ in pairs)).alias("child")
-    parent = sa.table(op.referent_table, *(sa.column(c) for _, c in pairs)).alias("parent")
-    met = sa.and_(*(parent.c[there] == child.c[here] for here, there in pairs))
+    child: Any = table.alias("child")
+    parent: Any = sa.table(op.referent_table, schema=op.kw.get("referent_schema")).alias("parent")
+    pairs: list[tuple[Any, Any]] = [
+        (sa.column(here, _selectable=child), sa.column(there, _selectable=parent))
+        for here, there in zip(op.local_cols, op.remote_cols, strict=True)
+    ]
+    met = sa.select(sa.text("1")).select_from(parent).where(*(p == c for c, p in pairs))
     whole = sa.select(sa.text("child.*")).select_from(child)
-    pointing = [child.c[here].is_not(None) for here, _ in pairs]
-    return whole.where(*pointing, ~sa.exists().where(met).correlate(child))
+    pointing = [here.is_not(None) for here, _ in pairs]
+    return whole.where(*pointing, ~met.correlate(child).exists())
+
+
+def _cut(op: ops.CreateForeignKeyOp) -> str:
+    if len(op.local_cols) > 1:
+        return ""
+    here, there = op.local_cols[0], op.remote_cols[0]
+    wanted = f"SELECT {there} FROM {op.referent_table}"
+    return f"UPDATE {op.source_table} SET {here} = NULL WHERE {here} NOT IN ({wanted})"
 
 
 def _misfit(column: Any, type_: Any, words: str) -> Any:

@@ -1,5 +1,7 @@
 """What comes of a rehearsal, as the screen shows it."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .. import MigratorError
@@ -13,18 +15,27 @@ class Failure(Exception):
     def __init__(self, step: str, sentence: str, blame: Blame | None = None) -> None:
         super().__init__(sentence)
         self.step = step
-        self.sentence = sentence
+        # A refusal says that nothing was changed, and what to do where rows are real.
+        self.sentence = sentence.partition(". Nothing was changed.")[0]
         self.blame = blame or Blame()
         self.line, self.rows = self.blame.line, self.blame.rows
         self.database = ""
         self.file = ""
+        #: What the file accepts already.
+        self.consents: dict[str, str] = {}
 
     def __str__(self) -> str:
+        return "\n    ".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
         where = f"{self.file}, line {self.line}" if self.line else self.file
         about = f" ({self.rows})" if self.rows else ""
-        known = f'; if no database has such rows: accepted = {{"{self.blame.consent}": "why"}}'
-        consent = known if self.blame.consent and self.step == "upgrade" else ""
-        return f"{self.database}, {self.step}: {self.sentence}{about} [{where}]{consent}"
+        yield f"{self.database}, {self.step}: {self.sentence}{about} [{where}]"
+        if self.step == "upgrade" and self.blame.consent:
+            if self.blame.remedy:
+                yield f"before it, for example: op.execute({self.blame.remedy!r})"
+            consents = json.dumps({**self.consents, self.blame.consent: "the reason"})
+            yield f"where no database has such rows, in the file: accepted = {consents}"
 
 
 @dataclass

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import rev_id
 
 from . import write
-from .finding import NOTHING, Finding, Guard, Part, Step
+from .finding import NOTHING, Finding, Guard, Part, Step, Verdict
 
 
 class Turns:
@@ -61,7 +61,9 @@ def scripts(
         made.append(script)
         theirs = [f for f in findings if f.part is part or (not number and f.part not in parts)]
         reviews.append("\n".join([write.docstring(own, theirs, databases), *notes]))
-        consents.append(write.accepted(theirs))
+        # That no database has such rows may be asked of any part: they are looked at later.
+        rows = [f for f in findings if f.accepted and f.verdict is not Verdict.ASK]
+        consents.append(write.accepted([*theirs, *(f for f in rows if f not in theirs)]))
     arguments: dict[str, Any] = context.opts["template_args"]
     arguments["review"], arguments["accepted"] = Turns(reviews), Turns(consents)
     return made

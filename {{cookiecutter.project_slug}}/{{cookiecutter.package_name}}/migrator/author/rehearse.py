@@ -77,6 +77,7 @@ def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
             return _played(one, rehearsal)
         failure.database, failure.file = NAMES[one.source.kind], Path(one.revision.path).name
         failure.database += f" with {one.what}" if one.what else ""
+        failure.consents = one.consents
         return failure
     finally:
         rehearsal.notes += [f"{NAMES[one.source.kind]}: {note}" for note in one.notes]
@@ -115,14 +116,14 @@ class _Round:
             self._steps(connection)
 
     @property
-    def _consents(self) -> dict[str, str]:
+    def consents(self) -> dict[str, str]:
         found: dict[str, str] = getattr(self.revision.module, "accepted", {})
         return found
 
     def accepted(self, failure: Failure) -> str:
         """Return the reason for which the file accepts what its upgrade may fail on."""
         consent = failure.blame.consent
-        return self._consents.get(consent, "") if failure.step == "upgrade" and consent else ""
+        return self.consents.get(consent, "") if failure.step == "upgrade" and consent else ""
 
     def _previous(self) -> AbstractContextManager[Connection]:
         needed = (
@@ -148,7 +149,7 @@ class _Round:
         retyped = schema.difference(upgraded, start)
         self._rows_kept(connection, "rows after the upgrade", up, retyped)
         self._same_as_models(connection, upgraded, up)
-        consent = self._consents.get(NO_WAY_BACK)
+        consent = self.consents.get(NO_WAY_BACK)
         if consent:
             self.notes.append(f"not undone, as accepted in the file: {consent}")
             return

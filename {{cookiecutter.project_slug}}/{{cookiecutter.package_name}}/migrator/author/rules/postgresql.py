@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import conv
@@ -163,6 +164,21 @@ def add_check(step: Step, project: Project) -> Iterator[Hit]:
     op: Any = step.op
     if isinstance(op, ops.CreateCheckConstraintOp) and op.table_name not in project.created:
         yield from _constrained(step, project)
+
+
+@rule(
+    "add-exclusion",
+    ["postgresql"],
+    Verdict.KEEP,
+    what="{subject} is an exclusion constraint on a table that may have rows.",
+    cost="It fails on rows that exclude one another, and holds up reads and writes meanwhile.",
+    remedy="The rehearsal looks for such rows.",
+)
+def add_exclusion(step: Step, project: Project) -> Iterator[Hit]:
+    """Say what an exclusion constraint costs, which there is no gentler way to add."""
+    op = step.op
+    if isinstance(op, CreateExcludeConstraintOp) and op.table_name not in project.created:
+        yield Hit(step.subject)
 
 
 def _constrained(step: Step, project: Project) -> Iterator[Hit]:
