@@ -40,18 +40,25 @@ def test_stock_migrate_passes_through_the_same_detection(project: Project) -> No
 
 def test_without_the_migrator_a_stock_project_stays(project: Project) -> None:
     shutil.rmtree(project.package / "migrator")
+    (project.root / "tests" / "test_migrator.py").unlink()
     for file in project.package.rglob("*.py"):
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if not line.rstrip().endswith("# migrator")]
         file.write_text("".join(kept), encoding="utf-8")
+    project.make("format")
     assert (
         "migrator"
         not in project.run(sys.executable, "-c", "import wsgi, sys; print(*sys.modules)").stdout
     )
+    project.make("lint")
+    assert " passed" in project.make("test").stdout
     project.flask("db", "upgrade")
+    project.flask("db", "check")
     project.add_to_author(NICKNAME)
     project.flask("db", "migrate", "-m", "add nickname")
     (file,) = project.versions() - project.versions_at_first
+    assert "constraint" not in (project.versions_folder / file).read_text()
+    assert " passed" in project.make("test").stdout
     project.flask("db", "upgrade")
     assert "nickname" in project.columns("author")
     project.flask("db", "downgrade")

@@ -26,11 +26,13 @@ def migrated() -> Iterator[sqlite3.Connection]:
     """A database in memory that the migrations built, once."""
     app = create_app(SETTINGS)
     engine = create_engine("sqlite://", poolclass=StaticPool)
-    with app.app_context(), engine.connect() as connection:
+    with app.app_context():
         config = app.extensions["migrate"].migrate.get_config()
-        config.attributes["connection"] = connection
+        config.attributes["connection"] = engine
         command.upgrade(config, "heads")
-        yield connection.connection.driver_connection
+        connection = engine.raw_connection()
+        yield connection.driver_connection
+        connection.close()
     engine.dispose()
 
 

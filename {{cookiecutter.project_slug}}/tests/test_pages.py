@@ -3,8 +3,6 @@
 from flask.testing import FlaskClient
 from markupsafe import escape
 
-from {{ cookiecutter.package_name }}.extensions import db
-
 
 def test_home_greets(client: FlaskClient) -> None:
     page = client.get("/")
@@ -18,10 +16,3 @@ def test_live(client: FlaskClient) -> None:
 
 def test_ready_at_the_head(client: FlaskClient) -> None:
     assert client.get("/health/ready").status_code == 200
-
-
-def test_not_ready_at_a_revision_the_code_does_not_know(client: FlaskClient) -> None:
-    db.session.execute(db.text("DELETE FROM alembic_version"))
-    db.session.execute(db.text("INSERT INTO alembic_version VALUES ('unknown')"))
-    db.session.commit()
-    assert client.get("/health/ready").status_code == 503

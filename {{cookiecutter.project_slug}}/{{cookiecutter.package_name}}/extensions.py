@@ -18,7 +18,14 @@ class Base(DeclarativeBase):
     """What every model is made from."""
 
     metadata = MetaData(
-        naming_convention=naming.convention,  # migrator
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            **naming.convention,  # migrator
+        }
     )
 
 

@@ -237,8 +237,8 @@ class TestUndo:
         copy = undo.choose(shelf_of(migrated))
         assert [str(loss) for loss in undo.losses(Path(migrated.database), copy.path)] == [
             "author: rows since: 1 added, 0 changed, 0 gone",
-            "book: rows since: 1 added, 1 changed, 1 gone; column pages would go, with 1 value(s)",
-            "loan: the table would go, with 2 row(s)",
+            "book: rows since: 1 added, 1 changed, 1 gone; column pages would go, with 1 value",
+            "loan: the table would go, with 2 rows",
         ]
 
     def test_nothing_is_lost_where_nothing_happened(self, live):

@@ -20,7 +20,7 @@ class MigratorError(CommandError):
         self.exit_code = exit_code
 
 
-def count(number: int | Sized, noun: str) -> str:
+def plural(number: int | Sized, noun: str) -> str:
     """Say how many: ``1 row``, ``2 rows``, ``1,500 rows``."""
     number = number if isinstance(number, int) else len(number)
     return f"{number:,} {noun}" + "s" * (number != 1)

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from .. import MigratorError, portable, scratch
+from .. import MigratorError, plural, portable, scratch
 from ..sqlite import impl
 from . import backup, lock, log, server, status
 from . import connection as connections
@@ -34,19 +34,20 @@ PRIVATE = (
 
 
 def guard(
-    engine: Engine,
+    engine: Engine | Connection,
     context: Any,
     options: MutableMapping[str, Any],
     settings: Mapping[str, Any],
 ) -> "Guard":
     """Return what takes *engine*'s place in ``env.py``: safe connections to the same database.
 
-    :param engine: names the database; no connection is made through it.
+    :param engine: names the database; no connection is made through it, unless a caller gave it.
     :param context: Alembic's ``context`` module.
     :param options: what ``env.py`` gives ``context.configure``; ours are added to it.
     :param settings: the application's configuration.
     """
-    return Guard(engine.url, context, options, settings)
+    url = engine.engine.url if isinstance(engine, Connection) else engine.url
+    return Guard(url, context, options, settings)
 
 
 class Guard:
@@ -108,7 +109,7 @@ class Guard:
         typed = hasattr(self._context.config.cmd_opts, "cmd")  # alembic upgrade …
         stock = not {"say", "author"} & self._attributes.keys()
         if stock and (typed or click.get_current_context(silent=True)):
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"exit {error.exit_code}: {error}", err=True)
             sys.exit(error.exit_code)
 
     @contextmanager
@@ -232,8 +233,8 @@ def foreign_keys_kept(connection: Connection) -> Callable[..., None]:
         if new:
             table, rowid, parent, _key = sorted(new, key=str)[0]
             raise MigratorError(
-                f"Revision {step.up_revision_id} would leave {len(new)} row(s) without the row "
-                f"they point to, first {table} (rowid {rowid}) → {parent}; it was rolled back. "
+                f"Revision {step.up_revision_id} would leave {plural(new, 'row')} without the row "
+                f"pointed to, first {table} (rowid {rowid}) → {parent}; it was rolled back. "
                 "Delete or repair these rows in the migration before it ends."
             )
 

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, column, func, select, table
 from sqlalchemy.exc import DBAPIError
 
-from .. import count, watch
+from .. import plural, watch
 
 _ROWS = re.compile(r"\s*(DELETE|UPDATE|DROP (TABLE|SCHEMA)|TRUNCATE)\b|.*\bDROP COLUMN\b", re.I)
 
@@ -55,4 +55,4 @@ def _held(connection: Connection, name: str, column_name: str | None = None) -> 
         yield what
         return
     if number:
-        yield f"{what} ({count(number, 'value' if column_name else 'row')})"
+        yield f"{what} ({plural(number, 'value' if column_name else 'row')})"

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import MigratorError
+from .. import MigratorError, plural
 from ..schema import LOG_TABLE, VERSION_TABLE
 
 #: Seconds to wait for another writer.
@@ -30,11 +30,13 @@ class Loss:
     def __str__(self) -> str:
         if self.whole:
             fate = "would go" if self.whole == "now" else "would come back"
-            return f"{self.table}: the table {fate}, with {self.added + self.removed:,} row(s)"
+            return (
+                f"{self.table}: the table {fate}, with {plural(self.added + self.removed, 'row')}"
+            )
         rows = f"rows since: {self.added:,} added, {self.changed:,} changed, {self.removed:,} gone"
         held = "".join(
-            f"; column {name} would go, with {count:,} value(s)"
-            for name, count in (self.columns or {}).items()
+            f"; column {name} would go, with {plural(number, 'value')}"
+            for name, number in (self.columns or {}).items()
         )
         return f"{self.table}: {rows}{held}"
 

@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from .. import MigratorError
+from .. import MigratorError, plural
 from . import log, server
 from .connection import Limits
 from .journal import Journal, in_place
@@ -46,7 +46,7 @@ class Steps:
         steps = list(self._fn(heads, context))
         self._refuse_to_leave_half(steps)
         if steps and steps[0].is_upgrade and hasattr(steps[0], "revision"):
-            self._say(f"{len(steps)} revision(s) pending:")
+            self._say(f"{plural(steps, 'revision')} pending:")
         for step in steps:
             if hasattr(step, "revision"):  # a stamp has none
                 self._say(f"  {step.name:<9}  {step.revision.revision}  {step.doc or ''}".rstrip())

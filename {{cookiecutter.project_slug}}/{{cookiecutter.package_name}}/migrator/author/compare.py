@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData
 
-from .. import schema
+from .. import plural, schema
 from .rows import quoted
 from .said import ALL, Said
 
@@ -89,7 +89,7 @@ def harm(
             continue
         if new is None:
             if old.rows:
-                yield Harm(name, f"table {old.name} is gone with {len(old.rows)} row(s)", near)
+                yield Harm(name, f"table {old.name} is gone with {plural(old.rows, 'row')}", near)
             continue
         lost = [
             column
@@ -131,7 +131,7 @@ def _table(
                 f"{old.named(old.rows[one])} {_value(old, one, here)} → {_value(new, other, there)}"
                 for one, other in changes[place][:SHOWN]
             ]
-            what = f"{len(changes[place])} value(s) of {old.name}.{here} changed"
+            what = f"{plural(changes[place], 'value')} of {old.name}.{here} changed"
             yield Harm(name, f"{what}: {'; '.join(shown)}", near)
     else:
         left = Counter(now)
@@ -142,11 +142,13 @@ def _table(
                 lost.append(number)
     if lost and not may_go:
         shown = [old.named(old.rows[number]) for number in lost[:SHOWN]]
-        rows = f"{len(lost)} row(s) of {old.name} are lost"
+        rows = f"{plural(lost, 'row')} of {old.name} lost"
         yield Harm(name, f"{rows}, and no operation deletes them: {', '.join(shown)}", near)
     more = len(new.rows) - len(old.rows)
     if more > 0 and not (name in said.inserted or said.tables.get(name, name) in said.inserted):
-        yield Harm(name, f"{more} row(s) of {old.name} appeared that no operation put in", near)
+        yield Harm(
+            name, f"{plural(more, 'row')} of {old.name} appeared that no operation put in", near
+        )
 
 
 def _by_key(

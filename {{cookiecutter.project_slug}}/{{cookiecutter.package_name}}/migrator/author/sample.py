@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, ForeignKeyConstraint, MetaData, NullPool
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NULLTYPE
 
-from .. import scratch
+from .. import plural, scratch
 from ..apply import connection as connections
 from .maker import attempt, automatic
 from .rows import held_back, in_order
@@ -245,5 +245,5 @@ def _one_by_one(
         except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
             refused, why = refused + 1, scratch.reason(error)
     if refused:
-        copied.notes.append(f"{refused} row(s) of {table.name} were not copied: {why}")
+        copied.notes.append(f"{plural(refused, 'row')} of {table.name} not copied: {why}")
     return len(rows) - refused

@@ -6,7 +6,7 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import inspect
 
-from .. import MigratorError, count
+from .. import MigratorError, plural
 from ..apply import status
 from . import console, project
 
@@ -23,7 +23,7 @@ def rebuild() -> None:
     rebuilding.rebuild(project.url(), metadata, heads)
     current_app.extensions["migrator"]()
     console.say(
-        f"Rebuilt with {count(metadata.tables, 'table')}, at {console.words(heads)}, "
+        f"Rebuilt with {plural(metadata.tables, 'table')}, at {console.words(heads)}, "
         "seeds filled in."
     )
 
@@ -55,7 +55,7 @@ def apply(phase: str) -> None:
     done = project.run(alembic.command.upgrade, "heads")
     at = console.words(project.current())
     if done:
-        console.say(f"Applied {count(done, 'revision')}: at {at}.")
+        console.say(f"Applied {plural(done, 'revision')}: at {at}.")
     else:
         console.say(f"Nothing to do: another migrator brought it to {at}.")
 
@@ -82,7 +82,7 @@ def _expand(phase: str) -> None:
     first, waiting = phases.expanding(script, project.current())
     done = project.run(alembic.command.upgrade, first[-1]) if first else []
     at = console.words(project.current())
-    console.say(f"Applied {count(done, 'revision')}: at {at}.")
+    console.say(f"Applied {plural(done, 'revision')}: at {at}.")
     for revision in waiting:
         away = ", ".join(phases.of(script, revision))
         why = f" ({away})" if away else " (behind it)"

@@ -4,7 +4,7 @@ import alembic.command
 import click
 from flask import current_app
 
-from .. import MigratorError, count
+from .. import MigratorError, plural
 from ..apply import status
 from . import console, project
 
@@ -36,7 +36,7 @@ def rollback(to: str, force: bool) -> None:
         )
     done = project.run(alembic.command.downgrade, to or "-1")
     at = console.words(project.current())
-    console.say(f"Rolled back {count(done, 'revision')}: at {at}.")
+    console.say(f"Rolled back {plural(done, 'revision')}: at {at}.")
 
 
 @console.command("redo")
@@ -59,7 +59,7 @@ def redo() -> None:
     undone = project.run(alembic.command.downgrade, target)
     done = project.run(alembic.command.upgrade, "heads")
     console.say(
-        f"Undid {len(undone)} and applied {count(done, 'revision')}: "
+        f"Undid {len(undone)} and applied {plural(done, 'revision')}: "
         f"at {console.words(project.current())}."
     )
 

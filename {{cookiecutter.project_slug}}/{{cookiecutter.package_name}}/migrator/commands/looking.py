@@ -3,7 +3,7 @@
 import click
 from flask import current_app
 
-from .. import MigratorError, count
+from .. import MigratorError, plural
 from ..apply import status
 from . import console, project
 
@@ -49,7 +49,7 @@ def plan(check: bool) -> None:
             console.lines([lock] if lock else [], "  -- ")
             console.say(f"  {statement};")
     _refuse_edited()
-    pending = f"{count(steps, 'migration')} pending"
+    pending = f"{plural(steps, 'migration')} pending"
     if not steps:
         console.say("Nothing is pending.")
     elif check:

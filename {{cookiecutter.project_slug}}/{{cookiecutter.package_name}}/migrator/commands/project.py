@@ -22,6 +22,7 @@ def config() -> Config:
     """Return Alembic's configuration of this project, each time a new one."""
     made: Config = current_app.extensions["migrate"].migrate.get_config()
     made.set_main_option("file_template", FILE_TEMPLATE)
+    made.attributes["say"] = say
     return made
 
 
@@ -91,7 +92,7 @@ def locked() -> Iterator[Connection]:
 def run(command: Callable[..., None], target: Any, using: Config | None = None) -> list[str]:
     """Run a command of Alembic's through env.py, and return the revisions that it did."""
     using = using or config()
-    using.attributes.update(say=say, done=[])
+    using.attributes["done"] = []
     command(using, target)
     done: list[str] = using.attributes["done"]
     return done

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from .. import MigratorError
+from .. import MigratorError, plural
 from .create_table import Table
 from .database import Database
 from .tokens import quote
@@ -57,9 +57,9 @@ def insist(db: Database, table: Table, demand: Demand) -> None:
 
 def refuse(table: Table, count: int, problem: str, which: str, remedy: str) -> NoReturn:
     """Raise the refusal of a change that *count* rows do not satisfy."""
-    rows = "1 row" if count == 1 else f"{count} rows"
     raise MigratorError(
-        f'Table "{table.name}": {problem} in {rows} ({which}). Nothing was changed. {remedy}'
+        f'Table "{table.name}": {problem} in {plural(count, "row")} ({which}). '
+        f"Nothing was changed. {remedy}"
     )
 
 

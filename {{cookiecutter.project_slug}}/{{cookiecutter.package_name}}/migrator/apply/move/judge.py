@@ -51,14 +51,14 @@ def _judge(target: Connection, table: Table) -> Iterator[Refusal]:
     inspector = inspect(target)
     for check in inspector.get_check_constraints(table.name):
         rows = f"judged WHERE NOT ({check['sqltext']})"
-        yield _refusal(target, table, f"row(s) against CHECK ({check['sqltext']})", rows)
+        yield _refusal(target, table, f"against CHECK ({check['sqltext']})", rows)
     uniques: list[Sequence[Any]] = [table.key]
     uniques += [unique["column_names"] for unique in inspector.get_unique_constraints(table.name)]
     uniques += [i["column_names"] for i in inspector.get_indexes(table.name) if i["unique"]]
     for columns in {tuple(columns) for columns in uniques if columns and None not in columns}:
         names = load.quoted(target, *columns)
         twice = f"SELECT {names} FROM judged GROUP BY {names} HAVING count(*) > 1"
-        why = f"row(s) that equal another in {', '.join(columns)}, as the target compares"
+        why = f"equal to another in {', '.join(columns)}, as the target compares"
         yield _refusal(target, table, why, f"judged WHERE ({names}) IN ({twice})")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, inspect, text
 
-from ... import MigratorError
+from ... import MigratorError, plural
 from .rows import MARK, Table
 from .source import BATCH
 
@@ -135,7 +135,7 @@ def _require_parents(target: Connection, table: str, key: Any) -> None:
     ).scalar_one()
     if missing:
         raise MigratorError(
-            f"{missing:,} row(s) of {table} would point to no row of {key['referred_table']} "
+            f"{plural(missing, 'row')} of {table} would point to no row of {key['referred_table']} "
             f"({key['name']}), so nothing was moved."
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Connection, inspect
 
-from ... import MigratorError
+from ... import MigratorError, plural
 from ...schema import LOG_TABLE, VERSION_TABLE
 from . import fit
 from .misfit import Misfit
@@ -53,7 +53,7 @@ class Sum:
         self.digest += int.from_bytes(blake2b(row, digest_size=16).digest())
 
     def __str__(self) -> str:
-        return f"{self.rows:,} row(s), checksum {self.digest % 2**128:032x}"
+        return f"{plural(self.rows, 'row')}, checksum {self.digest % 2**128:032x}"
 
 
 @dataclass
@@ -64,23 +64,24 @@ class Refusal:
     reason: str
     count: int = 0
     first: list[str] = field(default_factory=list)
+    noun: str = "row"
     #: Whether consent is enough: to leave them behind, or to cut them to what the target holds.
     may_be_accepted: bool = False
 
     def __str__(self) -> str:
         where = f" (first {'; '.join(self.first)})" if self.first else ""
         way = f'; to move without that: accept="{self.what}"' if self.may_be_accepted else ""
-        return f"{self.what}: {self.count:,} {self.reason}{where}{way}"
+        return f"{self.what}: {plural(self.count, self.noun)} {self.reason}{where}{way}"
 
 
 class Refused(MigratorError):
     """The target does not take everything, and nothing was moved."""
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
-        count = sum(refusal.count for refusal in refusals)
+        values = plural(sum(refusal.count for refusal in refusals), "value")
         super().__init__(
-            f"The target refuses {count:,} row(s) or value(s), so nothing was moved: change them, "
-            "or the models, and run move again."
+            f"The target refuses {values}, so nothing was moved: change them, or the models, and "
+            "run move again."
         )
         self.refusals = list(refusals)
 
@@ -130,22 +131,25 @@ def _without_place(source: Source, found: Sequence[Table]) -> Iterator[Refusal]:
             )
     for name in sorted(here):
         if name not in places:
-            no_table = "row(s) for which the target has no table"
+            no_table = "without a table in the target"
             yield Refusal(name, no_table, source.count(name), may_be_accepted=True)
             continue
         for column in sorted(here[name] - places[name]):
             count = source.count(name, f"WHERE {quoted(column)} IS NOT NULL")
-            no_column = "value(s) for which the target has no column"
-            yield Refusal(f"{name}.{column}", no_column, count, may_be_accepted=True)
+            yield Refusal(
+                f"{name}.{column}",
+                "without a column in the target",
+                count,
+                noun="value",
+                may_be_accepted=True,
+            )
 
 
 def orphans(source: Source) -> list[Refusal]:
     """Find the rows of the source that point to nothing."""
     found: dict[str, Refusal] = {}
     for table, rowid, parent in source.orphans():
-        refusal = found.setdefault(
-            table, Refusal(table, f"row(s) that point to no row of {parent}")
-        )
+        refusal = found.setdefault(table, Refusal(table, f"pointing to no row of {parent}"))
         refusal.count += 1
         refusal.first += [f"rowid {rowid}"] * (len(refusal.first) < 3)
     return list(found.values())
@@ -189,7 +193,7 @@ def _one_by_one(
             row.append(misfit.near)
             what = f"{table.name}.{column.name}"
             if misfit.near is None or what not in accepted:
-                why = f"time(s) the value {misfit}; the column is {column.type}"
+                why = f"in which the value {misfit}; the column is {column.type}"
                 new = Refusal(what, why, may_be_accepted=misfit.near is not None)
                 refusal = refusals.setdefault((what, why), new)
                 refusal.count += 1
