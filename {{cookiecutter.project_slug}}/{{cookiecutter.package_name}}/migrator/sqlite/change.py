@@ -189,11 +189,7 @@ class Change:
 
         :raises MigratorError: where there is none of that name.
         """
-        column = self.after.column(name)
-        if column is None:
-            there = ", ".join(c.name for c in self.after.columns)
-            raise MigratorError(f'Table "{self.after.name}" has no column "{name}", only: {there}.')
-        return column
+        return self.after.named(name)
 
     def _is_new(self, name: str) -> bool:
         return fold(name) in map(fold, self.added)

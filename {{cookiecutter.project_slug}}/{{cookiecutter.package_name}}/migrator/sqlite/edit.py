@@ -20,14 +20,6 @@ def _splice(table: Table, *cuts: Cut) -> Table:
     return parse(text)
 
 
-def _column(table: Table, name: str) -> Column:
-    column = table.column(name)
-    if column is None:
-        there = ", ".join(c.name for c in table.columns)
-        raise CreateTableError(f'Table "{table.name}" has no column "{name}", only: {there}.')
-    return column
-
-
 def _separator(table: Table) -> str:
     """What stands between two definitions of this table, so that a new one looks like them."""
     items: list[Column | Constraint] = [*table.columns, *table.constraints]
@@ -65,9 +57,9 @@ def add_column(
     """Add a column, last among the columns or beside another."""
     separator = _separator(table)
     if before is not None:
-        place = _column(table, before).start
+        place = table.named(before).start
         return _splice(table, (place, place, definition + separator))
-    place = (_column(table, after) if after is not None else table.columns[-1]).end
+    place = (table.named(after) if after is not None else table.columns[-1]).end
     return _splice(table, (place, place, separator + definition))
 
 
@@ -77,7 +69,7 @@ def drop_column(table: Table, name: str) -> Table:
         raise CreateTableError(
             f'Column "{name}" is the only one of table "{table.name}": drop the table instead.'
         )
-    return _remove_item(table, _column(table, name))
+    return _remove_item(table, table.named(name))
 
 
 def add_constraint(table: Table, definition: str) -> Table:
@@ -95,7 +87,7 @@ def drop_constraint(table: Table, constraint: Constraint) -> Table:
 
 def set_type(table: Table, name: str, type_: str) -> Table:
     """Give a column another declared type."""
-    column = _column(table, name)
+    column = table.named(name)
     if column.type:
         return _splice(table, (column.type_end - len(column.type), column.type_end, type_))
     return _splice(table, (column.name_end, column.name_end, " " + type_))
@@ -103,7 +95,7 @@ def set_type(table: Table, name: str, type_: str) -> Table:
 
 def set_not_null(table: Table, name: str, not_null: bool) -> Table:
     """Add NOT NULL to a column, or take it away."""
-    column = _column(table, name)
+    column = table.named(name)
     unwanted = [c for c in column.constraints if c.kind in ("null", "notnull")]
     if not_null and column.not_null:
         return table
@@ -115,7 +107,7 @@ def set_not_null(table: Table, name: str, not_null: bool) -> Table:
 
 def _set_one(table: Table, name: str, kind: str, text: str | None, *, last: bool) -> Table:
     """Replace, add or drop the one constraint of this kind that a column has."""
-    column = _column(table, name)
+    column = table.named(name)
     found = [c for c in column.constraints if c.kind == kind]
     cuts = [_remove_inline(table, c) for c in found]
     if text is not None and found:
@@ -153,7 +145,7 @@ def set_autoincrement(table: Table) -> Table:
         raise CreateTableError(f'Table "{table.name}" has no INTEGER PRIMARY KEY to count up.')
     name = table.text[key.start : key.end].split("PRIMARY", 1)[0] if key.name else ""
     table = drop_constraint(table, key)
-    place = _column(table, alias).end
+    place = table.named(alias).end
     return _splice(table, (place, place, f" {name}PRIMARY KEY AUTOINCREMENT"))
 
 
@@ -185,7 +177,7 @@ def move_constraint(table: Table, at: int, to: int) -> Table:
 
 def reorder(table: Table, order: Sequence[str]) -> Table:
     """Put the columns in this order; what stands between the definitions stays in its place."""
-    columns = [_column(table, name) for name in order]
+    columns = [table.named(name) for name in order]
     if {fold(c.name) for c in columns} != {fold(c.name) for c in table.columns}:
         raise CreateTableError(f'The order of the columns of "{table.name}" leaves some out.')
     return _permuted(table, table.columns, columns)

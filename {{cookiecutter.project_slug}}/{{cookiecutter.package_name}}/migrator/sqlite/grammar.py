@@ -1,4 +1,4 @@
-"""SQLite's grammar of CREATE TABLE: makes the objects of ``create_table.py`` from a text.
+"""SQLite's grammar of CREATE TABLE: makes the objects of ``table.py`` from a text.
 
 See https://sqlite.org/lang_createtable.html, and ``parse.y`` in SQLite's source for what it takes
 beyond that page.
@@ -7,8 +7,8 @@ beyond that page.
 from collections.abc import Callable
 from dataclasses import replace
 
-from .create_table import Column, Constraint, Table
-from .tokens import SQLTextError, Token, normal, scan
+from .table import Column, Constraint, Table
+from .tokens import Cursor, SQLTextError, normal
 
 _COLUMN_RULES = (
     "CONSTRAINT PRIMARY NOT NULL UNIQUE CHECK DEFAULT COLLATE REFERENCES GENERATED AS DEFERRABLE"
@@ -17,47 +17,8 @@ _COLUMN_CONSTRAINTS = frozenset(_COLUMN_RULES.split())
 _TABLE_CONSTRAINTS = frozenset(["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"])
 
 
-class Reader:
+class Reader(Cursor):
     """Goes through the tokens once; each method reads one rule of the grammar."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = [*scan(text), Token("end", "", len(text), len(text))]
-        self.at = 0
-
-    def peek(self, ahead: int = 0) -> str:
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)].key
-
-    def take(self) -> Token:
-        token = self.tokens[self.at]
-        if token.kind == "end":
-            raise SQLTextError("ends too early")
-        self.at += 1
-        return token
-
-    def accept(self, *keys: str) -> bool:
-        if tuple(self.peek(i) for i in range(len(keys))) != keys:
-            return False
-        self.at += len(keys)
-        return True
-
-    def expect(self, *keys: str) -> None:
-        if not self.accept(*keys):
-            found = self.tokens[self.at]
-            raise SQLTextError(
-                f"has {found.text or 'its end'!r} where {' '.join(keys)} was expected "
-                f"(character {found.start})"
-            )
-
-    def identifier(self) -> str:
-        token = self.take()
-        if token.kind not in ("word", "quoted", "string"):
-            raise SQLTextError(f"has {token.text!r} where a name was expected")
-        return token.name
-
-    @property
-    def end(self) -> int:
-        return self.tokens[self.at - 1].end
 
     def table(self) -> Table:
         self.expect("CREATE")
@@ -231,9 +192,6 @@ class Reader:
     def conflict(self) -> str:
         return f"on conflict {self.take().text.lower()}" if self.accept("ON", "CONFLICT") else ""
 
-    def words(self, *choices: str) -> str:
-        return self.take().text.lower() if self.peek() in choices else ""
-
     def default(self) -> str:
         begin = self.tokens[self.at].start
         if self.peek() == "(":
@@ -242,14 +200,6 @@ class Reader:
             _ = self.accept("+") or self.accept("-")
             self.take()
         return self.text[begin : self.end]
-
-    def parenthesis(self) -> str:
-        """Read ``( … )`` and return what stands between."""
-        self.expect("(")
-        begin, depth = self.end, 1
-        while depth:
-            depth += {"(": 1, ")": -1}.get(self.take().key, 0)
-        return self.text[begin : self.end - 1].strip()
 
     def indexed_columns(self) -> tuple[tuple[str, ...], str]:
         """Read ``(a, b COLLATE x DESC)`` and return the names and what else was said of them."""

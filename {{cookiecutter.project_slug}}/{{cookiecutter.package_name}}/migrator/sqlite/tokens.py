@@ -62,6 +62,60 @@ def scan(text: str) -> list[Token]:
     return tokens
 
 
+class Cursor:
+    """Goes through the tokens of a text once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = [*scan(text), Token("end", "", len(text), len(text))]
+        self.at = 0
+
+    def peek(self, ahead: int = 0) -> str:
+        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)].key
+
+    def take(self) -> Token:
+        token = self.tokens[self.at]
+        if token.kind == "end":
+            raise SQLTextError("ends too early")
+        self.at += 1
+        return token
+
+    def accept(self, *keys: str) -> bool:
+        if tuple(self.peek(i) for i in range(len(keys))) != keys:
+            return False
+        self.at += len(keys)
+        return True
+
+    def expect(self, *keys: str) -> None:
+        if not self.accept(*keys):
+            found = self.tokens[self.at]
+            raise SQLTextError(
+                f"has {found.text or 'its end'!r} where {' '.join(keys)} was expected "
+                f"(character {found.start})"
+            )
+
+    def identifier(self) -> str:
+        token = self.take()
+        if token.kind not in ("word", "quoted", "string"):
+            raise SQLTextError(f"has {token.text!r} where a name was expected")
+        return token.name
+
+    @property
+    def end(self) -> int:
+        return self.tokens[self.at - 1].end
+
+    def words(self, *choices: str) -> str:
+        return self.take().text.lower() if self.peek() in choices else ""
+
+    def parenthesis(self) -> str:
+        """Read ``( … )`` and return what stands between."""
+        self.expect("(")
+        begin, depth = self.end, 1
+        while depth:
+            depth += {"(": 1, ")": -1}.get(self.take().key, 0)
+        return self.text[begin : self.end - 1].strip()
+
+
 def unquote(text: str) -> str:
     """Return the identifier or string that *text* quotes in one of SQLite's four ways."""
     if text[:1] == "[":
