@@ -182,6 +182,15 @@ def test_a_foreign_key_to_nothing_is_one_sentence(project: Project) -> None:
         wanted(project)
 
 
+def test_models_that_the_database_refuses_are_one_sentence(project: Project) -> None:
+    """The CHECK still speaks of a column that is gone."""
+    user(project, CheckConstraint("age > 17", name="adult"))
+    sentence = r"does not take the models: .*age.* \(CREATE TABLE .?user.? …\)\. Correct the model"
+    for ask in (lambda: project.new("adults"), project.verify):
+        with pytest.raises(MigratorError, match=sentence):
+            ask()
+
+
 def test_one_set_of_files_for_postgresql_and_sqlite(on_both: Project) -> None:
     """Stock renders a comment, a GIN index and an exclusion constraint that SQLite refuses."""
     project = on_both

@@ -107,6 +107,18 @@ def test_unique_over_duplicates(place: Project) -> None:
     assert "x9" in str(failure)
 
 
+def test_unique_over_what_was_unique_with_another(place: Project) -> None:
+    both = 'sa.UniqueConstraint("author_id", "title", name="uq_both"),'
+    tables = TABLES.replace(
+        "    sa.ForeignKeyConstraint", f"    {both}\n    sa.ForeignKeyConstraint"
+    )
+    place.by_hand(tables.strip(), DROPPED)
+    path = place.by_hand(UNIQUE, NOT_UNIQUE)
+    place.by_hand("pass")
+    (failure,) = rehearsed(place, "hand2").failures
+    assert (failure.step, failure.line) == ("upgrade", line_of(path))
+
+
 def test_a_foreign_key_over_orphans(place: Project) -> None:
     failure, line = caught(place, KEY, NO_KEY)
     assert on_stock(place) == 1
@@ -218,6 +230,23 @@ def test_made_rows_that_postgresql_looks_at(
     assert failure.line == line_of(path)
     assert f'accepted = {{"{consent}": "the reason"}}' in str(failure)
     path.write_text(path.read_text() + f'\naccepted = {{"{consent}": "looked at all"}}\n')
+    assert rehearsed(place, "hand2").failures == []
+
+
+def test_rows_that_can_be_read_no_more(postgresql: Databases, tmp_path: Path) -> None:
+    """A column that is computed when it is read fails there, and not in the upgrade."""
+    place = Project(tmp_path, url=postgresql(), kinds=("postgresql",))
+    place.by_hand(TABLES.strip(), DROPPED)
+    twice = 'sa.Column("twice", sa.Integer, sa.Computed("editor_id * 2"))'
+    path = place.by_hand(
+        f'op.add_column("book", {twice})  # here', 'op.drop_column("book", "twice")'
+    )
+    place.by_hand("pass")
+    (failure,) = rehearsed(place, "hand2").failures
+    assert failure.line == line_of(path)
+    assert "integer out of range" in str(failure)
+    assert 'accepted = {"add-computed book.twice"' in str(failure)
+    path.write_text(path.read_text() + '\naccepted = {"add-computed book.twice": "small"}\n')
     assert rehearsed(place, "hand2").failures == []
 
 

@@ -161,6 +161,20 @@ def test_what_is_generated_passes(place: Project) -> None:
         assert rehearsed(place, revision).failures == []
 
 
+def test_the_parts_of_one_change_meet_the_rows_from_before(place: Project) -> None:
+    """PostgreSQL builds the index in a revision of its own: nobody fills the column meanwhile."""
+
+    def model(*more: Column) -> None:
+        place.metadata.clear()
+        Table("user", place.metadata, Column("id", Integer, primary_key=True), *more)
+
+    model()
+    place.new("users")
+    model(Column("mail", String(40), unique=True))
+    for revision in place.new("mails").revisions:
+        assert rehearsed(place, revision).failures == []
+
+
 def test_the_schema_has_to_be_the_models(place: Project) -> None:
     Table("user", place.metadata, Column("id", Integer, primary_key=True), Column("a", Integer))
     place.by_hand(

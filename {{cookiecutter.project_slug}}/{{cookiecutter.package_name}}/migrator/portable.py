@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Connection, Constraint, Index, MetaData, Table, TextClause
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.exc import NoReferenceError
+from sqlalchemy.exc import DBAPIError, NoReferenceError
 
 from . import MigratorError
 
@@ -21,13 +21,21 @@ class Borrowed(TextClause):
 def create_all(metadata: MetaData, connection: Connection) -> None:
     """Make every table of *metadata*, without what this database cannot hold.
 
-    :raises MigratorError: for a foreign key to what is not there.
+    :raises MigratorError: for a foreign key to what is not there, or what the database refuses.
     """
     require_targets(metadata)
     portable(metadata)
     constraints = [item for table in metadata.tables.values() for item in table.constraints]
     rules = [item._create_rule for item in constraints]
-    metadata.create_all(connection)
+    try:
+        metadata.create_all(connection)
+    except DBAPIError as error:
+        why = str(error.orig).strip().splitlines()[0]
+        statement = " ".join(str(error.statement).split("(")[0].split())
+        raise MigratorError(
+            f"A {connection.dialect.name} database does not take the models: {why} ({statement} …)."
+            " Correct the model."
+        ) from error
     # A foreign key that closes a circle is added by ALTER, and would be left out ever after.
     for item, rule in zip(constraints, rules, strict=True):
         item._create_rule = rule

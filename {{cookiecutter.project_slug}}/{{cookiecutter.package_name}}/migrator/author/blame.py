@@ -88,6 +88,15 @@ def find(
     return blame
 
 
+def unreadable(said: Said, table: str) -> Blame:
+    """Return what makes the rows of *table* fail when they are read: a column that is computed."""
+    for op, line in reversed(said.operations):
+        computed = isinstance(op, ops.AddColumnOp) and op.column.computed is not None
+        if computed and op.table_name == table:
+            return Blame(line, "", table, f"add-computed {Step(op).subject}")
+    return Blame(said.line(table))
+
+
 def _told(error: BaseException) -> Blame:
     """Return what PostgreSQL itself says of raw SQL that rows stood in the way of."""
     told = getattr(getattr(error, "orig", None), "diag", None)
@@ -153,7 +162,9 @@ def _suspects(op: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
     if isinstance(op, ops.AlterColumnOp):
         yield from _of_column(op, whole, words, dialect)
     elif isinstance(op, ops.AddColumnOp):
-        if not op.column.nullable and op.column.server_default is None:
+        if op.column.computed is not None:
+            yield _Suspect("add-computed", name, None)
+        elif not op.column.nullable and op.column.server_default is None:
             yield _Suspect("not-null-column", name, whole)
     elif isinstance(op, ops.CreateForeignKeyOp):
         yield _Suspect("add-foreign-key", name, _orphans(op, table), _cut(op))

@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import SQLAlchemyError
 
-from .. import plural, schema
+from .. import plural, schema, scratch
 from .rows import quoted
 from .said import ALL, Said
 
@@ -37,13 +38,27 @@ class Content:
         return f"{self.name}({', '.join(shown)})"
 
 
+class Unreadable(Exception):
+    """The rows of *table* cannot be read, and why."""
+
+    def __init__(self, table: str, error: SQLAlchemyError) -> None:
+        super().__init__(f"the rows of {table} can be read no more: {scratch.reason(error)}")
+        self.table = table
+
+
 def contents(connection: Connection, metadata: MetaData) -> dict[str, Content]:
-    """Return the rows of every table of *metadata*, by the table's folded name."""
+    """Return the rows of every table of *metadata*, by the table's folded name.
+
+    :raises Unreadable: where the database fails on one, as in a column that is computed.
+    """
     found = {}
     for table in metadata.tables.values():
-        result = connection.exec_driver_sql(
-            f"SELECT * FROM {quoted(connection, table)}", execution_options={"no_parameters": True}
-        )
+        select = f"SELECT * FROM {quoted(connection, table)}"
+        try:
+            result = connection.exec_driver_sql(select, execution_options={"no_parameters": True})
+        except SQLAlchemyError as error:
+            connection.rollback()
+            raise Unreadable(table.name, error) from error
         found[table.name.casefold()] = Content(
             table.name,
             list(map(str.casefold, result.keys())),

@@ -41,10 +41,6 @@ class Part(Enum):
     CONTRACT = "contract"
 
 
-#: Those that a release after the next one needs, in the order in which they are written.
-PARTS = list(Part)
-
-
 @dataclass(frozen=True)
 class Finding:
     """One rule's word on one operation."""

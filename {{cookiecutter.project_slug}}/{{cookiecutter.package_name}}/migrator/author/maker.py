@@ -170,6 +170,16 @@ class Maker:
             for value in self.values[column.key]:
                 self.put({column.key: value})
         self.put({c.key: None for c in self.columns if c.nullable and not c.primary_key})
+        for columns in self.sets:
+            self._repeat([c for c in columns if c not in self.keyed | self.automatic], len(columns))
+
+    def _repeat(self, own: Sequence[str], of: int) -> None:
+        """Let a value stand twice in each column of its *own* that is unique with others alone."""
+        for name in own if of > 1 else ():
+            other = next((c for c in own if c != name), name)
+            for _ in range(3):
+                value = fresh(self.table.c[other].type, self.number + 1)
+                self.put({other: value, name: self.values[name][0]})
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Once with rows made for the purpose, once with a copy of the developer's own whe
 on each kind of database that the project uses.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,11 +21,14 @@ from .. import MigratorError, schema, scratch, watch
 from ..apply.environment import foreign_keys_kept
 from . import blame, sample
 from .blame import Blame
-from .compare import Content, contents, harm
-from .finding import NAMES
+from .compare import Content, Unreadable, contents, harm
+from .finding import NAMES, Part
 from .outcome import Failure, Rehearsal
 from .rows import fill, names, reflect
 from .said import Said, listening
+
+#: What the message of each part but the first ends with.
+_PART = re.compile(rf" \(({'|'.join(part.value for part in Part if part.value)})\)$")
 
 #: The key of ``accepted`` in a revision's file whose downgrade is refused on purpose.
 NO_WAY_BACK = "no-downgrade"
@@ -84,6 +88,25 @@ def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
         one.notes = []
 
 
+def _needed(revision: Script) -> tuple[str, ...]:
+    parents = revision._normalized_down_revisions
+    return (*parents, *revision._normalized_resolved_dependencies)
+
+
+def _beginning(script: ScriptDirectory, revision: Script) -> Script:
+    """Return the first of the parts that the change of *revision* was divided into.
+
+    They are applied one after the other: what one makes, no rows come into before the next.
+    """
+    whole = _PART.sub("", revision.doc)
+    while _PART.search(revision.doc) and len(_needed(revision)) == 1:
+        before = script.get_revision(_needed(revision)[0])
+        if before is None or _PART.sub("", before.doc) != whole:
+            break
+        revision = before
+    return revision
+
+
 @dataclass
 class _Round:
     """One rehearsal: on one database, with made rows or with those of *development*."""
@@ -104,9 +127,13 @@ class _Round:
 
         :raises Failure: at the first thing that is wrong.
         """
-        with self._previous() as connection:
+        first = self.revision if self.development else _beginning(self.script, self.revision)
+        with self._before(first) as connection:
             tables = reflect(connection)
             self._fill(connection, tables)
+            if first is not self.revision:
+                self._earlier_parts(connection)
+                tables = reflect(connection)
             self.before = contents(connection, tables)
             count = sum(len(content.rows) for content in self.before.values())
             if self.development is not None and not count:
@@ -125,15 +152,20 @@ class _Round:
         consent = failure.blame.consent
         return self.consents.get(consent, "") if failure.step == "upgrade" and consent else ""
 
-    def _previous(self) -> AbstractContextManager[Connection]:
-        needed = (
-            *self.revision._normalized_down_revisions,
-            *self.revision._normalized_resolved_dependencies,
-        )
+    def _before(self, revision: Script) -> AbstractContextManager[Connection]:
+        needed = _needed(revision)
         if not needed:
             return scratch.empty(self.source)
         at: Any = needed[0] if len(needed) == 1 else needed
         return scratch.from_chain(self.script, self.source, at, self.metadata)
+
+    def _earlier_parts(self, connection: Connection) -> None:
+        (at,) = _needed(self.revision)
+        try:
+            scratch.upgrade(self.script, connection, at, self.metadata)
+        except MigratorError as error:
+            sentence = f"what goes before does not run on these rows: make rehearse r={at}"
+            raise Failure("upgrade", sentence) from error
 
     def _fill(self, connection: Connection, tables: MetaData) -> None:
         if self.development is not None:
@@ -220,6 +252,9 @@ class _Round:
     def _rows_kept(
         self, connection: Connection, step: str, said: Said, changed: list[schema.Difference]
     ) -> None:
-        after = contents(connection, names(connection))
+        try:
+            after = contents(connection, names(connection))
+        except Unreadable as error:
+            raise Failure("upgrade", str(error), blame.unreadable(said, error.table)) from error
         for one in harm(self.before, after, said, changed):
             raise Failure(step, one.sentence, Blame(said.line(*one.near)))
