@@ -127,7 +127,13 @@ class TestCopy:
         first = backup.before(live, SETTINGS, ["0000"])
         tries = [backup.before(live, SETTINGS, ["1111"]) for _ in range(9)]
         assert first.exists()
-        assert [p.exists() for p in tries] == [False] * 5 + [True] * 4
+        assert [p.exists() for p in tries] == [True, *[False] * 5, *[True] * 3]
+
+    def test_an_afternoon_of_back_and_forth_keeps_the_copies_from_before_it(self, live):
+        first = [backup.before(live, SETTINGS, [at]) for at in ("2222", "1111")]
+        for at in ["2222", "1111"] * 5:
+            backup.before(live, SETTINGS, [at])
+        assert all(path.exists() for path in first)
 
     def test_the_newest_is_the_newest_also_when_the_clock_went_back(self, live, monkeypatch):
         folder = Path(live.database).parent
@@ -233,25 +239,48 @@ class TestUndo:
         )
         return live
 
-    def test_tells_what_would_be_lost(self, migrated):
+    def test_tells_what_would_be_lost_and_what_comes_back(self, migrated):
         copy = undo.choose(shelf_of(migrated))
-        assert [str(loss) for loss in undo.losses(Path(migrated.database), copy.path)] == [
-            "author: rows since: 1 added, 0 changed, 0 gone",
-            "book: rows since: 1 added, 1 changed, 1 gone; column pages would go, with 1 value",
-            "loan: the table would go, with 2 rows",
+        changes = undo.changes(Path(migrated.database), copy.path)
+        assert [line for change in changes for line in change.lost] == [
+            "author: 1 row added since",
+            "book: 1 row added since",
+            "book: 1 row changed since",
+            "book.pages: the column, 1 value",
+            "loan: the table, 2 rows",
+        ]
+        assert [line for change in changes for line in change.back] == ["book: 1 row"]
+
+    def test_what_comes_back_is_no_loss(self, live, run):
+        run(live, "CREATE TABLE loan (book_id INTEGER)", "INSERT INTO loan VALUES (1)")
+        path = backup.before(live, SETTINGS, ["2222"])
+        run(
+            live,
+            "DROP TABLE loan",
+            "ALTER TABLE book DROP COLUMN title",
+            "ALTER TABLE book ADD COLUMN shelf TEXT",
+            "CREATE TABLE room (id INTEGER)",
+            "DELETE FROM book WHERE id = 3",
+        )
+        changes = undo.changes(Path(live.database), path)
+        assert [line for change in changes for line in change.lost] == []
+        assert [line for change in changes for line in change.back] == [
+            "book: 1 row",
+            "book.title: the column",
+            "loan: the table, 1 row",
         ]
 
     def test_nothing_is_lost_where_nothing_happened(self, live):
         path = backup.before(live, SETTINGS, ["1111"])
-        assert undo.losses(Path(live.database), path) == []
+        assert undo.changes(Path(live.database), path) == []
 
     def test_rows_without_a_key_are_counted_whole(self, live, run):
         run(live, "CREATE TABLE note (t TEXT)", "INSERT INTO note VALUES ('a'), ('b')")
         path = backup.before(live, SETTINGS, ["1111"])
         run(live, "UPDATE note SET t = 'c' WHERE t = 'b'")
-        assert [str(loss) for loss in undo.losses(Path(live.database), path)] == [
-            "note: rows since: 1 added, 0 changed, 1 gone"
-        ]
+        (change,) = undo.changes(Path(live.database), path)
+        assert change.lost == ["note: 1 row added since"]
+        assert change.back == ["note: 1 row"]
 
     def test_brings_everything_back_under_an_open_server(self, migrated, library, run):
         shelf = shelf_of(migrated)

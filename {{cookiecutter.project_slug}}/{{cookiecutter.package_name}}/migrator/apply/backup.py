@@ -152,11 +152,16 @@ class Shelf:
 
 
 def _surplus(newest_first: list[Copy]) -> list[Copy]:
-    """Return what is to go. A migration that is tried again and again must not push out the copies
-    of other revisions, so repetitions go first."""
-    latest = {(copy.revision, copy.aside): copy for copy in reversed(newest_first)}
-    repeated = [c for c in newest_first if latest[c.revision, c.aside] is not c]
-    return [*(copy for copy in newest_first if copy not in repeated), *repeated][KEPT:]
+    """Return what is to go: of each revision the newest stays longest, then the oldest.
+
+    A migration that is tried again and again pushes out neither the copies of other revisions, nor
+    the one that was made before it was tried first.
+    """
+    newest = {(copy.revision, copy.aside): copy for copy in reversed(newest_first)}
+    oldest = {(copy.revision, copy.aside): copy for copy in newest_first}
+    order = [copy for copy in newest_first if copy in newest.values()]
+    order += [copy for copy in newest_first if copy in oldest.values()]
+    return list(dict.fromkeys([*order, *newest_first]))[KEPT:]
 
 
 def sqlite_file(url: URL) -> Path | None:

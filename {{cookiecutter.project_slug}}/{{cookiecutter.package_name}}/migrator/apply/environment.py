@@ -158,7 +158,9 @@ class Guard:
     def _copy_first(self, connection: Connection, fn: Any) -> None:
         at = status.current(connection)
         connection.rollback()
-        if fn.__name__ != "do_stamp" and list(fn(tuple(at), None)):
+        if self._attributes.get("copied") or fn.__name__ == "do_stamp":
+            return
+        if list(fn(tuple(at), None)):
             copy = backup.before(connection.engine.url, self._settings, at)
             if copy:
                 self._say(f"Copied to {copy}")
@@ -172,12 +174,7 @@ class Guard:
             return False
         if seen.ahead and self._command["destination_rev"] in ("head", "heads"):
             return True
-        if unknown := seen.at - chain.known:
-            raise MigratorError(
-                f"The database is at revision {', '.join(sorted(unknown))}, which is not among "
-                "these migrations: bring its file along, or run newer code; a database that "
-                "another project made is taken in by make adopt."
-            )
+        status.require_known(seen.at, chain.known)
         return not list(fn(tuple(seen.at), None))
 
     def _watched(self, connection: Connection) -> Connection:

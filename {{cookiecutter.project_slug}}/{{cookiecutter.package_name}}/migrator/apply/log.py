@@ -153,13 +153,15 @@ def refuse_edited(connection: Connection, script: ScriptDirectory, development: 
     found = edited(connection, script)
     if not found:
         return
+    back = "put the files back as they were, and write what is to change into a new migration"
     remedy = (
-        "apply them anew with make redo (flask db redo)"
+        "make redo (flask db redo) applies them anew on this development database; where another "
+        f"database has them already, {back}"
         if development
-        else "put the files back as they were, and write what is to change into a new migration"
+        else f"other databases have the old text, so {back}"
     )
     raise MigratorError(
-        f"{'; '.join(map(str, found))}: other databases have the old text, so {remedy}.",
+        f"{'; '.join(map(str, found))}: {remedy}.",
         exit_code=6,
     )
 

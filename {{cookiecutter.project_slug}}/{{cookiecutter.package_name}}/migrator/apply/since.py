@@ -1,7 +1,7 @@
 """What happened to a SQLite database since a copy of it was made."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,78 +14,77 @@ PATIENCE = 30
 
 
 @dataclass(frozen=True)
-class Loss:
-    """What one table has otherwise than the copy: rows, and columns the copy does not have.
-
-    *whole* says that the table is on one side only: "now" or "copy".
-    """
+class Change:
+    """What bringing the copy back would do to one table: what would be lost, what comes back."""
 
     table: str
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    columns: Mapping[str, int] | None = None
-    whole: str = ""
-
-    def __str__(self) -> str:
-        if self.whole:
-            fate = "would go" if self.whole == "now" else "would come back"
-            return (
-                f"{self.table}: the table {fate}, with {plural(self.added + self.removed, 'row')}"
-            )
-        rows = f"rows since: {self.added:,} added, {self.changed:,} changed, {self.removed:,} gone"
-        held = "".join(
-            f"; column {name} would go, with {plural(number, 'value')}"
-            for name, number in (self.columns or {}).items()
-        )
-        return f"{self.table}: {rows}{held}"
+    lost: list[str]
+    back: list[str]
 
 
-def losses(live: Path, copy: Path) -> list[Loss]:
-    """Compare the database *live* with its *copy*: what bringing the copy back would undo.
+def changes(live: Path, copy: Path) -> list[Change]:
+    """Compare the database *live* with its *copy*, table by table.
 
-    Rows are told apart by their primary key; without one, a changed row counts as added and gone.
+    Rows are told apart by their primary key; without one, a changed row counts as one that was
+    added and one that is gone.
     """
     with beside(live, copy) as connection:
         now, then = tables(connection, "main"), tables(connection, "copy")
-        found = [_table(connection, table, now, then) for table in sorted(now | then)]
-    return [loss for loss in found if loss]
+        found = [
+            _change(connection, table, now, then)
+            for table in sorted((now | then) - {VERSION_TABLE, LOG_TABLE})
+        ]
+    return [change for change in found if change.lost or change.back]
 
 
-def _table(
-    connection: sqlite3.Connection, table: str, now: set[str], then: set[str]
-) -> Loss | None:
-    if table in (VERSION_TABLE, LOG_TABLE):
-        return None
+def _change(connection: sqlite3.Connection, table: str, now: set[str], then: set[str]) -> Change:
     name = _quoted(table)
     if table not in then:
-        return Loss(table, added=_one(connection, f"main.{name}"), whole="now")
+        rows = _one(connection, f"main.{name}")
+        return Change(table, [f"{table}: the table, {plural(rows, 'row')}"] * bool(rows), [])
     if table not in now:
-        return Loss(table, removed=_one(connection, f"copy.{name}"), whole="copy")
+        rows = _one(connection, f"copy.{name}")
+        return Change(table, [], [f"{table}: the table, {plural(rows, 'row')}"])
     here, there = _columns(connection, "main", table), _columns(connection, "copy", table)
-    new = {
-        column: _one(connection, f"main.{name} WHERE {_quoted(column)} IS NOT NULL")
-        for column in here
-        if column not in there
-    }
     common = [column for column in here if column in there]
+    added, changed, gone = _rows(connection, name, common, here, there)
+    lost = [
+        f"{table}: {plural(number, 'row')} {word}"
+        for number, word in ((added, "added since"), (changed, "changed since"))
+        if number
+    ]
+    for column in here:
+        if column not in there:
+            values = _one(connection, f"main.{name} WHERE {_quoted(column)} IS NOT NULL")
+            lost += [f"{table}.{column}: the column, {plural(values, 'value')}"] * bool(values)
+    back = [f"{table}: {plural(gone, 'row')}"] * bool(gone)
+    back += [f"{table}.{column}: the column" for column in there if column not in here]
+    return Change(table, lost, back)
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    name: str,
+    common: list[str],
+    here: dict[str, int],
+    there: dict[str, int],
+) -> tuple[int, int, int]:
+    """Count the rows that were added, changed and deleted since."""
     key = [column for column in common if here[column]]
     if key and len(key) == sum(map(bool, here.values())) == sum(map(bool, there.values())):
         on = " AND ".join(f"a.{_quoted(c)} IS b.{_quoted(c)}" for c in key)
         other = " OR ".join(f"a.{_quoted(c)} IS NOT b.{_quoted(c)}" for c in common)
         lone = "{0}.{2} a WHERE NOT EXISTS (SELECT 1 FROM {1}.{2} b WHERE {3})"
-        added = _one(connection, lone.format("main", "copy", name, on))
-        gone = _one(connection, lone.format("copy", "main", name, on))
         changed = _one(connection, f"main.{name} a JOIN copy.{name} b ON {on} WHERE {other}")
-    else:
-        columns = ", ".join(map(_quoted, common))
-        lone = f"(SELECT {columns} FROM {{}}.{name} EXCEPT SELECT {columns} FROM {{}}.{name})"
-        added, gone, changed = (
-            _one(connection, lone.format("main", "copy")),
-            _one(connection, lone.format("copy", "main")),
-            0,
+        return (
+            _one(connection, lone.format("main", "copy", name, on)),
+            changed,
+            _one(connection, lone.format("copy", "main", name, on)),
         )
-    return Loss(table, added, changed, gone, new) if added or gone or changed or new else None
+    columns = ", ".join(map(_quoted, common))
+    lone = f"(SELECT {columns} FROM {{}}.{name} EXCEPT SELECT {columns} FROM {{}}.{name})"
+    added, gone = lone.format("main", "copy"), lone.format("copy", "main")
+    return _one(connection, added), 0, _one(connection, gone)
 
 
 def _one(connection: sqlite3.Connection, what: str) -> int:

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from flask import current_app
 from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from .. import MigratorError
 from .connection import private
 
 VERSION_TABLE = "alembic_version"
@@ -173,8 +174,26 @@ def _place(uri: str | URL) -> tuple[Any, ...]:
     return url.get_backend_name(), url.host, url.port, url.database, url.query
 
 
+def require_known(at: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a database that is at a revision whose file is not here.
+
+    :raises MigratorError: with the ways out.
+    """
+    if unknown := sorted(set(at) - set(known)):
+        raise MigratorError(
+            f"The database is at revision {', '.join(unknown)}, which is not among these "
+            "migrations: go back to the branch or the release that has its file; in development "
+            "make db makes the database anew; one that another project made is taken in by make "
+            "adopt."
+        )
+
+
 def pending(script: ScriptDirectory, at: Iterable[str]) -> list[str]:
-    """Return the revisions between *at* and the heads of *script*, the next one first."""
-    applied = {revision.revision for revision in script.iterate_revisions(tuple(at), "base")}
-    everything = (revision.revision for revision in script.walk_revisions())
-    return [revision for revision in everything if revision not in applied][::-1]
+    """Return the revisions between *at* and the heads of *script*, the next one first.
+
+    :raises MigratorError: where *at* is not among them.
+    """
+    everything = [revision.revision for revision in script.walk_revisions()]
+    require_known(at := tuple(at), everything)
+    applied = {revision.revision for revision in script.iterate_revisions(at, "base")}
+    return [revision for revision in reversed(everything) if revision not in applied]

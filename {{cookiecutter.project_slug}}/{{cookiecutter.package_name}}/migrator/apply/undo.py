@@ -19,9 +19,9 @@ from .. import MigratorError
 from ..schema import LOG_TABLE, VERSION_TABLE
 from ..scratch import kind_of
 from .backup import Copy, Shelf, mysql_target, postgresql_target, sqlite_file
-from .since import PATIENCE, Loss, beside, losses, tables, uri
+from .since import PATIENCE, beside, changes, tables, uri
 
-__all__ = ["Loss", "bring_back", "by_hand", "choose", "losses", "verify"]
+__all__ = ["bring_back", "by_hand", "changes", "choose", "verify"]
 
 
 def choose(shelf: Shelf, name: str = "") -> Copy:

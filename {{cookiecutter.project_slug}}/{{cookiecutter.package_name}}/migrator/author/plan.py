@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, event
 
 from .. import MigratorError, schema, scratch
+from ..apply import status
 from . import reviewed
 from .locks import Locks
 
@@ -48,6 +49,7 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
     :raises MigratorError: where a revision cannot run.
     """
     heads = MigrationContext.configure(connection).get_current_heads()
+    status.require_known(heads, status.of_script(script).known)
     steps = script._upgrade_revs("heads", heads)  # type: ignore[arg-type]  # Alembic gives it so
     planned = [Planned(str(step.info.up_revision_id), step.doc or "") for step in steps]
     if planned and connection.dialect.name == "sqlite":

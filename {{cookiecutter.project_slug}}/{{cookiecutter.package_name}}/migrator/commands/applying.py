@@ -42,12 +42,8 @@ def apply(phase: str) -> None:
         ahead = ", which came after all that this code knows" if seen.ahead else ""
         console.say(f"Nothing to do: at {console.words(seen.at)}{ahead}.")
         return
-    if seen and not seen.at <= chain.known:
-        raise MigratorError(
-            f"The database is at revision {console.words(seen.at - chain.known)}, which is not "
-            "among these migrations: bring its file along, or run newer code; a database that "
-            "another project made is taken in by make adopt."
-        )
+    if seen:
+        status.require_known(seen.at, chain.known)
     if project.development() and _adopt_rebuilt(project.chain()):
         at = console.words(chain.heads)
         console.say(f"The schema is already that of {at}: stamped, not altered.")

@@ -1,7 +1,10 @@
 """``flask db rollback``, ``redo`` and ``undo``: the ways back."""
 
+from collections.abc import Sequence
+
 import alembic.command
 import click
+from alembic.script import ScriptDirectory
 from flask import current_app
 
 from .. import MigratorError, plural
@@ -14,20 +17,20 @@ from . import console, project
 @click.option("--force", is_flag=True, help="Also outside development, where data can be lost.")
 def rollback(to: str, force: bool) -> None:
     """Undo the last migration, or all after --to."""
-    from ..apply import losses
-
     project.name_database()
     script = project.chain()
     before = project.current()
     if not before:
         console.say("Nothing to roll back: the database is at no revision.")
         return
-    undone = [step.revision for step in script.iterate_revisions(tuple(before), to or "base")]
-    undone = undone if to else undone[:1]
-    for revision in undone:
-        console.say(f"  undo  {console.title(script, revision)}")
-    with project.reading() as connection:
-        console.lines(losses.find(script, connection, undone), "  lose  ")
+    status.require_known(before, status.of_script(script).known)
+    if not to:
+        _refuse_to_choose(script, before)
+    undone = _undone(script, to or "-1", before)
+    if not undone:
+        console.say(f"Nothing to roll back: at {console.words(before)}, and not behind {to}.")
+        return
+    _announce(script, undone)
     if not (project.development() or force):
         raise MigratorError(
             "This is not the development database, and undoing these revisions drops what they "
@@ -37,11 +40,55 @@ def rollback(to: str, force: bool) -> None:
     done = project.run(alembic.command.downgrade, to or "-1")
     at = console.words(project.current())
     console.say(f"Rolled back {plural(done, 'revision')}: at {at}.")
+    _say_way_back()
+
+
+def _refuse_to_choose(script: ScriptDirectory, at: frozenset[str]) -> None:
+    """Refuse a step back that could be either of two.
+
+    :raises MigratorError: at two heads, or at a merge of two.
+    """
+    if len(at) > 1:
+        ways = " or ".join(f"to={one}@-1" for one in sorted(at))
+        raise MigratorError(
+            f"The database is at {plural(at, 'head')}, {console.words(at)}: say which one goes a "
+            f"step back, make rollback {ways}."
+        )
+    (here,) = at
+    found = script.get_revision(here)
+    if found.is_merge_point:
+        ways = " or ".join(f"to={one}" for one in found._versioned_down_revisions)
+        raise MigratorError(
+            f"Revision {here} is where two branches meet: say where to go back to, "
+            f"make rollback {ways}."
+        )
+
+
+def _undone(script: ScriptDirectory, target: str, at: frozenset[str]) -> list[str]:
+    """Return the revisions that Alembic would undo on the way to *target*, in its order."""
+    steps = script._downgrade_revs(target, tuple(at))  # type: ignore[arg-type]  # as it is given
+    return [step.revision.revision for step in steps]
+
+
+def _announce(script: ScriptDirectory, undone: Sequence[str]) -> None:
+    """Say which revisions go, and what they take with them."""
+    from ..apply import losses
+
+    console.lines((console.title(script, revision) for revision in undone), "  undo  ")
+    with project.reading() as connection:
+        console.lines(losses.find(script, connection, undone), "  lose  ")
+
+
+def _say_way_back() -> None:
+    from ..apply.backup import Shelf
+
+    if Shelf.of(project.url(), current_app.config):
+        console.say("What it held before: make undo")
 
 
 @console.command("redo")
 def redo() -> None:
-    """Undo and apply again what was edited, or else the last migration (development only)."""
+    """Undo and apply again what was edited since it was applied (development only)."""
     from ..apply import log as logs
 
     project.name_database()
@@ -49,19 +96,30 @@ def redo() -> None:
     script = project.chain()
     with project.reading() as connection:
         at = status.current(connection)
-        edited = logs.edited(connection, script)
-    if not at:
-        console.say("Nothing to redo: the database is at no revision.")
+        edited = [one.revision for one in logs.edited(connection, script)]
+    status.require_known(at, status.of_script(script).known)
+    if not edited:
+        console.say(
+            "Nothing to redo: no applied file was edited since. "
+            "make rollback and make migrate undo the last one and apply it again."
+        )
         return
-    first = script.get_revision(edited[0].revision) if edited else None
-    back = first._versioned_down_revisions if first else ()
-    target = (back or ("base",))[0] if first else "-1"
-    undone = project.run(alembic.command.downgrade, target)
-    done = project.run(alembic.command.upgrade, "heads")
+    target = (script.get_revision(edited[0])._versioned_down_revisions or ("base",))[0]
+    _announce(script, _undone(script, target, at))
+    try:
+        undone = project.run(alembic.command.downgrade, target)
+    except MigratorError as error:
+        raise MigratorError(
+            f"{error} Where the edited way back does not fit what is there: put the file back as "
+            "it was, make rollback, edit it, make migrate.",
+            error.exit_code,
+        ) from error
+    done = project.run(alembic.command.upgrade, "heads", copied=True)
     console.say(
         f"Undid {len(undone)} and applied {plural(done, 'revision')}: "
         f"at {console.words(project.current())}."
     )
+    _say_way_back()
 
 
 @console.command("undo")
@@ -92,18 +150,20 @@ def undo(copy: str, force: bool) -> None:
             "Nothing was changed: a server's dump is played back by hand, as shown, into a new "
             "database; then name that one in the settings."
         )
-    undoing.verify(live, chosen.path, project.chain())
-    lost = undoing.losses(live, chosen.path)
-    console.lines(lost, "  lose  ")
-    console.consent(bool(lost) and not force, "Bring the copy back", "make undo force=yes")
+    script = project.chain()
+    undoing.verify(live, chosen.path, script)
+    changes = undoing.changes(live, chosen.path)
+    console.lines((line for change in changes for line in change.lost), "  lose  ")
+    console.lines((line for change in changes for line in change.back), "  back  ")
+    lost = any(change.lost for change in changes)
+    console.consent(lost and not force, "Bring the copy back", "make undo force=yes")
     with project.locked() as connection:
         at = status.current(connection)
         connection.rollback()
         aside = undoing.bring_back(shelf, chosen, at)
         then = status.current(connection)
-    console.say(
-        f"Brought back: at {console.words(then)}. What is after it is pending again; mend it "
-        "before the next make migrate."
-    )
+    pending = status.pending(script, then)
+    again = ". What is after it is pending again; mend it before the next make migrate"
+    console.say(f"Brought back: at {console.words(then)}{again if pending else ''}.")
     if aside:
         console.say(f"What it was until now: make undo copy={aside.name}")

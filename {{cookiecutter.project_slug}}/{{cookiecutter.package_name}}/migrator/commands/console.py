@@ -74,7 +74,10 @@ def consent(needed: bool, question: str, typed: str) -> None:
     :raises MigratorError: without consent, or without a terminal; nothing was changed.
     """
     if needed and not sys.stdin.isatty():
-        raise MigratorError(f"Nothing was changed: to do it without being asked, {typed}.")
+        raise MigratorError(
+            "Nothing was changed: it needs your consent, and there is no terminal to ask on; "
+            f"{typed} gives it."
+        )
     if needed and not click.confirm(f"{question}?"):
         raise MigratorError("Nothing was changed.")
 

@@ -15,7 +15,8 @@ def log() -> None:
 
     script = project.chain()
     with project.reading() as connection:
-        todo = set(status.pending(script, status.current(connection)))
+        at = status.current(connection) & status.of_script(script).known
+        todo = set(status.pending(script, at))
         entries = logs.entries(connection)
         edited = {one.revision for one in logs.edited(connection, script)}
         half = logs.half_applied(connection)

@@ -89,10 +89,13 @@ def locked() -> Iterator[Connection]:
         yield connection
 
 
-def run(command: Callable[..., None], target: Any, using: Config | None = None) -> list[str]:
-    """Run a command of Alembic's through env.py, and return the revisions that it did."""
-    using = using or config()
-    using.attributes["done"] = []
+def run(command: Callable[..., None], target: Any, *, copied: bool = False) -> list[str]:
+    """Run a command of Alembic's through env.py, and return the revisions that it did.
+
+    :param copied: whether there is a copy of the database from just before.
+    """
+    using = config()
+    using.attributes.update(copied=copied, done=[])
     command(using, target)
     done: list[str] = using.attributes["done"]
     return done

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from ... import MigratorError
-from ...schema import VERSION_TABLE
 from .. import status
 from ..server import reason
 from . import load
@@ -94,9 +93,8 @@ def _arrived(
 ) -> Moved | None:
     """Tell whether an earlier move has brought every row there."""
     there = set(inspect(target).get_table_names())
-    at_head = VERSION_TABLE in there and not status.pending(script, status.current(target))
     held = _counts(target)
-    if not (at_head and held and held == _held(source, there)):
+    if not (_at_head(target, script) and held and held == _held(source, there)):
         return None
     found = tables(source, target, accepted)
     sums = look(source, found, accepted, progress)
@@ -105,6 +103,10 @@ def _arrived(
     if MARK in there:  # it ended between its last row and this
         load.commit(target, source.highest_given())
     return Moved(sums, already=True, notes=_not_compared(found))
+
+
+def _at_head(target: Connection, script: ScriptDirectory) -> bool:
+    return bool(status.current(target)) and status.current(target) == set(script.get_heads())
 
 
 def _held(source: Source, names: Collection[str]) -> dict[str, int]:
@@ -130,8 +132,7 @@ def _claim(target: Connection, script: ScriptDirectory) -> None:
     there = set(inspect(target).get_table_names())
     held = _counts(target)
     if MARK not in there:
-        at_head = VERSION_TABLE in there and not status.pending(script, status.current(target))
-        if held or (there and not at_head):
+        if held or (there and not _at_head(target, script)):
             raise MigratorError(
                 f"The target is not empty ({_some(held or there)}), so nothing was moved: name an "
                 "empty database, or one that is not there yet."
