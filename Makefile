@@ -18,7 +18,7 @@ help: python ## Show this help
 
 .PHONY: new
 new: $(READY) ## Answer the questions and get a project, beside this folder or in to=FOLDER
-	@$(BIN)/python -m cookiecutter . --output-dir "$(value to)"
+	@$(BIN)/python scripts/new.py "$(value to)"
 
 .PHONY: demo
 demo: $(READY) ## Make the default project in build/demo and use it as a person would

@@ -10,7 +10,7 @@ SECRET_KEY = ""  # python -c 'import secrets; print(secrets.token_hex())'
 {% if cookiecutter.database == "postgresql" %}
 SQLALCHEMY_DATABASE_URI = "postgresql://user:password@host/database"
 {%- elif cookiecutter.database == "mysql" %}
-SQLALCHEMY_DATABASE_URI = "mysql://user:password@host/database"
+SQLALCHEMY_DATABASE_URI = "mysql://user:password@host/database"  # MariaDB: mariadb://…
 {%- else %}
 SQLALCHEMY_DATABASE_URI = "sqlite:////var/lib/{{ cookiecutter.project_slug }}/{{ cookiecutter.package_name }}.sqlite"
 {%- endif %}

@@ -70,6 +70,29 @@ def test_the_message_arrives_letter_by_letter(project: Project) -> None:
     assert not (project.root / "owned").exists()
 
 
+def test_a_files_name_is_plain_ascii(project: Project) -> None:
+    project.make("newmigration", "m=Größe für Ünal 🎉", "empty=yes")
+    (file,) = project.versions() - project.versions_at_first
+    assert re.fullmatch(r"\d{8}_\d{4}_[0-9a-f]{12}_grosse_fur_unal\.py", file)
+    assert project.load_version(file).__doc__.startswith("Größe für Ünal 🎉\n")
+
+
+def test_a_database_of_another_branch_names_the_way_out(project: Project) -> None:
+    project.add_to_author(NICKNAME)
+    project.make("newmigration", "m=add nickname")
+    project.make("migrate")
+    project.git("stash", "--include-untracked")
+    project.add_to_author(NICKNAME.replace("nickname", "born"))
+    said = project.make("newmigration", "m=add born").stdout
+    refused = project.make("migrate", fails=True)
+    for text in (said, refused.stderr):
+        assert "go back to the branch" in text
+        assert "make db" in text
+    assert "Next: make migrate" not in said
+    project.make("db")
+    assert "born" in project.columns("author")
+
+
 @pytest.mark.parametrize("words", [(), ("m=",), ("m=   ",)])
 def test_without_a_message_it_says_what_to_type(project: Project, words: tuple[str, ...]) -> None:
     project.add_to_author(NICKNAME)

@@ -148,3 +148,8 @@ def test_a_database_of_stock_flask_migrate_is_adopted(
     project.make("migrate", **here)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE book SET year = -1")
+
+
+def test_stamp_without_a_revision_says_what_to_type(project: Project) -> None:
+    refused = project.make("stamp", fails=True)
+    assert refused.stderr.startswith("exit 2: Say which one it is at: make stamp r=REVISION.\n")

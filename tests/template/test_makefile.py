@@ -46,4 +46,4 @@ def test_without_a_python_one_sentence_says_so():
 
 def test_what_is_typed_behind_to_reaches_the_shell_as_one_word():
     done = make("-n", "new", "to=/tmp/my projects")
-    assert '--output-dir "/tmp/my projects"' in done.stdout
+    assert 'scripts/new.py "/tmp/my projects"' in done.stdout

@@ -23,8 +23,11 @@ def test_a_book_is_there_once(client: FlaskClient) -> None:
     assert db.session.query(Book).count() == 1
 
 
-def test_a_form_without_a_title_says_so(client: FlaskClient) -> None:
-    assert "This field is required" in client.post("/books", data={"author": "Lem"}).text
+def test_a_book_without_a_title_is_refused(client: FlaskClient) -> None:
+    for title in ("", "  "):
+        refused = client.post("/books", data=SOLARIS | {"title": title})
+        assert "Title: This field is required" in refused.text
+    assert db.session.query(Book).count() == 0
 
 
 @pytest.mark.usefixtures("app")

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 from wtforms import IntegerField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
 from ..extensions import db
 from ..models.library import Author, Book, Status
@@ -18,8 +18,8 @@ blueprint = Blueprint("library", __name__, template_folder="templates")
 class BookForm(FlaskForm):
     """One book to add."""
 
-    title = StringField("Title", [InputRequired(), Length(max=200)])
-    author = StringField("Author", [InputRequired(), Length(max=100)])
+    title = StringField("Title", [DataRequired(), Length(max=200)])
+    author = StringField("Author", [DataRequired(), Length(max=100)])
     year = IntegerField("Year", [Optional(), NumberRange(min=1, max=9999)])
     status = SelectField("Status", choices=[status.value for status in Status])
 

@@ -18,20 +18,22 @@ if TYPE_CHECKING:
 
 
 @console.command("adopt")
-@click.option("--revision", default="", help="Stamp with this one, if the schema is its schema.")
+@click.option("--revision", help="Stamp with this one, if the schema is its schema.")
 @click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
 @click.option("--force", is_flag=True, help="Also where it is at another project's revision.")
-def adopt(revision: str, accept: str, force: bool) -> None:
+def adopt(revision: str | None, accept: str, force: bool) -> None:
     """Take in a database that was made without these migrations."""
     from ..author import Answers
     from ..author import adopt as adopting
 
+    if revision == "":
+        raise MigratorError("Say which one it is at: make stamp r=REVISION.", 2)
     project.name_database()
     consent = Answers.parse(accept=accept or None).accept
     script = project.chain()
     source = _scratch()
     with project.reading() as connection:
-        standing = adopting.stand(connection, script, project.metadata(), source, revision or None)
+        standing = adopting.stand(connection, script, project.metadata(), source, revision)
     at = console.words(standing.at)
     if standing.is_empty:
         console.say("Nothing to adopt: the database is empty; make migrate fills it.")

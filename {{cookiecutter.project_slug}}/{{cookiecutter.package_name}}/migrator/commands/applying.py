@@ -36,8 +36,7 @@ def apply(phase: str) -> None:
     if phase:
         _expand(phase)
         return
-    chain = status.chain(current_app.extensions["migrate"].migrate.directory)
-    seen = status.probe(project.url(), current_app.config, chain)
+    chain, seen = project.probe()
     if seen and (seen.ahead or seen.at == chain.heads):
         ahead = ", which came after all that this code knows" if seen.ahead else ""
         console.say(f"Nothing to do: at {console.words(seen.at)}{ahead}.")

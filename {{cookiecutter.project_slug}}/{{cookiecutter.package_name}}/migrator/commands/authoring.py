@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 
 from .. import MigratorError
+from ..apply import status
 from . import console, project
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
         )
     ask = click.prompt if sys.stdin.isatty() else None
     answers = author.Answers.parse(rename or None, fill or None, accept or None, ask=ask)
-    report = author.new(project.config(), message.strip(), empty=empty, answers=answers)
+    config = project.config()
+    if not message.isascii():
+        config.set_main_option("file_template", project.file_template(message))
+    report = author.new(config, message.strip(), empty=empty, answers=answers)
     console.lines(report.lines())
     if report.revisions:
         script = report.script or project.chain()
@@ -92,4 +96,9 @@ def _rehearse(
         console.lines(done.lines())
         rehearsed.note(script.get_revision(revision), done.failures)
         done.check()
-    console.say("Next: make migrate")
+    chain, seen = project.probe()
+    try:
+        status.require_known(seen.at if seen else (), chain.known)
+        console.say("Next: make migrate")
+    except MigratorError as error:
+        console.say(f"  ! {error}")

@@ -1,5 +1,7 @@
 """The project that a command runs in: its settings, its chain and its database."""
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +18,13 @@ from .console import say
 
 #: YYYYMMDD_HHMM_<revision>_<slug>.py, so that a folder of migrations reads in their order.
 FILE_TEMPLATE = "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(rev)s_%%(slug)s"
+
+
+def file_template(message: str) -> str:
+    """Return the template for *message*, whose letters beyond ASCII Alembic would keep."""
+    plain = unicodedata.normalize("NFKD", message.casefold()).encode("ascii", "ignore").decode()
+    slug = "_".join(["", *re.findall(r"[a-z0-9]+", plain)])
+    return FILE_TEMPLATE.replace("_%%(slug)s", slug[:40])
 
 
 def config() -> Config:
@@ -76,6 +85,12 @@ def current() -> frozenset[str]:
     """Return the revisions that the database is at."""
     with reading() as connection:
         return status.current(connection)
+
+
+def probe() -> tuple[status.Chain, status.Probe | None]:
+    """Return the revisions that the code knows, and where the database is, as far as one sees."""
+    known = status.chain(current_app.extensions["migrate"].migrate.directory)
+    return known, status.probe(url(), current_app.config, known)
 
 
 @contextmanager
