@@ -1,4 +1,4 @@
-"""A CREATE TABLE statement in its parts, each with the place of its text; see ``create_table.py``."""
+"""A CREATE TABLE statement in its parts, each with the place of its text: see create_table.py."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
