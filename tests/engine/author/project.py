@@ -107,6 +107,7 @@ class Project:
         self.folder = folder / "migrations"
         self.url = url or f"sqlite:///{folder / 'real.sqlite'}"
         self.kinds = kinds or (scratch.kind_of(make_url(self.url)),)
+        self.development = False
         self.metadata = models()
         self._numbers = itertools.count(1)
         (self.folder / "versions").mkdir(parents=True)
@@ -119,6 +120,7 @@ class Project:
             "MIGRATION_DATABASES": self.kinds,
             "SQLALCHEMY_DATABASE_URI": make_url(self.url),
             "SQLALCHEMY_ALEMBIC_URI": None,
+            "DEVELOPMENT": self.development,
         }
         config.set_main_option("script_location", str(self.folder))
         return config

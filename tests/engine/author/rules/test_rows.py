@@ -158,6 +158,44 @@ def test_not_null_on_rows_that_hold_null(either: Project) -> None:
     either.downgrade("base")
 
 
+def test_a_narrower_type_asks_the_rows(either: Project) -> None:
+    """Stock fails on PostgreSQL's rows; SQLite's columns would hold anything."""
+    code, number = Column("code", String(30)), Column("nr", String(9))
+    insert = 'INSERT INTO "user" (code, nr) VALUES '
+    started(either, table(code, number), rows=[insert + "('Ada', '12'), ('Ada Love', NULL)"])
+    wanted = table(Column("code", String(5)), Column("nr", Integer))
+    if "postgresql" in either.kinds:
+        with pytest.raises(SQLAlchemyError, match=r"too long|cannot be cast"):
+            stock(either.url, wanted)
+
+    either.development = True
+    with pytest.raises(MigratorError, match=r'accept="narrow-type user\.code: the reason"'):
+        write(either, "narrow", wanted)
+    accepted = "narrow-type user.code: only ours was so long"
+    report = write(either, "narrow", wanted, accept=accepted)
+    said = {finding.subject: finding for finding in report.findings}
+    there = "rows of the development database do not fit"
+    assert f"1 of 2 {there}, such as 'Ada Love'" in said["user.code"].what
+    assert f"0 of 2 {there}." in said["user.nr"].what
+    assert [said[f"user.{name}"].verdict.name for name in ("code", "nr")] == ["ASK", "KEEP"]
+
+    either.run("""UPDATE "user" SET code = 'Ada L' WHERE code = 'Ada Love'""")
+    either.upgrade()
+    assert either.run('SELECT code, nr FROM "user" ORDER BY id') == [("Ada", 12), ("Ada L", None)]
+    assert either.verify().agrees
+
+
+def test_a_narrower_type_by_a_stock_verb_is_refused_by_check(project: Project) -> None:
+    started(project, table(nickname()), rows=[ADA])
+    project.development = True
+    project.metadata.clear()
+    table(Column("nickname", String(2)))(project.metadata)
+    project.migrate()
+    assert 'accepted = {"narrow-type user.nickname": ""}' in project.last()
+    (line,) = project.verify().unanswered
+    assert "(narrow-type)" in line
+
+
 @pytest.mark.parametrize(
     ("rule", "column", "bad", "good"),
     [

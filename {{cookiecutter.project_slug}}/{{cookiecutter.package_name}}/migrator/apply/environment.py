@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import alembic
@@ -192,6 +193,8 @@ class Guard:
         # its own in the models, and defaults with a quote in them break Alembic's query.
         self._options["autogenerate_plugins"] = ["alembic.autogenerate.*"]
         self._options["compare_type"] = self._options["compare_server_default"] = False
+        if self._settings.get("DEVELOPMENT"):
+            self._options["development"] = partial(status.look, self.url, self._settings)
         metadata = self._options["target_metadata"]
         portable.require_targets(metadata)
         with scratch.from_chain(self._context.script, have[-1], metadata=metadata) as connection:

@@ -25,6 +25,7 @@ from .. import MigratorError, portable, schema, scratch
 from . import checklist, detect, parts, renames, reviewed, settings, write
 from .answers import Answers
 from .complete import complete
+from .development import Rows
 from .finding import Finding, Step
 from .mend import Mender
 
@@ -207,10 +208,11 @@ def _propose(
     mender = Mender(metadata, found[0].connection, context.script)
     types = detect.types(found, mender)
     off = settings.switched_off(Path(context.script.dir)) if context.script else {}
+    rows = Rows(context.opts.get("development"))
 
     def review(steps: Sequence[Step]) -> list[Step]:
         after, findings = checklist.review(
-            steps, report.databases, metadata, report.answers, frozenset(created), types, off
+            steps, report.databases, metadata, report.answers, frozenset(created), types, off, rows
         )
         created.update(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
         report.findings += findings

@@ -120,7 +120,8 @@ class Answers:
             others = [self.open[subject] for subject in (old, *new) if subject in self.open]
             yield f"or      {' '.join(others)}"
             left = {subject: line for subject, line in left.items() if line not in others}
-        yield from (f"        {line}" for line in left.values())
+        before = "        " if self.alike else ""
+        yield from (f"{before}{line}" for line in left.values())
 
     def _asked(self, question: str, otherwise: str) -> str:
         return self.ask(question, otherwise).strip() if self.ask else ""

@@ -9,6 +9,7 @@ from sqlalchemy import MetaData
 
 from .. import MigratorError
 from .answers import Answers
+from .development import Rows
 from .finding import Finding, Part, Step, Verdict
 from .rules import RULES, Project, Rule
 
@@ -21,16 +22,26 @@ def review(
     created: frozenset[str] = frozenset(),
     types: set[str] | None = None,
     off: Collection[str] = (),
+    rows: Rows | None = None,
 ) -> tuple[list[Step], list[Finding]]:
     """Lay the rules over *steps*, for the *databases* that the project uses.
 
     :param created: tables that the revision made before *steps*.
     :param types: the enum types that are there, which the rules complete; None if unknown.
     :param off: the rules that this project has switched off.
+    :param rows: the developer's own.
     :return: the steps to write, with what was rewritten, stripped or split; and the findings.
     """
     made = frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
-    project = Project(databases, metadata, made | created, answers or Answers(), types, steps)
+    project = Project(
+        databases,
+        metadata,
+        made | created,
+        answers or Answers(),
+        types,
+        steps,
+        rows=rows or Rows(),
+    )
     current, findings = list(steps), []
     for rule in RULES:
         if rule.id in off or not set(rule.databases) & set(databases):

@@ -1,29 +1,49 @@
-"""The columns as the chain's own files declare them.
+"""The columns, constraints and indexes as the chain's own files declare them.
 
-What a server reflects is its own spelling of a type or a default, and often runs nowhere else. The
-way back of a new revision is written as the earlier revisions were: ``sa.Boolean()``, not
+What a server prints is its own spelling of a type, a default or a condition, and often runs nowhere
+else. The way back of a new revision is written as the earlier revisions were: ``sa.Boolean()``, not
 ``mysql.TINYINT(display_width=1)``.
 """
 
+import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Column, Connection, Dialect
+from sqlalchemy import CheckConstraint, Column, Connection, Dialect, MetaData
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.schema import conv
 
+from .. import naming
 from ..scratch import quiet
 from ..watch import followed, invoked
 
-Columns = dict[tuple[str, str], Column[Any]]
+
+@dataclass
+class Declared:
+    """What the chain made last under each name, by table and name."""
+
+    columns: dict[tuple[str, str], Column[Any]] = field(default_factory=dict)
+    #: The operations that make indexes and constraints.
+    objects: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def forget(self, table: str, name: str | None = None) -> None:
+        """Forget what spoke of *table*, or of one object of it."""
+        for key, op in list(self.objects.items()):
+            refers = name is None and getattr(op, "referent_table", None) == table
+            if refers or (key[0] == table and name in (None, key[1])):
+                del self.objects[key]
 
 
-def columns(connection: Connection, script: ScriptDirectory | None = None) -> Columns:
-    """Return the last declaration of each column, of the chain that ran on *connection*.
+def read(connection: Connection, script: ScriptDirectory | None = None) -> Declared:
+    """Return the last declaration of each thing, of the chain that ran on *connection*.
 
     :param script: the chain; it is asked where its database was kept from an earlier run.
     """
-    found: Columns = {}
+    found = Declared()
     done = invoked(connection)
     chain = list(script.walk_revisions()) if script else []
     if {revision.revision for revision in chain} - {revision for revision, _ in done}:
@@ -32,7 +52,8 @@ def columns(connection: Connection, script: ScriptDirectory | None = None) -> Co
         # What is tried on top of the chain has no revision yet.
         done = [*read, *(item for item in done if not item[0])]
     for _, op in done:
-        _follow(op, found)
+        _follow(op, found.columns)
+        _follow_objects(op, found, connection.dialect)
     return found
 
 
@@ -42,7 +63,7 @@ def _read(newest_first: list[Script], dialect: Dialect) -> list[tuple[str, Any]]
         return [("", op) for one in reversed(newest_first) for op in followed(one, dialect)[0]]
 
 
-def _follow(op: Any, found: Columns) -> None:
+def _follow(op: Any, found: dict[tuple[str, str], Column[Any]]) -> None:
     if isinstance(op, ops.CreateTableOp):
         items = [item for item in op.columns if isinstance(item, Column)]
         found.update({(op.table_name, item.name): fresh(item) for item in items})
@@ -62,6 +83,49 @@ def _follow(op: Any, found: Columns) -> None:
         changes = {"server_default": default} if default is not False else {}
         name = op.modify_name or op.column_name
         found[op.table_name, name] = fresh(column, name=name, type_=op.modify_type, **changes)
+
+
+def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
+    if isinstance(op, ops.CreateTableOp):
+        table = op.to_table().to_metadata(MetaData(naming_convention=naming.convention))
+        for constraint in table.constraints - table.foreign_key_constraints:
+            name = dialect.identifier_preparer.format_constraint(constraint)
+            if name:  # a foreign key does not know its other table here, and reads alike anyhow
+                name = name.strip('"`')
+                made = operation(op.table_name, name, constraint, dialect)
+                found.objects[op.table_name, name] = made
+    elif isinstance(op, ops.CreateIndexOp | ops.AddConstraintOp):
+        again: Any = copy.copy(op)  # not how it was made beside those who read and write
+        passing = ("postgresql_concurrently", "postgresql_not_valid")
+        again.kw = {key: value for key, value in again.kw.items() if key not in passing}
+        again.if_not_exists = None
+        table_name = getattr(op, "table_name", None) or again.source_table
+        found.objects[table_name, _name(op)] = again
+    elif isinstance(op, ops.DropIndexOp | ops.DropConstraintOp):
+        found.forget(str(op.table_name), _name(op))
+    elif isinstance(op, ops.DropTableOp | ops.RenameTableOp) or getattr(op, "modify_name", None):
+        found.forget(op.table_name)
+
+
+def _name(op: Any) -> str:
+    return str(getattr(op, "index_name", None) or getattr(op, "constraint_name", None))
+
+
+def operation(table: str, name: str | None, constraint: Any, dialect: Dialect) -> Any:
+    """Return the operation that makes *constraint* under *name*."""
+    named = name and conv(name)
+    if isinstance(constraint, CheckConstraint):
+        # As text: with the model's own columns in it, it would attach itself to the model.
+        options = {"literal_binds": True, "include_table": False}
+        text = constraint.sqltext.compile(dialect=dialect, compile_kwargs=options)
+        condition = sa.text(str(text).replace("%%", "%"))
+        schema = constraint.table.schema
+        return ops.CreateCheckConstraintOp(named, table, condition, schema=schema)
+    if isinstance(constraint, ExcludeConstraint):
+        return CreateExcludeConstraintOp.from_constraint(constraint)
+    made: Any = ops.AddConstraintOp.from_constraint(constraint)
+    made.constraint_name = named
+    return made
 
 
 def fresh(column: Column[Any], like: Column[Any] | None = None, **changes: Any) -> Column[Any]:

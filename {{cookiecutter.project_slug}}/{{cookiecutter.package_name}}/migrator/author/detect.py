@@ -138,7 +138,7 @@ def types(found: Sequence[Database], mender: Mender) -> set[str]:
         if database.kind == "postgresql":
             keys = schema.describe(database.connection)
             return {key.name for key in keys if key.kind == "type"}
-    declared = (native(column.type) for column in mender.declared.values())
+    declared = (native(column.type) for column in mender.declared.columns.values())
     return {str(type_.name) for type_ in declared if type_ is not None}
 
 

@@ -9,17 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
-from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
 from .. import naming
 from ..schema import Difference, Key, Schema
 from .back import as_typed, constraint_as_printed, index_as_printed
-from .declared import columns, fresh, plain_type
+from .declared import fresh, operation, plain_type, read
 from .finding import Guard, Step
 
 _ROWID = "WITHOUT ROWID"
@@ -64,7 +62,7 @@ class Mender:
         self.connection = connection
         self.dialect = connection.dialect
         self.quote = connection.dialect.identifier_preparer.quote
-        self.declared = columns(connection, script)
+        self.declared = read(connection, script)
 
     def mend(self, item: Difference) -> list[Step]:
         """Return the steps that end the difference *item*; none where nothing plain does."""
@@ -106,8 +104,7 @@ class Mender:
     def _index(self, item: Difference) -> Iterable[Step]:
         table, _, name = item.key
         if item.found is not None:
-            printed = as_typed(self.connection, item.key) or item.found
-            yield Step(ops.DropIndexOp(name, table), back=index_as_printed(item.key, printed))
+            yield Step(ops.DropIndexOp(name, table), back=self._back(item.key, item.found))
         if item.wanted is not None:
             model = self._model(table)
             indexes = [index for index in model.indexes if index.name == name]
@@ -124,7 +121,7 @@ class Mender:
 
     def _constraint(self, item: Difference) -> Iterable[Step]:
         if item.found is not None:
-            yield self._drop(item.key, as_typed(self.connection, item.key) or item.found)
+            yield self._drop(item.key, item.found)
         if item.wanted is not None:
             yield Step(self._add(item.key))
 
@@ -136,7 +133,7 @@ class Mender:
         """
         create: Any = op._reverse
         create.columns = [
-            fresh(self.declared.get((op.table_name, item.name), item), item)
+            fresh(self.declared.columns.get((op.table_name, item.name), item), item)
             if isinstance(item, Column)
             else item
             for item in create.columns
@@ -146,14 +143,22 @@ class Mender:
         missing = ("CHECK",) if unique else ("CHECK", "UNIQUE")  # MySQL reflects it as an index
         for key, text in printed.items():
             if key.table == op.table_name:
-                typed = as_typed(self.connection, key) or text
-                if key.kind == "index":
-                    yield Step(None, back=index_as_printed(key, typed))
-                elif key.kind == "constraint" and text.startswith(missing):
-                    yield Step(None, back=constraint_as_printed(key, typed))
+                lost = key.kind == "constraint" and text.startswith(missing)
+                if key.kind == "index" or lost:
+                    yield Step(None, back=self._back(key, text))
+
+    def _back(self, key: Key, printed: str) -> Any:
+        """Return what makes an index or a constraint again; None for an unknown constraint."""
+        declared = self.declared.objects.get((key.table, key.name))
+        is_index = isinstance(declared, ops.CreateIndexOp)
+        if declared is not None and is_index == (key.kind == "index"):
+            return declared
+        typed = as_typed(self.connection, key) or printed
+        as_printed = index_as_printed if key.kind == "index" else constraint_as_printed
+        return as_printed(key, typed)
 
     def _drop(self, key: Key, printed: str) -> Step:
-        back = constraint_as_printed(key, printed)
+        back = self._back(key, printed)
         if back is None:
             quote = self.quote
             sql = f"ALTER TABLE {quote(key.table)} ADD CONSTRAINT {quote(key.name)} {printed}"
@@ -171,29 +176,15 @@ class Mender:
             name = self.dialect.identifier_preparer.format_constraint(constraint)
             primary = constraint is table.primary_key and key.name == "PRIMARY KEY"
             if primary or (name is not None and name.strip('"`') == key.name):
-                return self._operation(key, constraint)
+                named = None if key.name == "PRIMARY KEY" else key.name
+                return operation(key.table, named, constraint, self.dialect)
         raise LookupError(key)
-
-    def _operation(self, key: Key, constraint: Any) -> Any:
-        name = None if key.name == "PRIMARY KEY" else conv(key.name)
-        if isinstance(constraint, CheckConstraint):
-            # As text: with the model's own columns in it, it would attach itself to the model.
-            options = {"literal_binds": True, "include_table": False}
-            text = constraint.sqltext.compile(dialect=self.dialect, compile_kwargs=options)
-            condition = sa.text(str(text).replace("%%", "%"))
-            schema = constraint.table.schema
-            return ops.CreateCheckConstraintOp(name, key.table, condition, schema=schema)
-        if isinstance(constraint, ExcludeConstraint):
-            return CreateExcludeConstraintOp.from_constraint(constraint)
-        operation: Any = ops.AddConstraintOp.from_constraint(constraint)
-        operation.constraint_name = name
-        return operation
 
     def _alter(self, item: Difference, **changes: Any) -> Iterable[Step]:
         table, _, name = item.key
         columns = sa.inspect(self.connection).get_columns(table)
         column: Any = next(column for column in columns if column["name"] == name)
-        declared = self.declared.get((table, name))
+        declared = self.declared.columns.get((table, name))
         type_ = declared.type if declared is not None else column["type"]
         default: Any = column.get("default") and sa.DefaultClause(sa.text(column["default"]))
         if declared is not None and (default is None or declared.server_default is not None):
@@ -277,7 +268,7 @@ class Mender:
     def dropped_column(self, op: ops.DropColumnOp, printed: Schema) -> Iterable[Step]:
         """Return the steps that drop a column and bring it back as the chain declared it."""
         reflected = op.to_column()
-        declared = self.declared.get((op.table_name, op.column_name))
+        declared = self.declared.columns.get((op.table_name, op.column_name))
         column = fresh(reflected if declared is None else declared, reflected)
         if printed.get(Key(op.table_name, "default", op.column_name)) == "SERIAL":
             numbered, _ = self._numbering(op.table_name, op.column_name)

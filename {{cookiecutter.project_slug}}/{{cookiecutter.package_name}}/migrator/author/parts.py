@@ -9,6 +9,7 @@ from alembic.util import rev_id
 
 from . import write
 from .finding import NOTHING, Finding, Guard, Part, Step, Verdict
+from .together import together
 
 
 class Turns:
@@ -33,7 +34,7 @@ def divided(steps: Sequence[Step]) -> dict[Part, list[Step]]:
         parts[Part.CONTRACT if last else step.part].append(step)
     # The statements for PostgreSQL together, then those for the others.
     parts[Part.INDEX].sort(key=lambda step: step.guard is Guard.NOT_POSTGRESQL)
-    return {part: found for part, found in parts.items() if found}
+    return {part: together(found) for part, found in parts.items() if found}
 
 
 def _drops_table(step: Step) -> bool:

@@ -23,6 +23,8 @@ _MODEL = Message(
     "Say what the table has at this revision: {detail}.",
 )
 
+_ASKED = Message("{subject} has a question open.", "Nobody has said why it is right.", "Say it.")
+
 
 def unsettled(
     script: ScriptDirectory, metadata: MetaData, source: scratch.Source
@@ -81,7 +83,22 @@ def _of(
     """
     given: dict[str, str] = getattr(one.module, "accepted", {})
     findings = [*checklist.over(steps, before, kind, metadata, off), *_imports(one)]
-    return [replace(f, accepted=given.get(f.key) or None) for f in findings]
+    asked = {key for key, reason in given.items() if not reason}
+    open_ = asked - {finding.key for finding in findings}
+    return [
+        *(
+            replace(
+                f, verdict=Verdict.ASK if f.key in asked else f.verdict, accepted=given.get(f.key)
+            )
+            for f in findings
+        ),
+        *(Finding(*_parted(key, kind), Verdict.ASK, _ASKED) for key in sorted(open_)),
+    ]
+
+
+def _parted(key: str, kind: str) -> tuple[str, tuple[str], str]:
+    rule, _, subject = key.partition(" ")
+    return rule, (kind,), subject
 
 
 def of_pending(

@@ -26,6 +26,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from .. import scratch
 from .finding import NAMES, Finding, Guard, Step, Verdict
+from .together import block
 
 #: How the checklist begins in the docstring of each file.
 REVIEWED = "Reviewed for"
@@ -72,6 +73,8 @@ def _render_alter_column(context: AutogenContext, op: ops.AlterColumnOp) -> str:
 class Statements(ops.ExecuteSQLOp):
     """Several statements, one after the other, in one transaction."""
 
+    is_whole = True
+
     def __init__(self, *statements: str) -> None:
         super().__init__("; ".join(statements))
         self.statements = statements
@@ -114,11 +117,7 @@ def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str
 
 
 def _groups(steps: Iterable[Step], autogen: AutogenContext) -> Iterator[str]:
-    def place(step: Step) -> tuple[bool, str | None]:
-        alone = step.alone and not isinstance(step.op, Statements)
-        return alone, None if alone else step.table
-
-    for (alone, table), group in groupby(steps, key=place):
+    for (_, alone, table), group in groupby(steps, key=block):
         text = _group(list(group), table, autogen)
         if alone:
             text = "with op.get_context().autocommit_block():\n" + textwrap.indent(text, "    ")

@@ -18,6 +18,7 @@ from alembic.operations import ops
 from sqlalchemy import MetaData
 
 from ..answers import Answers
+from ..development import Rows
 from ..finding import Message, Step, Verdict
 
 
@@ -35,6 +36,7 @@ class Project:
     steps: Sequence[Step] = ()
     #: What was done before the step, where the revision is somebody's own.
     before: Sequence[Step] = ()
+    rows: Rows = field(default_factory=Rows)
 
     def filled(self, table: str, column: str) -> bool:
         """Tell whether the rows of a column were updated before."""

@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstrai
 
 from ... import naming
 from ..declared import fresh
+from ..development import fits
 from ..finding import NOTHING, Part, Step, Verdict
 from ..write import Fill
 from . import Hit, Project, casts, rule
@@ -47,8 +48,8 @@ def unnamed_constraint(step: Step, project: Project) -> Iterator[Hit]:
     EVERYWHERE,
     Verdict.KEEP,
     what="The type of {subject} changes: {detail}.",
-    cost="A row that does not fit stops the revision; SQLite takes the value as it is.",
-    remedy="Look at the rows first.",
+    cost="PostgreSQL, MySQL and MariaDB fail on a row that does not fit.",
+    remedy="Look at the rows of every database first.",
 )
 def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
     """Tell PostgreSQL how to cast, and say what may not fit."""
@@ -56,9 +57,14 @@ def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
     if not isinstance(op, ops.AlterColumnOp) or op.modify_type is None:
         return
     instead = casts.with_cast(step) if "postgresql" in project.databases else [step]
-    lost = list(casts.losses(op.existing_type, op.modify_type))
+    lost = ", ".join(casts.losses(op.existing_type, op.modify_type))
     if lost:
-        yield Hit(step.subject, ", ".join(lost), instead)
+        held = project.rows.values(op.table_name, op.column_name)
+        odd = {value: rows for value, rows in held.items() if not fits(value, op.modify_type)}
+        here = f"{sum(odd.values())} of {held.total()} rows of the development database do not fit"
+        example = f", such as {next(iter(odd))!r:.40}" if odd else ""
+        said = f"{lost}; {here}{example}" if held else lost
+        yield Hit(step.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
 
 
 @rule(
