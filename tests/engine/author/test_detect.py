@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from migrator import author, schema, scratch
 from migrator.apply.connection import private
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Computed,
@@ -139,7 +140,10 @@ def wanted(version: Version, project: Project) -> schema.Schema:
 
 
 def migrated(project: Project, case: str) -> None:
-    before, after = CASES[case]
+    changed(project, *CASES[case])
+
+
+def changed(project: Project, before: Version, after: Version) -> None:
     first = wanted(before, project)
     author.new(project.config(), "first", answers=answers())
     project.upgrade()
@@ -158,6 +162,24 @@ def migrated(project: Project, case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_on_sqlite(project: Project, case: str) -> None:
     migrated(project, case)
+
+
+NUMBERED: dict[str, Version] = {
+    "a sequence": lambda m: Table("t", m, Column("id", Integer, primary_key=True)),
+    "a default": lambda m: Table(
+        "t", m, Column("id", Integer, primary_key=True, server_default="7")
+    ),
+    "another type": lambda m: Table("t", m, Column("id", BigInteger, primary_key=True)),
+}
+
+
+@pytest.mark.parametrize("before", NUMBERED)
+@pytest.mark.parametrize("after", NUMBERED)
+def test_what_numbers_the_rows_changes_on_postgresql(
+    on_both: Project, before: str, after: str
+) -> None:
+    if before != after:
+        changed(on_both, NUMBERED[before], NUMBERED[after])
 
 
 @pytest.mark.parametrize("case", SERVER)

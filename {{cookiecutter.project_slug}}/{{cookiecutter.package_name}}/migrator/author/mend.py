@@ -190,8 +190,9 @@ class Mender:
         if declared is not None and (default is None or declared.server_default is not None):
             default = declared.server_default
         if column.get("autoincrement") is True:
-            changes.setdefault("autoincrement", True)
             default = None
+            if self.dialect.name not in ("sqlite", "postgresql"):
+                changes.setdefault("autoincrement", True)  # it is told the whole column
         op = ops.AlterColumnOp(
             table,
             name,
@@ -231,6 +232,7 @@ class Mender:
     def _serial(self, item: Difference, default: Any) -> Iterable[Step]:
         there, back = self._numbering(item.key.table, item.key.name)
         if item.wanted == "SERIAL":
+            yield from self._alter(item, modify_server_default=None) if item.found else []
             yield Step(there, Guard.POSTGRESQL, back)
         else:
             yield Step(back, Guard.POSTGRESQL, there)
