@@ -1,13 +1,13 @@
 """A new migration, whole commands side by side in one run: this project's, rehearsed, and stock's.
 
-    python benchmarks/newmigration.py [--repeat N] [--long 1000]
+    python benchmarks/newmigration.py [--repeat N] [--long 1000] [--server postgresql|mariadb]
 
-Both work in the same baked project, whose chain has 10 revisions and then 1,000, on SQLite, and
-find the same added column. ``flask db new`` builds the chain, reviews what it writes and rehearses
-it on made rows and on those of the development database; stock's ``flask db migrate`` compares with
-a database that was brought to the head before. Stock runs in a copy of the project without the
-engine. The output is a Markdown table of medians: of the time on the clock, and of the processor's,
-which other work on the machine changes less.
+Both work in the same baked project, whose chain has 10 revisions and then 1,000, on SQLite or a
+server that is started for it, and find the same added column. ``flask db new`` builds the chain,
+reviews what it writes and rehearses it on made rows and on those of the development database;
+stock's ``flask db migrate`` compares with a database that was brought to the head before. Stock
+runs in a copy of the project without the engine. The output is a Markdown table of medians: of the
+time on the clock, and of the processor's, which other work on the machine changes less.
 """
 
 import argparse
@@ -25,6 +25,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.bake import bake
+from tests.support.servers import Server, start_mariadb, start_postgresql
+
+SERVERS = {
+    "postgresql": ("postgresql", start_postgresql),
+    "mariadb": ("mysql", start_mariadb),
+}
 
 REVISION = '''"""revision {number}"""
 
@@ -64,6 +70,7 @@ CHANGES = [
         'op.create_table("t{n}", sa.Column("id", sa.Integer(), primary_key=True))',
     ),
 ]
+ISBN = "    isbn: Mapped[str | None] = mapped_column(String(20))\n"
 STOCK_ENV = """
 from alembic import context
 from flask import current_app
@@ -106,8 +113,10 @@ def lengthen(versions: Path, length: int) -> None:
 class Project:
     """A baked project; *stock* without the engine."""
 
-    def __init__(self, folder: Path, length: int, *, stock: bool) -> None:
-        self.root = bake(folder, project_name="Timed", package_name="timed")
+    def __init__(
+        self, folder: Path, length: int, *, stock: bool, database: str, url: str | None
+    ) -> None:
+        self.root = bake(folder, project_name="Timed", package_name="timed", database=database)
         self.package = self.root / "timed"
         self.versions = self.package / "migrations" / "versions"
         lengthen(self.versions, length)
@@ -115,13 +124,16 @@ class Project:
             self._without_engine()
         self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
         self.env.pop("SETTINGS", None)
+        self.env.pop("DATABASE_URL", None)
+        if url:
+            self.env["DATABASE_URL"] = url
         self.flask("db", "upgrade" if stock else "rebuild")
         self.known = set(self.versions.glob("*.py"))
         models = self.package / "models" / "library.py"
         line = "    year: Mapped[int | None]\n"
         text = models.read_text()
         assert line in text
-        models.write_text(text.replace(line, line + "    isbn: Mapped[str | None]\n"))
+        models.write_text(text.replace(line, line + ISBN))
 
     def _without_engine(self) -> None:
         shutil.rmtree(self.package / "migrator")
@@ -160,14 +172,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=9)
     parser.add_argument("--long", type=int, default=1000)
+    parser.add_argument("--server", choices=SERVERS)
     arguments = parser.parse_args()
+    database, start = SERVERS.get(arguments.server, ("sqlite", None))
+    server = start() if start else None
+    try:
+        measure(arguments, database, server)
+    finally:
+        if server:
+            server.stop()
+
+
+def measure(arguments: argparse.Namespace, database: str, server: Server | None) -> None:
     times: dict[tuple[int, bool], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as name:
-        places = {
-            (length, stock): Project(Path(name, f"{length}{stock}"), length, stock=stock)
-            for length in (10, arguments.long)
-            for stock in (True, False)
-        }
+        places = {}
+        for length in (10, arguments.long):
+            for stock in (True, False):
+                place = f"{length}{stock}".lower()
+                url = server.new(f"timed{place}_dev") if server else None
+                places[length, stock] = Project(
+                    Path(name, place), length, stock=stock, database=database, url=url
+                )
         # In turns, so that a busy moment of the machine meets all of them; the first is for the
         # bytecode and for what is kept of a long chain.
         for turn in range(arguments.repeat + 1):

@@ -129,7 +129,7 @@ def test_an_edited_module(project: Project, tmp_path: Path) -> None:
 def test_another_naming_convention(project: Project) -> None:
     columns(project)
     other = MetaData(naming_convention={"ix": "index_%(column_0_label)s"})
-    kept = cache.Kept(project.script, "heads", other)
+    kept = cache.of(project.script, "heads", other, None)
     with scratch.empty(SQLITE) as connection:
         kept.restore(connection)
         assert schema.describe(connection) == {}
@@ -173,34 +173,93 @@ def test_the_oldest_are_removed(
     assert columns(project) == []
 
 
-def test_on_a_postgresql_of_our_own(project: Project, postgresql: Databases) -> None:
-    own = scratch.Source("postgresql", make_url(postgresql()), own=True)
-    with counted(project, own) as (connection, added):
+MORE = {
+    "postgresql": """op.execute("CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+op.execute("CREATE VIEW a AS SELECT id, one() AS one FROM t")
+op.execute("INSERT INTO t (id) VALUES (0)")""",
+    "mariadb": """op.execute("CREATE FUNCTION one() RETURNS integer RETURN 1")
+op.execute("CREATE VIEW z AS SELECT id, one() AS one FROM t WHERE 'a%%b' <> ''")
+op.execute("CREATE VIEW a AS SELECT id, one FROM z")
+op.execute("CREATE TRIGGER up BEFORE INSERT ON t FOR EACH ROW SET new.c2 = 1")
+op.execute("INSERT INTO t (id) VALUES (1)")
+op.execute("UPDATE t SET id = 0")
+op.create_table("child", sa.Column("t_id", sa.Integer, sa.ForeignKey("t.id", name="fk")),
+    sa.Column("twice", sa.Integer, sa.Computed("t_id * 2")), sa.Column("raw", sa.LargeBinary),
+    sa.Column("words", sa.JSON), sa.Column("per%cent", sa.String(9)))
+op.execute("INSERT INTO child (t_id, raw, words) VALUES (0, x'00ff27', '[1]')")""",
+}
+
+
+@pytest.mark.parametrize("kind", MORE)
+def test_on_a_server(
+    kind: str, project: Project, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    databases: Databases = request.getfixturevalue(kind)
+    project.by_hand(MORE[kind])
+    source = scratch.Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
+    rows = {"mariadb": "child"}.get(kind, "a")
+    with counted(project, source) as (connection, added):
         first, by_hand = schema.describe(connection), set(watch.by_hand(connection))
-        assert by_hand == {"ix_raw"}
-        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "hand6"
+        kept = schema.kept(connection, MetaData())
+        held = connection.execute(text(f"SELECT * FROM {rows}")).all()
+        assert "ix_raw" in by_hand
+        assert held
     assert added == WHOLE
-    with counted(project, own) as (connection, added):
+    with counted(project, source) as (connection, added):
         assert schema.describe(connection) == first
         assert watch.by_hand(connection) == by_hand
-        connection.execute(text("INSERT INTO t (id) VALUES (1)"))
+        assert schema.kept(connection, MetaData()) == kept
+        assert connection.execute(text(f"SELECT * FROM {rows}")).all() == held
+        assert connection.scalar(text("SELECT one FROM a")) == 1
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "hand7"
+        connection.execute(text("INSERT INTO t (id) VALUES (8)"))
         connection.commit()
     assert added == []
     project.by_hand('op.add_column("t", sa.Column("c7", sa.Integer))')
-    with counted(project, own) as (connection, added):
-        assert connection.scalar(text("SELECT count(*) FROM t")) == 0
+    with counted(project, source) as (connection, added):
+        assert connection.execute(text("SELECT id FROM t")).scalars().all() == [0]
     assert added == ["c7"]
     file = project.folder / "versions" / "hand1.py"
     file.write_text(file.read_text() + "\n# edited\n")
-    with counted(project, own) as (_, added):
+    with counted(project, source) as (_, added):
         pass
     assert added == [*WHOLE, "c7"]
 
 
-def test_on_a_developer_s_server_nothing_is_kept(project: Project, postgresql: Databases) -> None:
-    url = postgresql()
+def test_what_is_kept_on_a_postgresql_server(
+    project: Project, postgresql: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short chain leaves nothing there; of long ones a few are kept, also after a failure."""
+    monkeypatch.setattr(cache, "KEPT", 1)
+    source = scratch.Source("postgresql", make_url(postgresql()))
     names = "SELECT datname FROM pg_database ORDER BY 1"
-    before = postgresql.server.run(names)
-    with counted(project, scratch.Source("postgresql", make_url(url))) as (_, added):
-        assert added == WHOLE
-    assert postgresql.server.run(names) == before
+    before = {row[0] for row in postgresql.server.run(names)}
+
+    def more() -> list[str]:
+        now = {str(row[0]) for row in postgresql.server.run(names)}
+        return sorted(name for name in now - before if not name.startswith("flask_migrations_"))
+
+    with scratch.from_chain(project.script, source, "hand2"):
+        pass
+    assert {row[0] for row in postgresql.server.run(names)} == before
+    for number in range(3):
+        file = project.folder / "versions" / "hand1.py"
+        file.write_text(file.read_text() + f"\n# {number}\n")
+        with counted(project, source) as (_, added):
+            assert added == WHOLE
+        kept = {row[0] for row in postgresql.server.run(names)} - before
+        assert len(kept) == 1
+    assert more() == []
+    postgresql.server.run(f"COMMENT ON DATABASE {kept.pop()} IS NULL")  # it was not finished
+    for expected in (WHOLE, []):
+        with counted(project, source) as (_, added):
+            assert added == expected
+
+
+def test_a_sequence_is_not_kept(project: Project, mariadb: Databases, folder: Path) -> None:
+    project.by_hand('op.execute("CREATE SEQUENCE s")')
+    source = scratch.Source("mysql", make_url(mariadb()))
+    for _ in range(2):
+        with counted(project, source) as (_, added):
+            assert added == WHOLE
+    assert not folder.exists()

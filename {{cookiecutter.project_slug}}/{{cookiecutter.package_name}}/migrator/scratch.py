@@ -51,8 +51,6 @@ class Source:
 
     kind: str
     url: URL | None = None
-    #: The server is this engine's own: what a long chain built may be kept there.
-    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def _embedded() -> Source | Missing:
         server = pgserver.get_server(folder)
     except (OSError, RuntimeError, AssertionError) as error:
         return Missing("postgresql", f"the embedded server does not start: {error}")
-    return Source("postgresql", make_url(server.get_uri(driver="psycopg")), own=True)
+    return Source("postgresql", make_url(server.get_uri(driver="psycopg")))
 
 
 @contextmanager
@@ -155,15 +153,15 @@ def _on_server(url: URL, template: str | None) -> Iterator[Connection]:
     engine = create_engine(url.set(database=name), poolclass=NullPool)
     # The one who interrupts may have left a statement running there.
     force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
-    with _sigterm_unwinds():
+    with _signals(_leave, signal.SIGTERM), admin.connect() as connection:
         try:
-            with admin.connect() as connection:
-                like = f" TEMPLATE {template}" if template else _like(connection)
-                connection.execute(text(f"CREATE DATABASE {name}{like}"))
-            with engine.connect() as connection:
-                yield connection
+            like = f" TEMPLATE {template}" if template else _like(connection)
+            connection.execute(text(f"CREATE DATABASE {name}{like}"))
+            with engine.connect() as given:
+                yield given
         finally:
-            with _uninterrupted(), admin.connect() as connection:
+            # Nobody interrupts this, not even by pressing Ctrl+C once more.
+            with _signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
                 connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
 
 
@@ -176,34 +174,20 @@ def _like(connection: Connection) -> str:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let nobody interrupt the tidying up, not even by pressing Ctrl+C once more."""
+def _signals(handler: Any, *numbers: int) -> Iterator[None]:
+    """Let *handler* have the signals of these *numbers* while the body runs."""
     if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+        numbers = ()
+    before = [(number, signal.signal(number, handler)) for number in numbers]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _leave(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 @contextmanager
@@ -217,18 +201,11 @@ def from_chain(
 
     :param metadata: the models, for their naming convention; None where names are all written out.
     """
-    kept: cache.Kept | cache.Templates | None = None
-    if source.url is None:
-        kept = cache.Kept(script, revision, metadata)
-    elif source.own:
-        kept = cache.Templates(source.url, script, revision, metadata)
-    template = kept.template if isinstance(kept, cache.Templates) else None
-    with empty(source, template) as connection:
-        if kept:
-            kept.restore(connection)
+    kept = cache.of(script, revision, metadata, source.url)
+    with empty(source, kept.template) as connection:
+        kept.restore(connection)
         upgrade(script, connection, revision, metadata)
-        if kept:
-            kept.keep(connection)
+        kept.keep(connection)
         yield connection
 
 

@@ -1,7 +1,7 @@
 """Watches a chain run: which operations its revisions invoke, and what they make by raw SQL."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -81,22 +81,27 @@ class _Idle(DefaultImpl):
 
 
 def followed(
-    revision: Script, dialect: Dialect, way: str = "upgrade"
-) -> tuple[list[Any], Exception | None]:
-    """Follow what *revision* does on *dialect*, without doing it.
+    revisions: Iterable[Script], dialect: Dialect, way: str = "upgrade"
+) -> list[tuple[list[Any], Exception | None]]:
+    """Follow what *revisions* do on *dialect*, without doing it.
 
     :param way: "upgrade" or "downgrade".
-    :return: its operations; and what ended that where it reads rows, which are not there.
+    :return: for each its operations; and what ended that where it reads rows, which are not there.
     """
     context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True})
     context.impl = _Idle(dialect, None, True, None, None, {})
     done: list[tuple[str, Any]] = []
-    try:
-        with noted(done, lambda: ""), Operations.context(context):
-            getattr(revision.module, way)()
-    except Exception as error:
-        return [operation for _, operation in done], error
-    return [operation for _, operation in done], None
+    found: list[tuple[list[Any], Exception | None]] = []
+    with noted(done, lambda: ""), Operations.context(context):
+        for revision in revisions:
+            done.clear()
+            error = None
+            try:
+                getattr(revision.module, way)()
+            except Exception as stopped:
+                error = stopped
+            found.append(([operation for _, operation in done], error))
+    return found
 
 
 def _noting_names(names: set[str]) -> Callable[..., None]:

@@ -23,14 +23,14 @@ def find(script: ScriptDirectory, connection: Connection, revisions: Iterable[st
     :return: one line for each table, column and statement, with how much it holds.
     """
     found: list[str] = []
-    for revision in revisions:
-        done, error = watch.followed(
-            script.get_revision(revision), connection.dialect, way="downgrade"
-        )
+    undone = [script.get_revision(revision) for revision in revisions]
+    followed = watch.followed(undone, connection.dialect, way="downgrade")
+    for one, (done, error) in zip(undone, followed, strict=True):
         for operation in done:
             found += _lost(connection, operation)
         if error:
-            found.append(f"what else {revision} changes; it reads rows, so that is not known yet")
+            also = f"what else {one.revision} changes"
+            found.append(f"{also}; it reads rows, so that is not known yet")
     return list(dict.fromkeys(found))
 
 

@@ -47,20 +47,25 @@ def read(connection: Connection, script: ScriptDirectory | None = None) -> Decla
     done = invoked(connection)
     chain = list(script.walk_revisions()) if script else []
     if {revision.revision for revision in chain} - {revision for revision, _ in done}:
-        read = connection.info.get("declared") or _read(chain, connection.dialect)
-        connection.info["declared"] = read
+        if "declared" not in connection.info:
+            connection.info["declared"] = _read(chain, connection.dialect)
+        found.update(connection.info["declared"])
         # What is tried on top of the chain has no revision yet.
-        done = [*read, *(item for item in done if not item[0])]
+        done = [item for item in done if not item[0]]
     for _, op in done:
         _follow(op, found.columns)
         _follow_objects(op, found, connection.dialect)
     return found
 
 
-def _read(newest_first: list[Script], dialect: Dialect) -> list[tuple[str, Any]]:
-    """Return the operations of a chain without executing one; what reads rows is passed over."""
+def _read(newest_first: list[Script], dialect: Dialect) -> Columns:
+    """Read a chain without executing an operation of it; what reads rows is passed over."""
+    found: Columns = {}
     with quiet():
-        return [("", op) for one in reversed(newest_first) for op in followed(one, dialect)[0]]
+        for done, _ in followed(reversed(newest_first), dialect):
+            for op in done:
+                _follow(op, found)
+    return found
 
 
 def _follow(op: Any, found: dict[tuple[str, str], Column[Any]]) -> None:

@@ -116,7 +116,7 @@ def of_pending(
     found: dict[str, list[str]] = {}
     for one in (one for one in chain if one.revision in {*pending, *new}):
         with scratch.quiet():
-            steps = [Step(op) for op in watch.followed(one, connection.dialect)[0]]
+            steps = [Step(op) for op in watch.followed([one], connection.dialect)[0][0]]
         if one.revision in pending:
             written = _written(one)
             said = _of(one, steps, done, kind, metadata, off)

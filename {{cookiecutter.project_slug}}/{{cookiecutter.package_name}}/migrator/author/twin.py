@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, MetaData, inspect, text
+from sqlalchemy import URL, Connection, MetaData
 
-from .. import MigratorError, portable, schema, scratch
+from .. import MigratorError, copies, portable, schema, scratch
 from ..apply.connection import private
 
 
@@ -28,12 +28,7 @@ def twin(connection: Connection, source: scratch.Source) -> Iterator[Connection]
             reflected.reflect(connection)
             portable.create_all(reflected, copy)
         else:
-            copy.execute(text("SET foreign_key_checks = 0"))
-            for name in inspect(connection).get_table_names():
-                quoted = connection.dialect.identifier_preparer.quote(name)
-                made = connection.execute(text(f"SHOW CREATE TABLE {quoted}")).one()[1]
-                copy.exec_driver_sql(made.replace("%", "%%"))
-            copy.execute(text("SET foreign_key_checks = 1"))
+            copies.carry_out(copy, copies.tables(connection))
         copy.commit()
         for item in schema.difference(schema.describe(copy), schema.describe(connection)):
             raise MigratorError(
