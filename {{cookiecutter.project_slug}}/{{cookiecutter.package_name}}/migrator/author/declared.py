@@ -6,6 +6,7 @@ else. The way back of a new revision is written as the earlier revisions were: `
 """
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,12 @@ class Declared:
     #: The operations that make indexes and constraints.
     objects: dict[tuple[str, str], Any] = field(default_factory=dict)
 
+    def follow(self, operations: Iterable[Any], dialect: Dialect) -> None:
+        """Take in what *operations* declare."""
+        for op in operations:
+            _follow(op, self.columns)
+            _follow_objects(op, self, dialect)
+
     def forget(self, table: str, name: str | None = None) -> None:
         """Forget what spoke of *table*, or of one object of it."""
         for key, op in list(self.objects.items()):
@@ -43,28 +50,25 @@ def read(connection: Connection, script: ScriptDirectory | None = None) -> Decla
 
     :param script: the chain; it is asked where its database was kept from an earlier run.
     """
-    found = Declared()
-    done = invoked(connection)
+    done, found = invoked(connection), Declared()
     chain = list(script.walk_revisions()) if script else []
     if {revision.revision for revision in chain} - {revision for revision, _ in done}:
         if "declared" not in connection.info:
             connection.info["declared"] = _read(chain, connection.dialect)
-        found.update(connection.info["declared"])
+        kept: Declared = connection.info["declared"]
+        found = Declared(dict(kept.columns), dict(kept.objects))
         # What is tried on top of the chain has no revision yet.
         done = [item for item in done if not item[0]]
-    for _, op in done:
-        _follow(op, found.columns)
-        _follow_objects(op, found, connection.dialect)
+    found.follow([op for _, op in done], connection.dialect)
     return found
 
 
-def _read(newest_first: list[Script], dialect: Dialect) -> Columns:
+def _read(newest_first: list[Script], dialect: Dialect) -> Declared:
     """Read a chain without executing an operation of it; what reads rows is passed over."""
-    found: Columns = {}
+    found = Declared()
     with quiet():
         for done, _ in followed(reversed(newest_first), dialect):
-            for op in done:
-                _follow(op, found)
+            found.follow(done, dialect)
     return found
 
 
