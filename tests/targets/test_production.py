@@ -62,6 +62,8 @@ def test_settings_are_relative_to_the_working_directory(project: Project, produc
         ('SQLALCHEMY_DATABASE_URI = "sqlite:////tmp/x.sqlite"', "SECRET_KEY is not set"),
         ('SECRET_KEY = ""', "SECRET_KEY is not set"),
         ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "nonsense"', "no database URI"),
+        ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "postgresql://a@b/c"', "psycopg[binary]"),
+        ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "nosuch://a@b/c"', "does not know"),
     ],
 )
 def test_bad_settings_get_one_sentence(

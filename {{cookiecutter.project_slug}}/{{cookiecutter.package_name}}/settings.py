@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 PACKAGE = __package__
 PREFIX = PACKAGE.upper()
@@ -101,7 +101,7 @@ def normalise(uri: str | URL, folder: Path, key: str) -> URL | str:
     """Name the driver this project installs, and make a SQLite file's path absolute.
 
     :return: the URL, or an empty text where *uri* is empty.
-    :raises SettingsError: when *uri* is no database URI.
+    :raises SettingsError: when *uri* is no database URI, or its driver is not installed.
     """
     if not uri:
         return ""
@@ -113,10 +113,27 @@ def normalise(uri: str | URL, folder: Path, key: str) -> URL | str:
             "or sqlite:////path/to/file.sqlite."
         ) from None
     url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+    _require_driver(url, key)
     on_disk = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     if on_disk and not url.database.startswith("file:"):
         url = url.set(database=str(folder / url.database))
     return url
+
+
+def _require_driver(url: URL, key: str) -> None:
+    try:
+        url.get_dialect().import_dbapi()
+    except NoSuchModuleError:
+        raise SettingsError(
+            f"{key} begins with {url.drivername}, which SQLAlchemy does not know: "
+            "write sqlite, postgresql, mysql or mariadb."
+        ) from None
+    except ImportError as error:
+        package = {"psycopg": "psycopg[binary]"}.get(error.name or "", error.name)
+        raise SettingsError(
+            f"{key} needs {package}, which is not installed: add it to the dependencies in "
+            "pyproject.toml, then make install."
+        ) from None
 
 
 def is_development(config: Mapping[str, Any], embedded: Path) -> bool:

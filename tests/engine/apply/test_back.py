@@ -131,5 +131,6 @@ def test_bad_words_are_one_sentence(shop: Shop) -> None:
     shop.flask("db", "apply")
     said = shop.flask("db", "rollback", "--to", "nonsense", code=1)
     assert "nonsense" in said
+    assert "make history lists them" in said
     assert "Traceback" not in said
     assert "Nothing to roll back: at a2" in shop.flask("db", "rollback", "--to", "head")

@@ -99,6 +99,8 @@ def _rehearse(
     chain, seen = project.probe()
     try:
         status.require_known(seen.at if seen else (), chain.known)
-        console.say("Next: make migrate")
     except MigratorError as error:
         console.say(f"  ! {error}")
+        return
+    if seen is None or seen.at != chain.heads:
+        console.say("Next: make migrate")

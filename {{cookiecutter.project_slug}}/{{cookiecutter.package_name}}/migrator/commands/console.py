@@ -64,7 +64,8 @@ def failures() -> Iterator[None]:
         yield
     except CommandError as error:
         code = getattr(error, "exit_code", 1)
-        click.secho(f"exit {code}: {error}", fg="red", err=True)
+        known = "; make history lists them" if "Can't locate revision" in str(error) else ""
+        click.secho(f"exit {code}: {error}{known}", fg="red", err=True)
         sys.exit(code)
 
 
