@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -159,6 +160,14 @@ def test_the_engine_comes_unchanged(bakery):
         if not CACHES & set(p.relative_to(source).parts)
     }
     assert theirs == ours
+
+
+def test_the_engine_s_readme_tells_of_every_room(bakery):
+    engine = bakery() / "my_project" / "migrator"
+    rows = re.findall(r"^\| (`.*?) \|", (engine / "README.md").read_text(), re.MULTILINE)
+    told = re.findall(r"`(\w+)[./]", " ".join(rows))
+    rooms = [p.stem for p in engine.iterdir() if p.suffix == ".py" or p.is_dir()]
+    assert sorted(told) == sorted({*rooms} - {"__init__", "__pycache__"})
 
 
 def test_two_bakes_of_the_same_answers_are_equal(bakery, tmp_path):
