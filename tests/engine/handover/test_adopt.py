@@ -1,14 +1,12 @@
 """Databases that these migrations did not make."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from migrator import MigratorError, naming, schema, scratch
 from migrator.apply.connection import private
-from migrator.author import adopt
+from migrator.author import Answers, adopt
 
 MAKO = '''"""${message}
 
@@ -22,6 +20,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+${context.get("accepted", "")}
 
 
 def upgrade() -> None:
@@ -100,9 +99,10 @@ class Adopter:
         with private(self.url).connect() as connection:
             return adopt.stand(connection, self.chain.script, self.metadata, self.source, revision)
 
-    def close(self, *accept) -> adopt.Closed:
+    def close(self, **answers) -> adopt.Closed:
+        given = Answers.parse(**answers)
         with private(self.url).connect() as connection:
-            return adopt.close(connection, self.chain.script, self.metadata, self.source, accept)
+            return adopt.close(connection, self.chain.script, self.metadata, self.source, given)
 
     def mark(self, revision) -> None:
         with private(self.url).connect() as connection:
@@ -167,13 +167,16 @@ class TestClosing:
 
     def test_asks_before_it_drops(self, by_hand):
         before = sorted((by_hand.chain.folder / "versions").iterdir())
-        with pytest.raises(MigratorError, match=r"would drop it: drop-column book\.shelf\."):
+        with pytest.raises(
+            MigratorError,
+            match=r'Say behind make adopt\s+accept="drop-column book\.shelf: the reason"',
+        ):
             by_hand.close()
         assert sorted((by_hand.chain.folder / "versions").iterdir()) == before
 
     def test_brings_it_to_the_head_with_its_rows(self, by_hand):
         assert by_hand.stand().equals is None
-        closed = by_hand.close("drop-column book.shelf")
+        closed = by_hand.close(accept="drop-column book.shelf: one shelf now")
         by_hand.mark(closed.revision)
         by_hand.stamp("2222")
         by_hand.chain.upgrade(by_hand.url)
@@ -188,12 +191,14 @@ class TestClosing:
     def test_is_nothing_to_a_database_that_the_chain_makes(self, by_hand):
         with scratch.from_chain(by_hand.chain.script, by_hand.source) as made:
             before = schema.describe(made)
-        by_hand.close("drop-column book.shelf")
+        by_hand.close(accept="drop-column book.shelf: one shelf now")
         with scratch.from_chain(by_hand.chain.script, by_hand.source) as made:
             assert schema.describe(made) == before
 
     def test_is_plain_alembic(self, by_hand):
-        text = by_hand.close("drop-column book.shelf").path.read_text(encoding="utf-8")
+        text = by_hand.close(accept="drop-column book.shelf: one shelf now").path.read_text(
+            encoding="utf-8"
+        )
         lines = [line for line in text.splitlines() if line.startswith(("import", "from"))]
         assert set(lines) <= {
             "import sqlalchemy as sa",
@@ -203,7 +208,7 @@ class TestClosing:
         }
 
     def test_is_found_again_for_another_of_the_same_schema(self, by_hand):
-        closed = by_hand.close("drop-column book.shelf")
+        closed = by_hand.close(accept="drop-column book.shelf: one shelf now")
         assert by_hand.stand().closed_by == closed.revision
         by_hand.run("DROP INDEX book_title" + " ON book" * (by_hand.source.kind == "mysql"))
         assert by_hand.stand().closed_by is None
@@ -211,7 +216,7 @@ class TestClosing:
     def test_wants_models_and_migrations_to_agree(self, by_hand):
         sa.Table("shelf", by_hand.metadata, sa.Column("id", sa.Integer, primary_key=True))
         with pytest.raises(MigratorError, match="models and the migrations differ"):
-            by_hand.close("drop-column book.shelf")
+            by_hand.close(accept="drop-column book.shelf: one shelf now")
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -239,10 +244,39 @@ def test_names_of_another_convention_are_changed_in_place(kind, library, run, re
 
 def test_rows_that_do_not_fit_are_found_on_a_copy(library, sqlite_url, run):
     adopter = Adopter(library, sqlite_url, run)
-    adopter.run(*BY_HAND["sqlite"], "INSERT INTO author VALUES (1, NULL)")
+    adopter.run(*BY_HAND["sqlite"], "INSERT INTO book VALUES (1, 1, 'Solaris', -1, NULL)")
     content = Path(sqlite_url.database).read_bytes()
-    with pytest.raises(MigratorError, match="name is NULL in 1 row"):
-        adopter.close("drop-column book.shelf")
+    with pytest.raises(MigratorError, match=r"CHECK \(year > 0\) is not true in 1 row \(id = 1\)"):
+        adopter.close(accept="drop-column book.shelf: one shelf now")
     assert Path(sqlite_url.database).read_bytes() == content
-    with closing(sqlite3.connect(sqlite_url.database)) as connection:
-        assert connection.execute("SELECT * FROM author").fetchall() == [(1, None)]
+
+
+def test_rows_without_a_value_are_asked_for_and_filled(adopter):
+    kind = adopter.source.kind.replace("mysql", "mariadb")
+    adopter.run(*BY_HAND[kind], *ROWS, "INSERT INTO author (id) VALUES (3)")
+    consent = "drop-column book.shelf: one shelf now"
+    with pytest.raises(MigratorError, match=r'fill="author\.name=0"') as asked:
+        adopter.close(accept=consent)
+    assert "book.title" not in str(asked.value), "every book has one"
+    closed = adopter.close(accept=consent, fill="author.name='nobody'")
+    assert consent.partition(": ")[2] in closed.path.read_text(encoding="utf-8")
+    adopter.mark(closed.revision)
+    adopter.stamp("2222")
+    adopter.chain.upgrade(adopter.url)
+    assert adopter.stand().differences == []
+    assert adopter.run("SELECT name FROM author WHERE id = 3") == [("nobody",)]
+
+
+def test_what_is_called_otherwise_keeps_its_rows(adopter):
+    kind = adopter.source.kind.replace("mysql", "mariadb")
+    made = [statement.replace("year", "printed") for statement in BY_HAND[kind]]
+    adopter.run(*made, *(row.replace("year", "printed") for row in ROWS))
+    consent = "drop-column book.shelf: one shelf now"
+    with pytest.raises(MigratorError, match=r'either  rename="book\.printed:year"'):
+        adopter.close(accept=consent)
+    closed = adopter.close(accept=consent, rename="book.printed:year")
+    adopter.mark(closed.revision)
+    adopter.stamp("2222")
+    adopter.chain.upgrade(adopter.url)
+    assert adopter.stand().differences == []
+    assert adopter.run("SELECT title, year FROM book") == [("Solaris", 1961)]

@@ -13,7 +13,6 @@ from pathlib import Path
 from textwrap import indent
 
 from alembic.autogenerate import produce_migrations
-from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import rev_id
@@ -21,10 +20,12 @@ from sqlalchemy import Connection, MetaData, inspect, text
 
 from .. import MigratorError, schema, scratch
 from ..apply import status
-from . import adopted, checklist, detect, write
+from . import adopted, checklist, detect, renames, settings, write
 from .adopted import MARK, Adopted, described
+from .answers import Answers
 from .complete import complete
-from .finding import Finding, Step
+from .finding import Finding, Step, Verdict
+from .mend import Mender
 from .twin import twin
 
 _CLOSES = re.compile(r'^closes = "(\w+)"$', re.MULTILINE)
@@ -140,16 +141,17 @@ def close(
     script: ScriptDirectory,
     metadata: MetaData,
     source: scratch.Source,
-    accept: Sequence[str] = (),
+    answers: Answers | None = None,
 ) -> Closed:
     """Write the revision that brings the database behind *connection* to the head's schema.
 
     It is tried on a copy first: of all rows on SQLite, of the schema alone on a server.
 
-    :param accept: consent to what would be dropped: "drop-column user.nickname".
-    :raises MigratorError: where models and migrations differ, a table or column would be dropped
-        without consent, or no operations close the difference. Nothing was written then.
+    :param answers: renames, values for the rows that lack one, consent to what is dropped.
+    :raises MigratorError: where models and migrations differ, a question has no answer, or no
+        operations close the difference. Nothing was written then.
     """
+    answers = answers or Answers()
     with scratch.from_chain(script, source, metadata=metadata) as made:
         wanted = described(made)
     with scratch.from_models(metadata, source) as models:
@@ -159,42 +161,68 @@ def close(
                 exit_code=4,
             )
     kind = scratch.kind_of(connection.engine.url)
-    findings: list[Finding] = []
-
-    def review(steps: Sequence[Step]) -> list[Step]:
-        _ask(steps, accept)
-        after, found = checklist.review(steps, [kind], metadata)
-        findings.extend(found)
-        for stop in checklist.stops(found):
-            raise MigratorError(f"Nothing was written. {stop}")
-        return after
-
     with twin(connection, source) as copy:
         digest = _digest(described(copy))
         context = scratch.configure(copy, {"target_metadata": metadata, "script": script})
         with context.begin_transaction(_per_migration=True):
             database = Adopted(kind, context, wanted)
-            renamed = database.renamed()
-            proposed = produce_migrations(context, metadata).upgrade_ops
-            assert proposed is not None
-            steps = detect.proposal(proposed, database, metadata)
-            done = [*renamed, *complete(steps, [database], metadata, review)]
+            done, findings = _closing_steps(database, connection, metadata, answers)
             body, imports = write.body(done, context)
     review_text = write.docstring(done, findings, [kind])
-    revision, path = _write(script, body, imports, review_text, digest)
+    accepted = write.accepted(findings)
+    revision, path = _write(script, body, imports, review_text, accepted, digest)
     return Closed(revision, path, done, findings)
 
 
-def _ask(steps: Sequence[Step], accept: Sequence[str]) -> None:
-    drops = {ops.DropTableOp: "drop-table", ops.DropColumnOp: "drop-column"}
-    wanting = [f"{drops[type(step.op)]} {step.subject}" for step in steps if type(step.op) in drops]
-    unasked = [one for one in wanting if one not in accept]
-    if unasked:
-        raise MigratorError(
-            f"The database has what no model has, and closing the difference would drop it: "
-            f"{', '.join(unasked)}. Write models for what is to stay, or consent: "
-            f'make adopt accept="{unasked[0]}: the reason".'
+def _closing_steps(
+    database: Adopted, live: Connection, metadata: MetaData, answers: Answers
+) -> tuple[list[Step], list[Finding]]:
+    script = database.context.script
+    assert script is not None
+    off = settings.switched_off(Path(script.dir))
+    mender = Mender(metadata, database.connection, None)
+    types = detect.types([database], mender)
+    findings: list[Finding] = []
+
+    def review(steps: Sequence[Step]) -> list[Step]:
+        after, found = checklist.review(
+            steps, [database.kind], metadata, answers, types=types, off=off
         )
+        findings.extend(found)
+        for stop in checklist.stops(found):
+            raise MigratorError(f"Nothing was written. {stop}")
+        return after
+
+    def settle() -> list[Finding]:
+        """Stop at a question that the rows do not answer."""
+        fills = [subject for subject, line in answers.open.items() if line.startswith("fill=")]
+        idle = {subject for subject in fills if not _lacks_values(live, subject)}
+        for subject in idle:
+            del answers.open[subject]
+        asked = [f for f in findings if f.verdict is not Verdict.ASK or f.subject not in idle]
+        settled = checklist.answered(asked, answers)
+        answers.check("behind make adopt")
+        return settled
+
+    renamed = database.renamed()
+    proposed = produce_migrations(database.context, metadata).upgrade_ops
+    assert proposed is not None
+    steps = renames.settled(detect.proposal(proposed, database, metadata), mender, answers)
+    try:
+        done = complete(steps, [database], metadata, review)
+    except MigratorError:
+        settle()  # what nobody answered may be why
+        raise
+    return [*renamed, *done], settle()
+
+
+def _lacks_values(live: Connection, subject: str) -> bool:
+    """Tell whether a row of the database has no value for the column *subject*."""
+    table, _, column = subject.partition(".")
+    name = live.dialect.identifier_preparer.quote
+    columns = {one["name"] for one in inspect(live).get_columns(table)}
+    where = f" WHERE {name(column)} IS NULL" if column in columns else ""
+    return bool(live.scalar(text(f"SELECT count(*) FROM {name(table)}{where}")))
 
 
 _UPGRADE = """if op.get_context().as_sql or not sa.inspect(op.get_bind()).has_table({mark!r}):
@@ -204,7 +232,12 @@ op.drop_table({mark!r})"""
 
 
 def _write(
-    script: ScriptDirectory, body: str, imports: set[str], review: str, digest: str
+    script: ScriptDirectory,
+    body: str,
+    imports: set[str],
+    review: str,
+    accepted: str,
+    digest: str,
 ) -> tuple[str, Path]:
     revision = rev_id()
     upgrade = _UPGRADE.format(mark=MARK + revision, body=body)
@@ -222,6 +255,7 @@ def _write(
         downgrades="pass",
         imports="\n".join(sorted(imports)),
         review=note + review,
+        accepted=accepted,
     )
     assert made is not None
     path = Path(made.path)

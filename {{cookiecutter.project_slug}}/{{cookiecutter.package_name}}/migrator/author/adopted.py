@@ -103,12 +103,8 @@ class Adopted(detect.Database):
 
     def _rename(self, key: schema.Key, name: str) -> str | None:
         quote = self.connection.dialect.identifier_preparer.quote
-        table, was, now = quote(key.table), quote(key.name), quote(name)
-        if self.kind == "postgresql" and key.kind == "constraint":
-            return f"ALTER TABLE {table} RENAME CONSTRAINT {was} TO {now}"
-        if self.kind == "postgresql" and key.kind == "index":
-            return f"ALTER INDEX {was} RENAME TO {now}"
-        text_ = self.wanted.get(key._replace(name=name), "")
-        if self.kind == "mysql" and text_.startswith(("UNIQUE", "KEY")):
-            return f"ALTER TABLE {table} RENAME INDEX {was} TO {now}"
-        return None
+        index = self.wanted.get(key._replace(name=name), "").startswith(("UNIQUE", "KEY"))
+        if self.kind != "mysql" or not index:
+            return None  # PostgreSQL's are renamed as for any revision
+        was, now = quote(key.name), quote(name)
+        return f"ALTER TABLE {quote(key.table)} RENAME INDEX {was} TO {now}"

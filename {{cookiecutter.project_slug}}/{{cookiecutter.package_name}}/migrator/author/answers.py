@@ -91,9 +91,10 @@ class Answers:
         self.used.add(short or key)
         return found
 
-    def check(self) -> None:
+    def check(self, where: str = "beside m=") -> None:
         """Stop where an answer fits nothing, or a question has no answer.
 
+        :param where: the answers are typed.
         :raises MigratorError: with exit code 2 for an answer that fits nothing, else 1.
         """
         for name, said in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
@@ -105,7 +106,7 @@ class Answers:
             lines = "\n  ".join(self._lines())
             several = [shown for word, shown in _SEVERAL.items() if lines.count(f"{word}=") > 1]
             raise MigratorError(
-                "Nothing was written: it needs an answer that only you can give. Say beside m=\n  "
+                f"Nothing was written: it needs an answer that only you can give. Say {where}\n  "
                 + lines
                 + f"\nSeveral go into one: {', '.join(several)}" * bool(several)
             )

@@ -14,14 +14,17 @@ from ..apply import connection as connections
 from . import console, project
 
 if TYPE_CHECKING:
+    from ..author import Answers
     from ..scratch import Source
 
 
 @console.command("adopt")
 @click.option("--revision", help="Stamp with this one, if the schema is its schema.")
+@click.option("--rename", default="", help="What is called otherwise: user.name:full_name")
+@click.option("--fill", default="", help="Values for rows that lack them: user.crew=0")
 @click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
 @click.option("--force", is_flag=True, help="Also where it is at another project's revision.")
-def adopt(revision: str | None, accept: str, force: bool) -> None:
+def adopt(revision: str | None, rename: str, fill: str, accept: str, force: bool) -> None:
     """Take in a database that was made without these migrations."""
     from ..author import Answers
     from ..author import adopt as adopting
@@ -29,7 +32,7 @@ def adopt(revision: str | None, accept: str, force: bool) -> None:
     if revision == "":
         raise MigratorError("Say which one it is at: make stamp r=REVISION.", 2)
     project.name_database()
-    consent = Answers.parse(accept=accept or None).accept
+    answers = Answers.parse(rename or None, fill or None, accept or None)
     script = project.chain()
     source = _scratch()
     with project.reading() as connection:
@@ -60,17 +63,17 @@ def adopt(revision: str | None, accept: str, force: bool) -> None:
             "writes what closes the difference.",
             exit_code=4,
         )
-    _close(script, standing.closed_by, source, list(consent))
+    _close(script, standing.closed_by, source, answers)
 
 
 def _close(
-    script: ScriptDirectory, closing: str | None, source: "Source", consent: list[str]
+    script: ScriptDirectory, closing: str | None, source: "Source", answers: "Answers"
 ) -> None:
     from ..author import adopt as adopting
 
     with connections.connect(current_app.config, project.url(), say=console.say) as connection:
         if closing is None:
-            closed = adopting.close(connection, script, project.metadata(), source, consent)
+            closed = adopting.close(connection, script, project.metadata(), source, answers)
             closing = closed.revision
             console.lines(f"  {finding.verdict.value} {finding}" for finding in closed.findings)
             console.say(f"Wrote {closed.path}")
