@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from migrator import MigratorError
 from migrator.apply import lock
 from migrator.apply.connection import Limits, label, private
+from migrator.apply.steps import PRIVATE, insist
+
+from tests.servers.apply.shop import Shop
 
 
 def test_the_limits_are_numbers_of_seconds() -> None:
@@ -35,6 +38,34 @@ def test_limits_are_the_sessions_from_its_start() -> None:
     assert said[0]["options"] == (
         "-c search_path=shop -c lock_timeout=500 -c statement_timeout=60000 -c migrator.session=on"
     )
+
+
+@pytest.mark.parametrize("kind", PRIVATE)
+def test_a_private_part_that_alembic_lost_is_named(kind: str) -> None:
+    owner = type(kind, (), dict.fromkeys(PRIVATE[kind][1:]))()
+    with pytest.raises(MigratorError, match=rf"has no {kind}\.{PRIVATE[kind][0]}, .* pin Alembic"):
+        insist(owner)
+
+
+def test_nothing_is_done_without_a_private_part(tmp_path: Path) -> None:
+    """Also where the part goes missing of an object that is made during the run."""
+    shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    env = shop.package / "migrations" / "env.py"
+    lost = (
+        "from alembic.runtime.migration import RevisionStep\n"
+        "_made = RevisionStep.__init__\n"
+        "def _without(self, *arguments):\n"
+        "    _made(self, *arguments)\n"
+        "    del self.migration_fn\n"
+        "RevisionStep.__init__ = _without\n"
+    )
+    env.write_text(
+        env.read_text().replace("settings = current_app", lost + "settings = current_app")
+    )
+    said = shop.flask("db", "apply", code=1)
+    assert "has no RevisionStep.migration_fn" in said
+    assert shop.tables() == set()
 
 
 WINDOWS = """

@@ -55,6 +55,17 @@ def test_old_code_still_serves_while_the_new_is_deployed(shop: Shop) -> None:
     assert shop.at() == ["a4"]
 
 
+def test_old_code_tells_what_newer_code_applied(shop: Shop) -> None:
+    shop.revision("a3", "pass")
+    shop.flask("db", "apply")
+    (shop.versions / "20260101_0000_a3_a3.py").unlink()
+    said = shop.flask("db", "log")
+    assert "applied  a3  (not in this code)" in said
+    assert "applied  a2" in said
+    assert "pending" not in said
+    assert "Nothing is pending: a3 came after all of these" in shop.flask("db", "plan")
+
+
 def test_a_revision_nobody_knows_is_not_ready(shop: Shop) -> None:
     newer(shop)
     shop.ask("DELETE FROM migration_log WHERE revision = 'a3'")

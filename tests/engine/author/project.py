@@ -21,6 +21,7 @@ ENV = """
 from alembic import context
 from sqlalchemy import make_url
 from migrator.apply import environment
+from migrator.author import process_revision_directives
 
 given = context.config.attributes
 options = {
@@ -30,6 +31,7 @@ options = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     "transaction_per_migration": True,
+    "process_revision_directives": process_revision_directives,
 }
 
 

@@ -1,6 +1,8 @@
 """A failure leaves the database as it was, or says exactly how to go on."""
 
+import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +101,73 @@ def test_nothing_else_is_done_before_what_is_half_applied(shop: Shop) -> None:
     said = shop.flask("db", "downgrade", "base", code=7)
     assert "Revision a2 is half applied, and nothing else can be done before it" in said
     assert "t" in shop.tables()
+
+
+def half_undone(shop: Shop) -> Path:
+    """Leave a MariaDB at the second of three statements of a downgrade."""
+    shop.revision("a1", TABLE)
+    file = shop.revision(
+        "a2",
+        'op.add_column("t", sa.Column("a", sa.Integer))',
+        """
+        op.drop_column("t", "a")
+        op.execute("INSERT INTO nowhere VALUES (1)")
+        op.create_index("ix_t_n", "t", ["n"])
+        """,
+    )
+    shop.flask("db", "apply")
+    said = shop.flask("db", "rollback", "--force", code=7)
+    assert "exit 7: The downgrade of a2 failed at statement 2 of 3" in said
+    assert "statement 1 is in place" in said
+    assert shop.at() == ["a2"]
+    return file
+
+
+READY = """
+from shop import create_app
+print(create_app().test_client().get("/health/ready").json["status"])
+"""
+
+
+@only("kind", ["mariadb"])
+def test_half_undone_is_seen_and_goes_on(shop: Shop) -> None:
+    file = half_undone(shop)
+    assert shop.python_run(READY) == "half undone: a2\n"
+    for command in ("apply", "upgrade"):
+        said = shop.flask("db", command, code=7)
+        assert "Revision a2 is half undone" in said
+        assert "flask db downgrade -1 goes on with it" in said
+    assert "half undone  a2" in shop.flask("db", "log")
+
+    file.write_text(file.read_text().replace("INSERT INTO nowhere", "INSERT INTO t (n)"))
+    shop.flask("db", "rollback", "--force")
+    assert shop.at() == ["a1"]
+    assert shop.ask("SELECT * FROM t ORDER BY id") == [(1, 1), (2, 1)]
+    assert "a2" in shop.flask("db", "apply")
+    assert shop.python_run(READY) == "ready\n"
+
+
+@only("kind", ["mariadb"])
+def test_a_stamp_settles_what_was_half_undone(shop: Shop) -> None:
+    file = half_undone(shop)
+    file.write_text(file.read_text().replace('"t", "a")', '"t", "b")'))
+    said = shop.flask("db", "downgrade", code=7)
+    assert "Revision a2 is half undone, statement 1 is in place; but statement 1 of the" in said
+    assert "flask db stamp the revision that it is at then" in said
+    shop.ask("ALTER TABLE t ADD COLUMN a INTEGER")  # by hand, back to a2
+    shop.flask("db", "stamp", "a2")
+    assert "Nothing to do: at a2" in shop.flask("db", "apply")
+    assert shop.python_run(READY) == "ready\n"
+
+
+@only("kind", ["mariadb"])
+def test_newer_code_on_the_way_does_not_stop_the_old(shop: Shop) -> None:
+    """During a deployment the old code serves, and its containers may start again."""
+    file = half(shop)
+    file.unlink()
+    assert "Nothing to do: at a1" in shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
+    assert shop.python_run(READY) == "ready\n"
 
 
 @only("kind", ["mariadb"])
@@ -216,6 +285,81 @@ def test_a_lock_that_is_never_released_ends_in_a_sentence(shop: Shop) -> None:
     assert "exit 1: Revision a2 failed" in said
     assert "nothing of it is in the database" in said
     assert shop.at() == ["a1"]
+
+
+WRITER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute(sys.argv[2])
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+time.sleep(float(sys.argv[3]))
+connection.execute("COMMIT")
+"""
+
+
+@contextmanager
+def written(shop: Shop, journal: str, seconds: float) -> Iterator[int]:
+    """Let another process hold the write lock of a SQLite file; give the process's number."""
+    database = sa.make_url(shop.url).database or ""
+    pragma = f"PRAGMA journal_mode = {journal}"
+    process = subprocess.Popen(
+        [shop.python, "-c", WRITER, database, pragma, str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    until(process, "held")
+    yield process.pid
+    process.kill()
+    process.communicate()
+
+
+@only("kind", ["sqlite"])
+@only("journal", ["wal", "delete"])
+def test_whoever_writes_to_a_file_is_waited_for_by_name(shop: Shop, journal: str) -> None:
+    shop.revision("a1", TABLE)
+    shop.flask("db", "apply")
+    shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
+    with written(shop, journal, 4) as number:
+        said = shop.flask("db", "apply")
+    assert said.count("Waiting for ") == 1
+    who = f"process {number} ({shop.python} -c" if sys.platform == "linux" else "another process"
+    assert f"Waiting for {who}" in said
+    assert shop.at() == ["a2"]
+
+
+@only("kind", ["sqlite"])
+def test_whoever_never_stops_writing_ends_in_a_sentence(shop: Shop) -> None:
+    shop.revision("a1", TABLE)
+    shop.flask("db", "apply")
+    shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
+    with written(shop, "wal", 60):
+        said = shop.flask("db", "apply", code=1, MIGRATION_LOCK_WAIT=2)
+    assert "still uses" in said
+    assert "after 2 s; what was not finished was rolled back" in said
+    assert shop.at() == ["a1"]
+    shop.flask("db", "apply")
+
+
+@only("kind", ["sqlite"])
+def test_a_reader_that_holds_up_a_commit_is_waited_for(shop: Shop) -> None:
+    shop.revision("a1", TABLE)
+    shop.flask("db", "apply")
+    file = sa.make_url(shop.url).database or ""
+    shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
+    told: list[str] = []
+    reader = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM t").fetchall()
+    timer = Timer(2.5, lambda: reader.execute("COMMIT"))
+    timer.start()
+    engine = private(sa.make_url(shop.url), say=told.append)
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO t (n) VALUES (7)"))
+    timer.join()
+    reader.close()
+    assert len(told) == 1
+    assert shop.ask("SELECT n FROM t ORDER BY id") == [(1,), (7,)]
 
 
 def test_a_migrator_that_never_ends_is_named(shop: Shop) -> None:

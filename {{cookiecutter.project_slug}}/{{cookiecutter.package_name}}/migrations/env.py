@@ -9,6 +9,7 @@ from sqlalchemy import create_engine
 
 from {{ cookiecutter.package_name }} import create_app
 from {{ cookiecutter.package_name }}.extensions import db
+from {{ cookiecutter.package_name }}.migrator import commands  # migrator
 from {{ cookiecutter.package_name }}.migrator.apply import environment  # migrator
 
 if not has_app_context():
@@ -26,6 +27,8 @@ options = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     "transaction_per_migration": True,
+    # A new revision is reviewed before it is written.  # migrator
+    "process_revision_directives": commands.review,  # migrator
     # What was applied is noted in a table that no model has.
     "include_name": lambda name, kind, _: (kind, name) != ("table", "migration_log"),
 }

@@ -4,111 +4,19 @@ import getpass
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError
+from .engine import Limits, label, private
+from .server import code, quoted, reason
 
-#: A setting that PostgreSQL's sessions of ours carry: where it is missing, a pooler dropped it.
-OURS = "migrator.session"
+__all__ = ["Limits", "borrowed", "connect", "label", "private", "violations"]
 
-
-@dataclass(frozen=True)
-class Limits:
-    """How long things may last, in seconds. A limit of 0 on a statement is none."""
-
-    #: In all, for another migrator to finish, and for a table that somebody else holds.
-    wait: float = 300
-    #: For one statement to get its lock; the application's queries queue up behind it meanwhile.
-    lock: float = 2
-    #: For one statement to run.
-    statement: float = 3600
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> "Limits":
-        """Read the limits from the application's *settings*.
-
-        :raises MigratorError: when one is not a number of seconds.
-        """
-        values = []
-        for name, default in (("LOCK_WAIT", 300), ("LOCK_TIMEOUT", 2), ("STATEMENT_TIMEOUT", 3600)):
-            value = settings.get(f"MIGRATION_{name}", default)
-            try:
-                values.append(max(0.0, float(value)))
-            except (TypeError, ValueError):
-                raise MigratorError(
-                    f"MIGRATION_{name} is {value!r}: give a number of seconds."
-                ) from None
-        return cls(*values)
-
-
-def private(url: URL, limits: Limits | None = None, *, read_only: bool = False) -> Engine:
-    """Return an engine for migrations, which shares nothing with the application's.
-
-    On SQLite a transaction is one, DDL included: the driver begins none by itself, and each
-    begins with ``BEGIN IMMEDIATE``, so that it waits for another writer here rather than fail
-    later. Foreign keys are off, because a table that is rebuilt would take its children with it
-    (https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes").
-
-    On servers the limits are the session's from its start: a ``SET`` before the first statement
-    would open a transaction that nobody commits.
-
-    :param read_only: on SQLite take no lock, and write nothing.
-    """
-    limits = limits or Limits()
-    kind = url.get_backend_name()
-    options: dict[str, Any] = {}
-    if kind == "postgresql":
-        options["options"] = " ".join(
-            [
-                *url.normalized_query.get("options", ()),
-                f"-c lock_timeout={round(limits.lock * 1000)}",
-                f"-c statement_timeout={round(limits.statement * 1000)}",
-                f"-c {OURS}=on",
-            ]
-        )
-        if "connect_timeout" not in url.query:
-            options["connect_timeout"] = 10
-        url = url.difference_update_query(["options"])
-    engine = create_engine(url, poolclass=NullPool, connect_args=options)
-    if kind == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite(limits, read_only))
-        if not read_only:
-            event.listen(engine, "begin", _begin_immediate)
-    elif kind in ("mysql", "mariadb"):
-        event.listen(engine, "connect", _prepare_mysql(limits))
-    return engine
-
-
-def _prepare_sqlite(limits: Limits, read_only: bool) -> Callable[..., None]:
-    def prepare(driver_connection: Any, _record: Any) -> None:
-        driver_connection.isolation_level = None
-        driver_connection.execute("PRAGMA foreign_keys = OFF")
-        # Whoever waits to write here holds up nobody, so one limit is enough.
-        driver_connection.execute(f"PRAGMA busy_timeout = {round(limits.wait * 1000)}")
-        driver_connection.execute(f"PRAGMA query_only = {int(read_only)}")
-
-    return prepare
-
-
-def _prepare_mysql(limits: Limits) -> Callable[..., None]:
-    lock = max(1, round(limits.lock)) if limits.lock else 31536000
-
-    def prepare(driver_connection: Any, _record: Any) -> None:
-        cursor = driver_connection.cursor()
-        cursor.execute(f"SET SESSION lock_wait_timeout = {lock}, innodb_lock_wait_timeout = {lock}")
-        if "MariaDB" in driver_connection.get_server_info():  # MySQL can only limit a SELECT
-            cursor.execute(f"SET SESSION max_statement_time = {limits.statement}")
-        cursor.close()
-
-    return prepare
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+_MAY_NOT_CREATE = {"42501", 1044, 1227}
+_MADE_MEANWHILE = {"42P04", "23505", 1007}
 
 
 def connect(
@@ -127,21 +35,18 @@ def connect(
 
     :raises MigratorError: when there is no such password, database or server.
     """
-    from . import server
-
     own = bool(settings.get("SQLALCHEMY_ALEMBIC_URI")) and not url.password
     if own and settings.get("MIGRATION_PASSWORD"):
         url = url.set(password=str(settings["MIGRATION_PASSWORD"]))
     while True:
         try:
-            return private(url, limits, read_only=read_only).connect()
+            return private(url, limits, read_only=read_only, say=say).connect()
         except DBAPIError as error:
-            if own and not url.password and server.wants_password(error):
+            if own and not url.password and _wants_password(error):
                 url = url.set(password=_ask(url))
-            elif read_only or not server.create_missing(url, error, say):
+            elif read_only or not _create_missing(url, error, say):
                 raise MigratorError(
-                    f"Cannot connect to {label(url)}: {server.reason(error)}. "
-                    + server.advice(url, error)
+                    f"Cannot connect to {label(url)}: {reason(error)}. " + _advice(url, error)
                 ) from None
 
 
@@ -193,10 +98,77 @@ def borrowed(given: Connection | Engine) -> Iterator[Connection]:
         driver_connection.isolation_level = before
 
 
-def label(url: URL) -> str:
-    """Name a database for a person: without its password."""
-    secret = {key: "***" for key in url.query if "password" in key.lower()}
-    return url.update_query_dict(secret).render_as_string(hide_password=True)
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _wants_password(error: DBAPIError) -> bool:
+    """Tell whether the server refused an attempt because it carried no password."""
+    handle = getattr(error.orig, "pgconn", None)
+    return bool(handle.needs_password) if handle is not None else code(error) == 1045
+
+
+def _advice(url: URL, error: DBAPIError) -> str:
+    """Say what to type after a connection failed."""
+    if "startup parameter" in str(error):
+        return (
+            "That is PgBouncer, through which migrations cannot be locked: name the server itself "
+            "in SQLALCHEMY_ALEMBIC_URI."
+        )
+    if code(error) == 1044:
+        return "Ask the administrator for: " + "; ".join(_wanted(url))
+    if url.get_backend_name() == "sqlite":
+        return "Make its folder, let this account write there, and run again."
+    return "Correct the URI or the password, or start the server, and run again."
+
+
+def _create_missing(url: URL, error: DBAPIError, say: Callable[[str], None]) -> bool:
+    """Make the database of *url* when the server has none by that name.
+
+    :return: whether it is there now, so that connecting again is worthwhile.
+    :raises MigratorError: when it is missing and the role may not make it.
+    """
+    kind = url.get_backend_name()
+    if "timeout" in str(error.orig):
+        return False
+    if kind == "postgresql":
+        beside = url.set(database="postgres")
+    elif kind in ("mysql", "mariadb") and code(error) == 1049:
+        beside = url._replace(database=None)
+    else:
+        return False
+    engine = private(beside).execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            known = text("SELECT count(*) FROM pg_database WHERE datname = :name")
+            if kind == "postgresql" and connection.scalar(known, {"name": url.database}):
+                return False
+            # By the driver itself: a name may hold a colon or a percent sign.
+            connection.connection.cursor().execute(_wanted(url)[0])
+    except DBAPIError:
+        return False  # The first error says more.
+    except Exception as refused:
+        if code(refused) in _MADE_MEANWHILE:
+            return True
+        if code(refused) not in _MAY_NOT_CREATE:
+            raise MigratorError(f"Cannot create the database {url.database}: {refused}.") from None
+        raise MigratorError(
+            f"There is no database {url.database}, and {url.username} may not create it; ask the "
+            f"administrator for: {'; '.join(_wanted(url))}"
+        ) from None
+    say(f"Created the database {url.database}.")
+    return True
+
+
+def _wanted(url: URL) -> list[str]:
+    database, role = url.database or "", url.username or ""
+    if url.get_backend_name() == "postgresql":
+        return [f"CREATE DATABASE {quoted(database)}"]
+    name = quoted(database, "`")
+    return [
+        f"CREATE DATABASE {name} CHARACTER SET utf8mb4",
+        f"GRANT ALL ON {name}.* TO {quoted(role)}",
+    ]
 
 
 def violations(connection: Connection) -> set[tuple[Any, ...]]:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import alembic
 import click
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, Engine
@@ -18,20 +17,7 @@ from ..sqlite import impl
 from . import backup, lock, log, server, status
 from . import connection as connections
 from .connection import Limits, borrowed, violations
-from .steps import Steps, lost
-
-#: The private parts of Alembic that this wing uses: where, and what for.
-PRIVATE = (
-    ("alembic.context", "_proxy", "which command runs env.py"),
-    ("EnvironmentContext", "context_opts", "its steps and its target"),
-    ("RevisionStep", "migration_fn", "replaced: what a step runs (steps.py)"),
-    ("MigrationContext", "_transaction", "replaced: a transaction that is tried again (steps.py)"),
-    (
-        "MigrationContext",
-        "autocommit_block",
-        "replaced: what it commits is journalled (journal.py)",
-    ),
-)
+from .steps import Steps, insist, lost
 
 
 def guard(
@@ -67,13 +53,9 @@ class Guard:
         self._settings = settings
         self._attributes: dict[str, Any] = context.config.attributes
         self._say = self._attributes.get("say") or logging.getLogger(__name__).warning
-        try:
-            self._command: Mapping[str, Any] = context._proxy.context_opts
-        except AttributeError:
-            raise MigratorError(
-                f"Alembic {alembic.__version__} does not tell which command runs: pin Alembic to "
-                "the minor version that pyproject.toml names."
-            ) from None
+        insist(context)
+        insist(context._proxy)
+        self._command: Mapping[str, Any] = context._proxy.context_opts
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -129,7 +111,7 @@ class Guard:
         if self._has_nothing_to_do(fn):
             self._options["dont_mutate"] = True
             self._options["fn"] = lambda *_: ()
-            with status.look(self.url, self._settings) as looking:
+            with status.look(self.url, self._settings, self._say) as looking:
                 if looking is not None:
                     yield looking
                     return
@@ -170,12 +152,14 @@ class Guard:
         if fn.__name__ == "do_stamp" or self._command.get("purge"):
             return False
         chain = status.of_script(self._context.script)
-        seen = status.probe(self.url, self._settings, chain)
+        seen = status.probe(self.url, self._settings, chain, self._say)
         if seen is None:
             return False
         if seen.ahead and self._command["destination_rev"] in ("head", "heads"):
             return True
         status.require_known(seen.at, chain.known)
+        if seen.half:
+            return False
         return not list(fn(tuple(seen.at), None))
 
     def _watched(self, connection: Connection) -> Connection:
@@ -188,7 +172,6 @@ class Guard:
     def _scratch(self) -> Iterator[Connection]:
         have, missing = scratch.sources(self._settings["MIGRATION_DATABASES"], self.url)
         self._options["sources"], self._options["missing"] = have, missing
-        self._options["process_revision_directives"] = review
         # The comparison of two databases sees what these would: the plugin leaves constraints of
         # its own in the models, and defaults with a quote in them break Alembic's query.
         self._options["autogenerate_plugins"] = ["alembic.autogenerate.*"]
@@ -212,13 +195,6 @@ def _in_memory(url: URL) -> bool:
 def _writes_revision(command: Mapping[str, Any]) -> bool:
     revision_context = command.get("revision_context")
     return revision_context is not None and revision_context.command_args["autogenerate"]
-
-
-def review(context: MigrationContext, revision: Any, directives: list[Any]) -> None:
-    """Lay the checklist over a new revision before Alembic writes it."""
-    from ..author import process_revision_directives
-
-    process_revision_directives(context, revision, directives)
 
 
 def foreign_keys_kept(connection: Connection) -> Callable[..., None]:

@@ -92,10 +92,15 @@ class Journal:
         return len(self._seen)
 
     def forget(self, name: str) -> None:
-        """Delete the entry of *name*, in the transaction that notes it as applied or stamped."""
+        """Delete the entry of *name*, in the transaction that notes it as applied or undone."""
         if name in self._entries or self._seen_durable():
             self._delete(name)
             self._entries.pop(name, None)
+
+    def settle(self) -> None:
+        """Delete every entry: somebody stamps the database, and says by it where it is."""
+        for name in list(self._entries):
+            self.forget(name)
 
     def fail(self, name: str) -> int:
         """Roll back, and note how far *name* came, for the next run.
@@ -169,11 +174,13 @@ class Journal:
 
     def _changed(self, number: int) -> MigratorError:
         self._refused = True
+        event, _, revision = (self._watched or "").rpartition(" ")
+        then = "the revision that it is at then" if event else revision
         return MigratorError(
-            f"Revision {self._watched} is half applied, {in_place(self._before)}; but statement "
-            f"{number} of the file is another now. Either put it back as it was and run again; or "
-            "bring the database by hand to where the revision leads, then flask db stamp "
-            f"{self._watched}.",
+            f"Revision {revision} is half {'undone' if event else 'applied'}, "
+            f"{in_place(self._before)}; but statement {number} of the file is another now. Either "
+            "put it back as it was and run again; or bring the database by hand to where the "
+            f"{event or 'revision'} leads, then flask db stamp {then}.",
             exit_code=7,
         )
 

@@ -128,9 +128,21 @@ def entries(connection: Connection) -> dict[str, Entry]:
 
 def half_applied(connection: Connection) -> list[str]:
     """Name what is half applied: revisions, or ``downgrade`` and a revision."""
-    half = select(LOG.c.revision).where(LOG.c.event == "journal")
-    has_log = connection.dialect.has_table(connection, LOG_TABLE)
-    return list(connection.execute(half).scalars()) if has_log else []
+    if connection.dialect.name == "sqlite":  # whose transactions are whole
+        return []
+    try:
+        return list(connection.scalars(select(LOG.c.revision).where(LOG.c.event == "journal")))
+    except DBAPIError:
+        connection.rollback()
+        if connection.dialect.has_table(connection, LOG_TABLE):
+            raise
+        return []
+
+
+def half(name: str) -> str:
+    """Say of what :func:`half_applied` names how far it is."""
+    event, _, revision = name.rpartition(" ")
+    return f"half undone  {revision}" if event else f"half applied  {revision}"
 
 
 def edited(connection: Connection, script: ScriptDirectory) -> list[Edited]:

@@ -8,15 +8,11 @@ from typing import Any
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from .. import MigratorError
-from .connection import private
+from .engine import private
 
 #: A lock was not to be had in time, or two waited for each other; a second attempt may succeed.
 LOCK_TIMEOUT = {"55P03", "40P01", 1205, 1213}
 STATEMENT_TIMEOUT = {"57014", 1969, 3024}
-
-_MAY_NOT_CREATE = {"42501", 1044, 1227}
-_MADE_MEANWHILE = {"42P04", "23505", 1007}
 
 
 def code(error: BaseException) -> str | int | None:
@@ -36,76 +32,8 @@ def reason(error: BaseException) -> str:
     return " ".join([lines[0], *detail]).rstrip(". ")
 
 
-def wants_password(error: DBAPIError) -> bool:
-    """Tell whether the server refused an attempt because it carried no password."""
-    handle = getattr(error.orig, "pgconn", None)
-    return bool(handle.needs_password) if handle is not None else code(error) == 1045
-
-
-def advice(url: URL, error: DBAPIError) -> str:
-    """Say what to type after a connection failed."""
-    if "startup parameter" in str(error):
-        return (
-            "That is PgBouncer, through which migrations cannot be locked: name the server itself "
-            "in SQLALCHEMY_ALEMBIC_URI."
-        )
-    if code(error) == 1044:
-        return "Ask the administrator for: " + "; ".join(_wanted(url))
-    if url.get_backend_name() == "sqlite":
-        return "Make its folder, let this account write there, and run again."
-    return "Correct the URI or the password, or start the server, and run again."
-
-
-def create_missing(url: URL, error: DBAPIError, say: Callable[[str], None]) -> bool:
-    """Make the database of *url* when the server has none by that name.
-
-    :return: whether it is there now, so that connecting again is worthwhile.
-    :raises MigratorError: when it is missing and the role may not make it.
-    """
-    kind = url.get_backend_name()
-    if "timeout" in str(error.orig):
-        return False
-    if kind == "postgresql":
-        beside = url.set(database="postgres")
-    elif kind in ("mysql", "mariadb") and code(error) == 1049:
-        beside = url._replace(database=None)
-    else:
-        return False
-    engine = private(beside).execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            known = text("SELECT count(*) FROM pg_database WHERE datname = :name")
-            if kind == "postgresql" and connection.scalar(known, {"name": url.database}):
-                return False
-            # By the driver itself: a name may hold a colon or a percent sign.
-            connection.connection.cursor().execute(_wanted(url)[0])
-    except DBAPIError:
-        return False  # The first error says more.
-    except Exception as refused:
-        if code(refused) in _MADE_MEANWHILE:
-            return True
-        if code(refused) not in _MAY_NOT_CREATE:
-            raise MigratorError(f"Cannot create the database {url.database}: {refused}.") from None
-        raise MigratorError(
-            f"There is no database {url.database}, and {url.username} may not create it; ask the "
-            f"administrator for: {'; '.join(_wanted(url))}"
-        ) from None
-    say(f"Created the database {url.database}.")
-    return True
-
-
-def _wanted(url: URL) -> list[str]:
-    database, role = url.database or "", url.username or ""
-    if url.get_backend_name() == "postgresql":
-        return [f"CREATE DATABASE {_quoted(database)}"]
-    name = _quoted(database, "`")
-    return [
-        f"CREATE DATABASE {name} CHARACTER SET utf8mb4",
-        f"GRANT ALL ON {name}.* TO {_quoted(role)}",
-    ]
-
-
-def _quoted(name: str, mark: str = '"') -> str:
+def quoted(name: str, mark: str = '"') -> str:
+    """Quote a name for SQL."""
     return mark + name.replace(mark, mark * 2) + mark
 
 
@@ -124,12 +52,12 @@ def share(connection: Connection, settings: Mapping[str, Any], say: Callable[[st
         " (SELECT count(*) FROM pg_default_acl a JOIN pg_roles r ON r.oid = a.defaclrole"
         "  WHERE r.rolname = current_user AND a.defaclobjtype = 'r') AS known"
     )
-    found = connection.execute(text(asked), {"quoted": _quoted(application or "")}).one()
+    found = connection.execute(text(asked), {"quoted": quoted(application or "")}).one()
     if application and found.role is None:
         say(f"The server has no role {application}, so nothing was granted to it.")
     elif application not in (None, "", found.migrator) and not found.known:
-        ours = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {_quoted(found.schema)} GRANT "
-        role = _quoted(application)
+        ours = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(found.schema)} GRANT "
+        role = quoted(application)
         cursor = connection.connection.cursor()
         cursor.execute(f"{ours} SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}")
         cursor.execute(f"{ours} USAGE, SELECT ON SEQUENCES TO {role}")

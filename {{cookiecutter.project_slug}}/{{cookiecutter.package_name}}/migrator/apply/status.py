@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError
-from .connection import private
+from .engine import private
 
 VERSION_TABLE = "alembic_version"
 
@@ -40,6 +40,8 @@ def why_not_ready(engine: Engine) -> str | None:
     chain = _kept(migrate.directory)
     with engine.connect() as connection:
         at = current(connection)
+        if half := half_undone(connection, chain):
+            return f"half undone: {half}"
         if at == chain.heads or is_ahead(connection, at, chain):
             return None
     if at and at <= chain.known and _holds_all(migrate.directory, at):
@@ -51,18 +53,29 @@ def is_ahead(connection: Connection, at: frozenset[str], chain: Chain) -> bool:
     """Tell whether the log says that *at*, which the code does not know, came after its heads."""
     if at <= chain.known:
         return False
+    before = behind(connection, at, chain.known)
+    return before is not None and chain.heads <= before
+
+
+def behind(
+    connection: Connection, at: frozenset[str], known: frozenset[str]
+) -> frozenset[str] | None:
+    """Return the revisions that *at* came after, as the log tells, back to those that are *known*.
+
+    :return: ``None`` where the log does not tell it of each.
+    """
     from . import log
 
     entries = log.entries(connection)
-    todo, seen = set(at - chain.known), set(at)
+    todo, seen = set(at - known), set(at)
     while todo:
         entry = entries.get(todo.pop())
         if entry is None or entry.event == "downgrade":
-            return False
+            return None
         before = set(entry.came_from.split(",")) - {""} - seen
         seen |= before
-        todo |= before - chain.known
-    return chain.heads <= seen
+        todo |= before - known
+    return frozenset(seen)
 
 
 @cache
@@ -127,14 +140,32 @@ def current(connection: Connection) -> frozenset[str]:
 
 
 class Probe(NamedTuple):
-    """What a look at a database told: its revisions, and whether it is ahead of the code."""
+    """What a look at a database told: its revisions, whether it is ahead of the code, and the
+    revision that is half undone."""
 
     at: frozenset[str]
     ahead: bool = False
+    half: str = ""
+
+
+def half_undone(connection: Connection, chain: Chain) -> str:
+    """Name the revision of *chain* that a downgrade has begun to undo; empty where there is none.
+
+    One that is half applied does not count: at this chain's head it is newer code's, and may be
+    running now.
+    """
+    if connection.dialect.name == "sqlite":  # spare the import of what the answer does not need
+        return ""
+    from . import log
+
+    begun = [name.partition("downgrade ")[2] for name in log.half_applied(connection)]
+    return next((revision for revision in begun if revision in chain.known), "")
 
 
 @contextmanager
-def look(url: URL, settings: Mapping[str, Any]) -> Iterator[Connection | None]:
+def look(
+    url: URL, settings: Mapping[str, Any], say: Callable[[str], None] = print
+) -> Iterator[Connection | None]:
     """Connect to the database of *url* in order to look: no lock, no write, no question.
 
     :param url: the migration role's. Where the application's own role reaches the same database,
@@ -149,7 +180,7 @@ def look(url: URL, settings: Mapping[str, Any]) -> Iterator[Connection | None]:
         yield None
         return
     try:
-        connection = private(url, read_only=True).connect()
+        connection = private(url, read_only=True, say=say).connect()
     except DBAPIError:
         yield None
         return
@@ -157,14 +188,16 @@ def look(url: URL, settings: Mapping[str, Any]) -> Iterator[Connection | None]:
         yield connection
 
 
-def probe(url: URL, settings: Mapping[str, Any], known: Chain) -> Probe | None:
+def probe(
+    url: URL, settings: Mapping[str, Any], known: Chain, say: Callable[[str], None] = print
+) -> Probe | None:
     """Tell where the database of *url* is; ``None`` where :func:`look` cannot tell."""
-    with look(url, settings) as connection:
+    with look(url, settings, say) as connection:
         if connection is None:  # a SQLite file that is missing is an empty database
             return Probe(frozenset()) if url.get_backend_name() == "sqlite" else None
         try:
             at = current(connection)
-            return Probe(at, is_ahead(connection, at, known))
+            return Probe(at, is_ahead(connection, at, known), half_undone(connection, known))
         except DBAPIError:  # the application's role may not read it
             return None
 
@@ -197,3 +230,10 @@ def pending(script: ScriptDirectory, at: Iterable[str]) -> list[str]:
     require_known(at := tuple(at), everything)
     applied = {revision.revision for revision in script.iterate_revisions(at, "base")}
     return [revision for revision in reversed(everything) if revision not in applied]
+
+
+def known_at(connection: Connection, at: frozenset[str], script: ScriptDirectory) -> frozenset[str]:
+    """Return where *at* is among the revisions of *script*: for one it lacks, where that came from
+    by the log."""
+    known = of_script(script).known
+    return (behind(connection, at, known) or at) & known

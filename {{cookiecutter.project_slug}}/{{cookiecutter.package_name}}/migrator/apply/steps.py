@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
+import alembic
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
@@ -19,10 +20,34 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError, plural
 from . import log, server
-from .connection import Limits
+from .engine import Limits
 from .journal import Journal, in_place
 
 Say = Callable[[str], None]
+
+
+#: The private parts of Alembic that this wing uses or replaces, and of which objects; the command
+#: that runs env.py, its target and steps; a step's function; the transaction that is tried again,
+#: and what an autocommit block commits, which is journalled.
+PRIVATE = {
+    "module": ("_proxy",),
+    "EnvironmentContext": ("context_opts",),
+    "RevisionStep": ("migration_fn",),
+    "MigrationContext": ("_transaction", "autocommit_block"),
+}
+
+
+def insist(owner: Any) -> None:
+    """Make sure that *owner*, an object of Alembic's, has the private parts that are used of it.
+
+    :raises MigratorError: where one is missing.
+    """
+    kind = type(owner).__name__
+    if missing := [name for name in PRIVATE[kind] if not hasattr(owner, name)]:
+        raise MigratorError(
+            f"Alembic {alembic.__version__} has no {kind}.{', '.join(missing)}, which migrations "
+            "are run by here: pin Alembic to the minor version that pyproject.toml names."
+        )
 
 
 class Steps:
@@ -43,12 +68,19 @@ class Steps:
 
         :raises MigratorError: when another revision than the first of them is half applied.
         """
+        insist(context)
         steps = list(self._fn(heads, context))
-        self._refuse_to_leave_half(steps)
+        for step in steps:
+            if hasattr(step, "revision"):  # a stamp has none
+                insist(step)
+        if self._fn.__name__ == "do_stamp":
+            self._stamp_settles(steps)
+        else:
+            self._refuse_to_leave_half(steps)
         if steps and steps[0].is_upgrade and hasattr(steps[0], "revision"):
             self._say(f"{plural(steps, 'revision')} pending:")
         for step in steps:
-            if hasattr(step, "revision"):  # a stamp has none
+            if hasattr(step, "revision"):
                 self._say(f"  {step.name:<9}  {step.revision.revision}  {step.doc or ''}".rstrip())
                 step.migration_fn = self._guarded(step, context)
             self._begun = time.monotonic()
@@ -64,25 +96,27 @@ class Steps:
             seconds = None if step.is_stamp else round(time.monotonic() - self._begun, 3)
             came_from = step.source_revision_ids
             log.write(ctx.connection, event, revision, came_from, path, seconds)
-            if self._journal:
-                for name in (
-                    (revision, f"downgrade {revision}")
-                    if step.is_stamp
-                    else (_name(event, revision),)
-                ):
-                    self._journal.forget(name)
+            if self._journal and step.is_stamp:
+                self._journal.settle()
+            elif self._journal:
+                self._journal.forget(_name(event, revision))
             self.done.append(revision)
+
+    def _stamp_settles(self, steps: list[Any]) -> None:
+        if self._journal and not steps:  # it is at that revision, and half on the way elsewhere
+            self._journal.settle()
+            self._connection.commit()
 
     def _refuse_to_leave_half(self, steps: list[Any]) -> None:
         half = self._journal.half_applied() if self._journal else []
-        first = [
-            _name(step.name, step.revision.revision) for step in steps if hasattr(step, "revision")
-        ]
-        if half and first and half[0] != first[0]:
-            way = "downgrade -1" if half[0].startswith("downgrade") else "upgrade"
+        first = [_name(step.name, step.revision.revision) for step in steps[:1]]
+        event, _, revision = half[0].rpartition(" ") if half else ("", "", "")
+        # Without a step to do here, what is half applied is newer code's.
+        if half and half[:1] != first and (first or event):
             raise MigratorError(
-                f"Revision {half[0]} is half applied, and nothing else can be done before it: "
-                f"flask db {way} goes on with it.",
+                f"Revision {revision} is half {'undone' if event else 'applied'}, and nothing else "
+                f"can be done before it: flask db {'downgrade -1' if event else 'upgrade'} goes on "
+                "with it.",
                 exit_code=7,
             )
 
@@ -123,7 +157,8 @@ class Steps:
 
     def _failure(self, error: Exception, step: Any, done: int) -> Exception:
         """Say what a failed step left behind, and how to go on."""
-        revision, words = step.revision.revision, server.reason(error)
+        what = "Revision" if step.is_upgrade else "The downgrade of"
+        what, words = f"{what} {step.revision.revision}", server.reason(error)
         if server.code(error) in server.STATEMENT_TIMEOUT:
             words += " (see MIGRATION_STATEMENT_TIMEOUT)"
         lost = self._journal is not None and self._journal.lost
@@ -131,7 +166,7 @@ class Steps:
             number = self._journal.number if self._journal else 0
             total = self._count(step)
             return MigratorError(
-                f"Revision {revision} failed at statement {number}"
+                f"{what} failed at statement {number}"
                 f"{f' of {total}' if total >= number else ''}{_place(error, step)}: {words}; "
                 f"{in_place(done) if done else 'it may be in place'}. Mend the cause, or the file "
                 f"from statement {done + 1} on, and run again: it goes on with statement "
@@ -139,7 +174,7 @@ class Steps:
                 exit_code=7,
             )
         return MigratorError(
-            f"Revision {revision} failed{_place(error, step)}: {words}; nothing of it is in the "
+            f"{what} failed{_place(error, step)}: {words}; nothing of it is in the "
             "database. Mend the cause or the file, and run again."
         )
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from flask import Flask
 
 from . import adopting, applying, authoring, back, looking, moving
+from .authoring import review
 from .console import EXIT_CODES, group
 
-__all__ = ["adopting", "applying", "authoring", "back", "init_app", "looking", "moving"]
+__all__ = ["adopting", "applying", "authoring", "back", "init_app", "looking", "moving", "review"]
 
 
 def init_app(app: Flask, seed: Callable[[], None]) -> None:

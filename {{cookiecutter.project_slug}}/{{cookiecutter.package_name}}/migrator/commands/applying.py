@@ -37,22 +37,32 @@ def apply(phase: str) -> None:
         _expand(phase)
         return
     chain, seen = project.probe()
-    if seen and (seen.ahead or seen.at == chain.heads):
+    if seen and not seen.half and (seen.ahead or seen.at == chain.heads):
         ahead = ", which came after all that this code knows" if seen.ahead else ""
         console.say(f"Nothing to do: at {console.words(seen.at)}{ahead}.")
         return
     if seen:
         status.require_known(seen.at, chain.known)
-    if project.development() and _adopt_rebuilt(project.chain()):
-        at = console.words(chain.heads)
-        console.say(f"The schema is already that of {at}: stamped, not altered.")
-        return
+    if project.development():
+        script = project.chain()
+        _warn_of_failed(script)
+        if _adopt_rebuilt(script):
+            at = console.words(chain.heads)
+            console.say(f"The schema is already that of {at}: stamped, not altered.")
+            return
     done = project.run(alembic.command.upgrade, "heads")
     at = console.words(project.current())
     if done:
         console.say(f"Applied {plural(done, 'revision')}: at {at}.")
     else:
         console.say(f"Nothing to do: another migrator brought it to {at}.")
+
+
+def _warn_of_failed(script: ScriptDirectory) -> None:
+    """Say of pending revisions that their last rehearsal failed."""
+    from ..apply import rehearsed
+
+    console.lines(rehearsed.failed(script), "  ! ")
 
 
 def _adopt_rebuilt(script: ScriptDirectory) -> bool:

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
 
@@ -14,6 +15,13 @@ from . import console, project
 
 if TYPE_CHECKING:
     from ..scratch import Missing, Source
+
+
+def review(context: MigrationContext, revision: Any, directives: list[Any]) -> None:
+    """Lay the checklist over a new revision; ``env.py`` lets Alembic call it before it writes."""
+    from .. import author
+
+    author.process_revision_directives(context, revision, directives)
 
 
 @console.command("new")

@@ -15,12 +15,12 @@ def log() -> None:
 
     script = project.chain()
     with project.reading() as connection:
-        at = status.current(connection) & status.of_script(script).known
-        todo = set(status.pending(script, at))
+        at = status.current(connection)
+        todo = set(status.pending(script, status.known_at(connection, at, script)))
         entries = logs.entries(connection)
         edited = {one.revision for one in logs.edited(connection, script)}
         half = logs.half_applied(connection)
-    console.lines(half, "  half applied  ")
+    console.lines(map(logs.half, half), "  ")
     revisions = [revision.revision for revision in script.walk_revisions()]
     for revision in [*sorted(set(entries) - set(revisions)), *revisions]:
         word = "pending" if revision in todo else "applied"
@@ -41,6 +41,11 @@ def plan(check: bool) -> None:
     project.name_database()
     script = project.chain()
     with project.reading() as connection:
+        at, known = status.current(connection), status.of_script(script)
+        if status.is_ahead(connection, at, known):
+            console.say(f"Nothing is pending: {console.words(at)} came after all of these.")
+            return
+        status.require_known(at, known.known)
         steps = planning.pending(script, connection, project.metadata())
     for step in steps:
         click.secho(f"\n{console.title(script, step.revision)}", bold=True)
