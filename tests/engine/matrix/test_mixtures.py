@@ -139,11 +139,7 @@ def _judge(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert outcome.verdict in verdicts, f"{name}, {mode}: {outcome.detail}"
 
 
-#: The last part holds a computed column beside a rename in one batch: refused, nothing lost.
-LAST = pytest.param(9, marks=pytest.mark.xfail(strict=True, reason="refused within one batch"))
-
-
-@pytest.mark.parametrize("part", [*range(9), LAST])
+@pytest.mark.parametrize("part", range(10))
 def test_mixtures(part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Right, or refused where one of the operations is on one of the features."""
     for seed in range(part * 10, part * 10 + 10):

@@ -114,24 +114,9 @@ SEQUENCES = {
 }
 
 
-#: What the engine still refuses within one batch, though it could be done; nothing is lost.
-REFUSED_IN_BATCH = {"drop_and_add_again", "index_and_drop_its_column", "compute_and_rename"}
-
-IN_MODES = [
-    pytest.param(
-        name,
-        mode,
-        marks=[pytest.mark.xfail(strict=True, reason="refused within one batch")]
-        if mode == "batch" and name in REFUSED_IN_BATCH
-        else [],
-    )
-    for name in SEQUENCES
-    for mode in MODES
-]
-
-
 @pytest.mark.parametrize("feature", FEATURES)
-@pytest.mark.parametrize(("name", "mode"), IN_MODES)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", SEQUENCES)
 def test_sequence(
     name: str, mode: str, feature: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +134,10 @@ MISSING = {
     "create_foreign_key_to": lambda b: b.create_foreign_key("fk", "author", ["pages"], ["userId"]),
     "create_primary_key": lambda b: b.create_primary_key("pk_new", ["userId"]),
     "drop_column": lambda b: b.drop_column("userId"),
+    "create_index_of_expression": lambda b: b.create_index("ix", [sa.text('lower("userId")')]),
+    "create_partial_index": lambda b: b.create_index(
+        "ix", ["pages"], sqlite_where=sa.text('"userId" > 0')
+    ),
     "rename_column": lambda b: b.alter_column("userId", new_column_name="user_id"),
     "set_not_null": lambda b: b.alter_column("userId", nullable=False),
     "change_type": lambda b: b.alter_column("userId", type_=sa.Text),
@@ -158,18 +147,7 @@ MISSING = {
 
 @pytest.mark.parametrize("feature", ["plain", "no_rows"])
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=[pytest.mark.xfail(strict=True, reason="SQLite's own words, not ours")]
-            if name in ("create_index", "rename_column")
-            else [],
-        )
-        for name in MISSING
-    ],
-)
+@pytest.mark.parametrize("name", MISSING)
 def test_column_that_is_not_there(name: str, mode: str, feature: str, tmp_path: Path) -> None:
     """A quoted name of no column is a string to SQLite: it must not come so far."""
     outcome = run(

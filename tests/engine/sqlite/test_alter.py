@@ -204,8 +204,20 @@ REFUSED = {
     "no such index": (lambda op: op.drop_index("ix_nope", "t"), 'no index "ix_nope" on "t"'),
     "no such index at all": (lambda op: op.drop_index("ix_nope"), 'no index "ix_nope" in'),
     "index of no column": (
-        lambda op: op.create_index("ix", "t", ["zz"]),
-        'SQLite refuses the index "ix"',
+        lambda op: op.create_index("ix", "t", ["zzTop"]),
+        'Table "t" has no column "zzTop", only: id, a, b, c.',
+    ),
+    "index of a name that is taken": (
+        lambda op: op.create_index("ix_t_b", "t", ["a"]),
+        'SQLite refuses the index "ix_t_b"',
+    ),
+    "no such column to rename": (
+        lambda op: op.alter_column("t", "zz", new_column_name="yy"),
+        'Table "t" has no column "zz", only: id, a, b, c.',
+    ),
+    "constraint SQLite has not": (
+        lambda op: op.create_exclude_constraint("ex", "t", ("a", "=")),
+        'SQLite cannot hold what is asked of table "t": it has no ExcludeConstraint.',
     ),
     "schema": (
         lambda op: op.drop_column("t", "a", schema="public"),

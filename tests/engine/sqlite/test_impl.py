@@ -283,6 +283,41 @@ def test_a_new_key_column_in_a_batch_numbers_the_rows(database):
     assert base.rows("SELECT pk FROM pragma_table_info('t') WHERE name = 'id'") == [(1,)]
 
 
+@pytest.mark.parametrize("key", [{"primary_key": True}, {"nullable": False}])
+def test_a_new_column_that_counts_numbers_the_rows(database, key):
+    """As PostgreSQL does, which makes it SERIAL; the key comes by an operation of its own."""
+    base = database("CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('x'), ('y')")
+    arguments = [] if "primary_key" in key else [sa.Identity()]
+    ways = base.migrate(
+        lambda op: op.add_column("t", sa.Column("id", sa.Integer, *arguments, **key)),
+        lambda op: op.create_primary_key("t_pkey", "t", ["id"]),
+    )
+    assert ways == [REBUILD, REBUILD]
+    assert base.rows("SELECT a, id FROM t") == [("x", 1), ("y", 2)]
+    base.execute("DELETE FROM t; INSERT INTO t (a) VALUES ('z')")
+    assert base.rows("SELECT * FROM t") == [("z", 1)]
+
+
+def test_what_went_with_its_column_is_named_in_one_sentence(base):
+    def change(op):
+        with op.batch_alter_table("t") as batch:
+            batch.alter_column("a", new_column_name="z")
+            batch.drop_column("f")
+            batch.drop_constraint("t_f_check", type_="check")
+
+    with pytest.raises(MigratorError, match=r'Table "t" has no "t_f_check"\. It has: PRIMARY KEY'):
+        base.migrate(change)
+
+
+def test_the_foreign_key_that_is_wrong_is_blamed(database):
+    base = database(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, "
+        "p_id INTEGER, other INTEGER REFERENCES p (name)); ALTER TABLE p ADD COLUMN name TEXT"
+    )
+    with pytest.raises(MigratorError, match=r'"p" has no PRIMARY KEY.* name, .*foreign key other'):
+        base.migrate(lambda op: op.create_foreign_key("fk", "t", "p", ["p_id"], ["id"]))
+
+
 def test_if_exists_and_if_not_exists(base):
     def change(op):
         op.drop_column("t", "zz", if_exists=True)
@@ -424,6 +459,36 @@ def test_a_table_or_column_renamed_since_keeps_its_names(base):
     base.migrate(change)
     assert "FOREIGN" not in base.text("renamed")
     assert "CHECK" not in base.text("renamed")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "gone"),
+    [
+        ("t_was_key", "unique", "UNIQUE"),
+        ("t_was_fkey", "foreignkey", "REFERENCES"),
+        ("t_was_and_b_check", "check", "CHECK"),
+        ("t_ibfk_3", "foreignkey", "REFERENCES"),
+    ],
+)
+def test_a_name_of_columns_that_have_others_by_now(database, name, kind, gone):
+    """PostgreSQL keeps a constraint's name when its column gets another."""
+    base = database(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY);"
+        "CREATE TABLE t (a INTEGER UNIQUE REFERENCES p, b INTEGER, CHECK (a < b), UNIQUE (a, b))"
+    )
+    if kind == "unique":
+        with pytest.raises(MigratorError, match='has no "t_was_key"'):
+            base.migrate(lambda op: op.drop_constraint(name, "t", type_=kind))
+        base.migrate(lambda op: op.drop_constraint("t_a_b_key", "t"))
+    base.migrate(lambda op: op.drop_constraint(name, "t", type_=kind))
+    assert gone not in base.text()
+
+
+@pytest.mark.parametrize("name", ["t_b_key", "t_b_a_key", "t_key", "u_was_key", "t_was"])
+def test_a_name_of_columns_that_are_there_means_no_other(database, name):
+    base = database("CREATE TABLE t (a INTEGER UNIQUE, b INTEGER)")
+    with pytest.raises(MigratorError, match=f'has no "{name}"'):
+        base.migrate(lambda op: op.drop_constraint(name, "t", type_="unique"))
 
 
 def test_a_renaming_to_other_capitals(base):

@@ -138,7 +138,7 @@ class Alter:
         )
         added = self._added()
         last = self.after.columns[len(self.after.columns) - len(added) :]
-        if same and [*last] == added and not self.force_rebuild:
+        if same and [*last] == added and not self.force_rebuild and not self.change.numbered:
             kept = self._without_involved()
             writable = self.db.writable_schema()
             if all(self.change.natives) and kept is self.before:
@@ -194,7 +194,7 @@ class Alter:
         self._refuse_foreign_keys("a rebuild")
         gone = own_indexes(self.db, self.before, self.dropped)
         self._note_indexes(gone)
-        rebuild(self.db, self.before, self.after, set(map(fold, gone)), self._do)
+        rebuild(self.change, set(map(fold, gone)), self._do)
         insist_foreign_keys(self.change)
 
     def _add_and_drop(self) -> None:
@@ -275,8 +275,11 @@ def rename_column(db: Database, table: str, old: str, new: str) -> list[Step]:
 
     SQLite, up to 3.54 at least, cannot rename an INTEGER PRIMARY KEY whose constraint stands after
     a UNIQUE that names it too: meanwhile it stands before.
+
+    :raises MigratorError: where there is no such column, or something that uses it is broken.
     """
     before = db.table(table)
+    old = before.named(old).name
     sql = f"ALTER TABLE {db.name(before.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
     at = [c.kind for c in before.constraints].index("primary") if _badly_placed(before, old) else 0
     if not at:

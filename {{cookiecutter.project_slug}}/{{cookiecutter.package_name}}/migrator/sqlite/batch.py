@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.ddl.base import add_column as render_add_column
 from alembic.ddl.sqlite import SQLiteImpl
 
 from .. import MigratorError
-from .create_table import Column, Table, parse
+from .create_table import Table
 from .names import text_of
+from .render import Render, has_constant, read_column
 from .tokens import fold, names_in
 
 #: The name of a method of Alembic's implementation, its arguments, its keyword arguments.
@@ -86,12 +85,17 @@ def new_name(operation: Operation) -> str | None:
 def may_join(operation: Operation, todo: Sequence[Operation], table: Table) -> bool:
     """Whether an operation may be part of one edit with those before it.
 
-    A new column's default has to be in its rows before it is changed; a rename is done first.
+    A new column's default has to be in its rows before it is changed; a column that takes the name
+    of one that goes is another; a rename is done first.
     """
     name, arguments, keywords = operation
     if name == "alter_column" and keywords.get("server_default", False) is not False:
         added = [o[1][1].name for o in todo if o[0] == "add_column"]
         if arguments[1] in added:
+            return False
+    if name == "add_column":
+        dropped = [fold(o[1][1].name) for o in todo if o[0] == "drop_column"]
+        if fold(arguments[1].name) in dropped:
             return False
     return new_name(operation) is None or _may_go_first(operation, todo, table)
 
@@ -103,10 +107,20 @@ def _may_go_first(rename: Operation, todo: Sequence[Operation], table: Table) ->
     added = [fold(o[1][1].name) for o in others if o[0] == "add_column"]
     old, new = rename[1][1], new_name(rename) or ""
     free = table.column(old) is not None and table.column(new) is None
-    checks = [o[1][0] for o in others if isinstance(o[1][0], sa.CheckConstraint)]
-    named = any(fold(old) in names_in(text_of(check)) for check in checks)
+    named = any(fold(old) in names_in(text) for o in others for text in _expressions(o))
     indexed = any(o[0] == "create_index" for o in others)
     return free and fold(new) not in added and not named and not indexed
+
+
+def _expressions(operation: Operation) -> Iterator[str]:
+    """Yield the expressions of an operation that name columns: SQLite's text, not ours."""
+    _, arguments, keywords = operation
+    if isinstance(arguments[0], sa.CheckConstraint):
+        yield text_of(arguments[0])
+    computed = [getattr(item, "computed", None) for item in arguments[1:]]
+    for one in [*computed, keywords.get("server_default")]:
+        if isinstance(one, sa.Computed):
+            yield text_of(one)
 
 
 def is_native(operation: Operation, dialect: Any) -> bool:
@@ -118,21 +132,10 @@ def is_native(operation: Operation, dialect: Any) -> bool:
         return "name" in told and "type_" not in told and kept
     if name != "add_column":
         return name in ("drop_column", "create_index", "drop_index") or name.endswith("_comment")
-    column = column_of(render_add_column(dialect.ddl_compiler(dialect, None), arguments[1]))
+    column = read_column(Render(dialect).column(arguments[1]))
     stored = column.generated is not None and column.generated.options == "stored"
     placed = told & {"insert_before", "insert_after", "if_not_exists", "inline_primary_key"}
     return has_constant(column) and not stored and not placed
-
-
-def column_of(addition: str) -> Column:
-    """Read the column of an ``ADD COLUMN …``."""
-    return parse(f"CREATE TABLE t ({addition.removeprefix('ADD COLUMN ')})").columns[0]
-
-
-def has_constant(column: Column) -> bool:
-    """Whether the rows that are there can get a value by the text of a new column alone."""
-    constant = not re.match(r"(?i)\(|CURRENT_", column.default or "")
-    return constant and (column.default is not None or not column.not_null)
 
 
 def arranged(columns: Sequence[str], chains: Sequence[Sequence[str]]) -> list[str]:

@@ -8,8 +8,9 @@ from . import edit
 from .create_table import Column, Constraint, Table
 from .database import Database
 from .names import describe
+from .references import refuse_strings
 from .rows import Demand, affinity, misfit
-from .tokens import fold, names_in, normal, quote, scan
+from .tokens import fold, names_in, normal, quote
 
 
 class Change:
@@ -26,6 +27,7 @@ class Change:
         self.db = db
         self.before = self.after = db.table(name)
         self.added: list[str] = []
+        self.numbered: list[str] = []
         self.dropped: list[str] = []
         self.stored: list[str] = []
         self.demands: list[Demand] = []
@@ -34,15 +36,23 @@ class Change:
         self.notes: list[str] = []
 
     def add_column(
-        self, name: str, definition: str, *, before: str | None = None, after: str | None = None
+        self,
+        name: str,
+        definition: str,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        numbered: bool = False,
     ) -> None:
-        """Add a column; its rows take its default."""
+        """Add a column; its rows take its default, or with *numbered* 1, 2, 3 and so on."""
         if self.after.column(name):
             raise MigratorError(f'Table "{self.after.name}" has a column "{name}" already.')
         self.after = edit.add_column(self.after, definition, before=before, after=after)
         if self.after.strict:
             self.after = edit.set_type(self.after, name, strict_type(self.column(name).type))
         self.added.append(name)
+        if numbered:
+            self.numbered.append(name)
 
     def drop_column(self, name: str) -> None:
         """Drop a column with the constraints it is part of, as PostgreSQL does."""
@@ -54,6 +64,7 @@ class Change:
         self.after = edit.drop_column(self.after, column.name)
         if fold(name) in map(fold, self.added):
             self.added = [n for n in self.added if fold(n) != fold(name)]
+            self.numbered = [n for n in self.numbered if fold(n) != fold(name)]
         else:
             self.dropped.append(column.name)
 
@@ -128,7 +139,7 @@ class Change:
             self.column(name)
         native = None
         if new.kind == "check":
-            self._check_names(new)
+            refuse_strings(self.after, new.expression)
             problem = f"CHECK ({new.expression}) is not true"
             remedy = "Change them in a migration before."
             self.demands.append(Demand(f"NOT ({new.expression})", problem, remedy))
@@ -144,14 +155,6 @@ class Change:
         self._edited(target, native)
         for name in new.columns if new.kind == "primary" else ():
             self.set_not_null(name, True)
-
-    def _check_names(self, check: Constraint) -> None:
-        """Refuse a quoted name that is no column: SQLite would take it for a string."""
-        tokens = scan(check.expression)
-        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-            dotted = following is not None and following.key == "."
-            if token.kind == "quoted" and not dotted:
-                self.column(token.name)
 
     def drop_constraint(self, constraint: Constraint) -> None:
         """Drop a constraint of ``self.after``."""

@@ -5,7 +5,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from .. import MigratorError
 from .change import Change
 from .create_table import Constraint
-from .references import explain
+from .references import explain, has_parent_key
 from .rows import SHOWN, insist, insist_unique, key_columns, refuse, rowid_name, shown
 from .tokens import fold
 
@@ -19,7 +19,7 @@ def insist_values(change: Change) -> None:
     for name in change.added:
         column = change.column(name)
         empty = column.default is None or column.default.upper() == "NULL"
-        numbered = fold(name) == fold(change.after.rowid_alias or "")
+        numbered = name in change.numbered or fold(name) == fold(change.after.rowid_alias or "")
         if column.not_null and empty and not column.generated and not numbered:
             count = change.db.rows(f"SELECT count(*) {table}")[0][0]
             if count:
@@ -41,10 +41,12 @@ def insist_foreign_keys(change: Change) -> None:
         except DBAPIError as error:
             if "mismatch" not in str(error.orig):
                 raise explain(change.before, error) from error
-            needed = ", ".join(key.referred_columns) or "its primary key"
+            blamed = next((k for k in [key, *there] if not has_parent_key(change.db, k)), key)
+            needed = ", ".join(blamed.referred_columns) or "its primary key"
+            own = ", ".join(blamed.columns)
             raise MigratorError(
-                f'Table "{key.referred_table}" has no PRIMARY KEY or UNIQUE of exactly '
-                f'{needed}, which the foreign key of "{change.before.name}" needs.'
+                f'Table "{blamed.referred_table}" has no PRIMARY KEY or UNIQUE of exactly '
+                f'{needed}, which the foreign key {own} of "{change.before.name}" needs.'
             ) from error
 
 

@@ -76,6 +76,7 @@ from alembic.ddl.sqlite import SQLiteImpl  # noqa: E402
 from .alter import Step, rename_table  # noqa: E402
 from .batch import Operation, Options, is_native, options_of  # noqa: E402
 from .database import Database  # noqa: E402
+from .indexes import refuse_unknown  # noqa: E402
 from .operations import TableChange, log  # noqa: E402
 
 
@@ -171,6 +172,10 @@ class Engine(SQLiteImpl):
         if options["sqlite"]["where"] is None:
             # Without it a partial index would become a full one, and refuse good rows.
             options["sqlite"]["where"] = options["postgresql"]["where"]
+        if self.connection is not None and not self.as_sql:
+            refuse_unknown(
+                Database(self.connection, index.table.schema).table(index.table.name), index
+            )
         try:
             super().create_index(index, **keywords)
         except DBAPIError as error:

@@ -5,10 +5,12 @@ asked for by name that stands unnamed is found by what a naming convention, Post
 would have called it.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
 
 from .. import MigratorError, naming
 from .create_table import Constraint, Table
@@ -63,8 +65,7 @@ def find(
             unnamed = [c for c in pool if c.name is None]
             found = [c for c in unnamed if fold(name) in called[there.index(c)]]
             found = found or [c for c in unnamed if any(_same(c, s, name) for s in said)]
-            # The table may have had another name when PostgreSQL gave the constraint its own.
-            found = found or [c for c in unnamed if fold(name).endswith(_tail(c))]
+            found = found or _outlived(table, name, unnamed)
     if len(found) == 1:
         return found[0]
     asked = f'"{name}"' if name is not None else _WORDS[kind or ""]
@@ -99,8 +100,26 @@ def same_text(constraint: Constraint, said: sa.CheckConstraint) -> bool:
     return normal(constraint.expression) == normal(text_of(said))
 
 
-def text_of(check: sa.CheckConstraint) -> str:
-    """Return what a CHECK of SQLAlchemy's says, in SQL."""
+def bound(table: Table, column: str, type_: TypeEngine[Any]) -> list[Constraint]:
+    """Return the CHECKs that an older SQLAlchemy made for a Boolean or Enum, by any name."""
+    if not isinstance(type_, sa.Boolean | sa.Enum):
+        return []
+    if isinstance(type_, sa.Enum):
+        type_ = sa.Enum(*type_.enums, create_constraint=True)
+    else:
+        type_ = sa.Boolean(create_constraint=True)
+    made = sa.Table(table.name, sa.MetaData(), sa.Column(column, type_)).constraints
+    return [
+        there
+        for check in made
+        if isinstance(check, sa.CheckConstraint)
+        for there in table.every_constraint()
+        if there.kind == "check" and same_text(there, check)
+    ]
+
+
+def text_of(check: sa.CheckConstraint | sa.Computed) -> str:
+    """Return the expression of a CHECK or computed column of SQLAlchemy's, in SQL."""
     told = {"literal_binds": True, "include_table": False}
     return str(check.sqltext.compile(compile_kwargs=told))
 
@@ -180,6 +199,29 @@ def _fitted(one: str, two: str, label: str) -> str:
 def _tail(constraint: Constraint) -> str:
     label = {"unique": "key", "foreignkey": "fkey"}.get(constraint.kind, "")
     return fold("_".join(["", *constraint.columns, label])) if label else "no such name"
+
+
+def _outlived(table: Table, name: str, unnamed: Sequence[Constraint]) -> list[Constraint]:
+    """Return what a server's name can mean that is older than its table's or columns' names.
+
+    A name of columns that are all there means these and no other.
+    """
+    shape = rf"{re.escape(fold(table.name))}_(?:(.+)_(key|fkey|check)\d*|ibfk_\d+)"
+    found = re.fullmatch(shape, fold(name))
+    if found and _joined(found[1] or "", [fold(c.name) for c in table.columns]):
+        return []
+    if of_another_table := [c for c in unnamed if fold(name).endswith(_tail(c))]:
+        return of_another_table
+    kind = {"key": "unique", "check": "check"}.get(found[2], "foreignkey") if found else ""
+    only = [c for c in unnamed if c.kind == kind]
+    return only if len(only) == 1 else []
+
+
+def _joined(text: str, columns: Sequence[str]) -> bool:
+    """Whether *text* is names of *columns* with ``_`` between."""
+    return text in columns or any(
+        text.startswith(f"{c}_") and _joined(text[len(c) + 1 :], columns) for c in columns
+    )
 
 
 def _by_mysql(table: Table, constraint: Constraint, number: int, taken: set[str]) -> set[str]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.ddl.base import add_column as render_add_column
-from sqlalchemy.exc import CompileError, DBAPIError
-from sqlalchemy.types import TypeEngine, to_instance
+from sqlalchemy.exc import CompileError, DBAPIError, UnsupportedCompilationError
+from sqlalchemy.types import to_instance
 
 from .. import MigratorError
-from . import names
+from . import indexes, names
 from .alter import ALTER, Alter, Step, rename_column
-from .batch import Operation, Options, arranged, column_of, has_constant, may_join, new_name
+from .batch import Operation, Options, arranged, may_join, new_name
 from .change import Change
-from .create_table import Column, Constraint, parse
+from .create_table import Constraint, parse
 from .database import Database
+from .render import Render, has_constant, read_column
 from .tokens import fold
 
 log = logging.getLogger("migrator.sqlite")
@@ -56,8 +55,12 @@ class TableChange:
                 with self.db.savepoint():
                     self._carry_out(operations)
         except CompileError as error:
+            what = str(error)
+            if isinstance(error, UnsupportedCompilationError):
+                kind: Any = error.element_type  # a class, or an object of it
+                what = f"it has no {getattr(kind, '__name__', type(kind).__name__)}"
             raise MigratorError(
-                f'SQLite cannot hold what is asked of table "{self.table}": {error}. Use '
+                f'SQLite cannot hold what is asked of table "{self.table}": {what}. Use '
                 f"with_variant(…, 'sqlite'), or guard it by the dialect's name."
             ) from error
         for step in self.steps:
@@ -77,12 +80,12 @@ class TableChange:
         asked = any(value not in (None, False) for value in keywords.values())
         if asked or self.options.beside_operations or arguments[1].primary_key:
             return False
-        addition = render_add_column(self._compiler, arguments[1], **keywords)
-        column = column_of(addition)
+        definition = self.render.column(arguments[1], **keywords)
+        column = read_column(definition)
         plain = {c.kind for c in column.constraints} <= {"null", "notnull", "default"}
         if not plain or not has_constant(column) or self.db.may_be_strict(self.table):
             return False
-        sql = f"ALTER TABLE {self.db.name(self.table)} {addition}"
+        sql = f"ALTER TABLE {self.db.name(self.table)} ADD COLUMN {definition}"
         try:
             self.db.rows(sql)
         except DBAPIError:
@@ -148,12 +151,8 @@ class TableChange:
             column.name = self.name(column.name)
 
     @property
-    def _compiler(self) -> Any:
-        return self.dialect.ddl_compiler(self.dialect, None)
-
-    def _type(self, type_: TypeEngine[Any]) -> Column:
-        text = self.dialect.type_compiler_instance.process(type_)
-        return parse(f"CREATE TABLE t (c {text})").columns[0]
+    def render(self) -> Render:
+        return Render(self.dialect)
 
     # Alembic's operations, by the names of its implementation's methods.
 
@@ -169,19 +168,26 @@ class TableChange:
     ) -> None:
         if if_not_exists and self.change.after.column(column.name):
             return
-        rendered = render_add_column(self._compiler, column, **keywords)
-        definition = rendered.removeprefix("ADD COLUMN ")
+        definition = self.render.column(column, **keywords)
         before = self.name(insert_before) if insert_before else None
         after = self.name(insert_after) if insert_after else None
-        self.change.add_column(column.name, definition, before=before, after=after)
+        numbered = column.identity is not None or column.table.autoincrement_column is column
+        self.change.add_column(
+            column.name, definition, before=before, after=after, numbered=numbered
+        )
         if column.primary_key:
             self.keyed.append(column.name)
 
-    def drop_column(self, _: str, column: Any, *, if_exists: Any = None, **keywords: Any) -> None:
+    def drop_column(self, _: str, column: Any, *, if_exists: Any = None, **_kw: Any) -> None:
         name = self.name(column.name)
         if if_exists and self.change.after.column(name) is None:
             return
         self.change.drop_column(name)
+        for index, keywords in list(self.later):
+            self._rename_columns(index)
+            if indexes.uses(index, name):
+                self.later.remove((index, keywords))
+                self.change.notes.append(f"index {index.name} went with its column")
 
     def alter_column(
         self,
@@ -198,8 +204,9 @@ class TableChange:
         column = self.name(name or column_name)
         if type_ is not None:
             if existing_type is not None:
-                self._drop_bound(column, existing_type)
-            made = self._type(to_instance(type_))
+                for check in names.bound(self.change.after, column, to_instance(existing_type)):
+                    self.change.drop_constraint(check)
+            made = self.render.type(type_)
             self.change.set_type(column, made.type)
             if made.collate:
                 self.change.set_collation(column, made.collate)
@@ -212,37 +219,18 @@ class TableChange:
         if isinstance(default, sa.Identity):
             return  # SQLite numbers the rows of an INTEGER PRIMARY KEY by itself
         if isinstance(default, sa.Computed):
-            self.change.set_generated(column, self._compiler.process(default))
+            self.change.set_generated(column, self.render.item(default))
             return
         if self.change.column(column).generated:
             self.change.set_generated(column, None)
-        text = None
-        if default is not None:
-            holder = sa.Column("c", sa.types.NullType(), server_default=default)
-            text = self._compiler.get_column_default_string(holder)
-            # As SQLAlchemy's own SQLite dialect does it in a column's definition.
-            if text and not re.match(r"\s*['\"(]", text) and re.match(r".*\W.*", text):
-                text = f"({text})"
-        self.change.set_default(column, text)
-
-    def _drop_bound(self, column: str, type_: TypeEngine[Any]) -> None:
-        """Drop the CHECK that an older SQLAlchemy made for a Boolean or Enum, whatever its name."""
-        type_ = to_instance(type_).copy() if hasattr(type_, "copy") else to_instance(type_)
-        if not isinstance(type_, sa.Boolean | sa.Enum):
-            return
-        type_.create_constraint = True
-        table = sa.Table(self.table, sa.MetaData(), sa.Column(column, type_))
-        for made in [c for c in table.constraints if isinstance(c, sa.CheckConstraint)]:
-            for there in list(self.change.after.every_constraint()):
-                if there.kind == "check" and names.same_text(there, made):
-                    self.change.drop_constraint(there)
+        self.change.set_default(column, self.render.default(default))
 
     def add_constraint(self, constraint: Any, **keywords: Any) -> None:
         rule = constraint._create_rule
         if rule is not None and not rule(self):
             return
         self._rename_columns(constraint)
-        definition = self._compiler.process(constraint)
+        definition = self.render.item(constraint)
         if not definition:
             raise MigratorError(
                 f'SQLite cannot have a foreign key of table "{self.table}" to another schema.'
@@ -254,7 +242,7 @@ class TableChange:
         if getattr(constraint, "parent", None) is not None:
             constraint = constraint._copy(target_table=bare)
         bare.append_constraint(constraint)
-        definition = self._compiler.process(constraint)
+        definition = self.render.item(constraint)
         probe = parse(f"CREATE TABLE t (c, {definition})").constraints[0]
         if not any(c.says(probe) for c in self.change.after.every_constraint()):
             self.add_constraint(constraint)
@@ -274,9 +262,12 @@ class TableChange:
                 return
             found = self._find(name, kind)
         except names.NoSuchConstraint:
-            if bound or if_exists or self._drop_unique_index(name, kind):
+            if bound or if_exists:
                 return
-            raise
+            unique = name is not None and kind in (None, "unique")
+            if not unique or not indexes.drop_unique(self.db, self.table, name or ""):
+                raise
+            return
         self.change.drop_constraint(found)
 
     def _find(self, name: str | None, kind: str | None) -> Constraint:
@@ -290,16 +281,10 @@ class TableChange:
             then = names.find(self.original, name, kind, options.conventions, options.said)
             number = list(self.original.every_constraint()).index(then)
             now = list(self.change.before.every_constraint())[number]
-            return next(c for c in after.every_constraint() if c.like(now))
-
-    def _drop_unique_index(self, name: str | None, kind: str | None) -> bool:
-        """Drop the unique index of this name: to MySQL it is the same as the constraint."""
-        for index, sql in self.db.objects("index", self.table).items():
-            unique = sql.upper().split()[1] == "UNIQUE"
-            if unique and kind in (None, "unique") and name and fold(index) == fold(name):
-                self.db.rows(f"DROP INDEX {self.db.name(index)}")
-                return True
-        return False
+            for constraint in after.every_constraint():
+                if constraint.like(now):
+                    return constraint
+            raise  # it went with its column
 
     def create_index(self, index: sa.Index, **keywords: Any) -> None:
         self.later.append((index, keywords))
@@ -308,8 +293,6 @@ class TableChange:
         self, index: sa.Index, *, if_exists: bool | None = None, **keywords: Any
     ) -> None:
         name = str(index.name)
-        there = self.db.objects("index", self.table)
-        everywhere = {fold(n): n for n in self.db.objects("index")}
         unique = [
             c
             for c in self.change.after.every_constraint()
@@ -318,13 +301,12 @@ class TableChange:
         waiting = [i for i, _ in self.later if fold(str(i.name)) == fold(name)]
         if waiting:
             self.later = [(i, k) for i, k in self.later if i not in waiting]
-        elif fold(name) in everywhere:
-            self.db.rows(f"DROP INDEX {self.db.name(everywhere[fold(name)])}")
+        elif indexes.drop(self.db, name):
+            pass
         elif unique:
             self.change.drop_constraint(unique[0])
         elif not if_exists:
-            listed = ", ".join(there) or "none"
-            raise MigratorError(f'There is no index "{name}" on "{self.table}"; its own: {listed}.')
+            indexes.refuse_missing(self.db, self.table, name)
 
     def create_table_comment(self, *arguments: Any) -> None:
         """SQLite holds no comments."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 
 from .. import MigratorError
+from .change import Change
 from .create_table import Table
 from .database import Database
 from .rows import rowid_name
@@ -32,21 +33,22 @@ def renamed_aside(db: Database, name: str, run: Run) -> Iterator[str]:
     yield db.name(aside)
 
 
-def rebuild(db: Database, before: Table, after: Table, without: Set[str], run: Run) -> None:
-    """Put *after* in the place of *before*, with the rows, indexes and triggers.
+def rebuild(change: Change, without: Set[str], run: Run) -> None:
+    """Put a table's new form in its place, with the rows, indexes and triggers.
 
     :param without: folded names of indexes that are not to come back.
     :param run: runs and records a statement.
     :raises MigratorError: if not every row arrived.
     :raises sqlalchemy.exc.IntegrityError: where a row does not satisfy the new table.
     """
+    db, before, after = change.db, change.before, change.after
     name = before.name
     indexes = [sql for n, sql in db.objects("index", name).items() if fold(n) not in without]
     triggers = db.objects("trigger", name).values()
     counter = _counter(db, before)
     with renamed_aside(db, name, run) as old:
         run(f"CREATE TABLE {quote(db.schema)}.{after.text[after.name_start :]}")
-        _copy(db, before, after, old, run)
+        _copy(change, old, run)
         run(f"DROP TABLE {old}")
     for sql in [*indexes, *triggers]:
         run(_in_schema(db, sql))
@@ -74,7 +76,8 @@ def _counter(db: Database, table: Table) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def _copy(db: Database, before: Table, after: Table, old: str, run: Run) -> None:
+def _copy(change: Change, old: str, run: Run) -> None:
+    db, before, after = change.db, change.before, change.after
     names = [c.name for c in after.columns if before.column(c.name) and not c.generated]
     into = [quote(name) for name in names]
     source = list(into)
@@ -82,6 +85,9 @@ def _copy(db: Database, before: Table, after: Table, old: str, run: Run) -> None
     if old_rowid and new_rowid and after.rowid_alias is None:
         into.append(new_rowid)
         source.append(old_rowid)
+    for name in change.numbered:
+        into.append(quote(name))
+        source.append("row_number() OVER ()")
     expected = db.rows(f"SELECT count(*) FROM {old}")[0][0]
     # ABORT overrules an ON CONFLICT of the table that would leave rows out.
     sql = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError
-from .create_table import Table
+from .create_table import Constraint, Table
 from .database import Database
 from .tokens import fold, names_in, quote, scan
 
@@ -50,6 +50,18 @@ def own_indexes(db: Database, table: Table, columns: Sequence[str]) -> list[str]
         for name, sql in (db.objects("index", table.name).items() if gone else ())
         if gone & names_in(sql[next(t.start for t in scan(sql) if t.key == "(") :])
     ]
+
+
+def refuse_strings(table: Table, sql: str) -> None:
+    """Refuse a name in quotes that is no column: SQLite would take it for a string.
+
+    :raises MigratorError: naming it.
+    """
+    tokens = scan(sql)
+    keys = ["", *(t.key for t in tokens), ""]
+    for token, before, after in zip(tokens, keys, keys[2:], strict=False):
+        if token.kind == "quoted" and after != "." and before != "COLLATE":
+            table.named(token.name)
 
 
 def refuse_users(db: Database, before: Table, after: Table, dropped: Sequence[str]) -> None:
@@ -170,6 +182,15 @@ def _keys(db: Database, table: Table, dropped: Sequence[str]) -> set[frozenset[s
             columns = [row[2] for row in db.pragma("index_info", name)]
             found.add(frozenset(fold(c) for c in columns if c is not None))
     return found
+
+
+def has_parent_key(db: Database, constraint: Constraint) -> bool:
+    """Whether what a foreign key points at is a key; of any other constraint, yes."""
+    if constraint.kind != "foreignkey":
+        return True
+    parent = db.table(constraint.referred_table)
+    columns = constraint.referred_columns or parent.primary_key
+    return frozenset(map(fold, columns)) in _keys(db, parent, ())
 
 
 def check_referrers(db: Database, before: Table, after: Table, dropped: Sequence[str]) -> None:
