@@ -247,6 +247,7 @@ def portable_models(project: Project) -> None:
     table = metadata.tables["booking"]
     Index("ix_booking_tags", table.c.tags, postgresql_using="gin")
     Index("ix_open", table.c.room, unique=True, postgresql_where=table.c.open)
+    Index("ix_named", table.c.room, postgresql_where="room > 0")
 
 
 def test_what_is_for_postgresql_is_passed_over_by_create_all(project: Project) -> None:
@@ -259,6 +260,10 @@ def test_what_is_for_postgresql_is_passed_over_by_create_all(project: Project) -
     assert (
         found[schema.Key("booking", "index", "ix_open")]
         == "UNIQUE INDEX ON booking ( room ) where open"
+    )
+    assert (
+        found[schema.Key("booking", "index", "ix_named")]
+        == "INDEX ON booking ( room ) where room > 0"
     )
 
 

@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Connection, Constraint, Index, MetaData, Table, TextClause
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    Constraint,
+    Index,
+    MetaData,
+    Table,
+    TextClause,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import DBAPIError, NoReferenceError
@@ -87,6 +96,7 @@ def _portable(table: Table) -> bool:
         if where is not None and index.dialect_options["sqlite"]["where"] is None:
             # As text: of a bare column Alembic would write the name, not a condition.
             options = {"literal_binds": True, "include_table": False}
+            where = text(where) if isinstance(where, str) else where
             condition = where.compile(dialect=_POSTGRESQL, compile_kwargs=options)
             borrowed = Borrowed(str(condition).replace("%%", "%"))
             index.dialect_kwargs.update(postgresql_where=borrowed, sqlite_where=borrowed)
