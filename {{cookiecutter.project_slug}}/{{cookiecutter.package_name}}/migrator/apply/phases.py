@@ -8,7 +8,7 @@ count. Such a revision is a contract; ``flask db apply --phase expand`` stops be
 import ast
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -127,10 +127,24 @@ def of(script: ScriptDirectory, revision: str) -> list[str]:
 
 
 def expanding(script: ScriptDirectory, at: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Part what is pending: what may go first, and what waits from the first contract on."""
-    todo = status.pending(script, at)
-    first = next((n for n, revision in enumerate(todo) if of(script, revision)), len(todo))
-    return todo[:first], todo[first:]
+    """Part what is pending: what may go first; and the contracts, with all that is behind them."""
+    first: list[str] = []
+    waiting: list[str] = []
+    for revision in status.pending(script, at):
+        waits = of(script, revision) or _before(script, revision) & set(waiting)
+        (waiting if waits else first).append(revision)
+    return first, waiting
+
+
+def tips(script: ScriptDirectory, revisions: Sequence[str]) -> list[str]:
+    """Return those of *revisions* that none of them is behind: upgrading to these does them all."""
+    inner = set().union(*(_before(script, revision) for revision in revisions))
+    return [revision for revision in revisions if revision not in inner]
+
+
+def _before(script: ScriptDirectory, revision: str) -> set[str]:
+    found = script.get_revision(revision)
+    return set(found._all_down_revisions) if found else set()
 
 
 def only_drops_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:

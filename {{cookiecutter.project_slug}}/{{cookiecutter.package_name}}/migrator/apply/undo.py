@@ -33,11 +33,12 @@ def choose(shelf: Shelf, name: str = "") -> Copy:
     wanted = [c for c in copies if c.path.name == name] if name else _not_aside(copies)
     if wanted:
         return wanted[0]
-    there = ", ".join(copy.path.name for copy in copies) or "none"
     missing = f"no copy named {name}" if name else "no copy to go back to"
+    names = [copy.path.name for copy in copies]
+    there = f"Name one of these, make undo copy=NAME: {', '.join(names)}."
     raise MigratorError(
-        f"There is {missing} in {shelf.folder}; there: {there}. Name one of these: "
-        "make undo copy=NAME."
+        f"There is {missing} in {shelf.folder}. "
+        + (there if names else "One is made before each migration.")
     )
 
 

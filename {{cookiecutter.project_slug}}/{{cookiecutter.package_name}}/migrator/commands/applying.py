@@ -85,9 +85,13 @@ def _expand(phase: str) -> None:
         raise MigratorError(f"There is no phase {phase!r}: phase=expand, or none for all.", 2)
     script = project.chain()
     first, waiting = phases.expanding(script, project.current())
-    done = project.run(alembic.command.upgrade, first[-1]) if first else []
+    done: list[str] = []
+    for tip in phases.tips(script, first):
+        done += project.run(alembic.command.upgrade, tip, copied=bool(done))
     at = console.words(project.current())
-    console.say(f"Applied {plural(done, 'revision')}: at {at}.")
+    console.say(
+        f"Applied {plural(done, 'revision')}: at {at}." if done else f"Nothing to do: at {at}."
+    )
     for revision in waiting:
         away = ", ".join(phases.of(script, revision))
         why = f" ({away})" if away else " (behind it)"
