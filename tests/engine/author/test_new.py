@@ -207,6 +207,7 @@ def test_one_set_of_files_for_postgresql_and_sqlite(on_both: Project) -> None:
         ("enum", "booking"),
         ("not-on-sqlite", "excl_booking"),
         ("not-on-sqlite", "ix_booking_tags"),
+        ("partial-index", "ix_named"),
         ("partial-index", "ix_open"),
     }
     assert [finding.subject for finding in commented.findings] == ["booking.room", "booking"]

@@ -362,9 +362,10 @@ def test_checks_of_a_type_come_and_go_with_it(base):
     assert "CONSTRAINT kind CHECK (k IN ('x', 'y', 'z'))" in base.text()
 
 
-def test_indexes_of_a_server(base):
+@pytest.mark.parametrize("condition", ["a > 1", sa.text("a > 1")])
+def test_indexes_of_a_server(base, condition):
     def change(op):
-        op.create_index("ix", "t", ["b"], unique=True, postgresql_where=sa.text("a > 1"))
+        op.create_index("ix", "t", ["b"], unique=True, postgresql_where=condition)
         op.create_index("gin", "t", [sa.text("lower(b)")], postgresql_using="gin")
         op.drop_index("gin")
 

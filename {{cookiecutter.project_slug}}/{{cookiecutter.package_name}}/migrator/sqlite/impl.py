@@ -171,7 +171,8 @@ class Engine(SQLiteImpl):
         options = index.dialect_options
         if options["sqlite"]["where"] is None:
             # Without it a partial index would become a full one, and refuse good rows.
-            options["sqlite"]["where"] = options["postgresql"]["where"]
+            where = options["postgresql"]["where"]  # may be a mere text, there
+            options["sqlite"]["where"] = sa.text(where) if isinstance(where, str) else where
         if self.connection is not None and not self.as_sql:
             refuse_unknown(
                 Database(self.connection, index.table.schema).table(index.table.name), index
