@@ -335,7 +335,7 @@ class TestAgain:
                         ).all():
                             connection.exec_driver_sql(f"KILL {number}")
 
-        with pytest.raises(MigratorError, match="nothing was moved"):
+        with pytest.raises(MigratorError, match="The target gave up, and nothing was moved"):
             library_mover(progress=cut)
         assert library_mover.nothing_moved("author", "book")
         assert library_mover().sums["book"].rows == 3
@@ -460,36 +460,64 @@ class TestTarget:
         assert library_mover().sums["book"].rows == 3
 
 
-def test_a_full_disk_on_the_server_moves_nothing(library, sqlite_url, postgresql, run, tmp_path):
-    """The tables are on a disk of 3 MB, and there are more rows than that."""
-    data = Path(postgresql.server.run("SHOW data_directory")[0][0])
+@pytest.fixture
+def small_disk():
+    """Give a small disk to the owner of a folder."""
     disk = Path(tempfile.mkdtemp(dir="/tmp"))
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        leave_out("a full disk", "this account may not mount one")
-    try:
-        os.chown(disk, data.stat().st_uid, data.stat().st_gid)
+
+    def mount(size: str, data: str) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(disk)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+            leave_out("a full disk", "this account may not mount one")
+        owner = Path(data).stat()
+        os.chown(disk, owner.st_uid, owner.st_gid)
         disk.chmod(0o700)
-        url = postgresql()
-        name = sa.make_url(url).database
-        postgresql.server.run(
-            f"CREATE TABLESPACE small LOCATION '{disk}'",
-            f"ALTER DATABASE {name} SET default_tablespace = small",
-        )
-        mover = Mover(library, sqlite_url, url, run)
-        library.upgrade(sqlite_url)
-        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
-        mover.here(f"INSERT INTO author {numbers} SELECT i, 'Author number ' || i FROM n")
-        with pytest.raises(MigratorError, match=r"No space left on device|could not extend"):
-            mover()
-        assert mover.nothing_moved("author", "book")
-        mover.here("DELETE FROM author WHERE id > 100")
-        assert mover().sums["author"].rows == 100
-        postgresql.drop(url)
-        postgresql.server.run("DROP TABLESPACE small")
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
-        disk.rmdir()
+        return disk
+
+    yield mount
+    subprocess.run(["umount", "-l", str(disk)], capture_output=True)
+    disk.rmdir()
+
+
+MANY = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
+    " SELECT i, 'Name number ' || i FROM n"
+)
+
+
+def full_then_mended(mover, table):
+    """There are more rows than the disk has room for; with fewer it goes on."""
+    mover.chain.upgrade(mover.source)
+    mover.here(f"INSERT INTO {table} {MANY}")
+    with pytest.raises(MigratorError, match=r"No space left on device|could not extend|is full"):
+        mover()
+    assert mover.nothing_moved(table)
+    mover.here(f"DELETE FROM {table} WHERE id > 100")
+    assert mover().sums[table].rows == 100
+
+
+def test_a_full_disk_under_postgresql_moves_nothing(
+    library, sqlite_url, postgresql, run, small_disk
+):
+    disk = small_disk("3m", postgresql.server.run("SHOW data_directory")[0][0])
+    url = postgresql()
+    postgresql.server.run(
+        f"CREATE TABLESPACE small_move LOCATION '{disk}'",
+        f"ALTER DATABASE {sa.make_url(url).database} SET default_tablespace = small_move",
+    )
+    full_then_mended(Mover(library, sqlite_url, url, run), "author")
+    postgresql.drop(url)
+    postgresql.server.run("DROP TABLESPACE small_move")
+
+
+def test_a_full_disk_under_mariadb_moves_nothing(chain, sqlite_url, mariadb, run, small_disk):
+    disk = small_disk("8m", mariadb.server.run("SELECT @@datadir")[0][0])
+    columns = 'sa.Column("id", sa.Integer(), primary_key=True), sa.Column("name", sa.String(100))'
+    place = f"mysql_data_directory=\"'{disk}'\""
+    chain.add("1111", f'op.create_table("author", {columns}, {place})')
+    url = mariadb()
+    full_then_mended(Mover(chain, sqlite_url, url, run), "author")
+    mariadb.drop(url)
 
 
 class TestSource:

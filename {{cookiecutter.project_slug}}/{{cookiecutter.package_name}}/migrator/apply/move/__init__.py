@@ -18,9 +18,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ... import MigratorError
 from .. import status
-from ..server import reason
 from . import load
-from .judge import judged
+from .judge import gave_up, judged
 from .rows import MARK, OWN, Progress, Refused, Sum, Table, converted, look, orphans, tables
 from .source import Source
 
@@ -78,9 +77,7 @@ def move(
                 sums = look(source, found, accepted, progress)
                 _copy(source, target, found, sums, accepted, progress)
         except DBAPIError as error:
-            raise MigratorError(
-                f"The target gave up, and nothing was moved: {reason(error)}. Run move again."
-            ) from None
+            raise gave_up(error) from None
     return Moved(sums, notes=_not_compared(found))
 
 

@@ -29,6 +29,13 @@ def judged(
     :param error: what the server said then.
     :return: the error to raise.
     """
+    said = error if isinstance(error, DBAPIError) else DBAPIError(None, None, error)
+    alive = False
+    with suppress(Exception):
+        target.rollback()
+        alive = bool(load.run(target, "SELECT 1").scalar())
+    if not alive:
+        return gave_up(said)
     refusals: list[Refusal] = []
     # What cannot even be held so, or is not to be had any more, the first error has said.
     with suppress(Exception):
@@ -41,9 +48,15 @@ def judged(
             load.run(target, "DROP TABLE judged")
     if refusals:
         return Refused(refusals)
-    said = error if isinstance(error, DBAPIError) else DBAPIError(None, None, error)
     return MigratorError(
         f"The target refuses rows of {tables[0].name}, so nothing was moved: {reason(said)}."
+    )
+
+
+def gave_up(error: DBAPIError) -> MigratorError:
+    """Say that the server could not go on, whatever the rows are."""
+    return MigratorError(
+        f"The target gave up, and nothing was moved: {reason(error)}. Run move again."
     )
 
 
