@@ -206,7 +206,7 @@ def _propose(
 ) -> list[Any]:
     created: set[str] = set()
     mender = Mender(metadata, found[0].connection, context.script)
-    types = detect.types(found, mender)
+    types = detect.types(found, mender) if "postgresql" in report.databases else None
     off = settings.switched_off(Path(context.script.dir)) if context.script else {}
     rows = Rows(context.opts.get("development"))
 

@@ -20,7 +20,7 @@ from sqlalchemy.schema import conv
 
 from .. import naming
 from ..scratch import quiet
-from ..watch import followed, invoked
+from ..watch import followed
 
 
 @dataclass
@@ -45,12 +45,15 @@ class Declared:
                 del self.objects[key]
 
 
-def read(connection: Connection, script: ScriptDirectory | None = None) -> Declared:
+def read(
+    connection: Connection, done: list[tuple[str, Any]], script: ScriptDirectory | None = None
+) -> Declared:
     """Return the last declaration of each thing, of the chain that ran on *connection*.
 
+    :param done: what :func:`watch.invoked` said then.
     :param script: the chain; it is asked where its database was kept from an earlier run.
     """
-    done, found = invoked(connection), Declared()
+    found = Declared()
     chain = list(script.walk_revisions()) if script else []
     if {revision.revision for revision in chain} - {revision for revision, _ in done}:
         if "declared" not in connection.info:

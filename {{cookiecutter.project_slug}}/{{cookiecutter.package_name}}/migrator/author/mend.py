@@ -4,6 +4,7 @@ The way forward is read from the models; the way back from what the server print
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,8 +17,9 @@ from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
 from .. import naming
 from ..schema import Difference, Key, Schema
+from ..watch import invoked
 from .back import as_typed, constraint_as_printed, index_as_printed
-from .declared import fresh, operation, plain_type, read
+from .declared import Declared, fresh, operation, plain_type, read
 from .finding import Guard, Step
 
 _ROWID = "WITHOUT ROWID"
@@ -62,7 +64,12 @@ class Mender:
         self.connection = connection
         self.dialect = connection.dialect
         self.quote = connection.dialect.identifier_preparer.quote
-        self.declared = read(connection, script)
+        self._script, self._done = script, list(invoked(connection))
+
+    @cached_property
+    def declared(self) -> Declared:
+        """What the chain declares, and what was tried on top of it; most changes need not know."""
+        return read(self.connection, self._done, self._script)
 
     def mend(self, item: Difference) -> list[Step]:
         """Return the steps that end the difference *item*; none where nothing plain does."""
