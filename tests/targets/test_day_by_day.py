@@ -1,6 +1,7 @@
 """A developer's day, typed as a person would, in a baked project."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -166,12 +167,27 @@ def test_ones_own_targets_are_read(project: Project) -> None:
     assert "it is mine" in project.make("mine").stdout
 
 
+@pytest.mark.parametrize("example", ["yes", "no"])
 def test_the_projects_own_tests_and_lint_pass_and_leave_its_database_alone(
-    project: Project,
+    start: Callable[..., Project], example: str
 ) -> None:
+    project = start(example=example)
     project.make("db")
     before = project.database.read_bytes()
     assert " passed" in project.make("test").stdout
     project.make("lint")
+    # Each also by itself: none leans on what another set up.
+    for file in (project.root / "tests").glob("test_*.py"):
+        assert " passed" in project.run("pytest", f"tests/{file.name}").stdout
     assert project.database.read_bytes() == before
     assert not project.git("status", "--porcelain")
+
+
+def test_an_empty_chain_is_served_and_checked(start: Callable[..., Project]) -> None:
+    project = start(example="no")
+    assert "models and migrations agree" in project.make("check").stdout
+    assert "Nothing is pending" in project.make("plan").stdout
+    assert "Nothing to do" in project.make("migrate").stdout
+    said = project.make("newmigration", "m=nothing yet").stdout
+    assert "Nothing changed" in said
+    assert project.versions() == set()

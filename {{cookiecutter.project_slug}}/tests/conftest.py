@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from alembic import command
+from alembic.config import Config
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, create_engine
@@ -30,9 +31,9 @@ def migrated() -> Iterator[sqlite3.Connection]:
         config = app.extensions["migrate"].migrate.get_config()
         config.attributes["connection"] = engine
         command.upgrade(config, "heads")
-        connection = engine.raw_connection()
-        yield connection.driver_connection
-        connection.close()
+    connection = engine.raw_connection()
+    yield connection.driver_connection
+    connection.close()
     engine.dispose()
 
 
@@ -56,16 +57,16 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def alembic_config() -> object:
+def alembic_config() -> Iterator[Config]:
     """The migrations, as pytest-alembic wants them."""
-    return create_app(SETTINGS).extensions["migrate"].migrate.get_config()
+    app = create_app(SETTINGS)
+    with app.app_context():
+        yield app.extensions["migrate"].migrate.get_config()
 
 
 @pytest.fixture
 def alembic_engine() -> Iterator[Engine]:
     """An empty database in memory for pytest-alembic."""
-    app = create_app(SETTINGS)
     engine = create_engine("sqlite://", poolclass=StaticPool)
-    with app.app_context():
-        yield engine
+    yield engine
     engine.dispose()
