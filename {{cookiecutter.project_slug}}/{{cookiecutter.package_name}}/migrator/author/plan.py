@@ -22,7 +22,7 @@ from . import reviewed
 from .locks import Locks
 
 _OWN = re.compile(
-    rf"(SELECT|PRAGMA|BEGIN|[A-Z]+ (INTO |FROM |TABLE )?{schema.VERSION_TABLE})\b", re.I
+    rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{schema.VERSION_TABLE})\b", re.I
 )
 
 

@@ -130,7 +130,7 @@ def _written(one: Script) -> list[str]:
     """Return the checklist that was written into a file, a finding an item."""
     listed = (one.module.__doc__ or "").partition("\nChecklist:\n")[2]
     items = re.findall(r"^- (.*(?:\n  .*)*)", listed, re.MULTILINE)
-    return [" ".join(item.split()) for item in items]
+    return [" ".join(re.sub(r"-\n +", "-", item).split()) for item in items]
 
 
 def lines(found: dict[str, list[Finding]], kind: str) -> tuple[list[str], list[str]]:

@@ -212,7 +212,9 @@ def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Seq
     if findings:
         lines += ["", "Checklist:", ""]
     for finding in findings:
-        wrapped = textwrap.wrap(str(finding), 96, initial_indent="- ", subsequent_indent="  ")
+        wrapped = textwrap.wrap(
+            str(finding), 96, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+        )
         lines += wrapped
     return escaped("\n".join(lines))
 
