@@ -83,3 +83,10 @@ def test_the_environment_wins_over_files(project: Project, tmp_path: Path) -> No
     url = f"sqlite:///{tmp_path}/hosted.sqlite"
     said = project.make("migrate", DATABASE_URL=url, BAKED_SECRET_KEY="12345").stdout
     assert "hosted.sqlite" in said
+
+
+def test_a_folder_that_cannot_be_made_gets_one_sentence(project: Project) -> None:
+    (project.root / "instance").write_text("a file stands in its place")
+    refused = project.flask("db", "apply", fails=True)
+    assert "instance cannot be made (File exists)" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -54,8 +54,8 @@ class SettingsError(SystemExit):
 def load(app: Flask, overrides: Mapping[str, Any]) -> None:
     """Fill ``app.config``; the keys are those of :data:`DEFAULTS`, Flask's and the extensions'.
 
-    :raises SettingsError: when ``SETTINGS`` names no file, a database URI cannot be read, or the
-        secret key is missing outside development.
+    :raises SettingsError: when ``SETTINGS`` names no file, a database URI cannot be read, the
+        embedded database's folder cannot be made, or the secret key is missing outside development.
     """
     app.config.from_mapping(DEFAULTS)
     named = os.environ.get("SETTINGS")
@@ -71,7 +71,7 @@ def load(app: Flask, overrides: Mapping[str, Any]) -> None:
         app.config[key] = normalise(app.config[key], Path(app.instance_path), key)
     if not app.config["SQLALCHEMY_DATABASE_URI"]:
         app.config["SQLALCHEMY_DATABASE_URI"] = URL.create("sqlite", database=str(embedded))
-        embedded.parent.mkdir(parents=True, exist_ok=True)
+        _make(embedded.parent)
 
     app.config["DEVELOPMENT"] = not overrides and is_development(app.config, embedded)
     if not app.config["DEVELOPMENT"] and app.config["SECRET_KEY"] in ("", None, "development"):
@@ -79,6 +79,16 @@ def load(app: Flask, overrides: Mapping[str, Any]) -> None:
             f"This is not the development database, and SECRET_KEY is not set: put a long random "
             f"text into {PREFIX}_SECRET_KEY, or into the file that SETTINGS names."
         )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} cannot be made ({error.strerror}), where the database is to be: let this "
+            "account write there, or name another database in DATABASE_URL."
+        ) from None
 
 
 def _from_file(app: Flask, file: Path) -> None:

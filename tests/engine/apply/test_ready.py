@@ -190,3 +190,19 @@ def test_bare_alembic_exits_with_the_same_codes(shop: Shop) -> None:
         assert shop.python_run(run, MIGRATION_LOCK_WAIT=0).splitlines()[-1] == "5"
     shop.python_run(run)
     assert shop.at() == ["a2"]
+
+
+def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "folder.sqlite").mkdir()
+    shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/folder.sqlite")
+    shop.revision("a1", "pass")
+    said = shop.flask("db", "rebuild", code=1, DEVELOPMENT=1)
+    assert "folder.sqlite cannot be written (unable to open database file)" in said
+    assert "Cannot connect to" in shop.flask("db", "apply", code=1)
+
+
+def test_rebuilding_on_a_server_that_is_down_is_one_sentence(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", "postgresql+psycopg://a:secret@127.0.0.1:1/shop_dev")
+    shop.revision("a1", "pass")
+    said = shop.flask("db", "rebuild", code=1, DEVELOPMENT=1)
+    assert "exit 1: Cannot connect to postgresql+psycopg://a:***@127.0.0.1:1/shop_dev" in said

@@ -1,42 +1,51 @@
 """The development database, made anew; and recognised after it was."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, MetaData, text
 
-from .. import schema, scratch
-from .connection import private
+from .. import MigratorError, schema, scratch
+from .connection import connect, private
 
 
-def rebuild(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
+def rebuild(
+    settings: Mapping[str, Any], url: URL, metadata: MetaData, heads: Iterable[str]
+) -> None:
     """Empty the database at *url*, make the tables of *metadata*, and stamp it at *heads*.
 
     The caller has made sure that it is the development database. On SQLite the new database
     takes the old one's place in one transaction, under a server that has it open too.
+
+    :raises MigratorError: when it cannot be reached or written; it is then as it was.
     """
     if url.get_backend_name() == "sqlite":
         _replace_sqlite(url, metadata, heads)
         return
-    with private(url).begin() as connection:
+    with connect(settings, url) as connection, connection.begin():
         _drop_everything(connection)
         _make(connection, metadata, heads)
 
 
 def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
     file = Path(str(url.database))
-    file.parent.mkdir(parents=True, exist_ok=True)
     with scratch.empty(scratch.Source("sqlite")) as connection:
         with connection.begin():
             _make(connection, metadata, heads)
-        target = sqlite3.connect(file, timeout=30)
         try:
-            connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
-        finally:
-            target.close()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(file, timeout=30)) as target:
+                connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
+        except (OSError, sqlite3.Error) as error:
+            raise MigratorError(
+                f"{file} cannot be written ({error}), and is as it was: let this account write in "
+                "its folder, end what holds it, and run again."
+            ) from None
 
 
 def _make(connection: Connection, metadata: MetaData, heads: Iterable[str]) -> None:

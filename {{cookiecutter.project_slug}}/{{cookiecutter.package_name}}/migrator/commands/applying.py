@@ -20,7 +20,7 @@ def rebuild() -> None:
     project.only_development("rebuild")
     heads = project.chain().get_heads()
     metadata = project.metadata()
-    rebuilding.rebuild(project.url(), metadata, heads)
+    rebuilding.rebuild(current_app.config, project.url(), metadata, heads)
     current_app.extensions["migrator"]()
     console.say(
         f"Rebuilt with {plural(metadata.tables, 'table')}, at {console.words(heads)}, "
