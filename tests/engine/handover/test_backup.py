@@ -212,6 +212,24 @@ class TestNoRoom:
             backup.before(live, {"MIGRATION_BACKUP": str(small)}, ["1111"])
         assert list(small.iterdir()) == []
 
+    def test_an_undo_that_has_no_room_leaves_the_database_as_it_was(self, live, small, tmp_path):
+        """The copy is larger than the disk on which the database is."""
+        folder = tmp_path / "copies"
+        folder.mkdir()
+        here = sa.URL.create("sqlite", database=str(small / "library.sqlite"))
+        shelf = shelf_of(here, {"MIGRATION_BACKUP": str(folder)})
+        with closing(sqlite3.connect(here.database)) as connection, connection:
+            connection.execute("CREATE TABLE book (id INTEGER PRIMARY KEY)")
+            connection.execute("INSERT INTO book VALUES (7)")
+        shelf.add(["1111"])
+        (copy,) = shelf.copies()
+        shutil.copy(live.database, copy.path)
+        with pytest.raises(MigratorError, match=r"left as it was: .*full"):
+            undo.bring_back(shelf, copy, {"2222"})
+        assert rows(Path(here.database), "SELECT id FROM book") == [(7,)]
+        assert rows(Path(here.database), "PRAGMA integrity_check") == [("ok",)]
+        assert copy.path.exists()
+
     def test_a_folder_that_may_not_be_written_is_said(self, live, tmp_path):
         folder = tmp_path / "plain"
         folder.mkdir()

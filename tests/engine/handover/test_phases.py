@@ -118,3 +118,22 @@ class TestStacking:
         git("tag", "v2")
         stacked.add("5555", 'op.add_column("book", sa.Column("x", sa.Integer()))')
         assert phases.stacked_on(stacked.script, "5555") == []
+
+    @pytest.mark.parametrize("branch", ["main", "master"])
+    def test_without_tags_the_main_branch_of_the_remote_tells(self, stacked, branch):
+        def git(*arguments):
+            identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+            subprocess.run(["git", *identity, *arguments], cwd=stacked.folder, check=True)
+
+        git("init", "-q", "-b", branch)
+        git("add", "versions/1111.py")
+        git("commit", "-qm", "one")
+        assert phases.stacked_on(stacked.script, "3333") == []
+        git("init", "-q", "--bare", "remote")
+        git("remote", "add", "origin", "remote")
+        git("push", "-q", "origin", branch)
+        assert phases.stacked_on(stacked.script, "3333") == ["2222"]
+        git("add", "versions")
+        git("commit", "-qm", "two")
+        git("push", "-q", "origin", branch)
+        assert phases.stacked_on(stacked.script, "3333") == []

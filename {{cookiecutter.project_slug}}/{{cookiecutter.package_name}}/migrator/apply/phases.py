@@ -159,10 +159,14 @@ def only_drops_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:
 def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
     """Return the contracts behind which *revision*, which is none, would wait.
 
-    Those that the newest tag of git holds are released; without one, there is no release that
-    anything could wait for.
+    Those that the newest tag of git holds are released; without one, those that the main branch of
+    the remote holds. Where there is neither, there is no release that anything could wait for.
     """
-    in_release = released(Path(script.versions))
+    folder = Path(script.versions)
+    in_release = released(folder)
+    if in_release is None:
+        main = (_held(folder, f"origin/{name}") for name in ("HEAD", "main", "master"))
+        in_release = next((names for names in main if names), None)
     if in_release is None or of(script, revision):
         return []
     return [
@@ -175,9 +179,12 @@ def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
 def released(folder: Path) -> set[str] | None:
     """Name the files of *folder* that the newest tag of git holds; None without git or a tag."""
     tag = _git(folder, "describe", "--tags", "--abbrev=0")
-    if not tag:
-        return None
-    names = _git(folder, "ls-tree", "--name-only", f"{tag[0]}", "./")
+    return _held(folder, tag[0]) if tag else None
+
+
+def _held(folder: Path, revision: str) -> set[str]:
+    """Name the files of *folder* that a revision of git holds."""
+    names = _git(folder, "ls-tree", "--name-only", revision, "./")
     return {Path(name).name for name in names}
 
 
