@@ -250,6 +250,16 @@ def test_rows_that_can_be_read_no_more(postgresql: Databases, tmp_path: Path) ->
     assert rehearsed(place, "hand2").failures == []
 
 
+def test_rows_that_the_chain_put_in_are_in_every_database(place: Project) -> None:
+    own = 'op.execute("INSERT INTO author (id, name) VALUES (7, NULL)")'
+    place.by_hand(f"{TABLES.strip()}\n{own}", DROPPED)
+    path = place.by_hand(NOT_NULL.replace("book", "author").replace("title", "name"))
+    place.by_hand("pass")
+    path.write_text(path.read_text() + '\naccepted = {"set-not-null author.name": "all named"}\n')
+    (failure,) = rehearsed(place, "hand2").failures
+    assert (failure.step, failure.line) == ("upgrade", line_of(path))
+
+
 def test_one_consent_is_added_to_another(place: Project) -> None:
     place.by_hand(TABLES.strip(), DROPPED)
     path = place.by_hand(f"{NOT_NULL}\n{CHECK}", f"{NO_CHECK}\n{NULL}")

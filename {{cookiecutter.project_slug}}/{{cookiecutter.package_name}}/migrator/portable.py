@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.exc import DBAPIError, NoReferenceError
+from sqlalchemy.exc import DBAPIError, NoReferenceError, SQLAlchemyError
 
 from . import MigratorError
 
@@ -115,3 +115,33 @@ def only_postgresql(item: object) -> str | None:
         if item.dialect_options["postgresql"]["ops"]:
             return "an operator class"
     return None
+
+
+def surroundings(like: Connection, connection: Connection) -> None:
+    """Make in *connection*'s PostgreSQL what the models may need: extensions, schemas, functions.
+
+    :param like: a database where somebody made them by hand.
+    """
+    outside = not like.in_transaction()
+    statements = like.execute(
+        text(
+            "SELECT 'CREATE EXTENSION IF NOT EXISTS ' || quote_ident(extname) FROM pg_extension"
+            " UNION ALL SELECT 'CREATE SCHEMA IF NOT EXISTS ' || quote_ident(nspname)"
+            " FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+            " UNION ALL SELECT pg_get_functiondef(p.oid) FROM pg_proc p"
+            " JOIN pg_namespace n ON n.oid = p.pronamespace"
+            " WHERE p.prokind = 'f' AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+            " AND NOT EXISTS (SELECT 1 FROM pg_depend d"
+            " WHERE d.objid = p.oid AND d.deptype = 'e')"
+        )
+    ).scalars()
+    connection.exec_driver_sql("SET LOCAL check_function_bodies = off")
+    for statement in list(statements):
+        # One that speaks of a table's row cannot be made before the table; models seldom need it.
+        try:
+            with connection.begin_nested():
+                connection.exec_driver_sql(statement.replace("%", "%%"))
+        except SQLAlchemyError:
+            continue
+    if outside:
+        like.rollback()

@@ -38,6 +38,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from . import MigratorError, cache
 from .portable import create_all as create_all
+from .portable import surroundings
 from .sqlite import impl as impl  # every operation on SQLite works because this is imported
 from .watch import watched
 
@@ -282,33 +283,7 @@ def from_models(
     """
     with empty(source) as connection:
         if like is not None and connection.dialect.name == "postgresql":
-            _surroundings(like, connection)
+            surroundings(like, connection)
         create_all(metadata, connection)
         connection.commit()
         yield connection
-
-
-def _surroundings(like: Connection, connection: Connection) -> None:
-    outside = not like.in_transaction()
-    statements = like.execute(
-        text(
-            "SELECT 'CREATE EXTENSION IF NOT EXISTS ' || quote_ident(extname) FROM pg_extension"
-            " UNION ALL SELECT 'CREATE SCHEMA IF NOT EXISTS ' || quote_ident(nspname)"
-            " FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
-            " UNION ALL SELECT pg_get_functiondef(p.oid) FROM pg_proc p"
-            " JOIN pg_namespace n ON n.oid = p.pronamespace"
-            " WHERE p.prokind = 'f' AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
-            " AND NOT EXISTS (SELECT 1 FROM pg_depend d"
-            " WHERE d.objid = p.oid AND d.deptype = 'e')"
-        )
-    ).scalars()
-    connection.exec_driver_sql("SET LOCAL check_function_bodies = off")
-    for statement in list(statements):
-        # One that speaks of a table's row cannot be made before the table; models seldom need it.
-        try:
-            with connection.begin_nested():
-                connection.exec_driver_sql(statement.replace("%", "%%"))
-        except SQLAlchemyError:
-            continue
-    if outside:
-        like.rollback()

@@ -1,15 +1,20 @@
 """Divides what changed into revisions: what must not share a transaction, or a release."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
 from alembic.util import rev_id
 
 from . import write
 from .finding import NOTHING, Finding, Guard, Part, Step, Verdict
 from .together import together
+
+#: What the message of each part but the first ends with.
+_PART = re.compile(rf" \(({'|'.join(part.value for part in Part if part.value)})\)$")
 
 
 class Turns:
@@ -87,3 +92,23 @@ def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> None
         text, imports = write.body(done, context)
         container.ops = [write.Written(text, [str(step) for step in done])] if text else []
         script.imports = (script.imports or set()) | imports
+
+
+def needed(revision: Script) -> tuple[str, ...]:
+    """Return the revisions that *revision* stands on."""
+    parents = revision._normalized_down_revisions
+    return (*parents, *revision._normalized_resolved_dependencies)
+
+
+def beginning(script: ScriptDirectory, revision: Script) -> Script:
+    """Return the first of the parts that the change of *revision* was divided into.
+
+    They are applied one after the other: what one makes, no rows come into before the next.
+    """
+    whole = _PART.sub("", revision.doc)
+    while _PART.search(revision.doc) and len(needed(revision)) == 1:
+        before = script.get_revision(needed(revision)[0])
+        if before is None or _PART.sub("", before.doc) != whole:
+            break
+        revision = before
+    return revision

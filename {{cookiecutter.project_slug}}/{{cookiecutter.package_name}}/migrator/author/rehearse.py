@@ -4,7 +4,6 @@ Once with rows made for the purpose, once with a copy of the developer's own whe
 on each kind of database that the project uses.
 """
 
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,16 +18,13 @@ from sqlalchemy import URL, Connection, MetaData
 
 from .. import MigratorError, schema, scratch, watch
 from ..apply.environment import foreign_keys_kept
-from . import blame, sample
+from . import blame, parts, sample
 from .blame import Blame
 from .compare import Content, Unreadable, contents, harm
-from .finding import NAMES, Part
+from .finding import NAMES
 from .outcome import Failure, Rehearsal
 from .rows import fill, names, reflect
 from .said import Said, listening
-
-#: What the message of each part but the first ends with.
-_PART = re.compile(rf" \(({'|'.join(part.value for part in Part if part.value)})\)$")
 
 #: The key of ``accepted`` in a revision's file whose downgrade is refused on purpose.
 NO_WAY_BACK = "no-downgrade"
@@ -73,9 +69,8 @@ def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
         one.run()
         return None
     except Failure as failure:
-        reason = one.accepted(failure)
-        if reason and one.development is None:
-            table = failure.blame.table
+        reason, table = one.accepted(failure), failure.blame.table
+        if reason and one.development is None and table not in one.left_out:
             one.left_out.add(table)
             one.notes = [f"no rows were made for {table}, as accepted in the file: {reason}"]
             return _played(one, rehearsal)
@@ -86,25 +81,6 @@ def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
     finally:
         rehearsal.notes += [f"{NAMES[one.source.kind]}: {note}" for note in one.notes]
         one.notes = []
-
-
-def _needed(revision: Script) -> tuple[str, ...]:
-    parents = revision._normalized_down_revisions
-    return (*parents, *revision._normalized_resolved_dependencies)
-
-
-def _beginning(script: ScriptDirectory, revision: Script) -> Script:
-    """Return the first of the parts that the change of *revision* was divided into.
-
-    They are applied one after the other: what one makes, no rows come into before the next.
-    """
-    whole = _PART.sub("", revision.doc)
-    while _PART.search(revision.doc) and len(_needed(revision)) == 1:
-        before = script.get_revision(_needed(revision)[0])
-        if before is None or _PART.sub("", before.doc) != whole:
-            break
-        revision = before
-    return revision
 
 
 @dataclass
@@ -127,7 +103,7 @@ class _Round:
 
         :raises Failure: at the first thing that is wrong.
         """
-        first = self.revision if self.development else _beginning(self.script, self.revision)
+        first = self.revision if self.development else parts.beginning(self.script, self.revision)
         with self._before(first) as connection:
             tables = reflect(connection)
             self._fill(connection, tables)
@@ -153,14 +129,14 @@ class _Round:
         return self.consents.get(consent, "") if failure.step == "upgrade" and consent else ""
 
     def _before(self, revision: Script) -> AbstractContextManager[Connection]:
-        needed = _needed(revision)
+        needed = parts.needed(revision)
         if not needed:
             return scratch.empty(self.source)
         at: Any = needed[0] if len(needed) == 1 else needed
         return scratch.from_chain(self.script, self.source, at, self.metadata)
 
     def _earlier_parts(self, connection: Connection) -> None:
-        (at,) = _needed(self.revision)
+        (at,) = parts.needed(self.revision)
         try:
             scratch.upgrade(self.script, connection, at, self.metadata)
         except MigratorError as error:
