@@ -208,11 +208,17 @@ def begin(mark: str) -> str:
     return f"&#{ord(mark[0])};{mark[1:]}" if mark[0].isdigit() else f"\\{mark}"
 
 
+def playbook(template: str) -> str:
+    """Where the playbook is read of the template at this address; empty where that is not known."""
+    url = re.sub(r"^gh:", "https://github.com/", template).removesuffix(".git")
+    return f"{url}/blob/HEAD/docs/playbook.md" if re.fullmatch(r"https://[\w./-]+", url) else ""
+
+
 class Answers(Extension):
     """Gives the templates the functions above as filters of the same names."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         filters = (slug, package, check_slug, check_package, check_text, check_email)
-        escapes = (line, py_string, toml_string, comment, markdown)
+        escapes = (line, py_string, toml_string, comment, markdown, playbook)
         environment.filters.update({f.__name__: f for f in filters + escapes})

@@ -9,9 +9,11 @@ import tomllib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment
 from markdown_it import MarkdownIt
 
 import local_extensions as escape
+from tests.support.bake import TEMPLATE
 from tests.template.answers import TEXTS
 
 # What check_text lets through.
@@ -98,3 +100,29 @@ def test_ruff_would_choose_the_same_quotes(text, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("template", "address"),
+    [
+        ("gh:ann/tpl", "https://github.com/ann/tpl/blob/HEAD/docs/playbook.md"),
+        (
+            "https://example.com/ann/tpl.git",
+            "https://example.com/ann/tpl/blob/HEAD/docs/playbook.md",
+        ),
+        ("https://ann:secret@example.com/ann/tpl.git", ""),
+        ("git@example.com:ann/tpl.git", ""),
+        ("/home/ann/tpl", ""),
+        ("", ""),
+    ],
+)
+def test_the_readme_links_to_the_playbook_where_everybody_can_read_it(template, address):
+    assert escape.playbook(template) == address
+    text = (TEMPLATE / "{{cookiecutter.project_slug}}" / "README.md").read_text(encoding="utf-8")
+    environment = Environment(extensions=[escape.Answers], keep_trailing_newline=True)
+    answers = {"project_name": "A", "description": "B", "package_name": "a", "project_slug": "a"}
+    readme = environment.from_string(text).render(cookiecutter={**answers, "_template": template})
+    assert ("the playbook" in readme) == bool(address)
+    assert f"({address})" in readme or not address
+    assert "\n\n\n" not in readme
+    assert "secret" not in readme
