@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,15 +44,15 @@ def left(project: Project) -> list[str]:
         return []
     asked = {"postgresql": "SELECT datname FROM pg_database", "mysql": "SHOW DATABASES"}
     names = [row[0] for row in project.run(asked[project.kinds[0]])]
-    return [name for name in names if name.startswith("scratch_")]
+    return [name for name in names if name.startswith("migrator_scratch_")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_behind(place: Project, number: signal.Signals) -> None:
+@contextmanager
+def running(place: Project) -> Iterator[subprocess.Popen[bytes]]:
+    """Rehearse what sleeps, in a process of its own, and wait until it does."""
     started = place.folder.parent / "started"
     place.by_hand(TABLES.strip(), DROPPED)
     place.by_hand(f"open({str(started)!r}, 'w').close()\n{SLEEP[place.kinds[0]]}")
-    files = {p for p in Path(place.folder.parent).rglob("*") if "__pycache__" not in p.parts}
     home = Path(scratch.__file__).parents[1]
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(place.folder), place.kinds[0], place.url],
@@ -66,11 +68,42 @@ def test_nothing_is_left_behind(place: Project, number: signal.Signals) -> None:
             time.sleep(0.05)
         time.sleep(0.2)  # into the statement
         assert len(left(place)) == (0 if place.kinds == ("sqlite",) else 1)
-        process.send_signal(number)
-        assert process.wait(30) != 0
+        yield process
     finally:
         process.kill()
         process.wait()
+
+
+def files(place: Project) -> set[Path]:
+    return {p for p in place.folder.parent.rglob("*") if "__pycache__" not in p.parts}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_behind(place: Project, number: signal.Signals) -> None:
+    with running(place) as process:
+        before = files(place)
+        process.send_signal(number)
+        assert process.wait(30) != 0
     assert left(place) == []
-    after = {p for p in Path(place.folder.parent).rglob("*") if "__pycache__" not in p.parts}
-    assert after - files == {started}
+    assert files(place) == before
+
+
+def test_what_a_killed_process_left_is_swept_up(place: Project) -> None:
+    """Nobody can tidy up behind a kill -9: the next one does, and lets those be that still run."""
+    with running(place) as process:
+        scratch.sources(place.kinds, place.url)
+        assert len(left(place)) == (0 if place.kinds == ("sqlite",) else 1)
+        if place.kinds == ("postgresql",):
+            place.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname LIKE 'migrator_scratch%'"
+            )
+        elif place.kinds == ("mysql",):
+            (number,) = place.run(
+                "SELECT id FROM information_schema.processlist WHERE db LIKE 'migrator_scratch%'"
+            )[0]
+            place.run(f"KILL {number}")
+        process.kill()
+        process.wait()
+    scratch.sources(place.kinds, place.url)
+    assert left(place) == []

@@ -195,6 +195,6 @@ def test_nothing_is_left_of_it(place: Project) -> None:
         databases = {"postgresql": "SELECT datname FROM pg_database"}.get(
             source.kind, "SHOW DATABASES"
         )
-        assert not [row[0] for row in place.run(databases) if row[0].startswith("scratch")]
+        assert not [row[0] for row in place.run(databases) if row[0].startswith("migrator_scratch")]
     assert place.schema() == {}
     assert schema.VERSION_TABLE not in {key.table for key in place.schema()}

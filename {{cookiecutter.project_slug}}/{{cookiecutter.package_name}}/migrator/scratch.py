@@ -7,13 +7,14 @@ carries.
 """
 
 import os
+import re
 import secrets
 import signal
 import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from logging import getLogger
@@ -46,6 +47,10 @@ from .watch import watched
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
 
 
+#: What a throwaway database is called on a server: this, the process, and a word of its own.
+_PREFIX = "migrator_scratch_"
+
+
 @dataclass(frozen=True)
 class Source:
     """A place where a throwaway database can be made: *url* is an administrator's, of a server."""
@@ -76,6 +81,8 @@ def sources(
     """
     found = [_server(kind, make_url(url) if url else None) for kind in kinds if kind != "sqlite"]
     have = [one for one in found if isinstance(one, Source)]
+    for one in have:
+        _sweep(one.url)
     return [Source("sqlite"), *have], [one for one in found if isinstance(one, Missing)]
 
 
@@ -118,6 +125,36 @@ def _embedded() -> Source | Missing:
     return Source("postgresql", make_url(server.get_uri(driver="psycopg")))
 
 
+_LEFT = {
+    "postgresql": "SELECT datname FROM pg_database d WHERE NOT EXISTS"
+    " (SELECT 1 FROM pg_stat_activity a WHERE a.datname = d.datname)",
+    "mysql": "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN"
+    " (SELECT db FROM information_schema.processlist WHERE db IS NOT NULL)",
+}
+
+
+def _sweep(url: URL | None) -> None:
+    """Drop what processes left that were killed, or lost their power."""
+    if url is None or os.name == "nt":  # where there is no asking for a process
+        return
+    admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection, suppress(SQLAlchemyError):  # another was faster
+        for name in connection.scalars(text(_LEFT[kind_of(url)])).all():
+            made = re.fullmatch(rf"{_PREFIX}(\d+)_[0-9a-f]{{8}}", name)
+            if made and not _alive(int(made[1])):
+                connection.execute(text(f"DROP DATABASE {name}"))
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 @contextmanager
 def empty(source: Source, template: str | None = None) -> Iterator[Connection]:
     """Give a connection to a new, empty database of *source*, and remove the database after.
@@ -149,7 +186,7 @@ def _sqlite() -> Iterator[Connection]:
 
 @contextmanager
 def _on_server(url: URL, template: str | None) -> Iterator[Connection]:
-    name = f"scratch_{os.getpid()}_{secrets.token_hex(4)}"
+    name = f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     engine = create_engine(url.set(database=name), poolclass=NullPool)
     # The one who interrupts may have left a statement running there.
