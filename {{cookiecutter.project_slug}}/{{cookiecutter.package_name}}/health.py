@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from .extensions import db
-from .migrator.apply import status  # migrator
+from .migrator.apply import readiness  # migrator
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -23,6 +23,6 @@ def ready() -> ResponseReturnValue:
         db.session.execute(db.text("SELECT 1"))
     except SQLAlchemyError:
         return {"status": "database unreachable"}, 503
-    if reason := status.why_not_ready(db.engine):  # migrator
+    if reason := readiness.why_not_ready(db.engine):  # migrator
         return {"status": reason}, 503  # migrator
     return {"status": "ready"}

@@ -1,17 +1,15 @@
-"""Which revision a database is at, and whether that is the one the code knows."""
+"""Which revision a database is at, beside those that the code knows."""
 
 import ast
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from flask import current_app
-from sqlalchemy import URL, Connection, Engine, make_url, text
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError
@@ -25,28 +23,6 @@ class Chain(NamedTuple):
 
     known: frozenset[str]
     heads: frozenset[str]
-
-
-def why_not_ready(engine: Engine) -> str | None:
-    """Tell why the database behind the application's *engine* is not the one this code needs.
-
-    A database that has gone on, as the log tells, is ready: during a deployment the old code
-    serves beside the new. So is one that waits with what it takes away (``--phase expand``). What
-    the code knows is read once.
-
-    :return: ``None`` where it is ready.
-    """
-    migrate = current_app.extensions["migrate"].migrate
-    chain = _kept(migrate.directory)
-    with engine.connect() as connection:
-        at = current(connection)
-        if half := half_undone(connection, chain):
-            return f"half undone: {half}"
-        if at == chain.heads or is_ahead(connection, at, chain):
-            return None
-    if at and at <= chain.known and _holds_all(migrate.directory, at):
-        return None
-    return "migrations pending" if at <= chain.known else "the database is at an unknown revision"
 
 
 def is_ahead(connection: Connection, at: frozenset[str], chain: Chain) -> bool:
@@ -76,19 +52,6 @@ def behind(
         seen |= before
         todo |= before - known
     return frozenset(seen)
-
-
-@cache
-def _holds_all(directory: str, at: frozenset[str]) -> bool:
-    """Tell whether nothing is pending but what takes away: the code has all that it needs."""
-    from . import phases
-
-    return phases.only_drops_pending(ScriptDirectory(directory), at)
-
-
-@cache
-def _kept(directory: str) -> Chain:
-    return chain(directory)
 
 
 _ASSIGNED = re.compile(
