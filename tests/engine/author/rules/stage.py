@@ -10,6 +10,7 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event
+from sqlalchemy.dialects import mysql
 
 from tests.engine.author.project import Project, models
 
@@ -67,7 +68,7 @@ def stock(url: str, *wanted: Models) -> None:
             change = produce_migrations(context, metadata).upgrade_ops
             assert change is not None
             change.ops = [op for op in change.ops if getattr(op, "table_name", "") not in _OWN]
-            names = {"sa": sa, "op": Operations(context)}
+            names = {"sa": sa, "op": Operations(context), "mysql": mysql}
             exec("def upgrade():\n    " + render_python_code(change), names)
             names["upgrade"]()
     finally:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from migrator import MigratorError
+from migrator.apply import phases
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    Date,
     Enum,
     ForeignKey,
     Integer,
@@ -196,6 +198,38 @@ def test_a_narrower_type_by_a_stock_verb_is_refused_by_check(project: Project) -
     assert "(narrow-type)" in line
 
 
+def test_a_dropped_not_null_column_lets_both_releases_insert(either: Project) -> None:
+    """Stock drops it at once; whoever waits with that has a column that no INSERT names."""
+    team = table(Column("code", String(9), unique=True), name="team")
+    columns = [
+        Column("nickname", String(30), nullable=False, unique=True),
+        Column("age", Integer, nullable=False),
+        Column("team", ForeignKey("team.code"), nullable=False),
+        Column("born", Date, nullable=False),
+        Column("mood", Enum("fine", "sad", native_enum=False, create_constraint=True, name="m")),
+    ]
+    columns[-1].nullable = False
+    names = "nickname, age, team, born, mood"
+    rows = [
+        f"""INSERT INTO "user" ({names}) VALUES ('{name}', 7, 'a', '2000-01-02', 'sad')"""
+        for name in ("Ada", "Bob")
+    ]
+    started(either, team, table(*columns), rows=["INSERT INTO team (code) VALUES ('a')", *rows])
+    before = either.schema()
+    gone = "; ".join(f"drop-column user.{name}: unused" for name in names.split(", "))
+    report = write(either, "fewer", team, table(), accept=gone)
+    expand, contract = [phases.takes_away(content) for content in texts(report)]
+    assert (expand, len(contract)) == ([], 5)
+    either.upgrade("+1")
+    either.run('INSERT INTO "user" (id) VALUES (7)')  # the new release
+    either.run(rows[0].replace("Ada", "Cid").replace("7", "8"))  # the one before
+    either.upgrade()
+    assert len(either.run(ROWS)) == 4
+    either.downgrade("-2")
+    assert either.schema() == before
+    assert len(either.run(ROWS)) == 4
+
+
 @pytest.mark.parametrize(
     ("rule", "column", "bad", "good"),
     [
@@ -285,7 +319,7 @@ def test_values_come_and_go(on_both: Project) -> None:
     assert on_both.run(ROWS) == [(1, "fine"), (7, "it's sad")]
     assert on_both.verify().agrees
 
-    write(on_both, "no longer sad", table(mood()))
+    write(on_both, "no longer sad", table(mood()), accept="enum: nobody is sad any more")
     with pytest.raises(MigratorError, match="invalid input value for enum"):
         on_both.upgrade()
     on_both.run('DELETE FROM "user" WHERE id = 7')

@@ -22,12 +22,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from .. import MigratorError, portable, schema, scratch
-from . import checklist, detect, parts, renames, reviewed, settings, write
+from . import checklist, detect, parts, renames, reviewed, settings, worded, write
 from .answers import Answers
 from .complete import complete
 from .development import Rows
 from .finding import Finding, Step
+from .goes import relaxed
 from .mend import Mender
+from .operations import escaped
 
 __all__ = ["Agreement", "Answers", "Report", "new", "process_revision_directives", "verify"]
 
@@ -121,7 +123,7 @@ def new(
     with warnings.catch_warnings():
         # Alembic says what it passes over; the comparison of two databases does not.
         warnings.simplefilter("ignore")
-        made: Any = alembic.command.revision(config, write.escaped(message), autogenerate=not empty)
+        made: Any = alembic.command.revision(config, escaped(message), autogenerate=not empty)
     for script in made if isinstance(made, list) else [made]:
         report.paths.append(Path(script.path))
         report.revisions.append(script.revision)
@@ -221,8 +223,10 @@ def _propose(
         return after
 
     proposed = detect.proposal(script.upgrade_ops, found[0], metadata)
-    proposed = renames.settled(proposed, mender, report.answers)
-    report.steps = complete(proposed, found, metadata, review)
+    proposed = [*relaxed(renames.settled(proposed, mender, report.answers), mender)]
+    reworded, findings = worded.settled(found, metadata, report.answers)
+    report.findings += findings
+    report.steps = complete([*reworded, *proposed], found, metadata, review)
     report.findings = checklist.answered(report.findings, report.answers)
     if strict:
         report.answers.check()

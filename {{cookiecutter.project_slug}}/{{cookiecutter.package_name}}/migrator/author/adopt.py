@@ -163,6 +163,7 @@ def close(
     kind = scratch.kind_of(connection.engine.url)
     with twin(connection, source) as copy:
         digest = _digest(described(copy))
+        copy.rollback()  # what was read; a transaction of Alembic's own begins
         context = scratch.configure(copy, {"target_metadata": metadata, "script": script})
         with context.begin_transaction(_per_migration=True):
             database = Adopted(kind, context, wanted)

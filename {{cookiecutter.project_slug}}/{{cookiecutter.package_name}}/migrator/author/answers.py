@@ -61,14 +61,20 @@ class Answers:
         question = f"Was {old} renamed to {new}? [y/N]"
         return bool(self.ask) and self._asked(question, "n").lower().startswith("y")
 
-    def value(self, subject: str) -> str | None:
-        """Return the SQL literal for the rows that may be there, None without an answer."""
-        question = f"What do the rows that may be there hold in {subject}? (an SQL literal)"
+    def value(self, subject: str, question: str = "", example: str = "0") -> str | None:
+        """Return the SQL literal that rows get in *subject*, None without an answer.
+
+        :param question: what is asked, instead of what the rows hold that may be there.
+        """
+        question = question or (
+            f"What do the rows that may be there hold in {subject}? "
+            f"(an SQL literal, such as 0 or 'none')"
+        )
         if subject not in self.fill:
             self.fill[subject] = self._asked(question, "")
         if not self.fill[subject]:
             del self.fill[subject]
-            self.open[subject] = f'fill="{subject}=0"'
+            self.open[subject] = f'fill="{subject}={example}"'
             return None
         self.used.add(subject)
         return self.fill[subject]

@@ -126,7 +126,8 @@ def answered(findings: Sequence[Finding], answers: Answers) -> list[Finding]:
 
     A finding that asks for none may be told one too: that no database has such rows.
     """
-    asking = Counter(finding.rule for finding in findings)
+    asked = [finding for finding in findings if finding.verdict is Verdict.ASK]
+    asking = Counter(finding.rule for finding in asked or findings)
     return [
         replace(f, accepted=answers.reason(f.rule, f.subject, asking[f.rule] == 1))
         if f.verdict is Verdict.ASK or {f.key, f.rule} & answers.accept.keys()

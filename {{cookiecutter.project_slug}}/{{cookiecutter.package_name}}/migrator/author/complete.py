@@ -13,7 +13,8 @@ from . import write
 from .back import inside
 from .detect import Database
 from .finding import Guard, Step, is_comment, is_rename
-from .mend import LateSQL, Mender
+from .mend import Mender
+from .operations import LateSQL
 from .order import ordered
 
 Review = Callable[[Sequence[Step]], list[Step]]
@@ -41,7 +42,8 @@ def complete(
 
     # A server carries a new name into what speaks of it: what differs then is less.
     run(ordered([step for step in steps if is_rename(step.op)]))
-    steps = [step for step in steps if not is_rename(step.op)]
+    run([step for step in steps if step.reworded])
+    steps = [step for step in steps if not (is_rename(step.op) or step.reworded)]
     first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     dropped = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
     in_the_way = _mended(found, metadata, lambda item: _is_in_the_way(item, dropped))

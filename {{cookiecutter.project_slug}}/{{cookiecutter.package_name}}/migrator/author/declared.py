@@ -101,9 +101,8 @@ def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
     if isinstance(op, ops.CreateTableOp):
         table = op.to_table().to_metadata(MetaData(naming_convention=naming.convention))
         for constraint in table.constraints - table.foreign_key_constraints:
-            name = dialect.identifier_preparer.format_constraint(constraint)
+            name = name_of(constraint, dialect)
             if name:  # a foreign key does not know its other table here, and reads alike anyhow
-                name = name.strip('"`')
                 made = operation(op.table_name, name, constraint, dialect)
                 found.objects[op.table_name, name] = made
     elif isinstance(op, ops.CreateIndexOp | ops.AddConstraintOp):
@@ -117,6 +116,12 @@ def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
         found.forget(str(op.table_name), _name(op))
     elif isinstance(op, ops.DropTableOp | ops.RenameTableOp) or getattr(op, "modify_name", None):
         found.forget(op.table_name)
+
+
+def name_of(constraint: Any, dialect: Dialect) -> str | None:
+    """Return the name that *constraint* gets, by the convention too."""
+    name: str | None = dialect.identifier_preparer.format_constraint(constraint)
+    return name and name.strip('"`')
 
 
 def _name(op: Any) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, ForeignKeyConstraint, MetaData
 
 from .. import MigratorError, portable, schema, scratch, watch
 from .finding import Step, flatten
+from .goes import dropped_column, dropped_table
 from .mend import Mender
 from .rules.enums import native
 
@@ -124,12 +125,12 @@ def proposal(container: ops.UpgradeOps, database: Database, metadata: MetaData) 
         part
         for step in steps
         for part in (
-            mender.dropped_column(step.op, printed)
+            dropped_column(mender, step.op, printed)
             if isinstance(step.op, ops.DropColumnOp)
             else [step]
         )
     ]
-    return [*(back for step in gone for back in mender.way_back(step.op, printed)), *steps]
+    return [*(back for step in gone for back in dropped_table(mender, step.op, printed)), *steps]
 
 
 def types(found: Sequence[Database], mender: Mender) -> set[str]:

@@ -118,7 +118,8 @@ class Step:
     """One operation of a revision, where it runs (None is everywhere), and the one that undoes it.
 
     Where *back* is None, the operation knows its own way back; where *op* is None, nothing is done
-    on the way forward. What is *alone* runs outside any transaction.
+    on the way forward. What is *alone* runs outside any transaction; what is *reworded* goes about
+    the values of an enum, in an order of its own.
     """
 
     op: Any
@@ -126,6 +127,7 @@ class Step:
     back: Any = None
     part: Part = Part.MAIN
     alone: bool = False
+    reworded: bool = False
 
     def runs_on(self, kind: str) -> bool:
         """Tell whether the operation runs on *kind* of database."""
@@ -158,8 +160,24 @@ class Step:
     def __str__(self) -> str:
         for kind, words in _WORDS:
             if isinstance(self.op, kind):
+                if kind is ops.AlterColumnOp:
+                    return _altered(self.op, self.subject)
                 return words.format(subject=self.subject, op=self.op, table=self.table)
         return str(self.op)
+
+
+def _altered(op: ops.AlterColumnOp, subject: str) -> str:
+    if op.modify_name:
+        return f"rename column {subject} to {op.modify_name}"
+    default = getattr(op.modify_server_default, "arg", op.modify_server_default)
+    words = [
+        f"type {op.modify_type!r}" if op.modify_type is not None else "",
+        "" if op.modify_nullable is None else "may be NULL" if op.modify_nullable else "NOT NULL",
+        "no default" if default is None else f"default {default}" if default is not False else "",
+        "comment" if op.modify_comment is not False else "",
+    ]
+    said = ", ".join(filter(None, words))
+    return f"alter column {subject}: {said}" if said else f"alter column {subject}"
 
 
 _NO_BATCH = (ops.CreateTableOp, ops.DropTableOp, ops.RenameTableOp, ops.ExecuteSQLOp)

@@ -8,19 +8,19 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.autogenerate import renderers
-from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table, UniqueConstraint
+from sqlalchemy import Column, Connection, MetaData, Table
 from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
 from .. import naming
-from ..schema import Difference, Key, Schema
+from ..schema import Difference, Key
 from ..watch import invoked
 from .back import as_typed, constraint_as_printed, index_as_printed
-from .declared import Declared, fresh, operation, plain_type, read
+from .declared import Declared, fresh, name_of, operation, plain_type, read
 from .finding import Guard, Step
+from .operations import LateSQL, Rebuild
+from .rules import enums
 
 _ROWID = "WITHOUT ROWID"
 _TABLE_OPTIONS = {
@@ -28,30 +28,6 @@ _TABLE_OPTIONS = {
     "STRICT": "sqlite_strict",
     _ROWID: "sqlite_with_rowid",
 }
-
-
-class Rebuild(ops.MigrateOperation):
-    """A batch that changes a table's options on SQLite, and nothing else."""
-
-    def __init__(self, rebuilt: str, options: dict[str, bool]) -> None:
-        self.rebuilt = rebuilt
-        self.options = options
-
-    def __str__(self) -> str:
-        said = ", ".join(
-            f"{name.removeprefix('sqlite_')} {on}" for name, on in self.options.items()
-        )
-        return f"rebuild table {self.rebuilt}: {said.lower()}"
-
-
-@renderers.dispatch_for(Rebuild)
-def _render_rebuild(_: AutogenContext, op: Rebuild) -> str:
-    arguments = f"{op.rebuilt!r}, recreate='always', table_kwargs={op.options!r}"
-    return f"with op.batch_alter_table({arguments}):\n    pass"
-
-
-class LateSQL(ops.ExecuteSQLOp):
-    """A statement that runs after the columns have changed."""
 
 
 class Mender:
@@ -104,14 +80,12 @@ class Mender:
         yield Step(Rebuild(item.key.table, there), Guard.SQLITE, Rebuild(item.key.table, back))
 
     def _type(self, item: Difference) -> Iterable[Step]:
-        from .rules import enums  # the rules know the rest of this wing
-
         return enums.steps(item, self.connection, self.metadata)
 
     def _index(self, item: Difference) -> Iterable[Step]:
         table, _, name = item.key
         if item.found is not None:
-            yield Step(ops.DropIndexOp(name, table), back=self._back(item.key, item.found))
+            yield Step(ops.DropIndexOp(name, table), back=self.back(item.key, item.found))
         if item.wanted is not None:
             model = self._model(table)
             indexes = [index for index in model.indexes if index.name == name]
@@ -132,29 +106,7 @@ class Mender:
         if item.wanted is not None:
             yield Step(self._add(item.key))
 
-    def way_back(self, op: ops.DropTableOp, printed: Schema) -> Iterable[Step]:
-        """Return what the table of *op* takes along and Alembic does not bring back.
-
-        Reflection loses CHECKs and passes over indexes with expressions; the steps do nothing on
-        the way forward.
-        """
-        create: Any = op._reverse
-        create.columns = [
-            fresh(self.declared.columns.get((op.table_name, item.name), item), item)
-            if isinstance(item, Column)
-            else item
-            for item in create.columns
-            if not isinstance(item, CheckConstraint)
-        ]
-        unique = any(isinstance(item, UniqueConstraint) for item in create.columns)
-        missing = ("CHECK",) if unique else ("CHECK", "UNIQUE")  # MySQL reflects it as an index
-        for key, text in printed.items():
-            if key.table == op.table_name:
-                lost = key.kind == "constraint" and text.startswith(missing)
-                if key.kind == "index" or lost:
-                    yield Step(None, back=self._back(key, text))
-
-    def _back(self, key: Key, printed: str) -> Any:
+    def back(self, key: Key, printed: str) -> Any:
         """Return what makes an index or a constraint again; None for an unknown constraint."""
         declared = self.declared.objects.get((key.table, key.name))
         is_index = isinstance(declared, ops.CreateIndexOp)
@@ -165,7 +117,7 @@ class Mender:
         return as_printed(key, typed)
 
     def _drop(self, key: Key, printed: str) -> Step:
-        back = self._back(key, printed)
+        back = self.back(key, printed)
         if back is None:
             quote = self.quote
             sql = f"ALTER TABLE {quote(key.table)} ADD CONSTRAINT {quote(key.name)} {printed}"
@@ -180,14 +132,14 @@ class Mender:
     def _add(self, key: Key) -> Any:
         table = self._model(key.table)
         for constraint in table.constraints:
-            name = self.dialect.identifier_preparer.format_constraint(constraint)
             primary = constraint is table.primary_key and key.name == "PRIMARY KEY"
-            if primary or (name is not None and name.strip('"`') == key.name):
+            if primary or name_of(constraint, self.dialect) == key.name:
                 named = None if key.name == "PRIMARY KEY" else key.name
                 return operation(key.table, named, constraint, self.dialect)
         raise LookupError(key)
 
-    def _alter(self, item: Difference, **changes: Any) -> Iterable[Step]:
+    def altered(self, item: Difference, **changes: Any) -> Iterable[Step]:
+        """Return the step that makes *changes* to the column of *item*."""
         table, _, name = item.key
         columns = sa.inspect(self.connection).get_columns(table)
         column: Any = next(column for column in columns if column["name"] == name)
@@ -219,14 +171,14 @@ class Mender:
         if isinstance(model.server_default, sa.DefaultClause):
             # The old default has the old type, as the server holds it.
             changes["modify_server_default"] = model.server_default
-        for step in self._alter(item, **changes):
+        for step in self.altered(item, **changes):
             if self.dialect.name == "sqlite":
                 step.op.modify_type = _collated(step.op.modify_type, item.wanted, item.found)
                 step.op.existing_type = _collated(step.op.existing_type, item.found, item.wanted)
             yield step
 
     def _null(self, item: Difference) -> Iterable[Step]:
-        return self._alter(item, modify_nullable=item.wanted is None)
+        return self.altered(item, modify_nullable=item.wanted is None)
 
     def _default(self, item: Difference) -> Iterable[Step]:
         default: Any = self._model_column(item.key).server_default
@@ -234,18 +186,18 @@ class Mender:
             return self._serial(item, default)
         if default is not None and not isinstance(default, sa.DefaultClause):
             return []
-        return self._alter(item, modify_server_default=default)
+        return self.altered(item, modify_server_default=default)
 
     def _serial(self, item: Difference, default: Any) -> Iterable[Step]:
-        there, back = self._numbering(item.key.table, item.key.name)
+        there, back = self.numbering(item.key.table, item.key.name)
         if item.wanted == "SERIAL":
-            yield from self._alter(item, modify_server_default=None) if item.found else []
+            yield from self.altered(item, modify_server_default=None) if item.found else []
             yield Step(there, Guard.POSTGRESQL, back)
         else:
             yield Step(back, Guard.POSTGRESQL, there)
-            yield from self._alter(item, modify_server_default=default) if default else []
+            yield from self.altered(item, modify_server_default=default) if default else []
 
-    def _numbering(self, table: str, column: str) -> tuple["LateSQL", "LateSQL"]:
+    def numbering(self, table: str, column: str) -> tuple["LateSQL", "LateSQL"]:
         """Return what lets a sequence number a column on PostgreSQL, as SERIAL does; and back."""
         sequence = self.quote(f"{table}_{column}_seq")
         alter = f"ALTER TABLE {self.quote(table)} ALTER {self.quote(column)}"
@@ -256,7 +208,7 @@ class Mender:
 
     def _comment(self, item: Difference) -> Iterable[Step]:
         if item.key.name:
-            return self._alter(item, modify_comment=item.wanted)
+            return self.altered(item, modify_comment=item.wanted)
         existing = item.found
         if item.wanted is None:
             return [Step(ops.DropTableCommentOp(item.key.table, existing_comment=existing))]
@@ -268,21 +220,15 @@ class Mender:
         """Drop and add: what a generated column holds is no one's data."""
         table, _, name = item.key
         found = sa.Table(table, sa.MetaData(), autoload_with=self.connection, resolve_fks=False)
-        drop = ops.DropColumnOp.from_column_and_tablename(None, table, found.c[name])
-        yield from self.dropped_column(drop, {})
+        back = ops.AddColumnOp(
+            table, fresh(self.declared.columns.get((table, name), found.c[name]))
+        )
+        yield Step(
+            ops.DropColumnOp.from_column_and_tablename(None, table, found.c[name]), back=back
+        )
         yield Step(
             ops.AddColumnOp.from_column_and_tablename(None, table, self._model_column(item.key))
         )
-
-    def dropped_column(self, op: ops.DropColumnOp, printed: Schema) -> Iterable[Step]:
-        """Return the steps that drop a column and bring it back as the chain declared it."""
-        reflected = op.to_column()
-        declared = self.declared.columns.get((op.table_name, op.column_name))
-        column = fresh(reflected if declared is None else declared, reflected)
-        if printed.get(Key(op.table_name, "default", op.column_name)) == "SERIAL":
-            numbered, _ = self._numbering(op.table_name, op.column_name)
-            yield Step(None, Guard.POSTGRESQL, numbered)
-        yield Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
 
     def _model_column(self, key: Key) -> Column[Any]:
         return next(c for c in self._model(key.table).columns if c.name == key.name)

@@ -7,7 +7,7 @@ from typing import Any
 from alembic.operations import ops
 
 from .finding import Guard, Step, is_comment
-from .mend import LateSQL, Rebuild
+from .operations import Fill, LateSQL, Rebuild
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -35,6 +35,11 @@ def ordered(steps: Sequence[Step]) -> list[Step]:
 
 def _place(step: Step) -> tuple[Any, ...]:
     stage = _index(_STAGES, step)
+    if step.op is None and isinstance(step.back, Fill):
+        # On the way back it is before the column is NOT NULL again.
+        column = f"{step.back.table_name}.{step.back.column_name}"
+        altered = _WITHIN_A_TABLE.index((ops.AlterColumnOp,))
+        return _STAGES.index(()), step.back.table_name, altered, column, True
     if step.op is None and isinstance(step.back, ops.ExecuteSQLOp):
         stage = 0
     if isinstance(step.op, LateSQL | Rebuild):

@@ -11,6 +11,7 @@ from alembic.util import rev_id
 
 from . import write
 from .finding import NOTHING, Finding, Guard, Part, Step, Verdict
+from .operations import Written
 from .together import together
 
 #: What the message of each part but the first ends with.
@@ -90,7 +91,7 @@ def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> None
     back = [step.reverse() for step in reversed(steps)]
     for container, done in ((script.upgrade_ops, steps), (script.downgrade_ops, back)):
         text, imports = write.body(done, context)
-        container.ops = [write.Written(text, [str(step) for step in done])] if text else []
+        container.ops = [Written(text, [str(step) for step in done])] if text else []
         script.imports = (script.imports or set()) | imports
 
 

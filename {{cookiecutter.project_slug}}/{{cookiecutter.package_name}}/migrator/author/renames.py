@@ -34,7 +34,7 @@ def _tables(steps: list[Step], answers: Answers) -> list[Step]:
                 back = ops.RenameTableOp(*reversed(names), schema=old.op.schema)
                 steps.insert(0, Step(there, back=back))
                 break
-            if names[0] not in answers.rename and not _accepted(answers, "drop-table", names[0]):
+            if names[0] not in answers.rename and not accepted(answers, "drop-table", names[0]):
                 answers.unclear(*names)
     return steps
 
@@ -59,7 +59,7 @@ def _columns(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
                 steps = [s for s in steps if s is not new]
                 steps[steps.index(old)] = _rename(old, new.op.column.name)
                 break
-            if old.subject not in answers.rename and not _accepted(
+            if old.subject not in answers.rename and not accepted(
                 answers, "drop-column", old.subject
             ):
                 answers.unclear(old.subject, new.subject)
@@ -71,7 +71,8 @@ def _alike(old: Column[Any], new: Column[Any]) -> bool:
     return not computed and family(old.type) is family(new.type)
 
 
-def _accepted(answers: Answers, rule: str, subject: str) -> bool:
+def accepted(answers: Answers, rule: str, subject: str) -> bool:
+    """Tell whether it was said, or will be asked, that *subject* goes."""
     said = rule in answers.accept or f"{rule} {subject}" in answers.accept
     return said or answers.ask is not None
 

@@ -16,73 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import _alter_column, _repr_type, render_op
-from alembic.operations import ops
+from alembic.autogenerate.render import _repr_type, render_op
 from alembic.runtime.migration import MigrationContext
 from alembic.script import write_hooks
 from sqlalchemy.sql.functions import FunctionElement
 
 from .. import scratch
 from .finding import NAMES, Finding, Guard, Step, Verdict
+from .operations import Statements, escaped
 from .together import block
 
 #: How the checklist begins in the docstring of each file.
 REVIEWED = "Reviewed for"
-
-
-class Written(ops.MigrateOperation):
-    """Operations whose text is made already."""
-
-    def __init__(self, text: str, diffs: list[Any]) -> None:
-        self.text = text
-        self.diffs = diffs
-
-    def to_diff_tuple(self) -> tuple[Any, ...]:
-        """Return what Alembic's own check shows."""
-        return tuple(self.diffs)
-
-
-@renderers.dispatch_for(Written)
-def _render_written(_: AutogenContext, op: Written) -> str:
-    return op.text
-
-
-@renderers.dispatch_for(ops.RenameTableOp)
-def _render_rename_table(_: AutogenContext, op: ops.RenameTableOp) -> str:
-    schema = f", schema={op.schema!r}" if op.schema else ""
-    return f"op.rename_table({op.table_name!r}, {op.new_table_name!r}{schema})"
-
-
-@renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)
-def _render_primary_key(context: AutogenContext, op: ops.CreatePrimaryKeyOp) -> str:
-    # Alembic has no renderer for it: its autogenerate never makes one.
-    prefix = "batch_op." if context._has_batch else "op."
-    table = "" if context._has_batch else f", {op.table_name!r}"
-    return f"{prefix}create_primary_key({op.constraint_name!r}{table}, {list(op.columns)!r})"
-
-
-@renderers.dispatch_for(ops.AlterColumnOp, replace=True)
-def _render_alter_column(context: AutogenContext, op: ops.AlterColumnOp) -> str:
-    text = _alter_column(context, op)
-    using = op.kw.get("postgresql_using")  # Alembic takes it and does not write it
-    return f"{text[:-1]}, postgresql_using={using!r})" if using else text
-
-
-class Statements(ops.ExecuteSQLOp):
-    """Several statements, one after the other, in one transaction."""
-
-    is_whole = True
-
-    def __init__(self, *statements: str) -> None:
-        super().__init__("; ".join(statements))
-        self.statements = statements
-
-
-@renderers.dispatch_for(Statements)
-def _render_statements(_: AutogenContext, op: Statements) -> list[str]:
-    return [f"op.execute({statement!r})" for statement in op.statements]
 
 
 class ExistingEnum(sa.Enum):
@@ -223,27 +169,6 @@ def accepted(findings: Sequence[Finding]) -> str:
     """Return the line of the file that holds the consent given; a question has no reason yet."""
     given = {f.key: f.accepted or "" for f in findings if f.accepted or f.verdict is Verdict.ASK}
     return f"accepted = {given!r}" if given else ""
-
-
-class Fill(ops.ExecuteSQLOp):
-    """Gives a value to the rows that hold none."""
-
-    def __init__(self, table: str, column: str, value: str) -> None:
-        self.table_name, self.column_name, self.value = table, column, value
-        super().__init__(f"fill {table}.{column}")
-
-
-@renderers.dispatch_for(Fill)
-def _render_fill(_: AutogenContext, op: Fill) -> str:
-    table = f"sa.table({op.table_name!r}, sa.column({op.column_name!r}))"
-    where = f"sa.column({op.column_name!r}).is_(None)"
-    values = f"{{{op.column_name!r}: sa.text({op.value!r})}}"
-    return f"op.execute(\nsa.update({table}).where({where}).values({values})\n)"
-
-
-def escaped(text: str) -> str:
-    """Return *text* as it can stand in a docstring."""
-    return text.replace("\\", "\\\\").replace('"""', "'''")
 
 
 @write_hooks.register("migrator")

@@ -95,5 +95,10 @@ def rule(
     return register
 
 
+def message(id: str) -> Message:
+    """Return what the rule *id* says."""
+    return next(rule.message for rule in RULES if rule.id == id)
+
+
 # They register their rules; what SQLite cannot hold is guarded before PostgreSQL's own ways.
 from . import data, sqlite, mysql, postgresql, enums  # noqa: E402, F401, I001

@@ -1,5 +1,6 @@
 """Rules that hold on every database: names, and what happens to rows."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from ... import naming
 from ..declared import fresh
 from ..development import fits
 from ..finding import NOTHING, Part, Step, Verdict
-from ..write import Fill
+from ..operations import Fill
 from . import Hit, Project, casts, rule
 
 EVERYWHERE = ["sqlite", "postgresql", "mysql"]
@@ -89,7 +90,10 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
     if value is None:
         yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
         return
-    filled = fresh(column, server_default=sa.text(value))
+    plain = re.fullmatch(r"'((?:[^']|'')*)'", value)
+    # Alembic takes a colon before a word for a parameter.
+    text = sa.text(re.sub(r"(?<![:\w\\]):(?=\w)", r"\:", value))
+    filled = fresh(column, server_default=plain[1].replace("''", "'") if plain else text)
     filled.nullable = False
     drop = ops.AlterColumnOp(
         op.table_name,
@@ -146,12 +150,17 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     Verdict.ASK,
     what="The column {subject} goes, with what it holds.",
     cost="The values are gone; the release before still reads the column while it runs.",
-    remedy="Deploy what no longer uses it first, then this.",
+    remedy="Deploy what no longer uses it first, then this.{detail}",
 )
 def drop_column(step: Step, project: Project) -> Iterator[Hit]:
     """Ask for consent to one column; a generated one holds no one's data."""
     if isinstance(step.op, ops.DropColumnOp) and not _generated(step):
-        yield Hit(step.subject, instead=[replace(step, part=Part.CONTRACT)])
+        relaxed = any(
+            isinstance(other.op, ops.AlterColumnOp) and other.subject == step.subject
+            for other in project.steps
+        )
+        detail = " It may be NULL first, so that the new release can insert rows." * relaxed
+        yield Hit(step.subject, detail, [replace(step, part=Part.CONTRACT)])
 
 
 def _generated(step: Step) -> bool:

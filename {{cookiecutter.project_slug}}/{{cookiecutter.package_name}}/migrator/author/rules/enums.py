@@ -9,8 +9,8 @@ from sqlalchemy import Column, Connection, Enum, MetaData
 
 from ...schema import Difference
 from ..finding import NOTHING, Step, Verdict
-from ..mend import LateSQL
-from ..write import ExistingEnum, Statements
+from ..operations import LateSQL, Statements, literal
+from ..write import ExistingEnum
 from . import Hit, Project, rule
 from .postgresql import ONLY, quote
 
@@ -21,12 +21,8 @@ def native(type_: Any) -> Enum | None:
     return type_ if is_enum else None
 
 
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _create(name: str, values: Any) -> str:
-    return f"CREATE TYPE {quote(name)} AS ENUM ({', '.join(map(_literal, values))})"
+    return f"CREATE TYPE {quote(name)} AS ENUM ({', '.join(map(literal, values))})"
 
 
 @rule(
@@ -115,10 +111,8 @@ def steps(item: Difference, connection: Connection, metadata: MetaData) -> Itera
         back: Any = Statements(*_anew(name, before, connection))
         for at, value in enumerate(after):
             if value not in before:
-                place = (
-                    f"AFTER {_literal(after[at - 1])}" if at else f"BEFORE {_literal(before[0])}"
-                )
-                add = f"ALTER TYPE {quote(name)} ADD VALUE IF NOT EXISTS {_literal(value)} {place}"
+                place = f"AFTER {literal(after[at - 1])}" if at else f"BEFORE {literal(before[0])}"
+                add = f"ALTER TYPE {quote(name)} ADD VALUE IF NOT EXISTS {literal(value)} {place}"
                 yield Step(ops.ExecuteSQLOp(add), ONLY, back, alone=True)
                 back = NOTHING
     else:
@@ -165,5 +159,5 @@ def _anew(
 def _default(default: Any) -> str | None:
     argument = getattr(default, "arg", None)
     if argument is None or isinstance(argument, str):
-        return argument and _literal(argument)
+        return argument and literal(argument)
     return str(argument)

@@ -14,7 +14,7 @@ from sqlalchemy.schema import conv
 
 from ... import naming
 from ..finding import NOTHING, Guard, Part, Step, Verdict
-from ..write import Fill
+from ..operations import Batches, Fill
 from . import Hit, Project, rule
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -185,7 +185,13 @@ def _constrained(step: Step, project: Project) -> Iterator[Hit]:
     if step.op.kw.get("postgresql_not_valid"):
         return
     if _on_postgresql(step, project):
-        yield Hit(step.subject, _NOT_VALID, _not_valid(step), Verdict.SPLIT)
+        first, *later = _not_valid(step)
+        if any(isinstance(s.op, Fill) and s.op.table_name == step.table for s in project.steps):
+            # Elsewhere there is no NOT VALID: there it comes when the rows are changed.
+            own = replace(first, guard=ONLY)
+            later = [*_others(replace(step, part=Part.FILL), project), *later]
+            first = own
+        yield Hit(step.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
     else:
         yield Hit(step.subject)
 
@@ -254,22 +260,29 @@ def _only_nullable(step: Step) -> tuple[list[Step], Any]:
 
 @rule(
     "backfill",
-    ["postgresql"],
+    ["postgresql", "mysql"],
     Verdict.SPLIT,
-    what="Rows are filled beside a change of the table.",
-    cost="The rows, or the whole table, stay locked until both are done.",
-    remedy="The rows are filled in a revision of their own. {detail}",
+    what="Rows of {subject} are changed beside the table.",
+    cost="Those who write to them wait until all is done.",
+    remedy="{detail}",
 )
 def backfill(step: Step, project: Project) -> Iterator[Hit]:
-    """Fill rows in a transaction of their own."""
-    if isinstance(step.op, Fill) and step.part is not Part.FILL:
-        detail = "On a large table, do it in batches."
-        yield Hit(step.op.table_name, detail, [replace(step, part=Part.FILL)])
+    """Change rows in transactions of their own, on PostgreSQL in many small ones."""
+    if isinstance(step.op, Fill) and step.op.beside:
+        return
+    if isinstance(step.op, Fill) and _on_postgresql(step, project):
+        own = Step(Batches(step.op), ONLY, NOTHING, Part.FILL, alone=True)
+        detail = "They are changed in a revision of their own, on PostgreSQL in batches."
+        yield Hit(step.op.table_name, detail, _apart(step, project, own))
+    elif isinstance(step.op, Fill):
+        detail = "On a large table of MySQL or MariaDB change them in batches, before this."
+        yield Hit(step.op.table_name, detail, verdict=Verdict.KEEP)
     elif _ROWS.match(str(getattr(step.op, "sqltext", ""))) and any(
         isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in project.created
         for s in project.steps
     ):
-        yield Hit(" ".join(str(step.op.sqltext).split())[:40])
+        words = " ".join(str(step.op.sqltext).split())[:40]
+        yield Hit(words, "Change them in a revision of their own, a large table in batches.")
 
 
 _ROWS = re.compile(r"\s*(UPDATE|DELETE|INSERT)\b", re.IGNORECASE)

@@ -1,0 +1,109 @@
+"""What goes, and how it comes back: as the chain declared it, with what it took along."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy import CheckConstraint, Column, UniqueConstraint
+
+from ..schema import Key, Schema, describe
+from .back import inside
+from .declared import fresh
+from .finding import Guard, Step
+from .mend import Mender
+from .operations import Fill, stand_in
+
+
+def dropped_table(mender: Mender, op: ops.DropTableOp, printed: Schema) -> Iterable[Step]:
+    """Return what the table of *op* takes along and Alembic does not bring back.
+
+    Reflection loses CHECKs and passes over indexes with expressions; the steps do nothing on
+    the way forward.
+    """
+    create: Any = op._reverse
+    create.columns = [
+        fresh(mender.declared.columns.get((op.table_name, item.name), item), item)
+        if isinstance(item, Column)
+        else item
+        for item in create.columns
+        if not isinstance(item, CheckConstraint)
+    ]
+    unique = any(isinstance(item, UniqueConstraint) for item in create.columns)
+    missing = ("CHECK",) if unique else ("CHECK", "UNIQUE")  # MySQL reflects it as an index
+    for key, text in printed.items():
+        if key.table == op.table_name:
+            lost = key.kind == "constraint" and text.startswith(missing)
+            if key.kind == "index" or lost:
+                yield Step(None, back=mender.back(key, text))
+
+
+def dropped_column(mender: Mender, op: ops.DropColumnOp, printed: Schema) -> Iterable[Step]:
+    """Return the steps that drop a column and bring it back as the chain declared it."""
+    reflected = op.to_column()
+    declared = mender.declared.columns.get((op.table_name, op.column_name))
+    column = fresh(reflected if declared is None else declared, reflected)
+    if printed.get(Key(op.table_name, "default", op.column_name)) == "SERIAL":
+        numbered, _ = mender.numbering(op.table_name, op.column_name)
+        yield Step(None, Guard.POSTGRESQL, numbered)
+    yield Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
+
+
+def relaxed(steps: Iterable[Step], mender: Mender) -> Iterator[Step]:
+    """Let a NOT NULL column that goes be NULL first, for the release that does not know it.
+
+    Its INSERTs name the column no more, and it runs before the column is dropped. What the column
+    held is gone on the way back; the rows get what stands in for it.
+    """
+    printed = describe(mender.connection)
+    for step in steps:
+        column = step.back.column if isinstance(step.op, ops.DropColumnOp) else None
+        if column is None or column.nullable or column.computed or column.server_default:
+            yield step
+            continue
+        table, name = step.op.table_name, step.op.column_name
+        texts = [text for key, text in printed.items() if key.table == table]
+        sharing = [text for text in texts if name in _columns_of(text)]
+        if any(text.startswith("PRIMARY KEY") for text in sharing):
+            yield step
+            continue
+        unique = any(text.startswith("UNIQUE") for text in sharing)
+        key = _key(mender, table) if unique else None
+        value = stand_in(column, key, _points_to(mender, table, name))
+        nullable = fresh(column)
+        nullable.nullable = True
+        yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
+        yield Step(None, back=Fill(table, name, value))
+        yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
+
+
+def _set_null(op: ops.DropColumnOp, column: Column[Any], nullable: bool) -> ops.AlterColumnOp:
+    return ops.AlterColumnOp(
+        op.table_name,
+        op.column_name,
+        schema=op.schema,
+        existing_type=column.type,
+        existing_nullable=not nullable,
+        existing_comment=column.comment,
+        modify_nullable=nullable,
+    )
+
+
+def _key(mender: Mender, table: str) -> str | None:
+    columns = sa.inspect(mender.connection).get_pk_constraint(table)["constrained_columns"]
+    return columns[0] if len(columns) == 1 else None
+
+
+def _points_to(mender: Mender, table: str, column: str) -> tuple[str, str] | None:
+    for key in sa.inspect(mender.connection).get_foreign_keys(table):
+        if key["constrained_columns"] == [column]:
+            return key["referred_table"], key["referred_columns"][0]
+    return None
+
+
+def _columns_of(printed: str) -> list[str]:
+    start = printed.find("(")
+    if not printed.startswith(("UNIQUE", "PRIMARY KEY")) or start < 0:
+        return []
+    return [column.strip('"`') for column in inside(printed[start:])[0]]
