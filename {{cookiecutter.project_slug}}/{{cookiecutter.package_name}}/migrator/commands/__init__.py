@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from flask import Flask
+from flask_migrate.cli import db as group
 
 from . import adopting, applying, authoring, back, looking, moving
 from .authoring import review
-from .console import EXIT_CODES, group
+from .console import EXIT_CODES
 
 __all__ = ["adopting", "applying", "authoring", "back", "init_app", "looking", "moving", "review"]
 

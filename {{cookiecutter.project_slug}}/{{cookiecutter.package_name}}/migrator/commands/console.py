@@ -9,21 +9,9 @@ import click
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask.cli import with_appcontext
-from flask_migrate.cli import db as group
+from flask_migrate import cli
 
 from .. import MigratorError
-
-__all__ = [
-    "EXIT_CODES",
-    "command",
-    "consent",
-    "failures",
-    "group",
-    "lines",
-    "say",
-    "title",
-    "words",
-]
 
 #: What ``flask db …`` exits with, below the help of each of its commands.
 EXIT_CODES = """\b
@@ -51,7 +39,7 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 
         run.__doc__ = function.__doc__
         run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-        made: click.Command = group.command(name)(with_appcontext(run))
+        made: click.Command = cli.db.command(name)(with_appcontext(run))
         return made
 
     return register
