@@ -56,17 +56,32 @@ def _make(connection: Connection, metadata: MetaData, heads: Iterable[str]) -> N
         connection.execute(context._version.insert().values(version_num=head))
 
 
+#: What the models make, or a person did on top of it; not extensions, functions and grants, which
+#: the models could not make again.
+_OF_POSTGRESQL = """
+SELECT relkind, relname FROM pg_class c
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
+UNION ALL SELECT typtype, typname FROM pg_type t
+WHERE typnamespace = current_schema()::regnamespace AND typtype IN ('e', 'd')
+AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = t.oid AND deptype = 'e')
+"""
+_WORDS = {"v": "VIEW", "m": "MATERIALIZED VIEW", "S": "SEQUENCE", "f": "FOREIGN TABLE"}
+_WORDS |= {"r": "TABLE", "p": "TABLE", "e": "TYPE", "d": "DOMAIN"}
+
+
 def _drop_everything(connection: Connection) -> None:
+    run = connection.exec_driver_sql  # a name may hold a colon; the preparer doubles per cent signs
+    quote = connection.dialect.identifier_preparer.quote
     if connection.dialect.name == "postgresql":
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
+        for kind, name in connection.execute(text(_OF_POSTGRESQL)).all():
+            word = _WORDS[kind.decode() if isinstance(kind, bytes) else kind]
+            run(f"DROP {word} IF EXISTS {quote(name)} CASCADE")  # an earlier one may have taken it
         return
-    connection.execute(text("SET foreign_key_checks = 0"))
+    run("SET foreign_key_checks = 0")
     for name, kind in connection.execute(text("SHOW FULL TABLES")).all():
-        what = "VIEW" if kind == "VIEW" else "TABLE"
-        quoted = connection.dialect.identifier_preparer.quote(name)
-        connection.execute(text(f"DROP {what} {quoted}"))
-    connection.execute(text("SET foreign_key_checks = 1"))
+        run(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quote(name)}")
+    run("SET foreign_key_checks = 1")
 
 
 def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool:
