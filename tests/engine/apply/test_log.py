@@ -47,6 +47,21 @@ def test_a_revision_that_was_undone_may_be_edited(shop: Shop) -> None:
     assert "a2" in shop.flask("db", "plan")
 
 
+def test_a_clock_that_was_wrong_changes_nothing(shop: Shop) -> None:
+    """What came last is told by the order of the entries, not by their time."""
+    shop.flask("db", "apply")
+    shop.ask("UPDATE migration_log SET applied_at = '2999-01-01 00:00:00'")
+    shop.flask("db", "downgrade")
+    assert "pending  a2" in shop.flask("db", "log")
+    edit(shop)
+    shop.flask("db", "apply")
+    assert "Nothing is pending" in shop.flask("db", "plan")
+    said = shop.flask("db", "log")
+    assert re.search("applied  a1 .* 2999-01-01", said)
+    assert re.search("applied  a2 .* 20[0-9]{2}-", said)
+    assert "edited since" not in said
+
+
 def columns(shop: Shop, table: str) -> set[str]:
     return {column["name"] for column in sa.inspect(shop.engine()).get_columns(table)}
 

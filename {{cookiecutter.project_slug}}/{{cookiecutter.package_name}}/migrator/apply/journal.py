@@ -50,6 +50,7 @@ class Journal:
         #: Whether the connection went, so that nobody knows whether the last statement was done.
         self.lost = False
         self._watched: str | None = None
+        self._durable = 0
         self._entries = self._read()
         listeners: dict[str, Callable[..., bool]] = {
             "do_execute": lambda cursor, sql, values, context: self._statement(
@@ -93,7 +94,7 @@ class Journal:
 
     def forget(self, name: str) -> None:
         """Delete the entry of *name*, in the transaction that notes it as applied or undone."""
-        if name in self._entries or self._seen_durable():
+        if name in self._entries or self._durable:
             self._delete(name)
             self._entries.pop(name, None)
 
@@ -125,9 +126,6 @@ class Journal:
         except DBAPIError:
             self.lost = True
             return self._durable
-
-    def _seen_durable(self) -> bool:
-        return getattr(self, "_durable", 0) > 0
 
     def _block(self, context: MigrationContext) -> Callable[[], Any]:
         stock = context.autocommit_block
