@@ -73,3 +73,17 @@ def test_another_revision_by_its_name(project: Project) -> None:
 def test_without_a_migration(start: Callable[..., Project]) -> None:
     refused = start(example="no").make("rehearse", fails=True)
     assert "No migrations yet" in refused.stderr
+
+
+def test_two_heads(project: Project) -> None:
+    project.make("newmigration", "m=one", "empty=yes")
+    project.make("newmigration", "m=two", "empty=yes")
+    first, second = sorted(project.versions() - project.versions_at_first)
+    file = project.versions_folder / second
+    text = re.sub(r"(?m)^down_revision = .*$", 'down_revision = "280515ad3e21"', file.read_text())
+    file.write_text(text)
+    refused = project.make("rehearse", fails=True)
+    assert "The chain has 2 heads" in refused.stderr
+    (named,) = re.findall(r"make rehearse r=(\w+),", refused.stderr)
+    assert named in first + second
+    assert "Next: make migrate" in project.make("rehearse", f"r={named}").stdout

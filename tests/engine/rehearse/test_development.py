@@ -78,7 +78,8 @@ def test_too_many_rows_are_sampled(place: Project, monkeypatch: pytest.MonkeyPat
     assert done.rows == sum(counts.values())
     assert 20 <= counts["book"] < 60
     assert counts["author"] < 120
-    assert "of 300 rows were taken" in done.notes[0]
+    assert f": {counts['author']} of 300 rows were taken" in done.notes[0]
+    assert f": {counts['book']} of 300 rows were taken" in done.notes[1]
 
 
 def test_the_extremes_are_in_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

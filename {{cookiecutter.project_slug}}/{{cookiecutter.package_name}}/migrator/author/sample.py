@@ -121,12 +121,14 @@ class _Reader:
             self.rows[key] = self._fetch(key, sa.select(table) if whole else self._some(key, every))
             if not whole:
                 self._extremes(key)
-                self.copied.notes.append(
-                    f"{table.name} is too large to copy: {len(self.rows[key]):,} of "
-                    f"{counts[key]:,} rows were taken"
-                )
         if every > 1:
             self._close()
+        self.copied.notes += [
+            f"{table.name} is too large to copy: {len(self.rows[key]):,} of {counts[key]:,} rows"
+            " were taken"
+            for key, table in self.tables.items()
+            if len(self.rows[key]) < counts[key] and every > 1
+        ]
         return self.rows
 
     def _bytes(self) -> int:

@@ -79,6 +79,12 @@ def rehearse(revision: str) -> None:
     from .. import scratch
 
     script = project.chain()
+    heads = script.get_heads()
+    if not revision and len(heads) > 1:
+        raise MigratorError(
+            f"The chain has {len(heads)} heads ({', '.join(heads)}): name one, make rehearse "
+            f"r={heads[0]}, or join them by flask db merge heads."
+        )
     found = script.get_revision(revision or "head")
     if found is None:
         raise MigratorError('No migrations yet: edit a model, then make newmigration m="…".')
