@@ -210,7 +210,8 @@ def begin(mark: str) -> str:
 
 def playbook(template: str) -> str:
     """Where the playbook is read of the template at this address; empty where that is not known."""
-    url = re.sub(r"^gh:", "https://github.com/", template).removesuffix(".git")
+    url = re.sub(r"^gh:", "https://github.com/", template.removeprefix("git+"))
+    url = url.removesuffix(".git")
     return f"{url}/blob/HEAD/docs/playbook.md" if re.fullmatch(r"https://[\w./-]+", url) else ""
 
 

@@ -88,6 +88,7 @@ def start_repository(project: Path) -> str:
 def address(template: str, directory: str) -> str:
     """Where cruft finds the template that cookiecutter was given, perhaps in short, in a directory
     of the machine."""
+    template = template.removeprefix("git+")
     host, _, name = template.partition(":")
     hosts = {
         "gh": "https://github.com/",

@@ -110,6 +110,10 @@ def test_ruff_would_choose_the_same_quotes(text, tmp_path):
             "https://example.com/ann/tpl.git",
             "https://example.com/ann/tpl/blob/HEAD/docs/playbook.md",
         ),
+        (
+            "git+https://example.com/ann/tpl",
+            "https://example.com/ann/tpl/blob/HEAD/docs/playbook.md",
+        ),
         ("https://ann:secret@example.com/ann/tpl.git", ""),
         ("git@example.com:ann/tpl.git", ""),
         ("/home/ann/tpl", ""),

@@ -116,6 +116,7 @@ def test_caches_go_and_environments_stay(hook, tmp_path):
         ("gh:ann/tpl", "https://github.com/ann/tpl.git"),
         ("gl:ann/tpl", "https://gitlab.com/ann/tpl.git"),
         ("https://example.com/tpl.git", "https://example.com/tpl.git"),
+        ("git+https://example.com/tpl", "https://example.com/tpl"),
         ("git@example.com:ann/tpl.git", "git@example.com:ann/tpl.git"),
     ],
 )
