@@ -208,7 +208,10 @@ def measure(name: str, tool: str, template: Path) -> tuple[float, int]:
 
 def row(name: str, template: Path, repeat: int) -> str:
     """Measure one case with both tools; return its line of the table."""
-    runs = {tool: [measure(name, tool, template) for _ in range(repeat)] for tool in TOOLS}
+    runs: dict[str, list[tuple[float, int]]] = {tool: [] for tool in TOOLS}
+    for _ in range(repeat):  # in turn, so that other work on the machine meets both
+        for tool, done in runs.items():
+            done.append(measure(name, tool, template))
     seconds = {tool: min(time for time, _ in runs[tool]) for tool in TOOLS}
     peak = {tool: max(size for _, size in runs[tool]) / 1e6 for tool in TOOLS}
     ratio = seconds["stock"] / seconds["here"]

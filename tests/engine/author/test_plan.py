@@ -99,3 +99,42 @@ def test_the_checklist_of_the_file_and_of_what_was_edited_into_it(on_both: Proje
     (checked,) = edited.checks
     assert checked.startswith("✂ ix_user_crew is an index on a table that may have rows.")
     assert edited.locks == ["SHARE on user: writes wait while it is built"]
+
+
+def test_on_sqlite_only_what_counts_is_shown_with_its_values(project: Project) -> None:
+    """No trial, no savepoint, no pragma; the text that a table gets, the rows that come."""
+    two_revisions(project)
+    project.upgrade()
+    project.by_hand(
+        "update = sa.text(\"UPDATE user SET name = :n WHERE name <> '?'\")\n"
+        'op.execute(update.bindparams(n="it\'s"))\n'
+        'op.alter_column("user", "name", nullable=False)\n'
+        'user = sa.table("user", sa.column("id"), sa.column("name"))\n'
+        'op.bulk_insert(user, [{"id": i, "name": "n"} for i in range(7)])\n'
+        'with op.batch_alter_table("user") as batch:\n'
+        '    batch.create_index("ix", ["name"])\n'
+        '    batch.alter_column("name", new_column_name="called")\n'
+        'op.drop_index("ix", "user")'
+    )
+    (step,) = pending(project)
+    update, text, *inserts, more, index, rename, drop = step.statements
+    assert update == "UPDATE user SET name = 'it''s' WHERE name <> '?'"
+    assert text.startswith('UPDATE "main".sqlite_master SET sql = \'CREATE TABLE')
+    assert "name VARCHAR(30) NOT NULL" in text
+    assert inserts == [f"INSERT INTO user (id, name) VALUES ({i}, 'n')" for i in range(5)]
+    assert more == "-- and 2 more like it"
+    assert index == "CREATE INDEX ix ON user (name)"
+    assert rename == 'ALTER TABLE "main"."user" RENAME COLUMN "name" TO "called"'
+    assert drop == 'DROP INDEX "main"."ix"'
+    assert step.ways == ["user: the schema's text in place", "user: SQLite's own ALTER"]
+
+
+def test_on_sqlite_the_way_is_the_one_that_rows_need(project: Project) -> None:
+    two_revisions(project)
+    project.upgrade()
+    project.by_hand(
+        'op.add_column("user", sa.Column("at", sa.DateTime, server_default=sa.func.now()))\n'
+        'op.add_column("user", sa.Column("n", sa.Integer, sa.Computed("id + 1", persisted=True)))'
+    )
+    (step,) = pending(project)
+    assert step.ways == ["user: a rebuild", "user: a rebuild"]

@@ -18,12 +18,17 @@ from sqlalchemy import Connection, MetaData, event
 
 from .. import MigratorError, schema, scratch
 from ..apply import status
+from ..sqlite import engine
+from ..sqlite.tokens import literal, scan
 from . import reviewed
 from .locks import Locks
 
 _OWN = re.compile(
     rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{schema.VERSION_TABLE})\b", re.I
 )
+
+#: How many rows of one INSERT are shown.
+_SHOWN = 5
 
 
 @dataclass
@@ -68,11 +73,12 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
 def _run_on_copy(script: ScriptDirectory, connection: Connection, planned: list[Planned]) -> None:
     with scratch.empty(scratch.Source("sqlite")) as copy:
         _copy_schema(connection, copy)
+        steps = engine.steps_of(copy)
         for plan in planned:
+            begun = len(steps)
             with _recorded(copy, plan.statements):
-                context = scratch.upgrade(script, copy, plan.revision)
-            done: Any = context.impl
-            plan.ways += [f"{step.table}: {step.way}" for step in done.steps]
+                scratch.upgrade(script, copy, plan.revision)
+            plan.ways += [f"{step.table}: {step.way}" for step in steps[begun:]]
 
 
 def _copy_schema(connection: Connection, copy: Connection) -> None:
@@ -95,15 +101,39 @@ def _copy_schema(connection: Connection, copy: Connection) -> None:
 
 @contextmanager
 def _recorded(connection: Connection, statements: list[str]) -> Iterator[None]:
-    def note(_: Any, __: Any, statement: str, *args: Any) -> None:
-        if not _OWN.match(statement):
-            statements.append(statement.strip())
+    """Collect the migration's own statements, and of the engine's those that its steps tell."""
+    steps = engine.steps_of(connection)
+    told = len(steps)
+
+    def tell_steps() -> None:
+        nonlocal told
+        for step in steps[told:]:
+            statements.extend(sql for sql in step.statements if not _OWN.match(sql))
+        told = len(steps)
+
+    def note(_: Any, __: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
+        tell_steps()
+        if not _OWN.match(sql) and not context.execution_options.get("migrator_own"):
+            rows = parameters if many else [parameters]
+            statements.extend(_filled_in(sql.strip(), row) for row in rows[:_SHOWN])
+            if rows[_SHOWN:]:
+                statements.append(f"-- and {len(rows) - _SHOWN} more like it")
 
     event.listen(connection, "before_cursor_execute", note)
     try:
         yield
     finally:
         event.remove(connection, "before_cursor_execute", note)
+    tell_steps()
+
+
+def _filled_in(sql: str, values: Any) -> str:
+    """Put the values in a statement's text, where they go by their place."""
+    marks = [token for token in scan(sql) if token.text == "?"]
+    if len(marks) == len(values):
+        for mark, value in reversed([*zip(marks, values, strict=True)]):
+            sql = f"{sql[: mark.start]}{literal(value)}{sql[mark.end :]}"
+    return sql
 
 
 def _offline(

@@ -16,7 +16,6 @@ from .. import MigratorError
 from .change import Change, involves, without
 from .checks import explain_rows, insist_foreign_keys, insist_values
 from .create_table import Column, Table
-from .database import Database
 from .rebuild import progress, rebuild, renamed_aside
 from .references import (
     broken,
@@ -26,8 +25,9 @@ from .references import (
     refuse_broken,
     refuse_users,
 )
+from .render import addable
 from .rows import affinity, insist
-from .tokens import fold, normal, quote
+from .tokens import fold, literal, normal, quote
 
 ALTER, TEXT, REBUILD = "SQLite's own ALTER", "the schema's text in place", "a rebuild"
 
@@ -102,6 +102,10 @@ class Alter:
         """
         if self.after.text == self.before.text and not self.force_rebuild:
             return None
+        with self.db.mapped():
+            return self._run()
+
+    def _run(self) -> Step:
         refuse_users(self.db, self.before, self.after, self.dropped)
         check_referrers(self.db, self.before, self.after, self.dropped)
         if self.dropped:
@@ -138,7 +142,8 @@ class Alter:
         )
         added = self._added()
         last = self.after.columns[len(self.after.columns) - len(added) :]
-        if same and [*last] == added and not self.force_rebuild and not self.change.numbered:
+        plain = not self.force_rebuild and not self.change.numbered and all(map(addable, added))
+        if same and [*last] == added and plain:
             kept = self._without_involved()
             writable = self.db.writable_schema()
             if all(self.change.natives) and kept is self.before:
@@ -186,9 +191,22 @@ class Alter:
             self._write(kept)
         self._add_and_drop()
         self._store()
+        self._try_foreign_keys()
         if normal(self.db.table(self.before.name).text) != normal(self.after.text):
             self._write(self.after)
-        insist_foreign_keys(self.change)
+
+    def _try_foreign_keys(self) -> None:
+        """Look for rows without a parent while only the new keys stand in the text: SQLite would
+        check the others as well.
+        """
+        table, told = self.after, len(self.statements)
+        for constraint in [c for c in table.every_constraint() if c.kind == "foreignkey"]:
+            if not any(constraint.like(new) for new in self.change.parents):
+                table = without(table, constraint)
+        if self.change.parents:
+            self._write(table)
+            insist_foreign_keys(self.change)
+            del self.statements[told:]
 
     def _by_rebuild(self) -> None:
         self._refuse_foreign_keys("a rebuild")
@@ -201,7 +219,8 @@ class Alter:
         for column in self._added():
             self._do(f"{self._alter_table} ADD COLUMN {self.after.text[column.start : column.end]}")
         for demand in self.change.demands:
-            insist(self.db, self.before, demand)
+            if not demand.early:
+                insist(self.db, self.before, demand)
         indexes = own_indexes(self.db, self.before, self.dropped)
         self._note_indexes(indexes)
         for index in indexes:
@@ -235,9 +254,8 @@ class Alter:
         name = self.before.name
         self._do("PRAGMA writable_schema = ON")
         try:
-            sql = f"UPDATE {master} SET sql = ? WHERE type = 'table' AND name = ?"
-            self.statements.append(f"-- {name} becomes: {table.text}")
-            self.db.rows(sql, table.text, name)
+            text, of = literal(table.text), literal(name)
+            self._do(f"UPDATE {master} SET sql = {text} WHERE type = 'table' AND name = {of}")
             self._do(f"PRAGMA {quote(self.db.schema)}.schema_version = {version + 1}")
         finally:
             self._do("PRAGMA writable_schema = RESET")
@@ -268,50 +286,3 @@ class Alter:
                 f'Table "{self.before.name}" needs {what}, which with PRAGMA foreign_keys on '
                 f"would delete or change rows of other tables: switch it off at connect."
             )
-
-
-def rename_column(db: Database, table: str, old: str, new: str) -> list[Step]:
-    """Rename a column by SQLite's own ALTER, which every reference to it follows.
-
-    SQLite, up to 3.54 at least, cannot rename an INTEGER PRIMARY KEY whose constraint stands after
-    a UNIQUE that names it too: meanwhile it stands before.
-
-    :raises MigratorError: where there is no such column, or something that uses it is broken.
-    """
-    before = db.table(table)
-    old = before.named(old).name
-    sql = f"ALTER TABLE {db.name(before.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
-    at = [c.kind for c in before.constraints].index("primary") if _badly_placed(before, old) else 0
-    if not at:
-        return [_native(db, before, sql)]
-    moved = _move_constraint(db, table, at, 0)
-    return [*moved, _native(db, before, sql), *_move_constraint(db, table, 0, at)]
-
-
-def _badly_placed(table: Table, column: str) -> bool:
-    """Whether *column*'s own PRIMARY KEY stands after a UNIQUE that names the column."""
-    kinds = [c.kind for c in table.constraints if fold(column) in map(fold, c.columns)]
-    before = kinds[: kinds.index("primary")] if "primary" in kinds else []
-    return "unique" in before and fold(table.rowid_alias or "") == fold(column)
-
-
-def _move_constraint(db: Database, table: str, at: int, to: int) -> list[Step]:
-    change = Change(db, table)
-    change.move_constraint(at, to)
-    step = Alter(change).run()
-    return [step] if step else []
-
-
-def rename_table(db: Database, old: str, new: str) -> Step:
-    """Rename a table by SQLite's own ALTER, which every reference to it follows."""
-    before = db.table(old)
-    return _native(db, before, f"ALTER TABLE {db.name(before.name)} RENAME TO {quote(new)}")
-
-
-def _native(db: Database, before: Table, sql: str) -> Step:
-    try:
-        with db.savepoint():
-            db.rows(sql)
-    except DBAPIError as error:
-        raise explain(before, error) from error
-    return Step(before.name, ALTER, (sql,))

@@ -13,7 +13,7 @@ from alembic.ddl.sqlite import SQLiteImpl
 from .. import MigratorError
 from .create_table import Table
 from .names import text_of
-from .render import Render, has_constant, read_column
+from .render import Render, addable, read_column
 from .tokens import fold, names_in
 
 #: The name of a method of Alembic's implementation, its arguments, its keyword arguments.
@@ -132,10 +132,8 @@ def is_native(operation: Operation, dialect: Any) -> bool:
         return "name" in told and "type_" not in told and kept
     if name != "add_column":
         return name in ("drop_column", "create_index", "drop_index") or name.endswith("_comment")
-    column = read_column(Render(dialect).column(arguments[1]))
-    stored = column.generated is not None and column.generated.options == "stored"
     placed = told & {"insert_before", "insert_after", "if_not_exists", "inline_primary_key"}
-    return has_constant(column) and not stored and not placed
+    return addable(read_column(Render(dialect).column(arguments[1]))) and not placed
 
 
 def arranged(columns: Sequence[str], chains: Sequence[Sequence[str]]) -> list[str]:

@@ -35,7 +35,7 @@ def drop(db: Database, name: str) -> bool:
     there = {fold(found): found for found in db.objects("index")}
     if fold(name) not in there:
         return False
-    db.rows(f"DROP INDEX {db.name(there[fold(name)])}")
+    db.connection.exec_driver_sql(f"DROP INDEX {db.name(there[fold(name)])}")
     return True
 
 

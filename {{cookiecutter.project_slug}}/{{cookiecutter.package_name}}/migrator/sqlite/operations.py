@@ -13,12 +13,13 @@ from sqlalchemy.types import to_instance
 
 from .. import MigratorError
 from . import indexes, names
-from .alter import ALTER, Alter, Step, rename_column
+from .alter import ALTER, Alter, Step
 from .batch import Operation, Options, arranged, may_join, new_name
 from .change import Change
 from .create_table import Constraint, parse
 from .database import Database
-from .render import Render, has_constant, read_column
+from .rename import rename_column
+from .render import Render, addable, read_column
 from .tokens import fold
 
 log = logging.getLogger("migrator.sqlite")
@@ -45,16 +46,21 @@ class TableChange:
     options: Options = field(default_factory=Options)
     steps: list[Step] = field(default_factory=list)
 
-    def carry_out(self, operations: Sequence[Operation]) -> list[Step]:
-        """Do *operations* and return by which way each edit was made.
+    def carry_out(self, operations: Sequence[Operation]) -> None:
+        """Do *operations*, and note in ``steps`` by which way each edit was made.
 
         :raises MigratorError: where one cannot be done; the database is then as it was.
         """
+        begun = len(self.steps)
         try:
             if not self._add_plain(operations):
                 with self.db.savepoint():
                     self._carry_out(operations)
+        except MigratorError:
+            del self.steps[begun:]
+            raise
         except CompileError as error:
+            del self.steps[begun:]
             what = str(error)
             if isinstance(error, UnsupportedCompilationError):
                 kind: Any = error.element_type  # a class, or an object of it
@@ -63,11 +69,10 @@ class TableChange:
                 f'SQLite cannot hold what is asked of table "{self.table}": {what}. Use '
                 f"with_variant(…, 'sqlite'), or guard it by the dialect's name."
             ) from error
-        for step in self.steps:
+        for step in self.steps[begun:]:
             log.info("%s: by %s", step.table, step.way)
             for note in step.notes:
                 log.warning("%s: %s", step.table, note)
-        return self.steps
 
     def _add_plain(self, operations: Sequence[Operation]) -> bool:
         """Add a lone column without constraints by SQLite's own ALTER, its table's text unread.
@@ -83,7 +88,7 @@ class TableChange:
         definition = self.render.column(arguments[1], **keywords)
         column = read_column(definition)
         plain = {c.kind for c in column.constraints} <= {"null", "notnull", "default"}
-        if not plain or not has_constant(column) or self.db.may_be_strict(self.table):
+        if not plain or not addable(column) or self.db.may_be_strict(self.table):
             return False
         sql = f"ALTER TABLE {self.db.name(self.table)} ADD COLUMN {definition}"
         try:

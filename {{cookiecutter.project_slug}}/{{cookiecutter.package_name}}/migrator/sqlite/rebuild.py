@@ -81,18 +81,22 @@ def _copy(change: Change, old: str, run: Run) -> None:
     names = [c.name for c in after.columns if before.column(c.name) and not c.generated]
     into = [quote(name) for name in names]
     source = list(into)
+    expected = db.rows(f"SELECT count(*) FROM {old}")[0][0]
     old_rowid, new_rowid = rowid_name(before), rowid_name(after)
+    order = f" ORDER BY {old_rowid}" if old_rowid else ""
     if old_rowid and new_rowid and after.rowid_alias is None:
-        into.append(new_rowid)
-        source.append(old_rowid)
+        first = db.rows(f"SELECT min({old_rowid}) FROM {old}")[0][0]
+        last = db.rows(f"SELECT max({old_rowid}) FROM {old}")[0][0]
+        if (first, last) != (1, expected):  # else they come out as they are, which is faster
+            into.append(new_rowid)
+            source.append(old_rowid)
     for name in change.numbered:
         into.append(quote(name))
-        source.append("row_number() OVER ()")
-    expected = db.rows(f"SELECT count(*) FROM {old}")[0][0]
+        source.append(f"row_number() OVER ({order})")
     # ABORT overrules an ON CONFLICT of the table that would leave rows out.
     sql = (
         f"INSERT OR ABORT INTO {db.name(after.name)} ({', '.join(into)}) "
-        f"SELECT {', '.join(source)} FROM {old}"
+        f"SELECT {', '.join(source)} FROM {old}{order}"
     )
     with progress(db, after.name):
         run(sql)

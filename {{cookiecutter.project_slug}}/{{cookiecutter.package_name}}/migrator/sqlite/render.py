@@ -51,7 +51,9 @@ def read_column(definition: str) -> Column:
     return parse(f"CREATE TABLE t ({definition})").columns[0]
 
 
-def has_constant(column: Column) -> bool:
-    """Whether the rows that are there can get a value by the text of a new column alone."""
+def addable(column: Column) -> bool:
+    """Whether SQLite's own ALTER can add a column, be there rows or none."""
+    if column.generated:
+        return column.generated.options != "stored"
     constant = not re.match(r"(?i)\(|CURRENT_", column.default or "")
     return constant and (column.default is not None or not column.not_null)

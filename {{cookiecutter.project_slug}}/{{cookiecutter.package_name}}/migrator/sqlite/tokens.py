@@ -130,6 +130,17 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(value: object) -> str:
+    """Return *value* as SQL."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
+    if isinstance(value, int | float):
+        return repr(+value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
 def names_in(text: str) -> set[str]:
     """Return, folded, every identifier in *text* that may name a column or a table.
 
