@@ -109,8 +109,8 @@ def test_the_second_way_is_said_whole(project: Project) -> None:
     assert str(stopped.value).splitlines()[1:-1] == [
         '  either  rename="person.name:full_name"',
         '  either  rename="person.name:city"',
-        '  or      accept="drop-column person.name: the reason" fill="person.full_name=0"',
-        '          fill="person.crew=0"',
+        '  or      accept="drop-column person.name: the reason" fill="person.full_name=\'?\'"',
+        "          fill=\"person.crew='1970-01-01'\"",
     ]
 
 
@@ -223,7 +223,7 @@ def test_without_a_value_nothing_is_written(project: Project) -> None:
     without_crew(project)
     with_crew(project)
     before = files(project)
-    with pytest.raises(MigratorError, match=r'fill="person\.crew=0"'):
+    with pytest.raises(MigratorError, match=r'fill="person\.crew=1"'):
         project.new("crew", fill="person.note=''")
     assert files(project) == before
 

@@ -131,7 +131,7 @@ def test_a_not_null_column_comes_with_its_value(either: Project) -> None:
     wanted = table(Column("crew", Integer, nullable=False))
     with pytest.raises((SQLAlchemyError, MigratorError)):
         stock(either.url, wanted)
-    with pytest.raises(MigratorError, match=r'fill="user\.crew=0"'):
+    with pytest.raises(MigratorError, match=r'fill="user\.crew=1"'):
         write(either, "crew", wanted)
     report = write(either, "crew", wanted, fill="user.crew=7")
     assert found(report) == {("not-null-column", "user.crew", "REWRITE")}

@@ -68,7 +68,7 @@ class Answers:
         """
         question = question or (
             f"What do the rows that may be there hold in {subject}? "
-            f"(an SQL literal, such as 0 or 'none')"
+            f"(an SQL literal, such as {example})"
         )
         if subject not in self.fill:
             self.fill[subject] = self._asked(question, "")

@@ -158,6 +158,8 @@ class Step:
         return str(name or table or "the database")
 
     def __str__(self) -> str:
+        if own := getattr(self.op, "words", None):
+            return str(own)
         for kind, words in _WORDS:
             if isinstance(self.op, kind):
                 if kind is ops.AlterColumnOp:

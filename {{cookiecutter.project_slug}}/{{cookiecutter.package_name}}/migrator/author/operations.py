@@ -101,11 +101,9 @@ class Fill(ops.ExecuteSQLOp):
     ) -> None:
         self.table_name, self.column_name, self.value, self.old = table, column, value, old
         self.beside = beside
-        what = f"{old!r} to {value} in" if old is not None else "fill"
-        super().__init__(f"{what} {table}.{column}")
-
-    def __str__(self) -> str:
-        return f"change {self.sqltext}" if self.old is not None else str(self.sqltext)
+        what = f"change {old!r} to {value} in" if old is not None else "fill"
+        self.words = f"{what} {table}.{column}"
+        super().__init__(self.words)
 
 
 @renderers.dispatch_for(Fill)
@@ -127,7 +125,8 @@ class Batches(ops.ExecuteSQLOp):
 
     def __init__(self, fill: Fill) -> None:
         self.table_name, self.fill = fill.table_name, fill
-        super().__init__(f"{fill}, in batches")
+        self.words = f"{fill.words}, in batches"
+        super().__init__(self.words)
 
 
 @renderers.dispatch_for(Batches)
@@ -174,7 +173,9 @@ _STAND_INS: list[tuple[Any, str]] = [
 ]
 
 
-def stand_in(column: Column[Any], key: str | None, points_to: tuple[str, str] | None) -> str:
+def stand_in(
+    column: Column[Any], key: str | None = None, points_to: tuple[str, str] | None = None
+) -> str:
     """Return what a row may hold in *column* whose value is gone.
 
     :param key: the table's key, where no two rows may hold the same.

@@ -13,7 +13,7 @@ from ... import naming
 from ..declared import fresh
 from ..development import fits
 from ..finding import NOTHING, Part, Step, Verdict
-from ..operations import Fill
+from ..operations import Fill, stand_in
 from . import Hit, Project, casts, rule
 
 EVERYWHERE = ["sqlite", "postgresql", "mysql"]
@@ -86,7 +86,7 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
     column: Any = op.column
     if column.nullable or column.server_default is not None or column.computed is not None:
         return
-    value = project.answers.value(step.subject)
+    value = project.answers.value(step.subject, example=stand_in(column))
     if value is None:
         yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
         return
@@ -124,7 +124,8 @@ def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
         return
     if op.table_name in project.created or project.filled(op.table_name, op.column_name):
         return
-    value = _literal(op) or project.answers.value(step.subject)
+    example = stand_in(sa.Column(op.column_name, op.modify_type or op.existing_type))
+    value = _literal(op) or project.answers.value(step.subject, example=example)
     if value is None:
         yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
         return
