@@ -68,6 +68,24 @@ def test_nothing_is_done_without_a_private_part(tmp_path: Path) -> None:
     assert shop.tables() == set()
 
 
+def test_nothing_is_done_by_a_context_of_stock_alembic(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    env = shop.package / "migrations" / "env.py"
+    configure = "        context.configure(connection=connection, **options)\n"
+    stock = (
+        "        from alembic.ddl.sqlite import SQLiteImpl\n"
+        "        context.get_context().impl.__class__ = SQLiteImpl\n"
+    )
+    assert configure in env.read_text()
+    env.write_text(env.read_text().replace(configure, configure + stock))
+    for command in ("apply", "upgrade"):
+        said = shop.flask("db", command, code=1)
+        assert "SQLite would be migrated by stock Alembic" in said
+        assert "Traceback" not in said
+    assert shop.tables() <= {"migration_log"}
+
+
 WINDOWS = """
 import fcntl, os, sys, types
 

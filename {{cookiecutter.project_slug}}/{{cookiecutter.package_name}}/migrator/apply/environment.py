@@ -1,5 +1,6 @@
 """What ``env.py`` calls: Alembic's own steps run between our checks."""
 
+import functools
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -128,7 +129,7 @@ class Guard:
         self._watched(connection)
         server.share(connection, self._settings, self._say)
         log.ensure(connection)
-        steps = Steps(connection, fn, limits, self._say)
+        steps = Steps(connection, self._options.get("fn", fn), limits, self._say)
         connection.rollback()
         self._copy_first(connection, fn)
         checks = self._options.get("on_version_apply", ())
@@ -165,6 +166,7 @@ class Guard:
     def _watched(self, connection: Connection) -> Connection:
         if connection.dialect.name == "sqlite":
             impl.require()
+            self._options["fn"] = _in_force(self._command["fn"])
             self._options["on_version_apply"] = foreign_keys_kept(connection)
         return connection
 
@@ -186,6 +188,17 @@ class Guard:
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _in_force(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Have Alembic's *fn* give steps only to a context that migrates SQLite by our engine."""
+
+    @functools.wraps(fn)
+    def checked(heads: Any, context: MigrationContext) -> Any:
+        impl.require(context)
+        return fn(heads, context)
+
+    return checked
 
 
 def _in_memory(url: URL) -> bool:
