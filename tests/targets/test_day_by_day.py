@@ -86,12 +86,31 @@ def test_a_database_of_another_branch_names_the_way_out(project: Project) -> Non
     project.add_to_author(NICKNAME.replace("nickname", "born"))
     said = project.make("newmigration", "m=add born").stdout
     refused = project.make("migrate", fails=True)
+    stock = project.flask("db", "upgrade", fails=True)
+    assert refused.stderr.startswith("exit 1: The database is at revision")
+    assert stock.stderr.splitlines()[-1].startswith("exit 1: The database is at revision")
     for text in (said, refused.stderr):
         assert "go back to the branch" in text
         assert "make db" in text
     assert "Next: make migrate" not in said
     project.make("db")
     assert "born" in project.columns("author")
+
+
+def test_what_cannot_be_asked_is_typed_beside_the_message(project: Project) -> None:
+    project.make("db")
+    names = project.rows("SELECT name FROM author ORDER BY id")
+    project.edit("models/library.py", "name: Mapped[str]", "full_name: Mapped[str]")
+    project.edit("models/library.py", "unique=True)\n", "unique=True)\n    crew: Mapped[int]\n")
+    refused = project.make("newmigration", "m=full names", fails=True)
+    assert refused.stderr.startswith("exit 1: Nothing was written")
+    answers = ["rename=author.name:full_name", "fill=author.crew=7"]
+    assert answers[0].replace("=", '="', 1) in refused.stderr
+    assert project.versions() == project.versions_at_first
+    project.make("newmigration", "m=full names", *answers)
+    project.make("migrate")
+    assert project.rows("SELECT full_name FROM author ORDER BY id") == names
+    assert set(project.rows("SELECT crew FROM author")) == {(7,)}
 
 
 @pytest.mark.parametrize("words", [(), ("m=",), ("m=   ",)])
