@@ -140,3 +140,14 @@ def test_bad_words_are_one_sentence(shop: Shop) -> None:
     assert "make history lists them" in said
     assert "Traceback" not in said
     assert "Nothing to roll back: at a2" in shop.flask("db", "rollback", "--to", "head")
+
+
+def test_a_stamp_that_would_lie_is_refused_with_the_way(shop: Shop) -> None:
+    shop.flask("db", "apply")
+    said = shop.flask("db", "adopt", "--revision", "a1", code=4)
+    assert "it is at a2, and make migrate and make rollback change that" in said
+    assert shop.at() == ["a2"]
+    shop.ask("DELETE FROM alembic_version")
+    said = shop.flask("db", "adopt", "--revision", "a1", code=4)
+    assert "make adopt writes what closes the difference" in said
+    assert "Stamped: at a2" in shop.flask("db", "adopt", "--revision", "a2")

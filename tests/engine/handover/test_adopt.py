@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from migrator import MigratorError, naming, schema, scratch
+from migrator import MigratorError, naming, places, schema, scratch
 from migrator.apply.connection import private
 from migrator.author import Answers, adopt
 
@@ -280,3 +280,23 @@ def test_what_is_called_otherwise_keeps_its_rows(adopter):
     adopter.chain.upgrade(adopter.url)
     assert adopter.stand().differences == []
     assert adopter.run("SELECT title, year FROM book") == [("Solaris", 1961)]
+
+
+def test_a_role_that_may_make_no_throwaway_database_is_told_what_lets_it(mariadb):
+    url = sa.make_url(mariadb(user="humble", password="p"))
+    _, (missing,) = places.sources(["mysql"], url)
+    said, grant = missing.reason.split("; an administrator allows it: ")
+    assert said.startswith("Access denied for user 'humble'@")
+    mariadb.server.run(grant)
+    (_, source), none = places.sources(["mysql"], url)
+    assert source.kind == "mysql"
+    assert none == []
+
+
+def test_a_server_elsewhere_is_used_only_where_that_is_asked_for():
+    """127.0.0.2 is this host too, by a name that nobody takes for it."""
+    away = sa.make_url("mysql+pymysql://nobody@127.0.0.2:1/shop")
+    _, (missing,) = places.sources(["mysql"], away)
+    assert missing.reason == "its server is not on this host, or no URL names it"
+    _, (missing,) = places.sources(["mysql"], away, anywhere=True)
+    assert "127.0.0.2" in missing.reason

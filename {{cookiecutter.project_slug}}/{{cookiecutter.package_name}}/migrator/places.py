@@ -51,32 +51,44 @@ class Missing:
 
 
 def sources(
-    kinds: Sequence[str], url: str | URL | None = None
+    kinds: Sequence[str], url: str | URL | None = None, *, anywhere: bool = False
 ) -> tuple[list[Source], list[Missing]]:
     """Find where throwaway databases of *kinds* can be made.
 
     :param kinds: every database that the project uses: sqlite, postgresql, mysql.
-    :param url: the project's own database; its server is used where it is on this host.
+    :param url: the project's own database; its server is used where it is on this host,
+        or *anywhere*.
     :return: the sources, SQLite first and always, a server last; and what cannot be had.
     """
-    found = [_server(kind, make_url(url) if url else None) for kind in kinds if kind != "sqlite"]
+    own = make_url(url) if url else None
+    found = [_server(kind, own, anywhere) for kind in kinds if kind != "sqlite"]
     have = [one for one in found if isinstance(one, Source)]
     for one in have:
-        _sweep(one.url)
+        if one.url is not None and one.url.host in _LOCAL:
+            _sweep(one.url)
     return [Source("sqlite"), *have], [one for one in found if isinstance(one, Missing)]
 
 
-def _server(kind: str, url: URL | None) -> Source | Missing:
-    if url is not None and kind_of(url) == kind and url.host in _LOCAL:
+def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
+    if url is not None and kind_of(url) == kind and (anywhere or url.host in _LOCAL):
         try:
             with empty(Source(kind, url)):
                 return Source(kind, url)
         except SQLAlchemyError as error:
             if kind != "postgresql":
-                return Missing(kind, reason(error))
+                return Missing(kind, reason(error) + _grant(error))
     if kind != "postgresql":
         return Missing(kind, "its server is not on this host, or no URL names it")
     return _embedded()
+
+
+def _grant(error: SQLAlchemyError) -> str:
+    """Say what lets a role of MySQL's make throwaway databases, where it may not."""
+    denied = re.search(r"for user ('.*?'@'.*?') to database", str(error))
+    name = _PREFIX.replace("_", r"\_")
+    return (
+        f"; an administrator allows it: GRANT ALL ON `{name}%`.* TO {denied[1]}" if denied else ""
+    )
 
 
 def kind_of(url: URL) -> str:
@@ -113,9 +125,9 @@ _LEFT = {
 }
 
 
-def _sweep(url: URL | None) -> None:
+def _sweep(url: URL) -> None:
     """Drop what processes left that were killed, or lost their power."""
-    if url is None or os.name == "nt":  # where there is no asking for a process
+    if os.name == "nt":  # where there is no asking for a process
         return
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection, suppress(SQLAlchemyError):  # another was faster
@@ -210,5 +222,7 @@ def _leave(number: int, _: object) -> None:
 
 def reason(error: BaseException) -> str:
     """Return what went wrong in one line, as the database says it."""
-    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    said: Any = getattr(error, "orig", None) or error
+    numbered = len(getattr(said, "args", ())) == 2 and isinstance(said.args[0], int)
+    text = str(said.args[1] if numbered else said).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".")

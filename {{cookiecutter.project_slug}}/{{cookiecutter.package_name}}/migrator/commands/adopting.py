@@ -58,9 +58,14 @@ def adopt(revision: str | None, rename: str, fill: str, accept: str, force: bool
         return
     console.lines(standing.lines())
     if revision:
+        ours = standing.known and standing.at
+        way = (
+            f"it is at {at}, and make migrate and make rollback change that"
+            if ours
+            else "make adopt writes what closes the difference"
+        )
         raise MigratorError(
-            f"The database has not the schema of {revision}, so it was not stamped: make adopt "
-            "writes what closes the difference.",
+            f"The database has not the schema of {revision}, so it was not stamped: {way}.",
             exit_code=4,
         )
     _close(script, standing.closed_by, source, answers)
@@ -88,7 +93,7 @@ def _scratch() -> "Source":
     from .. import scratch
 
     kind = scratch.kind_of(project.url())
-    have, missing = scratch.sources([kind], project.url())
+    have, missing = scratch.sources([kind], project.url(), anywhere=True)
     if have[-1].kind == kind:
         return have[-1]
     raise MigratorError(
