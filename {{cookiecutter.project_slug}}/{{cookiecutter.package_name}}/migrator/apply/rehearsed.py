@@ -35,17 +35,18 @@ def failed(script: ScriptDirectory) -> list[str]:
     except OSError:
         return []
     return [
-        f"{Path(one.path).name} failed its last rehearsal: {advice(one.revision)}"
+        f"{Path(one.path).name} failed its last rehearsal: {advice(one)}"
         for one in script.walk_revisions()
         if one.revision in noted and _record(one).is_file()
     ]
 
 
-def advice(revision: str) -> str:
+def advice(revision: Script) -> str:
     """Say what to do about a *revision* that failed."""
+    behind = " and those behind it" if revision.nextrev else ""
     return (
-        f"correct the file, then make rehearse r={revision}; or delete it, correct the model, and "
-        "run make newmigration again."
+        f"correct the file, then make rehearse r={revision.revision}; or delete it{behind}, "
+        "correct the model, and run make newmigration again."
     )
 
 

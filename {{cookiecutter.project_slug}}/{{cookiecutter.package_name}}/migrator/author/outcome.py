@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from alembic.script import Script
+
 from .. import MigratorError
 from ..apply.rehearsed import advice
 from .blame import Blame
@@ -42,7 +44,7 @@ class Failure(Exception):
 class Rehearsal:
     """What came of it, for each kind of database."""
 
-    revision: str
+    revision: Script
     passed: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -59,7 +61,7 @@ class Rehearsal:
         :raises MigratorError: with what to type next.
         """
         if self.failures:
+            failed = f"The rehearsal of {self.revision.revision} failed"
             raise MigratorError(
-                f"The rehearsal of {self.revision} failed, and no real database was touched: "
-                + advice(self.revision)
+                f"{failed}, and no real database was touched: {advice(self.revision)}"
             )

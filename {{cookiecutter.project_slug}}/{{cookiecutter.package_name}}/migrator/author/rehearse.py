@@ -48,7 +48,7 @@ def rehearse(
     found = script.get_revision(revision)
     assert found is not None
     found.module = load_module_py(found.module.__name__, found.path)
-    rehearsal = Rehearsal(found.revision)
+    rehearsal = Rehearsal(found)
     for source in sources:
         said: list[str] = []
         for url in [None] if development is None else [None, development]:
