@@ -14,7 +14,7 @@ from .alter import Step
 from .batch import Operation, Options, is_native
 from .database import Database
 from .indexes import refuse_unknown
-from .operations import TableChange, log
+from .run import TableChange, log
 
 
 def steps_of(connection: sa.Connection) -> list[Step]:

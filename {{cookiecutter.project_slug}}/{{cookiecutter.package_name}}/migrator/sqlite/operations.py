@@ -1,28 +1,21 @@
-"""Turns Alembic's operations on one table into edits, and has them carried out together."""
+"""Turns Alembic's operations on one table into one change of it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import CompileError, DBAPIError, UnsupportedCompilationError
 from sqlalchemy.types import to_instance
 
 from .. import MigratorError
 from . import indexes, names
-from .alter import ALTER, Alter, Step
-from .batch import Operation, Options, arranged, may_join, new_name
+from .batch import Options, arranged
 from .change import Change
-from .create_table import Constraint, parse
+from .create_table import Constraint, Table, parse
 from .database import Database
-from .rename import rename_column
-from .render import Render, addable, read_column
+from .render import Render
 from .tokens import fold
-
-log = logging.getLogger("migrator.sqlite")
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (sa.ForeignKeyConstraint, "foreignkey"),
@@ -32,103 +25,31 @@ _KINDS: tuple[tuple[type, str], ...] = (
 )
 
 
-@dataclass
-class TableChange:
-    """The operations on one table, one edit.
+class Told:
+    """What has been told so far: ``change``, and the indexes to make ``later``.
 
-    :param create_index: creates an index by Alembic's own means.
+    :param original: the table before the renames, which are done first.
+    :param renamed: old names, folded, and the new.
     """
 
-    db: Database
-    table: str
-    dialect: Any
-    create_index_: Callable[..., None]
-    options: Options = field(default_factory=Options)
-    steps: list[Step] = field(default_factory=list)
-
-    def carry_out(self, operations: Sequence[Operation]) -> None:
-        """Do *operations*, and note in ``steps`` by which way each edit was made.
-
-        :raises MigratorError: where one cannot be done; the database is then as it was.
-        """
-        begun = len(self.steps)
-        try:
-            if not self._add_plain(operations):
-                with self.db.savepoint():
-                    self._carry_out(operations)
-        except MigratorError:
-            del self.steps[begun:]
-            raise
-        except CompileError as error:
-            del self.steps[begun:]
-            what = str(error)
-            if isinstance(error, UnsupportedCompilationError):
-                kind: Any = error.element_type  # a class, or an object of it
-                what = f"it has no {getattr(kind, '__name__', type(kind).__name__)}"
-            raise MigratorError(
-                f'SQLite cannot hold what is asked of table "{self.table}": {what}. Use '
-                f"with_variant(…, 'sqlite'), or guard it by the dialect's name."
-            ) from error
-        for step in self.steps[begun:]:
-            log.info("%s: by %s", step.table, step.way)
-            for note in step.notes:
-                log.warning("%s: %s", step.table, note)
-
-    def _add_plain(self, operations: Sequence[Operation]) -> bool:
-        """Add a lone column without constraints by SQLite's own ALTER, its table's text unread.
-
-        Long chains are mostly made of such. Where SQLite refuses it, the long way says why.
-        """
-        if [operation[0] for operation in operations] != ["add_column"]:
-            return False
-        _, arguments, keywords = operations[0]
-        asked = any(value not in (None, False) for value in keywords.values())
-        if asked or self.options.beside_operations or arguments[1].primary_key:
-            return False
-        definition = self.render.column(arguments[1], **keywords)
-        column = read_column(definition)
-        plain = {c.kind for c in column.constraints} <= {"null", "notnull", "default"}
-        if not plain or not addable(column) or self.db.may_be_strict(self.table):
-            return False
-        sql = f"ALTER TABLE {self.db.name(self.table)} ADD COLUMN {definition}"
-        try:
-            self.db.rows(sql)
-        except DBAPIError:
-            return False
-        self.steps.append(Step(self.table, ALTER, (sql,)))
-        return True
-
-    def _carry_out(self, operations: Sequence[Operation]) -> None:
-        todo: list[Operation] = []
-        for operation in operations:
-            if not may_join(operation, todo, self.db.table(self.table)):
-                self._flush(todo)
-                todo = []
-            todo.append(operation)
-        self._flush(todo, self.options.force_rebuild)
-
-    def _flush(self, todo: Sequence[Operation], force_rebuild: bool = False) -> None:
-        self.renamed: dict[str, str] = {}
+    def __init__(
+        self,
+        db: Database,
+        table: str,
+        dialect: Any,
+        options: Options,
+        original: Table,
+        renamed: Mapping[str, str],
+    ) -> None:
+        self.db, self.table, self.dialect, self.options = db, table, dialect, options
+        self.original, self.renamed = original, renamed
+        self.render = Render(dialect)
+        self.change = Change(db, table)
         self.keyed: list[str] = []
         self.later: list[tuple[sa.Index, dict[str, Any]]] = []
-        self.original = self.db.table(self.table)
-        for operation in todo:
-            if new := new_name(operation):
-                old = operation[1][1]
-                self.steps += rename_column(self.db, self.table, old, new)
-                self.renamed[fold(old)] = new
-        self.change = Change(self.db, self.table)
-        for name, arguments, keywords in todo:
-            getattr(self, name)(*arguments, **keywords)
-        self._finish()
-        step = Alter(self.change, force_rebuild=force_rebuild).run()
-        if step:
-            self.steps.append(step)
-        for index, keywords in self.later:
-            self._rename_columns(index)
-            self.create_index_(index, **keywords)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Add what the batch's options ask for beside its operations."""
         for constraint in self.options.wanted:
             self._add_if_missing(constraint)
         if self.options.batch and self.keyed and not self.change.after.primary_key:
@@ -151,13 +72,10 @@ class TableChange:
             return self.renamed.get(fold(column), column)
         return column
 
-    def _rename_columns(self, item: Any) -> None:
+    def rename_columns(self, item: Any) -> None:
+        """Give the columns of a constraint or index the names that they have by now."""
         for column in item.columns:
             column.name = self.name(column.name)
-
-    @property
-    def render(self) -> Render:
-        return Render(self.dialect)
 
     # Alembic's operations, by the names of its implementation's methods.
 
@@ -189,7 +107,7 @@ class TableChange:
             return
         self.change.drop_column(name)
         for index, keywords in list(self.later):
-            self._rename_columns(index)
+            self.rename_columns(index)
             if indexes.uses(index, name):
                 self.later.remove((index, keywords))
                 self.change.notes.append(f"index {index.name} went with its column")
@@ -234,7 +152,7 @@ class TableChange:
         rule = constraint._create_rule
         if rule is not None and not rule(self):
             return
-        self._rename_columns(constraint)
+        self.rename_columns(constraint)
         definition = self.render.item(constraint)
         if not definition:
             raise MigratorError(
