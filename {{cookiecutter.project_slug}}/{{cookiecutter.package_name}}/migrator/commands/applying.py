@@ -44,8 +44,10 @@ def apply(phase: str) -> None:
     if seen:
         status.require_known(seen.at, chain.known)
     if project.development():
+        from ..apply import rehearsed
+
         script = project.chain()
-        _warn_of_failed(script)
+        console.lines(rehearsed.failed(script), "  ! ")
         if _adopt_rebuilt(script):
             at = console.words(chain.heads)
             console.say(f"The schema is already that of {at}: stamped, not altered.")
@@ -56,13 +58,6 @@ def apply(phase: str) -> None:
         console.say(f"Applied {plural(done, 'revision')}: at {at}.")
     else:
         console.say(f"Nothing to do: another migrator brought it to {at}.")
-
-
-def _warn_of_failed(script: ScriptDirectory) -> None:
-    """Say of pending revisions that their last rehearsal failed."""
-    from ..apply import rehearsed
-
-    console.lines(rehearsed.failed(script), "  ! ")
 
 
 def _adopt_rebuilt(script: ScriptDirectory) -> bool:
