@@ -175,6 +175,37 @@ def test_the_parts_of_one_change_meet_the_rows_from_before(place: Project) -> No
         assert rehearsed(place, revision).failures == []
 
 
+def test_a_table_is_renamed_with_its_check(place: Project) -> None:
+    """The way back makes the CHECK while the table has its new name, which is not in the CHECK's."""
+
+    def model(name: str) -> None:
+        place.metadata.clear()
+        check = CheckConstraint("age > 17", name="adult")
+        columns = Column("id", Integer, primary_key=True), Column("age", Integer)
+        Table(name, place.metadata, *columns, check)
+
+    model("person")
+    place.new("people")
+    model("human")
+    for revision in place.new("humans", rename="person:human").revisions:
+        assert rehearsed(place, revision).failures == []
+
+
+def test_a_dropped_column_that_was_not_null(place: Project) -> None:
+    """The rows that are there by then hold nothing that the way back could put into it."""
+
+    def model(*more: Column) -> None:
+        place.metadata.clear()
+        Table("person", place.metadata, Column("id", Integer, primary_key=True), *more)
+
+    model(Column("name", String(40), nullable=False), Column("age", Integer, nullable=False))
+    place.new("people")
+    model()
+    consent = "drop-column person.name: unused; drop-column person.age: unused"
+    for revision in place.new("nameless", accept=consent).revisions:
+        assert rehearsed(place, revision).failures == []
+
+
 def test_the_schema_has_to_be_the_models(place: Project) -> None:
     Table("user", place.metadata, Column("id", Integer, primary_key=True), Column("a", Integer))
     place.by_hand(

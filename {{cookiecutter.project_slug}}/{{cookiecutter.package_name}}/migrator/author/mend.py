@@ -108,13 +108,14 @@ class Mender:
 
     def back(self, key: Key, printed: str) -> Any:
         """Return what makes an index or a constraint again; None for an unknown constraint."""
-        declared = self.declared.objects.get((key.table, key.name))
-        is_index = isinstance(declared, ops.CreateIndexOp)
-        if declared is not None and is_index == (key.kind == "index"):
-            return declared
-        typed = as_typed(self.connection, key) or printed
-        as_printed = index_as_printed if key.kind == "index" else constraint_as_printed
-        return as_printed(key, typed)
+        made = self.declared.objects.get((key.table, key.name))
+        is_index = isinstance(made, ops.CreateIndexOp)
+        if made is None or is_index != (key.kind == "index"):
+            typed = as_typed(self.connection, key) or printed
+            made = (index_as_printed if key.kind == "index" else constraint_as_printed)(key, typed)
+        if isinstance(made, ops.CreateCheckConstraintOp) and made.constraint_name:
+            made.constraint_name = conv(key.name)  # also where the table has another name by then
+        return made
 
     def _drop(self, key: Key, printed: str) -> Step:
         back = self.back(key, printed)
