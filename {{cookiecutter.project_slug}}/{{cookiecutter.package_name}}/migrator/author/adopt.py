@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import indent
 
-from alembic.autogenerate import produce_migrations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import rev_id
@@ -20,12 +19,10 @@ from sqlalchemy import Connection, MetaData, inspect, text
 
 from .. import MigratorError, schema, scratch
 from ..apply import status
-from . import adopted, checklist, detect, renames, settings, write
+from . import adopted, write
 from .adopted import MARK, Adopted, described
 from .answers import Answers
-from .complete import complete
-from .finding import Finding, Step, Verdict
-from .mend import Mender
+from .finding import Finding, Step
 from .twin import twin
 
 _CLOSES = re.compile(r'^closes = "(\w+)"$', re.MULTILINE)
@@ -167,63 +164,12 @@ def close(
         context = scratch.configure(copy, {"target_metadata": metadata, "script": script})
         with context.begin_transaction(_per_migration=True):
             database = Adopted(kind, context, wanted)
-            done, findings = _closing_steps(database, connection, metadata, answers)
+            done, findings = adopted.closing_steps(database, connection, metadata, answers)
             body, imports = write.body(done, context)
     review_text = write.docstring(done, findings, [kind])
     accepted = write.accepted(findings)
     revision, path = _write(script, body, imports, review_text, accepted, digest)
     return Closed(revision, path, done, findings)
-
-
-def _closing_steps(
-    database: Adopted, live: Connection, metadata: MetaData, answers: Answers
-) -> tuple[list[Step], list[Finding]]:
-    script = database.context.script
-    assert script is not None
-    off = settings.switched_off(Path(script.dir))
-    mender = Mender(metadata, database.connection, None)
-    types = detect.types([database], mender)
-    findings: list[Finding] = []
-
-    def review(steps: Sequence[Step]) -> list[Step]:
-        after, found = checklist.review(
-            steps, [database.kind], metadata, answers, types=types, off=off
-        )
-        findings.extend(found)
-        for stop in checklist.stops(found):
-            raise MigratorError(f"Nothing was written. {stop}")
-        return after
-
-    def settle() -> list[Finding]:
-        """Stop at a question that the rows do not answer."""
-        fills = [subject for subject, line in answers.open.items() if line.startswith("fill=")]
-        idle = {subject for subject in fills if not _lacks_values(live, subject)}
-        for subject in idle:
-            del answers.open[subject]
-        asked = [f for f in findings if f.verdict is not Verdict.ASK or f.subject not in idle]
-        settled = checklist.answered(asked, answers)
-        answers.check("behind make adopt")
-        return settled
-
-    renamed = database.renamed()
-    proposed = produce_migrations(database.context, metadata).upgrade_ops
-    assert proposed is not None
-    steps = renames.settled(detect.proposal(proposed, database, metadata), mender, answers)
-    try:
-        done = complete(steps, [database], metadata, review)
-    except MigratorError:
-        settle()  # what nobody answered may be why
-        raise
-    return [*renamed, *done], settle()
-
-
-def _lacks_values(live: Connection, subject: str) -> bool:
-    """Tell whether a row of the database has no value for the column *subject*."""
-    table, _, column = subject.partition(".")
-    name = live.dialect.identifier_preparer.quote
-    columns = {one["name"] for one in inspect(live).get_columns(table)}
-    where = f" WHERE {name(column)} IS NULL" if column in columns else ""
-    return bool(live.scalar(text(f"SELECT count(*) FROM {name(table)}{where}")))
 
 
 _UPGRADE = """if op.get_context().as_sql or not sa.inspect(op.get_bind()).has_table({mark!r}):

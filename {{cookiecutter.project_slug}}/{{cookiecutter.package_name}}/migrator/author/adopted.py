@@ -1,15 +1,20 @@
 """A copy of the database that is adopted, and what in it only has another name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from alembic.autogenerate import produce_migrations
 from alembic.operations import ops
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from .. import MigratorError, naming, printed, schema
 from ..sqlite import create_table, names
-from . import detect, write
-from .finding import Step
+from . import checklist, detect, renames, settings, write
+from .answers import Answers
+from .complete import complete
+from .finding import Finding, Step, Verdict
+from .mend import Mender
 
 #: A table called so says that the revision of the rest of its name is to close the difference.
 MARK = "adopted_"
@@ -108,3 +113,59 @@ class Adopted(detect.Database):
             return None  # PostgreSQL's are renamed as for any revision
         was, now = quote(key.name), quote(name)
         return f"ALTER TABLE {quote(key.table)} RENAME INDEX {was} TO {now}"
+
+
+def closing_steps(
+    database: Adopted, live: Connection, metadata: MetaData, answers: Answers
+) -> tuple[list[Step], list[Finding]]:
+    """Return what brings the copy *database* to the head's schema, having run there; and findings.
+
+    :param live: to the database itself, whose rows are asked whether they lack a value.
+    :raises MigratorError: where a question has no answer, or no operations close the difference.
+    """
+    script = database.context.script
+    assert script is not None
+    off = settings.switched_off(Path(script.dir))
+    mender = Mender(metadata, database.connection, None)
+    types = detect.types([database], mender)
+    findings: list[Finding] = []
+
+    def review(steps: Sequence[Step]) -> list[Step]:
+        after, found = checklist.review(
+            steps, [database.kind], metadata, answers, types=types, off=off
+        )
+        findings.extend(found)
+        for stop in checklist.stops(found):
+            raise MigratorError(f"Nothing was written. {stop}")
+        return after
+
+    def settle() -> list[Finding]:
+        """Stop at a question that the rows do not answer."""
+        fills = [subject for subject, line in answers.open.items() if line.startswith("fill=")]
+        idle = {subject for subject in fills if not _lacks_values(live, subject)}
+        for subject in idle:
+            del answers.open[subject]
+        asked = [f for f in findings if f.verdict is not Verdict.ASK or f.subject not in idle]
+        settled = checklist.answered(asked, answers)
+        answers.check("behind make adopt")
+        return settled
+
+    renamed = database.renamed()
+    proposed = produce_migrations(database.context, metadata).upgrade_ops
+    assert proposed is not None
+    steps = renames.settled(detect.proposal(proposed, database, metadata), mender, answers)
+    try:
+        done = complete(steps, [database], metadata, review)
+    except MigratorError:
+        settle()  # what nobody answered may be why
+        raise
+    return [*renamed, *done], settle()
+
+
+def _lacks_values(live: Connection, subject: str) -> bool:
+    """Tell whether a row of the database has no value for the column *subject*."""
+    table, _, column = subject.partition(".")
+    name = live.dialect.identifier_preparer.quote
+    columns = {one["name"] for one in inspect(live).get_columns(table)}
+    where = f" WHERE {name(column)} IS NULL" if column in columns else ""
+    return bool(live.scalar(text(f"SELECT count(*) FROM {name(table)}{where}")))
