@@ -176,7 +176,7 @@ def test_the_parts_of_one_change_meet_the_rows_from_before(place: Project) -> No
 
 
 def test_a_table_is_renamed_with_its_check(place: Project) -> None:
-    """The way back makes the CHECK while the table has its new name, which is not in the CHECK's."""
+    """The way back makes the CHECK while the table has its new name."""
 
     def model(name: str) -> None:
         place.metadata.clear()
