@@ -493,6 +493,26 @@ def test_a_name_of_columns_that_have_others_by_now(database, name, kind, gone):
     assert gone not in base.text()
 
 
+@pytest.mark.parametrize("batch", [True, False])
+def test_mysqls_numbers_outlive_each_other(database, batch):
+    base = database(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (a INTEGER REFERENCES p, "
+        "b INTEGER REFERENCES p, c INTEGER REFERENCES p)"
+    )
+
+    def change(op):
+        if not batch:
+            op.drop_constraint("t_ibfk_1", "t", type_="foreignkey")
+            op.drop_constraint("t_ibfk_2", "t", type_="foreignkey")
+            return
+        with op.batch_alter_table("t") as tell:
+            tell.drop_constraint("t_ibfk_1", type_="foreignkey")
+            tell.drop_constraint("t_ibfk_2", type_="foreignkey")
+
+    base.migrate(change)
+    assert base.rows("SELECT \"from\" FROM pragma_foreign_key_list('t')") == [("c",)]
+
+
 @pytest.mark.parametrize("name", ["t_b_key", "t_b_a_key", "t_key", "u_was_key", "t_was"])
 def test_a_name_of_columns_that_are_there_means_no_other(database, name):
     base = database("CREATE TABLE t (a INTEGER UNIQUE, b INTEGER)")

@@ -34,6 +34,8 @@ class Options:
     #: Whether the table is STRICT and WITHOUT ROWID from now on; what is not said stays.
     table_options: Mapping[str, bool] = field(default_factory=dict)
     autoincrement: bool | None = None
+    #: By table, the numbers in MySQL's names of its unnamed foreign keys: they outlive each other.
+    numbers: dict[str, list[int]] = field(default_factory=dict)
     #: In a batch, a new column may say that it is the primary key.
     batch: bool = False
 

@@ -35,6 +35,7 @@ class Engine(SQLiteImpl):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self.steps: list[Step] = []
+        self.numbers: dict[str, list[int]] = {}
         if self.connection is not None and not self.as_sql:
             self.steps = steps_of(self.connection)
 
@@ -54,6 +55,7 @@ class Engine(SQLiteImpl):
         if self.connection is None:
             raise MigratorError("There is no connection to SQLite to migrate by.")
         options = options or Options()
+        options.numbers = self.numbers
         metadata = self.context_opts.get("target_metadata")
         for one in metadata if isinstance(metadata, list | tuple) else [metadata]:
             if isinstance(one, sa.MetaData):

@@ -45,6 +45,7 @@ def find(
     kind: str | None,
     conventions: Sequence[Mapping[str, Any]] = (),
     said: Sequence[sa.Constraint] = (),
+    numbers: Sequence[int] = (),
 ) -> Constraint:
     """Return the constraint of *table* that *name* means.
 
@@ -52,6 +53,7 @@ def find(
     :param kind: one of :data:`KINDS`, None for any.
     :param conventions: naming conventions of SQLAlchemy's to try besides this project's own.
     :param said: constraints that the migration itself says are there, under their names.
+    :param numbers: MySQL's of the foreign keys without a name, where they are not 1, 2, 3.
     :raises NoSuchConstraint: if none is meant, with a list of what is there.
     :raises MigratorError: if more than one may be meant.
     """
@@ -61,7 +63,7 @@ def find(
     if name is not None:
         found = [c for c in pool if c.name and fold(c.name) == fold(name)]
         if not found:
-            called = dict(_called(table, [naming.convention, *conventions]))
+            called = dict(_called(table, [naming.convention, *conventions], numbers))
             unnamed = [c for c in pool if c.name is None]
             found = [c for c in unnamed if fold(name) in called[there.index(c)]]
             found = found or [c for c in unnamed if any(_same(c, s, name) for s in said)]
@@ -125,7 +127,7 @@ def text_of(check: sa.CheckConstraint | sa.Computed) -> str:
 
 
 def _called(
-    table: Table, conventions: Sequence[Mapping[str, Any]]
+    table: Table, conventions: Sequence[Mapping[str, Any]], numbers: Sequence[int]
 ) -> Iterator[tuple[int, set[str]]]:
     """Yield, for every constraint's number, what it would be called, folded."""
     taken: set[str] = set()
@@ -138,7 +140,10 @@ def _called(
         if constraint.name is None:
             counts[constraint.kind] += 1
             names |= _by_postgresql(table, constraint, taken)
-            names |= _by_mysql(table, constraint, counts[constraint.kind], taken)
+            count = counts[constraint.kind]
+            if constraint.kind == "foreignkey" and numbers:
+                count = numbers[count - 1]
+            names |= _by_mysql(table, constraint, count, taken)
         yield number, {fold(name) for name in names if name}
 
 

@@ -191,12 +191,27 @@ class Told:
             if not unique or not indexes.drop_unique(self.db, self.table, name or ""):
                 raise
             return
+        if found in (keys := self._unnamed_keys()):
+            self._numbers().pop(keys.index(found))
         self.change.drop_constraint(found)
+
+    def _unnamed_keys(self) -> list[Constraint]:
+        every = self.change.after.every_constraint()
+        return [c for c in every if c.kind == "foreignkey" and c.name is None]
+
+    def _numbers(self) -> list[int]:
+        """Return MySQL's numbers of the foreign keys without a name, as this run remembers them."""
+        known, many = self.options.numbers.setdefault(fold(self.table), []), self._unnamed_keys()
+        if len(known) > len(many):
+            known.clear()
+        while len(known) < len(many):
+            known.append(max(known, default=0) + 1)
+        return known
 
     def _find(self, name: str | None, kind: str | None) -> Constraint:
         after, options = self.change.after, self.options
         try:
-            return names.find(after, name, kind, options.conventions, options.said)
+            return names.find(after, name, kind, options.conventions, options.said, self._numbers())
         except names.NoSuchConstraint:
             # A column renamed in this batch had another name when its constraints got theirs.
             if not self.renamed:
