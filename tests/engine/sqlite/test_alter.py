@@ -211,6 +211,14 @@ REFUSED = {
         lambda op: op.create_index("ix_t_b", "t", ["a"]),
         'SQLite refuses the index "ix_t_b"',
     ),
+    "index of no column, without quotes": (
+        lambda op: op.create_index("ix", "t", ["zz", sa.text("a + 1")]),
+        'Table "t" has no column "zz", only: id, a, b, c.',
+    ),
+    "a new name that is taken": (
+        lambda op: op.alter_column("t", "a", new_column_name="B"),
+        'Table "t" has a column "B" already.',
+    ),
     "no such column to rename": (
         lambda op: op.alter_column("t", "zz", new_column_name="yy"),
         'Table "t" has no column "zz", only: id, a, b, c.',

@@ -27,6 +27,9 @@ def refuse_unknown(table: Table, index: sa.Index) -> None:
 
     :raises MigratorError: naming the first; SQLite would make an index of the word.
     """
+    for column in index.expressions:
+        if isinstance(column, sa.Column):
+            table.named(column.name)
     refuse_strings(table, _body(index))
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError
 
+from .. import MigratorError
 from .alter import ALTER, Alter, Step
 from .change import Change
 from .create_table import Table
@@ -20,6 +21,8 @@ def rename_column(db: Database, table: str, old: str, new: str) -> list[Step]:
     """
     before = db.table(table)
     old = before.named(old).name
+    if before.column(new) and fold(new) != fold(old):
+        raise MigratorError(f'Table "{before.name}" has a column "{new}" already.')
     sql = f"ALTER TABLE {db.name(before.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
     at = [c.kind for c in before.constraints].index("primary") if _badly_placed(before, old) else 0
     if not at:
