@@ -260,6 +260,21 @@ def test_rows_that_the_chain_put_in_are_in_every_database(place: Project) -> Non
     assert (failure.step, failure.line) == ("upgrade", line_of(path))
 
 
+@pytest.mark.parametrize(
+    ("upgrade", "downgrade"), [(NOT_NULL, NULL), (KEY, NO_KEY), (NARROW, WIDEN)]
+)
+def test_the_line_that_is_told_settles_it(place: Project, upgrade: str, downgrade: str) -> None:
+    place.by_hand(TABLES.strip(), DROPPED)
+    path = place.by_hand(upgrade, downgrade)
+    place.by_hand("pass")
+    (failure,) = rehearsed(place, "hand2").failures
+    line = str(failure).splitlines()[1].partition("for example: ")[2]
+    path.write_text(
+        path.read_text().replace("    with op.batch", f"    {line}\n    with op.batch", 1)
+    )
+    assert rehearsed(place, "hand2").failures == []
+
+
 def test_one_consent_is_added_to_another(place: Project) -> None:
     place.by_hand(TABLES.strip(), DROPPED)
     path = place.by_hand(f"{NOT_NULL}\n{CHECK}", f"{NO_CHECK}\n{NULL}")
@@ -268,7 +283,7 @@ def test_one_consent_is_added_to_another(place: Project) -> None:
     (failure,) = rehearsed(place, "hand2").failures
     both = '{"drop-column book.x": "unused", "set-not-null book.title": "the reason"}'
     assert str(failure).splitlines()[1:] == [
-        "    before it, for example: op.execute('UPDATE book SET title = … WHERE title IS NULL')",
+        """    before it, for example: op.execute("UPDATE book SET title = '' WHERE title IS NULL")""",
         f"    where no database has such rows, in the file: accepted = {both}",
     ]
 

@@ -29,6 +29,10 @@ _STATES = {
 }
 
 
+#: What a row may hold that holds nothing, by the column's type.
+_NOTHING = ((sa.Boolean, "false"), ((sa.Integer, sa.Numeric), "0"), (sa.String, "''"))
+
+
 @dataclass
 class Blame:
     """What a migration failed on: the line in its file, the rows, and the operation."""
@@ -186,7 +190,9 @@ def _suspects(op: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
 def _of_column(op: ops.AlterColumnOp, whole: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
     column: Any = sa.column(op.column_name)
     if op.modify_nullable is False:
-        remedy = f"UPDATE {op.table_name} SET {column} = … WHERE {column} IS NULL"
+        kind = _type(op.existing_type)
+        value = next((text for types, text in _NOTHING if isinstance(kind, types)), "…")
+        remedy = f"UPDATE {op.table_name} SET {column} = {value} WHERE {column} IS NULL"
         yield _Suspect("set-not-null", op.table_name, whole.where(column.is_(None)), remedy)
     if op.modify_type is not None:
         new, remedy = _type(op.modify_type), ""
