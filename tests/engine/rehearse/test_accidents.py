@@ -282,8 +282,9 @@ def test_one_consent_is_added_to_another(place: Project) -> None:
     path.write_text(path.read_text() + '\naccepted = {"drop-column book.x": "unused"}\n')
     (failure,) = rehearsed(place, "hand2").failures
     both = '{"drop-column book.x": "unused", "set-not-null book.title": "the reason"}'
+    fill = """op.execute("UPDATE book SET title = '' WHERE title IS NULL")"""
     assert str(failure).splitlines()[1:] == [
-        """    before it, for example: op.execute("UPDATE book SET title = '' WHERE title IS NULL")""",
+        f"    before it, for example: {fill}",
         f"    where no database has such rows, in the file: accepted = {both}",
     ]
 
