@@ -56,8 +56,18 @@ def _place(step: Step) -> tuple[Any, ...]:
         within = 0  # it is added again where it is computed otherwise
     if isinstance(step.op, ops.CreateIndexOp) and step.guard is Guard.MYSQL:
         within = -1  # a foreign key needs one index or the other
-    column = step.subject if isinstance(step.op, ops.AlterColumnOp) else ""
+    altered = isinstance(step.op, ops.AlterColumnOp)
+    counts = step.op.kw.get("autoincrement") if altered else None
+    if counts is False:
+        within = -1  # what counts stays a key
+    elif counts and not any(_changes(step.op)):
+        within = _index(_WITHIN_A_TABLE, Step(ops.CreatePrimaryKeyOp(None, "", []))) + 0.5
+    column = step.subject if altered else ""
     return stage, step.table or "", within, column, is_comment(step.op)
+
+
+def _changes(op: ops.AlterColumnOp) -> list[bool]:
+    return [getattr(op, f"modify_{name}") is not absent for name, absent in _CHANGES.items()]
 
 
 def _index(kinds: list[tuple[Any, ...]], step: Step) -> float:
@@ -125,7 +135,7 @@ def merged(steps: Sequence[Step]) -> list[Step]:
     for step in steps:
         last = result[-1] if result else None
         if last is not None and _same_column(last, step):
-            if not _apart(last.op, step.op):
+            if last.guard == step.guard and not _apart(last.op, step.op):
                 for name, absent in _CHANGES.items():
                     value = getattr(step.op, f"modify_{name}")
                     if value is not absent:
