@@ -1,5 +1,7 @@
 """What the tests of the rules share: models in two versions, and what stock would do."""
 
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -116,3 +118,24 @@ def sent(project: Project) -> list[str]:
         for statement in statements
         if statement.startswith(words) and not any(name in statement for name in own)
     ]
+
+
+ALEMBIC = """
+import sys
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+engine = sa.create_engine(sys.argv[1])
+sa.event.listen(engine, "connect", lambda c, _: "sqlite" in sys.argv[1]
+                and c.execute("PRAGMA foreign_keys = ON"))
+with engine.begin() as connection:
+    op = Operations(MigrationContext.configure(connection))
+    exec(sys.argv[2])
+"""
+
+
+def plain_alembic(url: str, upgrade: str) -> str:
+    """Run *upgrade* under stock Alembic, in a process without this engine; return its last word."""
+    command = [sys.executable, "-W", "ignore", "-c", ALEMBIC, url, upgrade]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stderr.strip()

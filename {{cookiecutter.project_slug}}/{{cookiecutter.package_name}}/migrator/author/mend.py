@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table
 from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
-from .. import naming
+from .. import MigratorError, naming
 from ..schema import Difference, Key
 from ..watch import invoked
 from .back import as_typed, constraint_as_printed, index_as_printed
@@ -139,7 +139,10 @@ class Mender:
             if primary or name_of(constraint, self.dialect) == key.name:
                 named = None if key.name == "PRIMARY KEY" else key.name
                 return operation(key.table, named, constraint, self.dialect)
-        raise LookupError(key)
+        raise MigratorError(
+            f"{key} has no name in the models: their MetaData needs this project's "
+            "naming_convention (migrator/naming.py). Nothing was written."
+        )
 
     def altered(self, item: Difference, **changes: Any) -> Iterable[Step]:
         """Return the step that makes *changes* to the column of *item*."""

@@ -101,4 +101,4 @@ def message(id: str) -> Message:
 
 
 # They register their rules; what SQLite cannot hold is guarded before PostgreSQL's own ways.
-from . import data, sqlite, mysql, postgresql, enums  # noqa: E402, F401, I001
+from . import data, sqlite, mysql, postgresql, postgresql_rows, enums  # noqa: E402, F401, I001

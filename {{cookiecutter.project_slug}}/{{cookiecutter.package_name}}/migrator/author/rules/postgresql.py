@@ -1,20 +1,17 @@
 """Rules for PostgreSQL: the ways that do not hold up who reads and writes meanwhile."""
 
 import copy
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import conv
 
-from ... import naming
 from ..finding import NOTHING, Guard, Part, Step, Verdict
-from ..operations import Batches, Fill
+from ..operations import Fill
 from . import Hit, Project, rule
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -29,19 +26,19 @@ def _table(op: Any) -> str:
     return (f"{quote(schema)}." if schema else "") + str(quote(name))
 
 
-def _apart(step: Step, project: Project, *instead: Step) -> list[Step]:
+def apart(step: Step, project: Project, *instead: Step) -> list[Step]:
     """Return PostgreSQL's own steps, and *step* as it is for the other databases."""
-    return [*instead, *_others(replace(step, part=instead[0].part), project)]
+    return [*instead, *others(replace(step, part=instead[0].part), project)]
 
 
-def _others(step: Step, project: Project) -> list[Step]:
+def others(step: Step, project: Project) -> list[Step]:
     """Return *step* for the databases that are not PostgreSQL."""
     others = {kind for kind in project.databases if step.runs_on(kind)} - {"postgresql"}
     guard = {None: Guard.NOT_POSTGRESQL, Guard.NOT_SQLITE: Guard.MYSQL}.get(step.guard)
     return [replace(step, guard=guard)] if others and guard else []
 
 
-def _on_postgresql(step: Step, project: Project) -> bool:
+def on_postgresql(step: Step, project: Project) -> bool:
     return "postgresql" in project.databases and step.runs_on("postgresql")
 
 
@@ -61,7 +58,7 @@ def add_index(step: Step, project: Project) -> Iterator[Hit]:
         return
     if not op.kw.get("postgresql_concurrently"):
         # Built plainly in a downgrade, it would hold up writes there.
-        yield Hit(step.subject, instead=_apart(step, project, *_concurrently(op)))
+        yield Hit(step.subject, instead=apart(step, project, *_concurrently(op)))
 
 
 def _concurrently(op: Any, using: Step | None = None) -> list[Step]:
@@ -94,7 +91,7 @@ def add_unique(step: Step, project: Project) -> Iterator[Hit]:
     needed = {
         s.op.referent_table for s in project.steps if isinstance(s.op, ops.CreateForeignKeyOp)
     }
-    if not _on_postgresql(step, project) or op.table_name in needed:
+    if not on_postgresql(step, project) or op.table_name in needed:
         yield Hit(step.subject)
         return
     name, kw = str(op.constraint_name), dict(op.kw)
@@ -108,12 +105,12 @@ def add_unique(step: Step, project: Project) -> Iterator[Hit]:
     yield Hit(
         step.subject,
         " PostgreSQL builds the index CONCURRENTLY, in a revision of its own.",
-        _apart(step, project, *_concurrently(index, using)),
+        apart(step, project, *_concurrently(index, using)),
         Verdict.SPLIT,
     )
 
 
-def _not_valid(step: Step) -> list[Step]:
+def not_valid(step: Step) -> list[Step]:
     """Return the steps that add a constraint for new rows, and look at the old ones later."""
     added = copy.copy(step.op)
     added.kw = {**added.kw, "postgresql_not_valid": True}
@@ -184,154 +181,13 @@ def add_exclusion(step: Step, project: Project) -> Iterator[Hit]:
 def _constrained(step: Step, project: Project) -> Iterator[Hit]:
     if step.op.kw.get("postgresql_not_valid"):
         return
-    if _on_postgresql(step, project):
-        first, *later = _not_valid(step)
+    if on_postgresql(step, project):
+        first, *later = not_valid(step)
         if any(isinstance(s.op, Fill) and s.op.table_name == step.table for s in project.steps):
             # Elsewhere there is no NOT VALID: there it comes when the rows are changed.
             own = replace(first, guard=ONLY)
-            later = [*_others(replace(step, part=Part.FILL), project), *later]
+            later = [*others(replace(step, part=Part.FILL), project), *later]
             first = own
         yield Hit(step.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
     else:
         yield Hit(step.subject)
-
-
-@rule(
-    "set-not-null",
-    ["postgresql"],
-    Verdict.SPLIT,
-    what="{subject} becomes NOT NULL.",
-    cost="PostgreSQL would look at every row while nobody can read or write.",
-    remedy="A CHECK, NOT VALID at first, is validated in a revision of its own; NOT NULL then "
-    "takes no time, and the CHECK goes.",
-)
-def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
-    """Let a CHECK look at the rows, so that NOT NULL need not."""
-    op: Any = step.op
-    if not isinstance(op, ops.AlterColumnOp) or op.modify_nullable is not False:
-        return
-    if op.table_name in project.created or project.checked(op.table_name, op.column_name):
-        return
-    if project.in_primary_key(op.table_name, op.column_name):
-        return  # the key looks at the rows anyhow
-    others, alone = _only_nullable(step)
-    name = conv(naming.check(op.table_name, f"{alone.column_name}_not_null"))
-    condition = sa.text(f"{quote(alone.column_name)} IS NOT NULL")
-    check = ops.CreateCheckConstraintOp(name, op.table_name, condition, schema=op.schema)
-    added, validate, *_ = _not_valid(Step(check, ONLY))
-    drop = ops.DropConstraintOp(name, op.table_name, "check", schema=op.schema)
-    yield Hit(
-        step.subject,
-        instead=[
-            *others,
-            added,
-            *_others(Step(alone, step.guard, part=Part.FILL), project),
-            validate,
-            Step(alone, ONLY, part=Part.VALIDATE),
-            Step(drop, ONLY, added.op, Part.VALIDATE),
-        ],
-    )
-
-
-def _only_nullable(step: Step) -> tuple[list[Step], Any]:
-    """Part what changes NULL from what else the operation changes of the column."""
-    op = step.op
-    changed = op.modify_type is not None or op.modify_server_default is not False or op.modify_name
-    alone = ops.AlterColumnOp(
-        op.table_name,
-        op.modify_name or op.column_name,
-        schema=op.schema,
-        existing_type=op.modify_type or op.existing_type,
-        existing_nullable=True,
-        existing_server_default=op.existing_server_default
-        if op.modify_server_default is False
-        else op.modify_server_default,
-        existing_comment=op.existing_comment,
-        modify_nullable=False,
-    )
-    if not changed:
-        return [], alone
-    back = step.back or op.reverse()
-    rest = [copy.copy(op), copy.copy(back)]
-    for one in rest:
-        one.modify_nullable, one.existing_nullable = None, True
-    return [replace(step, op=rest[0], back=rest[1])], alone
-
-
-@rule(
-    "backfill",
-    ["postgresql", "mysql"],
-    Verdict.SPLIT,
-    what="Rows of {subject} are changed beside the table.",
-    cost="Those who write to them wait until all is done.",
-    remedy="{detail}",
-)
-def backfill(step: Step, project: Project) -> Iterator[Hit]:
-    """Change rows in transactions of their own, on PostgreSQL in many small ones."""
-    if isinstance(step.op, Fill) and step.op.beside:
-        return
-    if isinstance(step.op, Fill) and _on_postgresql(step, project):
-        own = Step(Batches(step.op), ONLY, NOTHING, Part.FILL, alone=True)
-        detail = "They are changed in a revision of their own, on PostgreSQL in batches."
-        yield Hit(step.op.table_name, detail, _apart(step, project, own))
-    elif isinstance(step.op, Fill):
-        detail = "On a large table of MySQL or MariaDB change them in batches, before this."
-        yield Hit(step.op.table_name, detail, verdict=Verdict.KEEP)
-    elif _ROWS.match(str(getattr(step.op, "sqltext", ""))) and any(
-        isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in project.created
-        for s in project.steps
-    ):
-        words = " ".join(str(step.op.sqltext).split())[:40]
-        yield Hit(words, "Change them in a revision of their own, a large table in batches.")
-
-
-_ROWS = re.compile(r"\s*(UPDATE|DELETE|INSERT)\b", re.IGNORECASE)
-_CHANGES = (ops.AlterColumnOp, ops.AddColumnOp, ops.AddConstraintOp, ops.DropColumnOp)
-
-
-_VOLATILE = (
-    "gen_random_uuid",
-    "uuid_generate",
-    "random",
-    "clock_timestamp",
-    "nextval",
-    "timeofday",
-)
-
-
-@rule(
-    "volatile-default",
-    ["postgresql"],
-    Verdict.REWRITE,
-    what="{subject} is new, with a default that differs from row to row.",
-    cost="PostgreSQL would write the whole table anew while nobody can read it.",
-    remedy="{detail}",
-)
-def volatile_default(step: Step, project: Project) -> Iterator[Hit]:
-    """Add the column first and give it its default afterwards."""
-    op: Any = step.op
-    if not isinstance(op, ops.AddColumnOp) or op.table_name in project.created:
-        return
-    default = getattr(op.column.server_default, "arg", "")
-    if not str(default).strip("( ").lower().startswith(_VOLATILE):
-        return
-    if not op.column.nullable:
-        remedy = "It is NOT NULL, so the rows need it at once: make it nullable for one release."
-        yield Hit(step.subject, remedy, verdict=Verdict.KEEP)
-        return
-    column = op.column._copy()
-    column.server_default = None
-    give = ops.AlterColumnOp(
-        op.table_name,
-        column.name,
-        schema=op.schema,
-        existing_type=column.type,
-        existing_nullable=True,
-        modify_server_default=op.column.server_default,
-    )
-    steps = [
-        Step(ops.AddColumnOp(op.table_name, column, schema=op.schema)),
-        Step(give, None, NOTHING),
-    ]
-    remedy = "The default is set once the column is there; the rows that are there hold NULL."
-    yield Hit(step.subject, remedy, steps)
