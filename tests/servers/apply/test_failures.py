@@ -5,9 +5,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Timer
 
 import pytest
 import sqlalchemy as sa
@@ -232,19 +231,19 @@ def test_a_migration_that_raises_leaves_nothing(shop: Shop) -> None:
 
 
 @contextmanager
-def locked(shop: Shop, for_seconds: float) -> Iterator[None]:
-    """Hold table t in another session's transaction."""
-    connection = shop.engine().connect()
-    how = "SELECT * FROM t FOR UPDATE" if shop.url.startswith("mysql") else "LOCK TABLE t"
-    connection.execute(sa.text(how)).close()
-    timer = Timer(for_seconds, connection.close)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        connection.close()
+def locked(shop: Shop) -> Iterator[sa.Connection]:
+    """Hold table t in another session's transaction, until that connection is closed."""
+    with shop.engine().connect() as connection:
+        how = "SELECT * FROM t FOR UPDATE" if shop.url.startswith("mysql") else "LOCK TABLE t"
+        connection.execute(sa.text(how)).close()
+        yield connection
+
+
+def finish(process: "subprocess.Popen[str]", said: str) -> str:
+    """Let a process end well; return all that it *said*."""
+    said += process.communicate(timeout=120)[0]
+    assert process.returncode == 0, said
+    return said
 
 
 @only("kind", ["postgresql", "mariadb"])
@@ -252,10 +251,12 @@ def test_a_lock_that_is_held_is_waited_for_by_name(shop: Shop) -> None:
     shop.revision("a1", TABLE)
     shop.flask("db", "apply")
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
-    with locked(shop, 6):
-        said = shop.flask("db", "apply", MIGRATION_LOCK_TIMEOUT=1)
+    with locked(shop) as other:
+        process = shop.start("db", "apply", MIGRATION_LOCK_TIMEOUT=1)
+        said = until(process, "Waiting for session")
+        other.close()
+        said = finish(process, said)
     assert "a2 did not get its lock; trying again" in said
-    assert "Waiting for session" in said
     assert "transaction since" in said
     assert shop.at() == ["a2"]
 
@@ -269,8 +270,11 @@ def test_a_second_attempt_takes_back_nothing_but_its_own(shop: Shop) -> None:
     shop.flask("db", "apply")
     shop.revision("a2", 'op.execute("CREATE TABLE u (id integer)")')
     shop.revision("a3", 'op.add_column("t", sa.Column("a", sa.Integer))')
-    with locked(shop, 3):
-        shop.flask("db", "apply", MIGRATION_LOCK_TIMEOUT=1)
+    with locked(shop) as other:
+        process = shop.start("db", "apply", MIGRATION_LOCK_TIMEOUT=1)
+        said = until(process, "a3 did not get its lock; trying again")
+        other.close()
+        finish(process, said)
     assert shop.at() == ["a3"]
     assert shop.tables() == {"t", "u"}
 
@@ -280,7 +284,7 @@ def test_a_lock_that_is_never_released_ends_in_a_sentence(shop: Shop) -> None:
     shop.revision("a1", TABLE)
     shop.flask("db", "apply")
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
-    with locked(shop, 60):
+    with locked(shop):
         said = shop.flask("db", "apply", code=1, MIGRATION_LOCK_TIMEOUT=1, MIGRATION_LOCK_WAIT=2)
     assert "exit 1: Revision a2 failed" in said
     assert "nothing of it is in the database" in said
@@ -293,23 +297,22 @@ connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute(sys.argv[2])
 connection.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
-time.sleep(float(sys.argv[3]))
-connection.execute("COMMIT")
+time.sleep(600)
 """
 
 
 @contextmanager
-def written(shop: Shop, journal: str, seconds: float) -> Iterator[int]:
-    """Let another process hold the write lock of a SQLite file; give the process's number."""
+def written(shop: Shop, journal: str) -> Iterator["subprocess.Popen[str]"]:
+    """Let another process hold the write lock of a SQLite file, until it is killed."""
     database = sa.make_url(shop.url).database or ""
     pragma = f"PRAGMA journal_mode = {journal}"
     process = subprocess.Popen(
-        [shop.python, "-c", WRITER, database, pragma, str(seconds)],
+        [shop.python, "-c", WRITER, database, pragma],
         stdout=subprocess.PIPE,
         text=True,
     )
     until(process, "held")
-    yield process.pid
+    yield process
     process.kill()
     process.communicate()
 
@@ -320,10 +323,15 @@ def test_whoever_writes_to_a_file_is_waited_for_by_name(shop: Shop, journal: str
     shop.revision("a1", TABLE)
     shop.flask("db", "apply")
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
-    with written(shop, journal, 4) as number:
-        said = shop.flask("db", "apply")
+    with written(shop, journal) as writer:
+        process = shop.start("db", "apply")
+        said = until(process, "Waiting for")
+        writer.kill()
+        said = finish(process, said)
     assert said.count("Waiting for ") == 1
-    who = f"process {number} ({shop.python} -c" if sys.platform == "linux" else "another process"
+    who = (
+        f"process {writer.pid} ({shop.python} -c" if sys.platform == "linux" else "another process"
+    )
     assert f"Waiting for {who}" in said
     assert shop.at() == ["a2"]
 
@@ -333,7 +341,7 @@ def test_whoever_never_stops_writing_ends_in_a_sentence(shop: Shop) -> None:
     shop.revision("a1", TABLE)
     shop.flask("db", "apply")
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
-    with written(shop, "wal", 60):
+    with written(shop, "wal"):
         said = shop.flask("db", "apply", code=1, MIGRATION_LOCK_WAIT=2)
     assert "still uses" in said
     assert "after 2 s; what was not finished was rolled back" in said
@@ -346,18 +354,17 @@ def test_a_reader_that_holds_up_a_commit_is_waited_for(shop: Shop) -> None:
     shop.revision("a1", TABLE)
     shop.flask("db", "apply")
     file = sa.make_url(shop.url).database or ""
-    shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
     told: list[str] = []
-    reader = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM t").fetchall()
-    timer = Timer(2.5, lambda: reader.execute("COMMIT"))
-    timer.start()
-    engine = private(sa.make_url(shop.url), say=told.append)
-    with engine.begin() as connection:
-        connection.execute(sa.text("INSERT INTO t (n) VALUES (7)"))
-    timer.join()
-    reader.close()
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM t").fetchall()
+
+        def say(words: str) -> None:
+            told.append(words)
+            reader.execute("COMMIT")
+
+        with private(sa.make_url(shop.url), say=say).begin() as connection:
+            connection.execute(sa.text("INSERT INTO t (n) VALUES (7)"))
     assert len(told) == 1
     assert shop.ask("SELECT n FROM t ORDER BY id") == [(1,), (7,)]
 
