@@ -9,6 +9,7 @@ from alembic.operations import ops
 from sqlalchemy import CheckConstraint, Column, UniqueConstraint
 
 from ..schema import Key, Schema, describe
+from . import counting
 from .back import inside
 from .declared import fresh
 from .finding import Guard, Step
@@ -45,7 +46,7 @@ def dropped_column(mender: Mender, op: ops.DropColumnOp, printed: Schema) -> Ite
     declared = mender.declared.columns.get((op.table_name, op.column_name))
     column = fresh(reflected if declared is None else declared, reflected)
     if printed.get(Key(op.table_name, "default", op.column_name)) == "SERIAL":
-        numbered, _ = mender.numbering(op.table_name, op.column_name)
+        numbered, _ = counting.by_sequence(mender, op.table_name, op.column_name)
         yield Step(None, Guard.POSTGRESQL, numbered)
     yield Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
 

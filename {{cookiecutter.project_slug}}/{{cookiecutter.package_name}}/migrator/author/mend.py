@@ -16,10 +16,11 @@ from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 from .. import MigratorError, naming
 from ..schema import Difference, Key
 from ..watch import invoked
+from . import counting
 from .back import as_typed, constraint_as_printed, index_as_printed
 from .declared import Declared, fresh, name_of, operation, plain_type, read
 from .finding import Guard, Step
-from .operations import LateSQL, Rebuild
+from .operations import Rebuild
 from .rules import enums
 
 _ROWID = "WITHOUT ROWID"
@@ -103,7 +104,7 @@ class Mender:
     def _constraint(self, item: Difference) -> Iterable[Step]:
         if item.found is not None:
             if item.found.startswith("PRIMARY KEY") and self.dialect.name in ("mysql", "mariadb"):
-                yield from self._no_longer_counted(item.key.table)
+                yield from counting.stopped(self, item.key.table)
             yield self._drop(item.key, item.found)
         if item.wanted is not None:
             yield Step(self._add(item.key))
@@ -188,48 +189,11 @@ class Mender:
 
     def _default(self, item: Difference) -> Iterable[Step]:
         default: Any = self._model_column(item.key).server_default
-        if "SERIAL" in (item.found, item.wanted):
-            return self._serial(item, default)
-        if "auto_increment" in (item.found, item.wanted):
-            on = item.wanted == "auto_increment"
-            key = sa.inspect(self.connection).get_pk_constraint(item.key.table)
-            # What is no key yet comes in the next round.
-            is_key = item.key.name in key["constrained_columns"]
-            return self._counted(item, on) if is_key or not on else []
+        if {"SERIAL", "auto_increment"} & {item.found, item.wanted}:
+            return counting.changed(self, item, default)
         if default is not None and not isinstance(default, sa.DefaultClause):
             return []
         return self.altered(item, modify_server_default=default)
-
-    def _serial(self, item: Difference, default: Any) -> Iterable[Step]:
-        there, back = self.numbering(item.key.table, item.key.name)
-        if item.wanted == "SERIAL":
-            yield from self.altered(item, modify_server_default=None) if item.found else []
-            yield Step(there, Guard.POSTGRESQL, back)
-        else:
-            yield Step(back, Guard.POSTGRESQL, there)
-            yield from self.altered(item, modify_server_default=default) if default else []
-
-    def _no_longer_counted(self, table: str) -> Iterable[Step]:
-        """MySQL takes no primary key away from a column that counts: it stops counting first."""
-        for column in sa.inspect(self.connection).get_columns(table):
-            if column.get("autoincrement") is True:
-                key = Key(table, "default", column["name"])
-                yield from self._counted(Difference(key, None, None), False)
-
-    def _counted(self, item: Difference, on: bool) -> Iterable[Step]:
-        """Let a column of MySQL's count, or stop it; elsewhere the key says that already."""
-        (there,) = self.altered(item, autoincrement=on)
-        (back,) = self.altered(item, autoincrement=not on)
-        yield Step(there.op, Guard.MYSQL, back.op)
-
-    def numbering(self, table: str, column: str) -> tuple["LateSQL", "LateSQL"]:
-        """Return what lets a sequence number a column on PostgreSQL, as SERIAL does; and back."""
-        sequence = self.quote(f"{table}_{column}_seq")
-        alter = f"ALTER TABLE {self.quote(table)} ALTER {self.quote(column)}"
-        owner = f"{self.quote(table)}.{self.quote(column)}"
-        make = f"CREATE SEQUENCE {sequence} OWNED BY {owner}"
-        there = LateSQL(f"{make}; {alter} SET DEFAULT nextval('{sequence}')")
-        return there, LateSQL(f"{alter} DROP DEFAULT; DROP SEQUENCE {sequence}")
 
     def _comment(self, item: Difference) -> Iterable[Step]:
         if item.key.name:
