@@ -1,7 +1,7 @@
 """Accidents that stock Flask-Migrate has on a database with rows, and this project has not.
 
 The accidents of the other rules are beside what these write instead: ``test_rows.py``,
-``test_locks.py``, ``test_values.py``, ``test_answers.py`` (renames).
+``test_locks.py``, ``test_values.py``.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
 from migrator import MigratorError
 from migrator.apply.connection import private
 from sqlalchemy import (
@@ -18,6 +21,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Engine,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -31,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from tests.engine.author.project import Project
+from tests.engine.author.project import Project, models
 from tests.engine.author.rules.stage import (
     found,
     plain_alembic,
@@ -75,9 +79,16 @@ def test_drop_table(either: Project) -> None:
 
 
 def test_rename(either: Project) -> None:
-    """Right after it the old release breaks. Nothing can mend that, so it is said."""
+    """Stock loses what the column held. Ours keeps it, and says that the old release breaks."""
+    renamed = table(Column("nick", String(30)))
+    stock(either.url, table(nickname()))
+    either.run(ADA)
+    stock(either.url, renamed)
+    assert either.run('SELECT nick FROM "user"') == [(None,)]
+    either.run('DROP TABLE "user"')
+
     started(either, table(nickname()), rows=[ADA])
-    report = write(either, "rename", table(Column("nick", String(30))), rename="user.nickname:nick")
+    report = write(either, "rename", renamed, rename="user.nickname:nick")
     (finding,) = [finding for finding in report.findings if finding.rule == "rename"]
     assert "The release before breaks while it still runs" in str(finding)
     either.upgrade()
@@ -163,12 +174,47 @@ def test_not_on_sqlite(project: Project) -> None:
 
 def test_raw_sql(project: Project) -> None:
     """Foreign keys switched on in a revision let stock's rebuild empty the table behind."""
-    pet = table(Column("owner", Integer), name="pet")
-    started(project, table(nickname()), pet, rows=[ADA])
+    owner = Column("owner", ForeignKey("user.id", ondelete="CASCADE"))
+    pet = table(owner, name="pet")
+    pets = "SELECT owner FROM pet"
+    started(project, table(nickname()), pet, rows=[ADA, "INSERT INTO pet (owner) VALUES (1)"])
     project.by_hand('op.execute("PRAGMA foreign_keys = ON")')
     (line,) = project.verify().unanswered
     assert "Raw SQL: PRAGMA foreign_keys = ON" in line
     assert "(raw-sql)" in line
+
+    rebuild = "op.execute('PRAGMA foreign_keys = {}')\n"
+    rebuild += "with op.batch_alter_table('user', recreate='always') as batch_op: pass"
+    assert plain_alembic(project.url, rebuild.format("OFF")) == ""
+    assert project.run(pets) == [(1,)]
+    assert plain_alembic(project.url, rebuild.format("ON")) == ""
+    assert project.run(pets) == []
+
+
+FILL = "ALTER TABLE user SET (fillfactor = 70)"  # PostgreSQL's own
+
+
+def test_raw_sql_of_postgresql(project: Project, tmp_path: Path) -> None:
+    """Stock stops on SQLite in the middle of the revision, and then no second try runs either."""
+    started(project, table(nickname()), rows=[ADA])
+    upgrade = f"op.create_table('team', sa.Column('id', sa.Integer()))\nop.execute('{FILL}')"
+    stocks = f"sqlite:///{tmp_path / 'stock.sqlite'}"
+    assert 'near "SET": syntax error' in plain_alembic(stocks, upgrade)
+    assert "table team already exists" in plain_alembic(stocks, upgrade)
+
+    path = project.by_hand(upgrade, "op.drop_table('team')")
+    with pytest.raises(MigratorError):
+        project.upgrade()
+    with pytest.raises(SQLAlchemyError, match="no such table"):
+        project.run("SELECT * FROM team")  # nothing half-done
+    with pytest.raises(MigratorError, match=r"hand1 does not run on an empty sqlite .* near .SET"):
+        project.verify()  # as check does, before any deployment
+    guard = 'if op.get_context().dialect.name == "postgresql":'
+    path.write_text(path.read_text().replace("op.execute", f"{guard}\n        op.execute"))
+    assert project.verify().unanswered == []
+    project.upgrade()
+    assert project.run("SELECT * FROM team") == []
+    assert project.run(ROWS) == [(1, "Ada")]
 
 
 def test_batch_options(project: Project) -> None:
@@ -317,3 +363,50 @@ def test_model_import(project: Project, tmp_path: Path, monkeypatch: pytest.Monk
     )
     project.upgrade()
     assert project.run("SELECT name FROM item") == [("x",)]
+
+
+STOCKS_ENV = """
+from alembic import context
+from sqlalchemy import NullPool, create_engine
+url = context.config.get_main_option("sqlalchemy.url")
+with create_engine(url, poolclass=NullPool).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def test_chain(either: Project, tmp_path: Path) -> None:
+    """Two branches meet, each with a revision: stock tells the server, at the deployment."""
+    started(either, table(nickname()), rows=[ADA])
+    columns = [Column("age", Integer), Column("size", Integer)]
+    for column in columns:
+        report = write(either, column.name, table(nickname(), column))
+        for path in report.paths:
+            path.rename(tmp_path / path.name)
+    for path in tmp_path.glob("*.py"):
+        path.rename(either.folder / "versions" / path.name)
+    assert len(either.script.get_heads()) == 2
+
+    stocks = Config(attributes={})
+    (tmp_path / "stock").mkdir()
+    (tmp_path / "stock" / "env.py").write_text(STOCKS_ENV)
+    for option, value in (
+        ("script_location", tmp_path / "stock"),
+        ("version_locations", either.folder / "versions"),
+        ("path_separator", "os"),
+        ("sqlalchemy.url", either.url.replace("%", "%%")),
+    ):
+        stocks.set_main_option(option, str(value))
+    with pytest.raises(CommandError, match="Multiple head revisions are present"):
+        command.upgrade(stocks, "head")
+
+    either.metadata = models()
+    table(nickname(), *columns)(either.metadata)
+    agreement = either.verify()  # what check and the test suite ask, before any deployment
+    assert agreement.failure[0].endswith(": flask db merge heads")
+    assert not agreement.agrees
+    command.merge(either.config(), "heads")  # as it says
+    assert either.verify().agrees
+    command.upgrade(stocks, "head")
+    assert either.run('SELECT nickname, age, size FROM "user"') == [("Ada", None, None)]
