@@ -14,6 +14,24 @@ from migrator.sqlite import impl
 from sqlalchemy import event
 from sqlalchemy.pool import NullPool
 
+#: Two tables with all that can hang on one.
+SCRIPT = """
+CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT);
+CREATE TABLE t (
+	id INTEGER NOT NULL,
+	a INTEGER,
+	b VARCHAR(10) COLLATE nocase,
+	c INTEGER DEFAULT 5,
+	PRIMARY KEY (id),
+	CONSTRAINT ck_t_a CHECK (a > 0)
+);
+CREATE INDEX ix_t_b ON t (b DESC);
+CREATE TABLE log (what TEXT);
+CREATE TRIGGER tr AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (new.id); END;
+INSERT INTO p VALUES (1, 'one');
+INSERT INTO t VALUES (1, 1, 'x', 1), (2, 1, 'y', NULL);
+"""
+
 
 def make_engine(path: Any, module: Any = None, foreign_keys: bool = False) -> sa.Engine:
     """A private engine: no pool, real transactions, foreign keys off at connect."""
@@ -60,6 +78,9 @@ class Base:
 
     def schema(self) -> dict[str, str]:
         return dict(self.rows("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+    def columns(self) -> list[str]:
+        return [row[1] for row in self.rows("PRAGMA table_xinfo(t)")]
 
     def values(self, table: str = "t") -> list[tuple[Any, ...]]:
         """All rows, each value beside its storage class."""

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from migrator import MigratorError
 
 from tests.engine.matrix import apsw_dbapi
-from tests.engine.sqlite.model import Edit, Model, Outside, edits, insert, models, q
+from tests.engine.sqlite.edits import Edit, Outside, edits
+from tests.engine.sqlite.model import Model, insert, models, q
 from tests.engine.sqlite.support import Base
 
 RUN = settings(

@@ -20,7 +20,8 @@ from alembic.runtime.migration import MigrationContext
 
 from .. import MigratorError
 
-#: The private parts of Alembic and SQLAlchemy: module, path in it, what it is needed for.
+#: The private parts of Alembic and SQLAlchemy: module, path in it, what it is needed for; ``()``
+#: stands for an object of the class before it.
 PRIVATE = (
     ("alembic.ddl.sqlite", "SQLiteImpl", "the class that is extended"),
     ("alembic.ddl.impl", "_impls", "the implementation in force for a dialect"),
@@ -30,16 +31,18 @@ PRIVATE = (
     ("alembic.operations.batch", "BatchOperationsImpl.add_column", "replaced: insert_after"),
     ("alembic.operations.base", "Operations._to_impl", "drop_constraint without a name"),
     ("alembic.runtime.migration", "MigrationContext.autocommit_block", "replaced: no commit"),
+    ("sqlalchemy.schema", "Constraint.()._create_rule", "whether a type's CHECK is wanted here"),
+    ("sqlalchemy.schema", "Constraint._copy", "a constraint that a table has already, for another"),
 )
 
 
 def missing() -> list[str]:
-    """Return the private parts that this Alembic does not have."""
+    """Return the private parts that this Alembic or this SQLAlchemy does not have."""
     absent = []
     for module, path, _ in PRIVATE:
         found: Any = importlib.import_module(module)
         for part in path.split("."):
-            found = getattr(found, part, _ABSENT)
+            found = found() if part == "()" else getattr(found, part, _ABSENT)
         if found is _ABSENT:
             absent.append(f"{module}.{path}")
     return absent
@@ -56,8 +59,9 @@ def require(context: MigrationContext | None = None) -> None:
     """
     if absent := missing():
         raise MigratorError(
-            f"Alembic {alembic.__version__} has no {', '.join(absent)}, which SQLite is migrated "
-            f"by here: pin Alembic to the minor version that pyproject.toml names."
+            f"Alembic {alembic.__version__} with SQLAlchemy {sa.__version__} has no "
+            f"{', '.join(absent)}, which SQLite is migrated by here: pin both to the minor "
+            f"versions that pyproject.toml names."
         )
     if not in_force(context):
         raise MigratorError(

@@ -1,35 +1,17 @@
 """Databases that these migrations did not make."""
 
+import shutil
 from pathlib import Path
 
+import migrator
 import pytest
 import sqlalchemy as sa
-from migrator import MigratorError, naming, places, schema, scratch
+from migrator import MigratorError, naming, schema, scratch
 from migrator.apply.connection import private
 from migrator.author import Answers, adopt
 
-MAKO = '''"""${message}
-
-${context.get("review", "")}
-"""
-
-import sqlalchemy as sa
-from alembic import op
-${imports if imports else ""}
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
-branch_labels = ${repr(branch_labels)}
-depends_on = ${repr(depends_on)}
-${context.get("accepted", "")}
-
-
-def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
-'''
+#: What a project's revisions are written by.
+MAKO = Path(migrator.__file__).parents[1] / "migrations" / "script.py.mako"
 
 
 def models() -> sa.MetaData:
@@ -88,7 +70,7 @@ class Adopter:
         self.url = url
         self.metadata = models()
         self._run = run
-        (chain.folder / "script.py.mako").write_text(MAKO, encoding="utf-8")
+        shutil.copy(MAKO, chain.folder)
         kind = scratch.kind_of(url)
         self.source = next(s for s in scratch.sources([kind], url)[0] if s.kind == kind)
 
@@ -280,23 +262,3 @@ def test_what_is_called_otherwise_keeps_its_rows(adopter):
     adopter.chain.upgrade(adopter.url)
     assert adopter.stand().differences == []
     assert adopter.run("SELECT title, year FROM book") == [("Solaris", 1961)]
-
-
-def test_a_role_that_may_make_no_throwaway_database_is_told_what_lets_it(mariadb):
-    url = sa.make_url(mariadb(user="humble", password="p"))
-    _, (missing,) = places.sources(["mysql"], url)
-    said, grant = missing.reason.split("; an administrator allows it: ")
-    assert said.startswith("Access denied for user 'humble'@")
-    mariadb.server.run(grant)
-    (_, source), none = places.sources(["mysql"], url)
-    assert source.kind == "mysql"
-    assert none == []
-
-
-def test_a_server_elsewhere_is_used_only_where_that_is_asked_for():
-    """127.0.0.2 is this host too, by a name that nobody takes for it."""
-    away = sa.make_url("mysql+pymysql://nobody@127.0.0.2:1/shop")
-    _, (missing,) = places.sources(["mysql"], away)
-    assert missing.reason == "its server is not on this host, or no URL names it"
-    _, (missing,) = places.sources(["mysql"], away, anywhere=True)
-    assert "127.0.0.2" in missing.reason

@@ -1,0 +1,24 @@
+"""Where throwaway databases can be made."""
+
+import sqlalchemy as sa
+from migrator import places
+
+
+def test_a_role_that_may_make_no_throwaway_database_is_told_what_lets_it(mariadb):
+    url = sa.make_url(mariadb(user="humble", password="p"))
+    _, (missing,) = places.sources(["mysql"], url)
+    said, grant = missing.reason.split("; an administrator allows it: ")
+    assert said.startswith("Access denied for user 'humble'@")
+    mariadb.server.run(grant)
+    (_, source), none = places.sources(["mysql"], url)
+    assert source.kind == "mysql"
+    assert none == []
+
+
+def test_a_server_elsewhere_is_used_only_where_that_is_asked_for():
+    """127.0.0.2 is this host too, by a name that nobody takes for it."""
+    away = sa.make_url("mysql+pymysql://nobody@127.0.0.2:1/shop")
+    _, (missing,) = places.sources(["mysql"], away)
+    assert missing.reason == "its server is not on this host, or no URL names it"
+    _, (missing,) = places.sources(["mysql"], away, anywhere=True)
+    assert "127.0.0.2" in missing.reason
