@@ -7,12 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from migrator.commands import group as flask_db
 
 from tests.support.bake import TEMPLATE
 from tests.support.console import play, sections
 from tests.support.project import Project
 
 PLAYBOOK = TEMPLATE / "docs" / "playbook.md"
+DOCUMENTS = [*TEMPLATE.glob("*.md"), TEMPLATE / "benchmarks/README.md", *TEMPLATE.glob("docs/*.md")]
+FOLDERS = TEMPLATE, TEMPLATE / "{{cookiecutter.project_slug}}"
+#: These are typed by a test, every block of them.
+PLAYED = {"playbook.md", "rehearsal.md", "before-and-after.md", "outgrowing.md"}
 
 
 @pytest.mark.parametrize("heading", sections(PLAYBOOK))
@@ -31,6 +36,34 @@ def test_the_demonstration(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The page says: Welcome to My Project" in done.stdout
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_command_that_is_named_exists(document: Path) -> None:
+    """In whichever document, in a sentence, a table or a block."""
+    text = document.read_text(encoding="utf-8")
+    assert "```console" not in text or document.name in PLAYED
+    makefiles = "".join((folder / "Makefile").read_text(encoding="utf-8") for folder in FOLDERS)
+    for line in code(text):
+        for target, typed in re.findall(r"\bmake ([a-z]+)((?: [a-z]+=(?:\"[^\"]*\"|\S+))*)", line):
+            rules = "".join(re.findall(rf"(?m)^{target}:.*\n(?:\t.*\n)*", makefiles))
+            assert rules, f"make {target}"
+            for variable in re.findall(r"(\w+)=[\"\S]", re.sub(r'"[^"]*"', '"', typed)):
+                assert re.search(rf"[(, ]{variable}\)", rules), f"make {target}{typed}"
+        for name, rest in re.findall(r"\bflask db ([a-z]+)([^|]*)", line):
+            options = {option for one in flask_db.commands[name].params for option in one.opts}
+            assert options >= set(re.findall(r"--[a-z]+", rest)), line
+        for script, rest in re.findall(r"python (benchmarks/\w+\.py)(.*)", line):
+            known = (TEMPLATE / script).read_text(encoding="utf-8")
+            assert all(option in known for option in re.findall(r"--[a-z]+", rest)), line
+
+
+def code(text: str) -> list[str]:
+    """The lines of a document's blocks but those that are played, and what is between backticks."""
+    rest = re.sub(r"(?ms)^```(console|diff)$.*?^```$", "", text)
+    blocks = re.findall(r"(?ms)^```\w*$(.*?)^```$", rest) + re.findall(r"(?m)^    .*", rest)
+    spans = re.findall(r"(?s)(?<!`)(`+)([^`].*?)\1(?!`)", re.sub(r"(?ms)^```.*?^```$", "", rest))
+    return [*"\n".join(blocks).splitlines(), *(" ".join(span.split()) for _, span in spans)]
 
 
 def test_the_commands_of_the_readme_exist() -> None:
