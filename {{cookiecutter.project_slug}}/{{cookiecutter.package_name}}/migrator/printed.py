@@ -73,12 +73,11 @@ def _sqlite_table(name: str, sql: str) -> Rows:
             expression = f"({_bare(column.generated.expression)})"
             stored = column.generated.options or "virtual"
             yield Key(name, "generated", column.name), f"{expression} {stored}"
-    for constraint in table.every_constraint():
-        if constraint.kind in ("primary", "unique", "check", "foreignkey"):
-            text = _sqlite_constraint(constraint)
-            # AUTOINCREMENT leaves SQLAlchemy no place for the primary key's name.
-            own = naming.primary_key(name) if constraint.kind == "primary" else text
-            yield Key(name, "constraint", constraint.name or own), text
+    for constraint in table.rules():
+        text = sqlite_constraint(constraint)
+        # AUTOINCREMENT leaves SQLAlchemy no place for the primary key's name.
+        own = naming.primary_key(name) if constraint.kind == "primary" else text
+        yield Key(name, "constraint", constraint.name or own), text
 
 
 def _plain(text: str) -> str:
@@ -104,9 +103,10 @@ def _whole(text: str) -> bool:
     return False
 
 
-def _sqlite_constraint(constraint: create_table.Constraint) -> str:
+def sqlite_constraint(constraint: create_table.Constraint) -> str:
+    """Spell one constraint of SQLite's, without its name."""
     columns = ", ".join(constraint.columns)
-    options = re.sub(r"autoincrement", "", constraint.options)
+    options = constraint.options.replace("autoincrement", "")
     options = " ".join(sorted(part.strip() for part in re.split(r"(?=\bon\b)", options)))
     if constraint.kind == "check":
         return f"CHECK ({_bare(constraint.expression)}) {options}".strip()

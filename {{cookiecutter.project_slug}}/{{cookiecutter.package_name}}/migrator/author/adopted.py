@@ -8,7 +8,7 @@ from alembic.autogenerate import produce_migrations
 from alembic.operations import ops
 from sqlalchemy import Connection, MetaData, inspect, text
 
-from .. import MigratorError, naming, printed, schema
+from .. import MigratorError, printed, schema
 from ..sqlite import create_table, names
 from . import checklist, detect, renames, settings, write
 from .answers import Answers
@@ -42,30 +42,15 @@ def named_as(wanted: schema.Schema, here: schema.Schema, connection: Connection)
 
 def _is_found(connection: Connection, key: schema.Key, spelled: str) -> bool:
     try:
-        return _spelled(names.find(_parsed(connection, key.table), key.name, None)) == spelled
+        found = names.find(_parsed(connection, key.table), key.name, None)
     except MigratorError:
         return False
+    return printed.sqlite_constraint(found) == spelled
 
 
 def _parsed(connection: Connection, table: str) -> create_table.Table:
     query = text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
     return create_table.parse(connection.execute(query, {"name": table}).scalar_one())
-
-
-def _spelled(constraint: create_table.Constraint) -> str | None:
-    """Spell *constraint* as :func:`schema.describe` does; None for one that is a column's."""
-    known = constraint.kind in ("primary", "unique", "check", "foreignkey")
-    return printed._sqlite_constraint(constraint) if known else None
-
-
-def _by_convention(table: str, constraint: create_table.Constraint) -> str:
-    if constraint.kind == "check":
-        return naming.check_of_text(table, constraint.expression)
-    if constraint.kind == "foreignkey":
-        return naming.foreign_key(table, constraint.columns, constraint.referred_table or "")
-    if constraint.kind == "unique":
-        return naming.unique(table, constraint.columns)
-    return naming.primary_key(table)
 
 
 @dataclass
@@ -91,10 +76,11 @@ class Adopted(detect.Database):
         for item in self.differences():
             table, kind, name = item.key
             if item.wanted is None and kind == "constraint" and name == item.found:
-                for constraint in _parsed(self.connection, table).every_constraint():
-                    if constraint.name is None and _spelled(constraint) == name:
-                        found_by = _by_convention(table, constraint)
-                        yield Step(ops.DropConstraintOp(found_by, table, constraint.kind))
+                parsed = _parsed(self.connection, table)
+                for one in parsed.rules():
+                    if one.name is None and printed.sqlite_constraint(one) == name:
+                        found_by = names.by_convention(parsed, one)
+                        yield Step(ops.DropConstraintOp(found_by, table, one.kind))
 
     def _misnamed(self) -> Iterator[Step]:
         items = self.differences()

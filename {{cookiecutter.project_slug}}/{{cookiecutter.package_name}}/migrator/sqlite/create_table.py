@@ -29,10 +29,10 @@ stand alone.
 from functools import lru_cache
 
 from .grammar import Reader
-from .table import Column, Constraint, CreateTableError, Table
+from .table import RULES, Column, Constraint, CreateTableError, Table
 from .tokens import SQLTextError
 
-__all__ = ["Column", "Constraint", "CreateTableError", "Table", "parse"]
+__all__ = ["RULES", "Column", "Constraint", "CreateTableError", "Table", "parse"]
 
 
 @lru_cache(maxsize=256)

@@ -188,8 +188,3 @@ def _permuted(
 ) -> Table:
     pairs = zip(slots, items, strict=True)
     return _splice(table, *((s.start, s.end, table.text[i.start : i.end]) for s, i in pairs))
-
-
-def create_as(table: Table, name: str) -> str:
-    """Return the statement that makes this table under another, quoted, name."""
-    return f"CREATE TABLE {name}{table.text[table.name_end :]}"

@@ -13,10 +13,16 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
 from .. import MigratorError, naming
-from .create_table import Constraint, Table
+from .create_table import RULES, Constraint, Table
 from .tokens import fold, names_in, normal
 
-KINDS = ("primary", "unique", "check", "foreignkey")
+#: What SQLAlchemy has for each kind.
+CLASSES: dict[str, type[sa.Constraint]] = {
+    "foreignkey": sa.ForeignKeyConstraint,
+    "primary": sa.PrimaryKeyConstraint,
+    "unique": sa.UniqueConstraint,
+    "check": sa.CheckConstraint,
+}
 _WORDS = {
     "primary": "PRIMARY KEY",
     "unique": "UNIQUE",
@@ -50,14 +56,14 @@ def find(
     """Return the constraint of *table* that *name* means.
 
     :param name: as a server named it; None where only one of this kind can be meant.
-    :param kind: one of :data:`KINDS`, None for any.
+    :param kind: one of :data:`table.RULES`, None for any.
     :param conventions: naming conventions of SQLAlchemy's to try besides this project's own.
     :param said: constraints that the migration itself says are there, under their names.
     :param numbers: MySQL's of the foreign keys without a name, where they are not 1, 2, 3.
     :raises NoSuchConstraint: if none is meant, with a list of what is there.
     :raises MigratorError: if more than one may be meant.
     """
-    there = [c for c in table.every_constraint() if c.kind in KINDS]
+    there = table.rules()
     pool = [c for c in there if kind in (None, c.kind)]
     found = pool
     if name is not None:
@@ -85,16 +91,9 @@ def _same(constraint: Constraint, said: sa.Constraint, name: str) -> bool:
         return False
     if isinstance(said, sa.CheckConstraint):
         return constraint.kind == "check" and same_text(constraint, said)
-    kinds = {
-        "primary": sa.PrimaryKeyConstraint,
-        "unique": sa.UniqueConstraint,
-        "foreignkey": sa.ForeignKeyConstraint,
-    }
+    columns: Any = getattr(said, "columns", ())
     own = [fold(c) for c in constraint.columns]
-    return isinstance(said, kinds.get(constraint.kind, sa.CheckConstraint)) and own == [
-        fold(c.name)
-        for c in said.columns  # type: ignore[attr-defined]
-    ]
+    return isinstance(said, CLASSES[constraint.kind]) and own == [fold(c.name) for c in columns]
 
 
 def same_text(constraint: Constraint, said: sa.CheckConstraint) -> bool:
@@ -131,10 +130,9 @@ def _called(
 ) -> Iterator[tuple[int, set[str]]]:
     """Yield, for every constraint's number, what it would be called, folded."""
     taken: set[str] = set()
-    counts = dict.fromkeys(KINDS, 0)
-    there = [c for c in table.every_constraint() if c.kind in KINDS]
-    for number, constraint in enumerate(there):
-        names = {_by_convention(table, constraint, c) for c in conventions}
+    counts = dict.fromkeys(RULES, 0)
+    for number, constraint in enumerate(table.rules()):
+        names = {by_convention(table, constraint, c) for c in conventions}
         if constraint.kind == "check":  # as a Boolean's or an Enum's would be called
             names.add(naming.check(table.name, "_".join(_used(table, constraint))))
         if constraint.name is None:
@@ -147,9 +145,10 @@ def _called(
         yield number, {fold(name) for name in names if name}
 
 
-def _by_convention(
-    table: Table, constraint: Constraint, convention: Mapping[str, Any]
+def by_convention(
+    table: Table, constraint: Constraint, convention: Mapping[str, Any] = naming.convention
 ) -> str | None:
+    """Return the name that a naming convention of SQLAlchemy's gives a constraint, if it can."""
     made: Any
     if constraint.kind == "check":
         made = sa.CheckConstraint(sa.text(constraint.expression.replace(":", r"\:")))
@@ -158,9 +157,7 @@ def _by_convention(
         target = [f"{constraint.referred_table}.{column}" for column in to]
         made = sa.ForeignKeyConstraint(constraint.columns, target)
     else:
-        made = (sa.UniqueConstraint if constraint.kind == "unique" else sa.PrimaryKeyConstraint)(
-            *constraint.columns
-        )
+        made = CLASSES[constraint.kind](*constraint.columns)  # type: ignore[arg-type]
     columns = [sa.Column(c.name, sa.types.NullType()) for c in table.columns]
     metadata = sa.MetaData(naming_convention=dict(convention))
     try:

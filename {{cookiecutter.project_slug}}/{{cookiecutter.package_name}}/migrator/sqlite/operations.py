@@ -17,13 +17,6 @@ from .database import Database
 from .render import Render
 from .tokens import fold
 
-_KINDS: tuple[tuple[type, str], ...] = (
-    (sa.ForeignKeyConstraint, "foreignkey"),
-    (sa.PrimaryKeyConstraint, "primary"),
-    (sa.UniqueConstraint, "unique"),
-    (sa.CheckConstraint, "check"),
-)
-
 
 class Told:
     """What has been told so far: ``change``, and the indexes to make ``later``.
@@ -173,7 +166,9 @@ class Told:
     def drop_constraint(
         self, constraint: Any, *, if_exists: bool | None = None, **keywords: Any
     ) -> None:
-        kind = next((kind for cls, kind in _KINDS if isinstance(constraint, cls)), None)
+        kind = next(
+            (k for k, class_ in names.CLASSES.items() if isinstance(constraint, class_)), None
+        )
         name = constraint.name if isinstance(constraint.name, str) else None
         bound = constraint._create_rule is not None
         after = self.change.after

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from .. import MigratorError
 from .tokens import fold, normal, scan
 
+#: The kinds of constraint that a server has by a name.
+RULES = ("primary", "unique", "check", "foreignkey")
+
 
 class CreateTableError(MigratorError):
     """A CREATE TABLE statement that cannot be read, with the reason."""
@@ -113,6 +116,10 @@ class Table:
         for column in self.columns:
             yield from column.constraints
         yield from self.constraints
+
+    def rules(self) -> list[Constraint]:
+        """Return the constraints that a server has by a name: keys, UNIQUE and CHECK."""
+        return [c for c in self.every_constraint() if c.kind in RULES]
 
     def first(self, kind: str) -> Constraint | None:
         """Return the first constraint of this *kind*, wherever it stands."""
