@@ -6,6 +6,7 @@ beyond that page.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from .table import Column, Constraint, Table
 from .tokens import Cursor, SQLTextError, normal
@@ -69,7 +70,7 @@ class Reader(Cursor):
         type_end = self.end
         constraints = []
         while self.peek() in _COLUMN_CONSTRAINTS:
-            constraints.append(self.constraint(self.column_rule(name)))
+            constraints.append(self.constraint(partial(self.column_rule, (name,))))
         found = tuple(c for c in constraints if c.kind)
         return Column(name, written, start, self.end, name_end, type_end, found)
 
@@ -119,10 +120,7 @@ class Reader(Cursor):
             return self.references(start, columns, False)
         return Constraint("", start, 0)
 
-    def column_rule(self, column: str) -> Callable[[int], Constraint]:
-        return lambda start: self.one_column_rule(start, (column,))
-
-    def one_column_rule(self, start: int, own: tuple[str, ...]) -> Constraint:
+    def column_rule(self, own: tuple[str, ...], start: int) -> Constraint:
         def made(kind: str, expression: str = "", options: str = "") -> Constraint:
             return Constraint(
                 kind, start, 0, columns=own, expression=expression, options=options, inline=True

@@ -5,6 +5,7 @@ asked for by name that stands unnamed is found by what a naming convention, Post
 would have called it.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -129,7 +130,7 @@ def _called(
     table: Table, conventions: Sequence[Mapping[str, Any]], numbers: Sequence[int]
 ) -> Iterator[tuple[int, set[str]]]:
     """Yield, for every constraint's number, what it would be called, folded."""
-    taken: set[str] = set()
+    taken: dict[str, set[str]] = {"postgresql": set(), "mysql": set()}
     counts = dict.fromkeys(RULES, 0)
     for number, constraint in enumerate(table.rules()):
         names = {by_convention(table, constraint, c) for c in conventions}
@@ -137,11 +138,11 @@ def _called(
             names.add(naming.check(table.name, "_".join(_used(table, constraint))))
         if constraint.name is None:
             counts[constraint.kind] += 1
-            names |= _by_postgresql(table, constraint, taken)
+            names |= _by_postgresql(table, constraint, taken["postgresql"])
             count = counts[constraint.kind]
             if constraint.kind == "foreignkey" and numbers:
                 count = numbers[count - 1]
-            names |= _by_mysql(table, constraint, count, taken)
+            names |= _by_mysql(table, constraint, count, taken["mysql"])
         yield number, {fold(name) for name in names if name}
 
 
@@ -177,11 +178,14 @@ def _by_postgresql(table: Table, constraint: Constraint, taken: set[str]) -> set
         columns = _used(table, constraint)
         columns = columns if len(columns) == 1 else []
     name = _fitted(table.name, "_".join(columns), label)
-    number = 0
-    while f"{name}{number or ''}" in taken:
-        number += 1
-    taken.add(f"{name}{number or ''}")
-    return {f"{name}{number or ''}"}
+    return {_free((f"{name}{number or ''}" for number in itertools.count()), taken)}
+
+
+def _free(names: Iterator[str], taken: set[str]) -> str:
+    """Take the first of *names* that is not taken yet."""
+    name = next(name for name in names if name not in taken)
+    taken.add(name)
+    return name
 
 
 def _used(table: Table, check: Constraint) -> list[str]:
@@ -233,9 +237,6 @@ def _by_mysql(table: Table, constraint: Constraint, number: int, taken: set[str]
         return {f"{table.name}_ibfk_{number}"}
     if constraint.kind == "check":
         return {f"{table.name}_chk_{number}", f"CONSTRAINT_{number}"}
-    name, again = constraint.columns[0], 1
-    while f"mysql {name}{f'_{again}' if again > 1 else ''}" in taken:
-        again += 1
-    name = f"{name}{f'_{again}' if again > 1 else ''}"
-    taken.add(f"mysql {name}")
-    return {name}
+    name = constraint.columns[0]
+    again = (f"{name}_{number}" for number in itertools.count(2))
+    return {_free(itertools.chain([name], again), taken)}

@@ -32,24 +32,19 @@ class TableChange:
     table: str
     dialect: Any
     create_index_: Callable[..., None]
-    options: Options = field(default_factory=Options)
+    options: Options
     steps: list[Step] = field(default_factory=list)
 
-    def carry_out(self, operations: Sequence[Operation]) -> None:
-        """Do *operations*, and note in ``steps`` by which way each edit was made.
+    def carry_out(self, operations: Sequence[Operation]) -> list[Step]:
+        """Do *operations*, and return by which way each edit was made.
 
         :raises MigratorError: where one cannot be done; the database is then as it was.
         """
-        begun = len(self.steps)
         try:
             if not self._add_plain(operations):
                 with self.db.savepoint():
                     self._carry_out(operations)
-        except MigratorError:
-            del self.steps[begun:]
-            raise
         except CompileError as error:
-            del self.steps[begun:]
             what = str(error)
             if isinstance(error, UnsupportedCompilationError):
                 kind: Any = error.element_type  # a class, or an object of it
@@ -58,10 +53,11 @@ class TableChange:
                 f'SQLite cannot hold what is asked of table "{self.table}": {what}. Use '
                 f"with_variant(…, 'sqlite'), or guard it by the dialect's name."
             ) from error
-        for step in self.steps[begun:]:
+        for step in self.steps:
             log.info("%s: by %s", step.table, step.way)
             for note in step.notes:
                 log.warning("%s: %s", step.table, note)
+        return self.steps
 
     def _add_plain(self, operations: Sequence[Operation]) -> bool:
         """Add a lone column without constraints by SQLite's own ALTER, its table's text unread.

@@ -22,6 +22,7 @@ from . import load
 from .judge import gave_up, judged
 from .rows import MARK, OWN, Progress, Refused, Sum, Table, converted, look, orphans, tables
 from .source import Source
+from .statements import quoted, run
 
 __all__ = ["Moved", "Refused", "move", "size"]
 
@@ -115,7 +116,7 @@ def _counts(target: Connection) -> dict[str, int]:
     """Return the number of rows of each table that has any."""
     names = set(inspect(target).get_table_names()) - OWN
     counts = {
-        name: load.run(target, f"SELECT count(*) FROM {load.quoted(target, name)}").scalar_one()
+        name: run(target, f"SELECT count(*) FROM {quoted(target, name)}").scalar_one()
         for name in names
     }
     return {name: int(count) for name, count in counts.items() if count}
@@ -134,9 +135,9 @@ def _claim(target: Connection, script: ScriptDirectory) -> None:
                 f"The target is not empty ({_some(held or there)}), so nothing was moved: name an "
                 "empty database, or one that is not there yet."
             )
-        load.run(target, f"CREATE TABLE {MARK} (made_by_migrations TEXT)")
+        run(target, f"CREATE TABLE {MARK} (made_by_migrations TEXT)")
     else:
-        made = load.run(target, f"SELECT made_by_migrations FROM {MARK}").scalar()
+        made = run(target, f"SELECT made_by_migrations FROM {MARK}").scalar()
         if made is not None and json.loads(made) != held:
             raise MigratorError(
                 f"Rows came into the target since a move that did not end ({_some(held)}), so "
@@ -157,7 +158,7 @@ def _note_migrated(target: Connection) -> None:
     """
     if MARK not in inspect(target).get_table_names():
         raise MigratorError("Another move to this target has just ended: run move again.")
-    load.run(target, f"DELETE FROM {MARK}")
+    run(target, f"DELETE FROM {MARK}")
     insert = text(f"INSERT INTO {MARK} VALUES (:made)")
     target.execute(insert, {"made": json.dumps(_counts(target), sort_keys=True)})
     target.commit()
@@ -171,6 +172,7 @@ def _copy(
     accepted: Collection[str],
     progress: Progress,
 ) -> None:
+    given = source.highest_given()
     with load.emptied(target, found):
         for at, table in enumerate(found):
             rows = converted(source, table, {}, accepted)
@@ -178,7 +180,7 @@ def _copy(
                 load.send(target, table, table.name, rows, lambda n: progress("copy", n))
             except Exception as error:  # of the driver, whose classes differ
                 raise judged(source, target, found[at:], error, accepted) from None
-        load.set_counters(target, found, source.highest_given())
+        load.set_counters(target, found, given)
     arrived = _sums(target, found, progress)
     different = [
         f"{name}: {sums[name]} here, {arrived[name]} there"
@@ -187,7 +189,6 @@ def _copy(
     ]
     if different:
         raise MigratorError(f"What arrived differs, so nothing was moved: {'; '.join(different)}.")
-    given = source.highest_given()
     with source.unchanged():
         load.commit(target, given)
 

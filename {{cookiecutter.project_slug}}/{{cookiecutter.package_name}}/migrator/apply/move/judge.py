@@ -12,6 +12,7 @@ from ..server import reason
 from . import load
 from .rows import Refusal, Refused, Table, converted
 from .source import Source
+from .statements import quoted, run
 
 
 def judged(
@@ -33,7 +34,7 @@ def judged(
     alive = False
     with suppress(Exception):
         target.rollback()
-        alive = bool(load.run(target, "SELECT 1").scalar())
+        alive = bool(run(target, "SELECT 1").scalar())
     if not alive:
         return gave_up(said)
     refusals: list[Refusal] = []
@@ -41,11 +42,11 @@ def judged(
     with suppress(Exception):
         for table in tables:
             target.rollback()
-            copy = f"SELECT * FROM {load.quoted(target, table.name)} LIMIT 0"
-            load.run(target, f"CREATE TEMPORARY TABLE judged AS {copy}")
+            copy = f"SELECT * FROM {quoted(target, table.name)} LIMIT 0"
+            run(target, f"CREATE TEMPORARY TABLE judged AS {copy}")
             load.send(target, table, "judged", converted(source, table, {}, accepted))
             refusals += [refusal for refusal in _judge(target, table) if refusal.count]
-            load.run(target, "DROP TABLE judged")
+            run(target, "DROP TABLE judged")
     if refusals:
         return Refused(refusals)
     return MigratorError(
@@ -69,15 +70,15 @@ def _judge(target: Connection, table: Table) -> Iterator[Refusal]:
     uniques += [unique["column_names"] for unique in inspector.get_unique_constraints(table.name)]
     uniques += [i["column_names"] for i in inspector.get_indexes(table.name) if i["unique"]]
     for columns in {tuple(columns) for columns in uniques if columns and None not in columns}:
-        names = load.quoted(target, *columns)
+        names = quoted(target, *columns)
         twice = f"SELECT {names} FROM judged GROUP BY {names} HAVING count(*) > 1"
         why = f"equal to another in {', '.join(columns)}, as the target compares"
         yield _refusal(target, table, why, f"judged WHERE ({names}) IN ({twice})")
 
 
 def _refusal(target: Connection, table: Table, why: str, rows: str) -> Refusal:
-    count = load.run(target, f"SELECT count(*) FROM {rows}").scalar_one()
-    key = load.quoted(target, *table.key) or "1"
-    few = load.run(target, f"SELECT {key} FROM {rows} ORDER BY 1 LIMIT 3").all()
+    count = run(target, f"SELECT count(*) FROM {rows}").scalar_one()
+    key = quoted(target, *table.key) or "1"
+    few = run(target, f"SELECT {key} FROM {rows} ORDER BY 1 LIMIT 3").all()
     first = [", ".join(f"{n}={v!r}" for n, v in zip(table.key, row, strict=False)) for row in few]
     return Refusal(table.name, why, count, [one for one in first if one])

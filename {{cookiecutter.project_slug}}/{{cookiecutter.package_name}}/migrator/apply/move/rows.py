@@ -10,9 +10,11 @@ from sqlalchemy import JSON, Connection, inspect
 
 from ... import MigratorError, plural
 from ...schema import LOG_TABLE, VERSION_TABLE
+from ...sqlite.tokens import quote
 from . import fit
 from .misfit import Misfit
-from .source import Source, quoted
+from .source import Source
+from .statements import is_postgresql, quoted, run
 
 #: There on the target while a move is not finished.
 MARK = "migration_move"
@@ -106,14 +108,11 @@ def tables(source: Source, target: Connection, accepted: Collection[str]) -> lis
 
 def _table(inspector: Any, name: str, target: Connection) -> Table:
     columns = [c for c in inspector.get_columns(name) if "computed" not in c]
-    if target.dialect.name != "postgresql":
+    if not is_postgresql(target):
         # MariaDB's JSON is a text with a CHECK.
-        quoted_name = name.replace("`", "``")
-        made = target.exec_driver_sql(
-            f"SHOW CREATE TABLE `{quoted_name}`", execution_options={"no_parameters": True}
-        ).one()[1]
+        made = run(target, f"SHOW CREATE TABLE {quoted(target, name)}").one()[1]
         for column in columns:
-            if f"json_valid(`{column['name'].replace('`', '``')}`)" in made:
+            if f"json_valid({quoted(target, column['name'])})" in made:
                 column["type"] = JSON()
     key = inspector.get_pk_constraint(name)["constrained_columns"]
     return Table(name, [fit.field(column, target.dialect) for column in columns], key)
@@ -135,7 +134,7 @@ def _without_place(source: Source, found: Sequence[Table]) -> Iterator[Refusal]:
             yield Refusal(name, no_table, source.count(name), may_be_accepted=True)
             continue
         for column in sorted(here[name] - places[name]):
-            count = source.count(name, f"WHERE {quoted(column)} IS NOT NULL")
+            count = source.count(name, f"WHERE {quote(column)} IS NOT NULL")
             yield Refusal(
                 f"{name}.{column}",
                 "without a column in the target",

@@ -8,13 +8,9 @@ from typing import Any
 
 from ... import MigratorError
 from ...schema import VERSION_TABLE
+from ...sqlite.tokens import quote
 
 BATCH = 5000
-
-
-def quoted(name: str) -> str:
-    """Quote *name* for SQLite."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Source:
@@ -47,18 +43,18 @@ class Source:
 
     def columns(self, table: str) -> set[str]:
         """Return the columns of *table* that hold values of their own."""
-        rows = self._connection.execute(f"PRAGMA table_xinfo({quoted(table)})")
+        rows = self._connection.execute(f"PRAGMA table_xinfo({quote(table)})")
         return {row[1] for row in rows if row[6] not in (2, 3)}
 
     def count(self, table: str, where: str = "") -> int:
         """Count the rows of *table*."""
-        query = f"SELECT count(*) FROM {quoted(table)} {where}"
+        query = f"SELECT count(*) FROM {quote(table)} {where}"
         return int(self._connection.execute(query).fetchone()[0])
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
         """Give the rows of *table* in batches."""
-        names = ", ".join(map(quoted, columns))
-        cursor = self._connection.execute(f"SELECT {names} FROM {quoted(table)}")
+        names = ", ".join(map(quote, columns))
+        cursor = self._connection.execute(f"SELECT {names} FROM {quote(table)}")
         while batch := cursor.fetchmany(BATCH):
             yield batch
 
