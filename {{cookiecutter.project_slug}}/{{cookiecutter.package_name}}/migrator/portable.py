@@ -15,10 +15,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import DBAPIError, NoReferenceError, SQLAlchemyError
+from sqlalchemy.types import TypeEngine
 
 from . import MigratorError
 
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+_COLLATIONS = ("BINARY", "NOCASE", "RTRIM")
 
 
 class Borrowed(TextClause):
@@ -70,8 +73,8 @@ def portable(metadata: MetaData) -> bool:
     """Complete *metadata* so that every database is asked for what it can hold; may be repeated.
 
     What only PostgreSQL holds is marked so (``ddl_if``), unless it says itself where it belongs;
-    an index's ``postgresql_where`` counts for SQLite too; a CHECK written at its column becomes
-    the table's, where Alembic sees it.
+    an index's ``postgresql_where`` counts for SQLite too, and a server's collation does not; a
+    CHECK written at its column becomes the table's, where Alembic sees it.
 
     :return: whether anything was to be done.
     """
@@ -85,6 +88,11 @@ def _portable(table: Table) -> bool:
         for check in [c for c in column.constraints if isinstance(c, CheckConstraint)]:
             column.constraints.discard(check)
             table.append_constraint(check)
+            changed = True
+        if foreign_collation(column.type) and "sqlite" not in column.type._variant_mapping:
+            plain: Any = column.type.copy()
+            plain.collation = None
+            column.type = column.type.with_variant(plain, "sqlite")
             changed = True
     items: list[Constraint | Index] = [*table.constraints, *table.indexes]
     for item in items:
@@ -102,6 +110,12 @@ def _portable(table: Table) -> bool:
             index.dialect_kwargs.update(postgresql_where=borrowed, sqlite_where=borrowed)
             changed = True
     return changed
+
+
+def foreign_collation(type_: TypeEngine[Any]) -> str | None:
+    """Return the collation of *type_* that SQLite does not have; None if it has it, or none."""
+    collation: str | None = getattr(type_, "collation", None)
+    return collation if collation and collation.upper() not in _COLLATIONS else None
 
 
 def only_postgresql(item: object) -> str | None:

@@ -45,6 +45,25 @@ def started(project: Project, *wanted: Models, rows: Sequence[str] = ()) -> Proj
     return project
 
 
+def there_and_back(project: Project, *wanted: Models, rows: str, **answers: Any) -> Any:
+    """Write and apply a change, undo it, and apply it again; what *rows* selects stays.
+
+    :return: the report.
+    """
+    first, kept = project.schema(), project.run(rows)
+    report = write(project, "change", *wanted, **answers)
+    project.upgrade()
+    second = project.schema()
+    assert project.verify().agrees
+    for _ in report.paths:
+        project.downgrade()
+    assert project.schema() == first
+    project.upgrade()
+    assert project.schema() == second
+    assert project.run(rows) == kept
+    return report
+
+
 def texts(report: Any) -> list[str]:
     """Return the text of each file that was written."""
     return [Path(path).read_text() for path in report.paths]

@@ -4,7 +4,7 @@ The accidents of the other rules are beside what these write instead: ``test_row
 ``test_locks.py``, ``test_values.py``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,19 +51,6 @@ ROWS = 'SELECT * FROM "user"'
 
 def nickname(**options: Any) -> Column[str]:
     return Column("nickname", String(30), **options)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest) -> Project:
-    """A project, once on SQLite, once on PostgreSQL and SQLite."""
-    name = "project" if request.param == "sqlite" else "on_both"
-    project: Project = request.getfixturevalue(name)
-    return project
-
-
-@pytest.fixture
-def on_mariadb(tmp_path: Path, mariadb: Callable[[], str]) -> Project:
-    return Project(tmp_path, url=mariadb(), kinds=("sqlite", "mysql"))
 
 
 def test_drop_table(either: Project) -> None:

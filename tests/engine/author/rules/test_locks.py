@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +153,6 @@ def test_a_volatile_default_comes_after_its_column(on_both: Project) -> None:
     before = on_both.run(node)
     stock(on_both.url, wanted)
     assert on_both.run(node) != before
-
-
-@pytest.fixture
-def on_mariadb(tmp_path: Path, mariadb: Callable[[], str]) -> Project:
-    return Project(tmp_path, url=mariadb(), kinds=("sqlite", "mysql"))
 
 
 def test_mariadb_refuses_text_without_a_length_too_late(on_mariadb: Project) -> None:

@@ -30,14 +30,6 @@ def nickname(**options: Any) -> Column[Any]:
     return Column("nickname", String(30), **options)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either(request: pytest.FixtureRequest) -> Project:
-    """A project, once on SQLite, once on PostgreSQL and SQLite."""
-    name = "project" if request.param == "sqlite" else "on_both"
-    found: Project = request.getfixturevalue(name)
-    return found
-
-
 def test_a_dropped_column_needs_consent(either: Project) -> None:
     """Stock drops it without a word."""
     started(either, table(nickname()), rows=[ADA])

@@ -47,7 +47,7 @@ def index_as_printed(key: Key, printed: str) -> ops.CreateIndexOp:
 
 def _element(column: str) -> Any:
     plain = re.fullmatch(r"""(["`]?)([^"`()\s]+)\1""", column)
-    return plain[2] if plain else sa.text(_without_backticks(column))
+    return plain[2] if plain else sa.text(without_backticks(column))
 
 
 _FOREIGN_KEY = re.compile(r"FOREIGN KEY (\(.*?\)) REFERENCES (\S+?) ?(\(.*?\))(.*)")
@@ -55,10 +55,9 @@ _FOREIGN_KEY = re.compile(r"FOREIGN KEY (\(.*?\)) REFERENCES (\S+?) ?(\(.*?\))(.
 
 def constraint_as_printed(key: Key, printed: str) -> Any:
     """Return the operation that makes the constraint *key* again; None for an unknown kind."""
-    text = _without_backticks(printed)
+    text = without_backticks(printed)
     name = None if key.name == printed else key.name
-    columns, rest = inside(text[text.index("(") :])
-    columns = [column.strip('"`') for column in columns]
+    columns, (_, rest) = columns_of(text), inside(text[text.index("(") :])
     if text.startswith("CHECK ") and not rest.strip():
         condition = sa.text(text.removeprefix("CHECK (")[:-1])
         return ops.CreateCheckConstraintOp(name, key.table, condition)
@@ -69,7 +68,7 @@ def constraint_as_printed(key: Key, printed: str) -> Any:
     foreign = _FOREIGN_KEY.fullmatch(text)
     if not foreign:
         return None
-    referred = [column.strip('"`') for column in inside(foreign[3])[0]]
+    referred = columns_of(foreign[3])
     actions = re.findall(
         r"(?i)on (delete|update) (cascade|restrict|set null|set default)", foreign[4]
     )
@@ -79,7 +78,15 @@ def constraint_as_printed(key: Key, printed: str) -> Any:
     )
 
 
-def _without_backticks(text: str) -> str:
+def columns_of(printed: str | None) -> list[str]:
+    """Return the columns that a constraint or an index is about, as a server printed it."""
+    start = (printed or "").find("(")
+    return (
+        [name.strip('"`') for name in inside(printed[start:])[0]] if printed and start + 1 else []
+    )
+
+
+def without_backticks(text: str) -> str:
     """Return what MySQL printed with quotes only where a name needs them."""
     quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
     return re.sub(r"`([^`]+)`", lambda m: m[1] if quote(m[1]) == m[1] else m[0], text)

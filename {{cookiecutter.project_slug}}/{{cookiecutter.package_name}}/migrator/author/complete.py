@@ -1,6 +1,6 @@
 """Completes a proposal: what two databases still have otherwise becomes operations too."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,9 @@ from sqlalchemy import MetaData
 
 from .. import MigratorError, portable, schema
 from . import write
-from .back import inside
+from .back import columns_of
 from .detect import Database
+from .exchanged import in_between, taken_out
 from .finding import Guard, Step, is_comment, is_rename
 from .mend import Mender
 from .operations import LateSQL
@@ -71,14 +72,10 @@ def _is_in_the_way(item: schema.Difference, dropped: set[str]) -> bool:
         return item.found is None
     if item.key.kind == "type":
         return item.found is not None and item.wanted is not None
-    if item.found is None and item.key.kind == "index" and item.key.name.startswith("fk_"):
-        return True  # MySQL's own, for a foreign key whose other index goes
     if item.found is None or item.key.kind not in ("constraint", "index"):
         return False
     if item.found.startswith("PRIMARY KEY"):
-        columns = inside(item.found[item.found.index("(") :])[0]
-        plain = [column.strip('`"') for column in columns]
-        return any(f"{item.key.table}.{column}" in dropped for column in plain)
+        return any(f"{item.key.table}.{name}" in dropped for name in columns_of(item.found))
     return True
 
 
@@ -92,9 +89,11 @@ def _mended(
     differing: dict[str, dict[schema.Key, schema.Difference]] = {}
     for database in found:
         items = {item.key: item for item in database.differences()}
-        if database.kind == "postgresql":
-            steps += _renamed(items, database)
-        differing[database.kind] = {key: item for key, item in items.items() if wanted(item)}
+        between = in_between(items, database)
+        steps += taken_out(items, database)
+        here = {key: item for key, item in items.items() if wanted(item)}
+        retyped = any(key.kind in ("column", "table") for key in here)
+        differing[database.kind] = here | between if retyped else here
     everywhere = set.intersection(*(set(items) for items in differing.values()))
     for database in found:
         mender = Mender(metadata, database.connection, database.context.script)
@@ -106,28 +105,6 @@ def _mended(
                 guard = Guard.only(database.kind)
                 steps += [s if _has_a_rule(s.op) else replace(s, guard=guard) for s in mended]
     return ordered(steps)
-
-
-def _renamed(items: dict[schema.Key, schema.Difference], database: Database) -> Iterator[Step]:
-    """Take out of *items* what differs by its name alone, and yield the steps that rename it."""
-    quote = database.connection.dialect.identifier_preparer.quote
-    gone = {
-        (item.key.table, item.key.kind, item.found): item.key
-        for item in items.values()
-        if item.wanted is None and item.key.kind in ("constraint", "index")
-    }
-    for new in [key for key, item in items.items() if item.found is None]:
-        old = gone.pop((new.table, new.kind, items[new].wanted), None)
-        if old is not None:
-            there, back = (
-                f"ALTER INDEX {quote(one.name)} RENAME TO {quote(other.name)}"
-                if new.kind == "index"
-                else f"ALTER TABLE {quote(new.table)} RENAME CONSTRAINT {quote(one.name)} "
-                f"TO {quote(other.name)}"
-                for one, other in ((old, new), (new, old))
-            )
-            del items[old], items[new]
-            yield Step(ops.ExecuteSQLOp(there), Guard.POSTGRESQL, ops.ExecuteSQLOp(back))
 
 
 def _has_a_rule(op: Any) -> bool:

@@ -164,7 +164,9 @@ class Step:
             if isinstance(self.op, kind):
                 if kind is ops.AlterColumnOp:
                     return _altered(self.op, self.subject)
-                return words.format(subject=self.subject, op=self.op, table=self.table)
+                kind_of = getattr(self.op, "constraint_type", "")
+                what = _KEYS.get(kind_of, f"{kind_of} constraint")
+                return words.format(subject=self.subject, op=self.op, table=self.table, what=what)
         return str(self.op)
 
 
@@ -195,10 +197,12 @@ _WORDS: Sequence[tuple[Any, str]] = [
     (ops.DropIndexOp, "drop index {subject} on {op.table_name}"),
     (ops.CreateTableCommentOp, "comment on table {subject}"),
     (ops.DropTableCommentOp, "drop the comment on table {subject}"),
-    (ops.AddConstraintOp, "add {op.constraint_type} constraint {subject} on {table}"),
-    (ops.DropConstraintOp, "drop {op.constraint_type} constraint {subject} on {table}"),
+    (ops.AddConstraintOp, "add {what} {subject} on {table}"),
+    (ops.DropConstraintOp, "drop {what} {subject} on {table}"),
     (ops.ExecuteSQLOp, "execute {op.sqltext}"),
 ]
+
+_KEYS = {"foreignkey": "foreign key", "primary": "primary key", "primarykey": "primary key"}
 
 
 def is_rename(op: Any) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Column, UniqueConstraint
 
 from ..schema import Key, Schema, describe
 from . import counting
-from .back import inside
+from .back import columns_of
 from .declared import fresh
 from .finding import Guard, Step
 from .mend import Mender
@@ -65,7 +65,7 @@ def relaxed(steps: Iterable[Step], mender: Mender) -> Iterator[Step]:
             continue
         table, name = step.op.table_name, step.op.column_name
         texts = [text for key, text in printed.items() if key.table == table]
-        sharing = [text for text in texts if name in _columns_of(text)]
+        sharing = [text for text in texts if text.startswith(_KEYS) and name in columns_of(text)]
         if any(text.startswith("PRIMARY KEY") for text in sharing):
             yield step
             continue
@@ -77,6 +77,9 @@ def relaxed(steps: Iterable[Step], mender: Mender) -> Iterator[Step]:
         yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
         yield Step(None, back=Fill(table, name, value))
         yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
+
+
+_KEYS = ("UNIQUE", "PRIMARY KEY")
 
 
 def _set_null(op: ops.DropColumnOp, column: Column[Any], nullable: bool) -> ops.AlterColumnOp:
@@ -101,10 +104,3 @@ def _points_to(mender: Mender, table: str, column: str) -> tuple[str, str] | Non
         if key["constrained_columns"] == [column]:
             return key["referred_table"], key["referred_columns"][0]
     return None
-
-
-def _columns_of(printed: str) -> list[str]:
-    start = printed.find("(")
-    if not printed.startswith(("UNIQUE", "PRIMARY KEY")) or start < 0:
-        return []
-    return [column.strip('"`') for column in inside(printed[start:])[0]]

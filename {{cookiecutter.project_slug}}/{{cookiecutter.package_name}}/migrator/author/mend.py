@@ -16,19 +16,11 @@ from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 from .. import MigratorError, naming
 from ..schema import Difference, Key
 from ..watch import invoked
-from . import counting
+from . import counting, options
 from .back import as_typed, constraint_as_printed, index_as_printed
 from .declared import Declared, fresh, name_of, operation, plain_type, read
 from .finding import Guard, Step
-from .operations import Rebuild
 from .rules import enums
-
-_ROWID = "WITHOUT ROWID"
-_TABLE_OPTIONS = {
-    "AUTOINCREMENT": "sqlite_autoincrement",
-    "STRICT": "sqlite_strict",
-    _ROWID: "sqlite_with_rowid",
-}
 
 
 class Mender:
@@ -69,16 +61,7 @@ class Mender:
             yield Step(create, back=drop)
 
     def _table(self, item: Difference) -> Iterable[Step]:
-        """Make a table STRICT, WITHOUT ROWID or AUTOINCREMENT, or make it so no longer."""
-        if self.dialect.name != "sqlite" or item.found is None or item.wanted is None:
-            return
-        there, back = {}, {}
-        for word, option in _TABLE_OPTIONS.items():
-            before, after = word in item.found, word in item.wanted
-            if before != after:
-                # WITHOUT ROWID is said the other way round.
-                there[option], back[option] = after != (word == _ROWID), before != (word == _ROWID)
-        yield Step(Rebuild(item.key.table, there), Guard.SQLITE, Rebuild(item.key.table, back))
+        return options.changed(item, self.dialect)
 
     def _type(self, item: Difference) -> Iterable[Step]:
         return enums.steps(item, self.connection, self.metadata)

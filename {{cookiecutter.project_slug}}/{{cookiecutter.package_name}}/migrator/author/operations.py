@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,8 @@ from alembic.autogenerate.render import _alter_column
 from alembic.operations import ops
 from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Numeric, String, Time
 from sqlalchemy.dialects import postgresql
+
+from .back import without_backticks
 
 
 class Written(ops.MigrateOperation):
@@ -88,6 +91,41 @@ def _render_rebuild(_: AutogenContext, op: Rebuild) -> str:
 
 class LateSQL(ops.ExecuteSQLOp):
     """A statement that runs after the columns have changed."""
+
+
+class TableSQL(ops.ExecuteSQLOp):
+    """A statement about one *table*: *early*, before its columns change, or after that."""
+
+    def __init__(self, table: str, sql: str, early: bool = True) -> None:
+        self.table_name, self.early = table, early
+        super().__init__(sql)
+
+
+class Exchange(TableSQL):
+    """Puts indexes of MySQL in the place of others, in one statement.
+
+    :param found: each index that it is about, by its name, as the server prints it; None where it
+        is not there.
+    :param wanted: likewise, afterwards.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        found: dict[str, str | None],
+        wanted: dict[str, str | None],
+        quote: Callable[[str], str],
+    ) -> None:
+        gone = [name for name, printed in found.items() if printed]
+        come = [name for name, printed in wanted.items() if printed]
+        said = [f"DROP INDEX {quote(name)}" for name in gone]
+        for name in come:
+            kind, _, columns = without_backticks(str(wanted[name])).partition("(")
+            said.append(f"ADD {kind}{quote(name)} ({columns.replace(',', ', ')}")
+        instead = f"put index {', '.join(come)} in the place of {', '.join(gone)} on {table}"
+        self.words = instead if gone else f"create index {', '.join(come)} on {table}"
+        # Where nothing goes, a primary key does.
+        super().__init__(table, f"ALTER TABLE {quote(table)} {', '.join(said)}", early=not gone)
 
 
 class Fill(ops.ExecuteSQLOp):

@@ -6,8 +6,8 @@ from typing import Any
 
 from alembic.operations import ops
 
-from .finding import Guard, Step, is_comment
-from .operations import Fill, LateSQL, Rebuild
+from .finding import Step, is_comment
+from .operations import Fill, LateSQL, Rebuild, TableSQL
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -42,6 +42,9 @@ def _place(step: Step) -> tuple[Any, ...]:
         return _STAGES.index(()), step.back.table_name, altered, column, True
     if step.op is None and isinstance(step.back, ops.ExecuteSQLOp):
         stage = 0
+    if isinstance(step.op, TableSQL):
+        within = -1 if step.op.early else _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.5
+        return _STAGES.index(()), step.op.table_name, within, "", False
     if isinstance(step.op, LateSQL | Rebuild):
         # A table that is STRICT no longer takes types that it did not take before.
         freed = isinstance(step.op, Rebuild) and step.op.options.get("sqlite_strict") is False
@@ -54,8 +57,6 @@ def _place(step: Step) -> tuple[Any, ...]:
     within = _index(_WITHIN_A_TABLE, step)
     if isinstance(step.op, ops.DropColumnOp) and step.op.to_column().computed is not None:
         within = 0  # it is added again where it is computed otherwise
-    if isinstance(step.op, ops.CreateIndexOp) and step.guard is Guard.MYSQL:
-        within = -1  # a foreign key needs one index or the other
     altered = isinstance(step.op, ops.AlterColumnOp)
     counts = step.op.kw.get("autoincrement") if altered else None
     if counts is False:
@@ -66,7 +67,7 @@ def _place(step: Step) -> tuple[Any, ...]:
     return stage, step.table or "", within, column, is_comment(step.op)
 
 
-def _changes(op: ops.AlterColumnOp) -> list[bool]:
+def _changes(op: Any) -> list[bool]:
     return [getattr(op, f"modify_{name}") is not absent for name, absent in _CHANGES.items()]
 
 

@@ -149,20 +149,22 @@ def _lines(step: Step, autogen: AutogenContext) -> str:
 
 def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Sequence[str]) -> str:
     """Return the checklist as a reviewer reads it in the file."""
-    lines = [f"{REVIEWED} {', '.join(NAMES[kind] for kind in databases)}.", ""]
-    for step in steps:
-        if step.op is None:
-            continue
-        where = f" ({step.guard.words})" if step.guard else ""
-        lines.append(f"- {step}{where}")
+    done = [
+        f"{step} ({step.guard.words})" if step.guard else str(step)
+        for step in steps
+        if step.op is not None
+    ]
+    lines = [f"{REVIEWED} {', '.join(NAMES[kind] for kind in databases)}.", "", *_items(done)]
     if findings:
-        lines += ["", "Checklist:", ""]
-    for finding in findings:
-        wrapped = textwrap.wrap(
-            str(finding), 96, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
-        )
-        lines += wrapped
+        lines += ["", "Checklist:", "", *_items(map(str, findings))]
     return escaped("\n".join(lines))
+
+
+def _items(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from textwrap.wrap(
+            text, 96, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+        )
 
 
 def accepted(findings: Sequence[Finding]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from alembic.operations import ops
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 
 from ..answers import Answers
 from ..development import Rows
@@ -44,10 +44,9 @@ class Project:
         said = re.compile(rf"UPDATE\W+{table}\b.*\b{column}\b", re.IGNORECASE | re.DOTALL)
         return any(said.search(text) for text in texts)
 
-    def in_primary_key(self, table: str, column: str) -> bool:
-        """Tell whether the models have *column* in the primary key of *table*."""
-        tables = (one for one in self.metadata.tables.values() if one.name == table)
-        return any(column in one.primary_key.columns for one in tables)
+    def table(self, name: str) -> Table | None:
+        """Return the models' table of that name; None where they have none."""
+        return next((one for one in self.metadata.tables.values() if one.name == name), None)
 
     def checked(self, table: str, column: str) -> bool:
         """Tell whether a CHECK said before that a column is not NULL."""

@@ -33,7 +33,8 @@ def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
         return
     if op.table_name in project.created or project.checked(op.table_name, op.column_name):
         return
-    if project.in_primary_key(op.table_name, op.column_name):
+    table = project.table(op.table_name)
+    if table is not None and op.column_name in table.primary_key.columns:
         return  # the key looks at the rows anyhow
     rest, alone = _only_nullable(step)
     name = conv(naming.check(op.table_name, f"{alone.column_name}_not_null"))

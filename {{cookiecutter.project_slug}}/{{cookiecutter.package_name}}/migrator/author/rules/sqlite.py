@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Column
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
@@ -45,6 +45,21 @@ def not_on_sqlite(step: Step, project: Project) -> Iterator[Hit]:
         if exclusions:
             names = ", ".join(str(item.name) for item in exclusions)
             yield Hit(names, "an exclusion constraint", _exclusions_apart(op, exclusions))
+    # The models say it already: only the remark is missing.
+    for name, type_ in _types(op):
+        collation = portable.foreign_collation(type_)
+        if collation and not portable.foreign_collation(type_.dialect_impl(_SQLITE)):
+            yield Hit(f"{op.table_name}.{name}", f"the collation {collation}")
+
+
+def _types(op: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the columns that *op* makes or changes, with their types."""
+    if isinstance(op, ops.AlterColumnOp):
+        yield op.column_name, op.modify_type
+    elif isinstance(op, ops.AddColumnOp):
+        yield op.column.name, op.column.type
+    elif isinstance(op, ops.CreateTableOp):
+        yield from ((item.name, item.type) for item in op.columns if isinstance(item, Column))
 
 
 def _drops_exclusion(op: Any) -> bool:
@@ -138,9 +153,15 @@ def batch_options(step: Step, project: Project) -> Iterator[Hit]:
 )
 def sqlite_rowid(step: Step, project: Project) -> Iterator[Hit]:
     """Say which primary key will not number its rows on SQLite."""
-    if not isinstance(step.op, ops.CreateTableOp):
+    op: Any = step.op
+    if isinstance(op, ops.AlterColumnOp) and isinstance(op.modify_type, BigInteger):
+        table = project.table(op.table_name)
+    else:
+        table = op.to_table() if isinstance(op, ops.CreateTableOp) else None
+    keys = list(table.primary_key.columns) if table is not None else []
+    names = [key.name for key in keys]
+    if len(keys) != 1 or names != [getattr(op, "column_name", names[0])]:
         return
-    keys = list(step.op.to_table().primary_key.columns)
-    alone = len(keys) == 1 and not keys[0].foreign_keys and keys[0].autoincrement is not False
-    if alone and isinstance(keys[0].type.dialect_impl(_SQLITE), BigInteger):
-        yield Hit(f"{step.op.table_name}.{keys[0].name}")
+    counts = not keys[0].foreign_keys and keys[0].autoincrement is not False
+    if counts and isinstance(keys[0].type.dialect_impl(_SQLITE), BigInteger):
+        yield Hit(f"{op.table_name}.{keys[0].name}")
