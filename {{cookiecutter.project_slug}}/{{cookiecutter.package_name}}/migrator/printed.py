@@ -171,12 +171,20 @@ FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid WHERE NOT EXISTS (
 
 def _postgresql(connection: Connection) -> Rows:
     for table, kind, name, value in connection.exec_driver_sql(_POSTGRESQL):
-        if kind == "constraint":
-            # A change of type parses the column's CHECKs again; casts to text come out otherwise.
-            value = re.sub(r"::(?:character varying|text|bpchar)(?:\[\])?", "", value)
-            value = re.sub(r"\(('(?:[^']|'')*')\)", r"\1", value)
-            value = re.sub(r"\(\((ARRAY\[[^\[\]]*\])\)\)", r"(\1)", value)
+        if kind in ("constraint", "index"):
+            value = without_casts(value)
         yield Key(table, kind, name), value
+
+
+def without_casts(text: str) -> str:
+    """Return what PostgreSQL printed without its casts to text.
+
+    They come out otherwise where an expression was parsed again: by a change of the column's type,
+    or from a dump.
+    """
+    text = re.sub(r"::(?:character varying|text|bpchar)(?:\[\])?", "", text)
+    text = re.sub(r"\(('(?:[^']|'')*')\)", r"\1", text)
+    return re.sub(r"\(\((ARRAY\[[^\[\]]*\])\)\)", r"(\1)", text)
 
 
 _MYSQL_COLUMNS = """

