@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 
-from . import MigratorError, cache
+from . import MigratorError, cache, unguarded
 from .places import Missing as Missing
 from .places import Source as Source
 from .places import empty as empty
@@ -71,9 +71,11 @@ def upgrade(
     except MigratorError:
         raise
     except Exception as error:
+        dialect, file = connection.dialect.name, str(script.get_revision(at).path)
         raise MigratorError(
-            f"Revision {at} does not run on an empty {connection.dialect.name} database, so there "
-            f"is nothing to compare the models with: {reason(error)}. Repair that revision first."
+            f"Revision {at}{unguarded.place(error, file)} does not run on an empty {dialect} "
+            f"database, so there is nothing to compare the models with: {reason(error)}. "
+            f"Repair that revision first{unguarded.instead(error, file, dialect) or '.'}"
         ) from error
     connection.commit()
     return context

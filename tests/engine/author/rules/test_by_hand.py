@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from migrator import MigratorError
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table
 
 from tests.engine.author.project import Project
@@ -51,6 +52,28 @@ def test_raw_sql_that_undoes_the_safety(project: Project, sql: str) -> None:
     (line,) = refused(project, f'op.execute("{sql}")')
     assert line.startswith("SQLite: Raw SQL: ")
     assert 'if op.get_context().dialect.name == "postgresql":' in line
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'op.execute("COMMENT ON TABLE alembic_version IS NULL")',
+        'op.get_bind().execute(\n    sa.text("COMMENT ON TABLE alembic_version IS NULL")\n)',
+    ],
+)
+def test_sql_for_another_database_is_told_its_guard(on_both: Project, statement: str) -> None:
+    """Stock fails on SQLite with forty lines, of which the last is SQLAlchemy's."""
+    path = on_both.by_hand("op.get_bind()\n" + statement)
+    line = 12
+    said = rf"Revision hand1 \(line {line} of .*hand1.py\) does not run on an empty sqlite database"
+    for ask in (on_both.verify, lambda: on_both.new("users")):
+        with pytest.raises(MigratorError, match=said) as refused:
+            ask()
+    _, lines = str(refused.value).split("where sqlite is not to run it, write instead\n")
+    as_written = statement.replace("\n", "\n    ")
+    path.write_text(path.read_text().replace(f"    {as_written}\n", lines + "\n"))
+    assert 'dialect.name != "sqlite":' in path.read_text()
+    assert on_both.verify().agrees
 
 
 def test_guarded_raw_sql(project: Project) -> None:

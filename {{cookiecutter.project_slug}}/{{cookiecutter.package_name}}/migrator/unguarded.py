@@ -1,0 +1,47 @@
+"""Where a revision stopped on a database that was not meant to run it, and what to write there."""
+
+import ast
+import re
+import textwrap
+import traceback
+from pathlib import Path
+
+
+def place(error: BaseException, file: str) -> str:
+    """Say at which line of *file* it stopped; nothing where it was elsewhere."""
+    line = _line(error, file)
+    return f" (line {line} of {_short(file)})" if line else ""
+
+
+def instead(error: BaseException, file: str, dialect: str) -> str:
+    """Return the lines that keep *dialect* from a statement in *file* that it does not understand.
+
+    :return: the end of a sentence, empty where it stopped at something else.
+    """
+    line = _line(error, file) if re.search("syntax|function", str(error)) else None
+    text = Path(file).read_text(encoding="utf-8") if line else ""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Expr | ast.Assign) or not _sends(node):
+            continue
+        if line and node.lineno <= line <= (node.end_lineno or line):
+            lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+            own = textwrap.indent(textwrap.dedent("\n".join(lines)), "    ")
+            guarded = f'if op.get_context().dialect.name != "{dialect}":\n{own}'
+            said = textwrap.indent(guarded, " " * node.col_offset)
+            return f"; or, where {dialect} is not to run it, write instead\n{said}"
+    return ""
+
+
+def _line(error: BaseException, file: str) -> int | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)
+
+
+def _short(file: str) -> str:
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _sends(node: ast.AST) -> bool:
+    called = {getattr(one.func, "attr", "") for one in ast.walk(node) if isinstance(one, ast.Call)}
+    return bool(called & {"execute", "exec_driver_sql"})
