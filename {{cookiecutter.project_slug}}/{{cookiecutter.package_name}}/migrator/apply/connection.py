@@ -173,4 +173,5 @@ def _wanted(url: URL) -> list[str]:
 
 def violations(connection: Connection) -> set[tuple[Any, ...]]:
     """Return the rows of a SQLite database that point to nothing: table, rowid, parent, key."""
-    return {tuple(row) for row in connection.execute(text("PRAGMA foreign_key_check"))}
+    driver_connection: Any = connection.connection.driver_connection
+    return set(driver_connection.execute("PRAGMA foreign_key_check"))

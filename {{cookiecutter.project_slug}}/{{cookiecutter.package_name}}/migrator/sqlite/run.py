@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,9 @@ from .render import Render, addable, read_column
 from .tokens import fold
 
 log = logging.getLogger("migrator.sqlite")
+
+#: The definition of a column that says nothing else, as most do.
+_NAME_AND_TYPE = re.compile(r"\w+ [A-Z]+(\(\d+(, \d+)?\))?")
 
 
 @dataclass
@@ -71,10 +75,11 @@ class TableChange:
         if asked or self.options.beside_operations or arguments[1].primary_key:
             return False
         definition = Render(self.dialect).column(arguments[1], **keywords)
-        column = read_column(definition)
-        plain = {c.kind for c in column.constraints} <= {"null", "notnull", "default"}
-        if not plain or not addable(column) or self.db.may_be_strict(self.table):
-            return False
+        if not _NAME_AND_TYPE.fullmatch(definition):
+            column = read_column(definition)
+            plain = {c.kind for c in column.constraints} <= {"null", "notnull", "default"}
+            if not plain or not addable(column):
+                return False
         sql = f"ALTER TABLE {self.db.name(self.table)} ADD COLUMN {definition}"
         try:
             self.db.rows(sql)
