@@ -6,10 +6,12 @@ Prints a table for docs/outgrowing.md: seconds for each stage, on this machine. 
 ones of the tests, which do not wait for the disk.
 """
 
+import shutil
+import sqlite3
 import sys
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,18 +20,13 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}" / "{{cookiecutter.package_name}}"
 sys.path[:0] = [str(ROOT), str(TEMPLATE)]
 
-from migrator import scratch  # noqa: E402
-from migrator.apply import connection as connections  # noqa: E402
-from migrator.apply import lock  # noqa: E402
-from migrator.apply.move import move  # noqa: E402
-
+from tests.engine.apply.move.mover import Mover  # noqa: E402
+from tests.support.chain import Chain  # noqa: E402
 from tests.support.servers import start_mariadb, start_postgresql  # noqa: E402
 
 
 def fill(file: Path, rows: int) -> None:
     """Write one author for each ten books, all different."""
-    import sqlite3
-
     books = rows * 10 // 11
     with closing(sqlite3.connect(file)) as connection, connection:
         numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})"
@@ -45,28 +42,14 @@ def fill(file: Path, rows: int) -> None:
         )
 
 
-def script(folder: Path):
-    """Take the example's own migration."""
-    import shutil
-
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    shutil.copytree(TEMPLATE / "migrations" / "versions", folder / "versions")
-    (folder / "env.py").touch()
-    config = Config()
-    config.set_main_option("script_location", str(folder))
-    config.set_main_option("path_separator", "os")
-    return ScriptDirectory.from_config(config)
-
-
 def main(rows: int) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        chain = script(Path(folder, "migrations"))
+        chain = Chain(Path(folder, "migrations"))  # the example's own migration
+        shutil.copytree(TEMPLATE / "migrations/versions", chain.versions, dirs_exist_ok=True)
         file = Path(folder, "library.sqlite")
-        with connections.private(sa.URL.create("sqlite", database=str(file))).connect() as given:
-            scratch.upgrade(chain, given)
+        source = sa.URL.create("sqlite", database=str(file))
+        chain.upgrade(source)
         fill(file, rows)
         size = file.stat().st_size / 1e6
         print(f"{rows:,} rows in 2 tables, {size:.0f} MB of SQLite; seconds:\n")
@@ -75,26 +58,15 @@ def main(rows: int) -> None:
         for name, start in (("PostgreSQL", start_postgresql), ("MariaDB", start_mariadb)):
             server = start()
             try:
-                print(f"| {name} | {measured(chain, file, sa.make_url(server.new()))} |")
+                print(f"| {name} | {measured(Mover(chain, source, server.new()))} |")
             finally:
                 server.stop()
 
 
-def measured(chain, file: Path, url: sa.URL) -> str:
+def measured(mover: Mover) -> str:
     """Move, and move again; the seconds."""
-
-    @contextmanager
-    def connect():
-        engine = connections.private(url, connections.Limits(statement=0))
-        with engine.connect() as given, lock.hold(given, 30, print):
-            yield given
-
-    def migrate() -> None:
-        with connections.private(url).connect() as given:
-            scratch.upgrade(chain, given)
-
     spent = dict.fromkeys(("check", "copy", "compare"), 0.0)
-    last = time.monotonic()
+    begun = last = time.monotonic()
 
     def progress(stage: str, count: int) -> None:
         nonlocal last
@@ -102,12 +74,11 @@ def measured(chain, file: Path, url: sa.URL) -> str:
         spent[stage] += now - last
         last = now
 
-    begun = time.monotonic()
-    moved = move(file, connect, chain, migrate, progress=progress)
+    moved = mover(progress=progress)
     ended = time.monotonic()
     assert not moved.already
     seconds = [f"{value:.1f}" for value in (*spent.values(), ended - begun)]
-    assert move(file, connect, chain, migrate).already
+    assert mover().already
     return " | ".join([*seconds, f"{time.monotonic() - ended:.1f}"])
 
 

@@ -49,7 +49,8 @@ class Chain:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "versions").mkdir(parents=True)
+        self.versions = folder / "versions"
+        self.versions.mkdir(parents=True)
         (folder / "env.py").write_text("", encoding="utf-8")
         self._down: str | None = None
 
@@ -62,7 +63,7 @@ class Chain:
             up="\n    ".join(up) or "pass",
             back=back,
         )
-        (self.folder / "versions" / f"{revision}.py").write_text(text, encoding="utf-8")
+        (self.versions / f"{revision}.py").write_text(text, encoding="utf-8")
         self._down = revision
         return revision
 

@@ -3,17 +3,18 @@
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from migrator.apply import connection as connections
 from migrator.apply import lock
 from migrator.apply import move as moving
-from migrator.apply.move.rows import MARK
+from migrator.apply.move.rows import MARK, Refusal, Refused
 
 
 class Mover:
     """A chain, the SQLite file at its head, and a server's empty database."""
 
-    def __init__(self, chain, source: sa.URL, target: str, run) -> None:
+    def __init__(self, chain, source: sa.URL, target: str, run=None) -> None:
         self.chain = chain
         self.source = source
         self.target = sa.make_url(target)
@@ -40,6 +41,18 @@ class Mover:
             accepted,
             progress,
         )
+
+    def table(self, columns: str) -> None:
+        """Let the chain make a table "t" with a key and these, and bring the source there."""
+        key = 'sa.Column("id", sa.Integer(), primary_key=True)'
+        self.chain.add("1111", f'op.create_table("t", {key}, {columns})')
+        self.chain.upgrade(self.source)
+
+    def refusals(self) -> list[Refusal]:
+        """Move, which is refused, and return why."""
+        with pytest.raises(Refused) as refused:
+            self()
+        return refused.value.refusals
 
     def here(self, *statements):
         return self._run(self.source, *statements)

@@ -30,8 +30,17 @@ def die(stage, rows):
     if stage == sys.argv[1]:
         os.kill(os.getpid(), signal.SIGKILL)
 
-Mover(chain, source, os.environ["TARGET"], None)(progress=die)
+Mover(chain, source, os.environ["TARGET"])(progress=die)
 """
+
+
+def interrupted(mover):
+    def interrupt(stage, rows):
+        if stage == "copy":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mover(progress=interrupt)
 
 
 def test_a_second_run_changes_nothing_and_says_so(library_mover):
@@ -44,12 +53,7 @@ def test_a_second_run_changes_nothing_and_says_so(library_mover):
 
 
 def test_after_an_interruption_it_goes_on(library_mover):
-    def interrupt(stage, rows):
-        if stage == "copy":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        library_mover(progress=interrupt)
+    interrupted(library_mover)
     assert library_mover.nothing_moved("author", "book")
     library_mover()
     assert library_mover.there("SELECT count(*) FROM book") == [(3,)]
@@ -104,12 +108,7 @@ def test_killed_in_the_middle_it_goes_on(library_mover):
 
 
 def test_rows_that_came_in_meanwhile_are_not_swept_away(library_mover):
-    def interrupt(stage, rows):
-        if stage == "copy":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        library_mover(progress=interrupt)
+    interrupted(library_mover)
     library_mover.there("INSERT INTO author VALUES (5, 'Somebody')")
     with pytest.raises(MigratorError, match=r"Rows came into the target .*author"):
         library_mover()

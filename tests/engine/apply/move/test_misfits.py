@@ -27,16 +27,9 @@ from migrator.apply.move import Refused
     ],
 )
 def test_are_named_and_counted_and_nothing_is_moved(mover, column, stored, reason):
-    mover.chain.add(
-        "1111",
-        f'op.create_table("t", sa.Column("id", sa.Integer(), primary_key=True),'
-        f' sa.Column("c", {column}))',
-    )
-    mover.chain.upgrade(mover.source)
+    mover.table(f'sa.Column("c", {column})')
     mover.here(f"INSERT INTO t VALUES (1, NULL), (7, {stored}), (8, {stored})")
-    with pytest.raises(Refused) as refused:
-        mover()
-    (refusal,) = refused.value.refusals
+    (refusal,) = mover.refusals()
     assert refusal.what == "t.c"
     assert refusal.count == 2
     assert reason in refusal.reason
@@ -45,12 +38,7 @@ def test_are_named_and_counted_and_nothing_is_moved(mover, column, stored, reaso
 
 
 def test_two_in_a_boolean(mover, kind):
-    mover.chain.add(
-        "1111",
-        'op.create_table("t", sa.Column("id", sa.Integer(), primary_key=True),'
-        ' sa.Column("c", sa.Boolean()))',
-    )
-    mover.chain.upgrade(mover.source)
+    mover.table('sa.Column("c", sa.Boolean())')
     mover.here("INSERT INTO t VALUES (1, 2)")
     if kind == "postgresql":
         with pytest.raises(Refused, match="refuses 1"):
@@ -62,9 +50,8 @@ def test_two_in_a_boolean(mover, kind):
 def test_nul_in_a_text(library_mover, kind):
     library_mover.here("UPDATE book SET title = 'a' || char(0) || 'b' WHERE id = 2")
     if kind == "postgresql":
-        with pytest.raises(Refused) as refused:
-            library_mover()
-        assert "NUL character" in str(refused.value.refusals[0])
+        refusals = library_mover.refusals()
+        assert "NUL character" in str(refusals[0])
     else:
         library_mover()
         assert library_mover.there("SELECT title FROM book WHERE id = 2") == [("a\0b",)]
@@ -79,26 +66,17 @@ def test_missing_values(library_mover):
         "DROP TABLE book",
         "ALTER TABLE b RENAME TO book",
     )
-    with pytest.raises(Refused) as refused:
-        library_mover()
-    assert "book.title: 1 row in which the value is missing (NULL)" in str(
-        refused.value.refusals[0]
-    )
+    refusals = library_mover.refusals()
+    assert "book.title: 1 row in which the value is missing (NULL)" in str(refusals[0])
 
 
 def test_a_fraction_the_target_would_cut_off_needs_consent(mover, kind):
-    mover.chain.add(
-        "1111",
-        'op.create_table("t", sa.Column("id", sa.Integer(), primary_key=True),'
-        ' sa.Column("at", sa.DateTime()), sa.Column("price", sa.Numeric(6, 2)))',
-    )
-    mover.chain.upgrade(mover.source)
+    mover.table('sa.Column("at", sa.DateTime()), sa.Column("price", sa.Numeric(6, 2))')
     mover.here("INSERT INTO t VALUES (1, '2024-05-01 07:08:09.123456', 1.239)")
-    with pytest.raises(Refused) as refused:
-        mover()
-    whats = [r.what for r in refused.value.refusals]
+    refusals = mover.refusals()
+    whats = [r.what for r in refusals]
     assert whats == (["t.price"] if kind == "postgresql" else ["t.at", "t.price"])
-    assert all(r.may_be_accepted for r in refused.value.refusals)
+    assert all(r.may_be_accepted for r in refusals)
     mover(accepted={"t.price", "t.at"})
     ((at, price),) = mover.there("SELECT at, price FROM t")
     assert price == Decimal("1.24")
@@ -112,9 +90,7 @@ def test_what_the_targets_collation_takes_for_equal(library_mover, kind):
     if kind == "postgresql":
         assert library_mover().sums["author"].rows == 6
         return
-    with pytest.raises(Refused) as refused:
-        library_mover()
-    assert [str(r) for r in refused.value.refusals] == [
+    assert [str(r) for r in library_mover.refusals()] == [
         "author: 3 rows equal to another in name, as the target compares "
         "(first id=21; id=22; id=23)"
     ]
@@ -123,20 +99,13 @@ def test_what_the_targets_collation_takes_for_equal(library_mover, kind):
 
 def test_what_the_targets_check_refuses(mover, kind):
     """LIKE minds case on PostgreSQL and not on SQLite; a CHECK can be set aside there too."""
-    mover.chain.add(
-        "1111",
-        'op.create_table("t", sa.Column("id", sa.Integer(), primary_key=True),'
-        ' sa.Column("c", sa.Text()), sa.CheckConstraint("c LIKE \'a%\'", name="ck_t_a"))',
-    )
-    mover.chain.upgrade(mover.source)
+    mover.table('sa.Column("c", sa.Text()), sa.CheckConstraint("c LIKE \'a%\'", name="ck_t_a")')
     mover.here(
         "INSERT INTO t VALUES (1, 'abc'), (2, 'ABC')",
         "PRAGMA ignore_check_constraints = ON",
         "INSERT INTO t VALUES (3, 'xyz'), (4, 'XYZ')",
     )
-    with pytest.raises(Refused) as refused:
-        mover()
-    (refusal,) = refused.value.refusals
+    (refusal,) = mover.refusals()
     assert refusal.what == "t"
     assert refusal.reason.startswith("against CHECK")
     assert refusal.count == (3 if kind == "postgresql" else 2)
@@ -145,17 +114,10 @@ def test_what_the_targets_check_refuses(mover, kind):
 
 
 def test_more_than_mariadbs_text_holds(mover, kind):
-    mover.chain.add(
-        "1111",
-        'op.create_table("t", sa.Column("id", sa.Integer(), primary_key=True),'
-        ' sa.Column("c", sa.Text()), sa.Column("b", sa.LargeBinary()))',
-    )
-    mover.chain.upgrade(mover.source)
+    mover.table('sa.Column("c", sa.Text()), sa.Column("b", sa.LargeBinary())')
     mover.here("INSERT INTO t VALUES (1, printf('%.*c', 65535, 'x'), zeroblob(65535))")
     assert mover().sums["t"].rows == 1
     if kind == "mariadb":
         mover.there("DELETE FROM t")
         mover.here("UPDATE t SET c = c || 'x', b = zeroblob(65536)")
-        with pytest.raises(Refused) as refused:
-            mover()
-        assert [r.what for r in refused.value.refusals] == ["t.c", "t.b"]
+        assert [r.what for r in mover.refusals()] == ["t.c", "t.b"]

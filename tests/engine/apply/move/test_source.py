@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from migrator import MigratorError
-from migrator.apply.move import Refused
 
 
 def test_one_behind_its_migrations_is_refused(library_mover):
@@ -44,9 +43,7 @@ def test_one_that_changes_meanwhile_is_noticed(library_mover, journal):
 
 def test_rows_that_point_to_nothing_are_named(library_mover):
     library_mover.here("INSERT INTO book VALUES (9, 77, 'Orphan', 1, 1)")
-    with pytest.raises(Refused) as refused:
-        library_mover()
-    assert [str(r) for r in refused.value.refusals] == [
+    assert [str(r) for r in library_mover.refusals()] == [
         "book: 1 row pointing to no row of author (first rowid 9)"
     ]
 
@@ -59,9 +56,7 @@ def test_what_has_no_place_there_is_named_and_may_be_left(library_mover):
         "ALTER TABLE book ADD COLUMN shelf TEXT",
         "UPDATE book SET shelf = 'A' WHERE id = 1",
     )
-    with pytest.raises(Refused) as refused:
-        library_mover()
-    assert [str(r) for r in refused.value.refusals] == [
+    assert [str(r) for r in library_mover.refusals()] == [
         "book.shelf: 1 value without a column in the target; to move without that: "
         'accept="book.shelf"',
         'legacy: 2 rows without a table in the target; to move without that: accept="legacy"',

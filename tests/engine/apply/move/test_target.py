@@ -90,7 +90,7 @@ def test_a_type_it_does_not_have_moves_nothing_until_that_is_mended(library_move
     with pytest.raises(MigratorError, match="Revision 3333 does not run"):
         library_mover()
     assert library_mover.nothing_moved("author", "book")
-    file = library_mover.chain.folder / "versions" / "3333.py"
+    file = library_mover.chain.versions / "3333.py"
     text = file.read_text(encoding="utf-8").replace("nosuchtype", "integer")
     file.write_text(text, encoding="utf-8")
     assert library_mover().sums["book"].rows == 3
