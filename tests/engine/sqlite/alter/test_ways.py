@@ -12,7 +12,8 @@ from migrator.sqlite.alter import ALTER, REBUILD, TEXT
 from migrator.sqlite.database import Capabilities, Database, probe
 
 from tests.engine.matrix import apsw_dbapi
-from tests.engine.sqlite.support import SCRIPT, Base, make_engine
+from tests.engine.sqlite.support import SCRIPT, Base
+from tests.support.sqlite import private_engine
 
 WAYS = {
     "rename": (ALTER, lambda op: op.alter_column("t", "a", new_column_name="z")),
@@ -58,7 +59,7 @@ def test_where_the_schema_may_not_be_written_it_is_rebuilt(base, change, monkeyp
 
 def test_a_defensive_connection_is_seen(database):
     base = database(SCRIPT)
-    with make_engine(base.path).connect() as connection:
+    with private_engine(base.path).connect() as connection:
         db = Database(connection)
         assert db.writable_schema()
         if hasattr(db.driver, "setconfig"):  # Python 3.12
@@ -138,7 +139,7 @@ def test_what_a_library_can_do_is_tried(memory):
 def test_a_schema_is_an_attached_database(base, tmp_path):
     other = Base(tmp_path / "other.sqlite", SCRIPT + "CREATE UNIQUE INDEX uq ON p (n)")
     before, untouched = other.schema(), (base.schema(), base.values())
-    engine = make_engine(base.path)
+    engine = private_engine(base.path)
     with engine.connect() as connection:
         connection.exec_driver_sql(f"ATTACH '{other.path}' AS aux").close()
         connection.rollback()
