@@ -66,6 +66,15 @@ def code(text: str) -> list[str]:
     return [*"\n".join(blocks).splitlines(), *(" ".join(span.split()) for _, span in spans)]
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^):]+)\)", document.read_text(encoding="utf-8")):
+        file, _, part = link.partition("#")
+        text = (document.parent / file).read_text(encoding="utf-8")
+        headings = re.findall(r"(?m)^#+ (.*)", text)
+        assert not part or part in {heading.lower().replace(" ", "-") for heading in headings}
+
+
 def test_the_commands_of_the_readme_exist() -> None:
     text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
     text += (TEMPLATE / "CONTRIBUTING.md").read_text(encoding="utf-8")
