@@ -7,14 +7,12 @@ import pytest
 from migrator import MigratorError
 from migrator.apply import phases
 from sqlalchemy import (
-    CheckConstraint,
     Column,
     Date,
     Enum,
     ForeignKey,
     Integer,
     String,
-    text,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -220,111 +218,3 @@ def test_a_dropped_not_null_column_lets_both_releases_insert(either: Project) ->
     either.downgrade("-2")
     assert either.schema() == before
     assert len(either.run(ROWS)) == 4
-
-
-@pytest.mark.parametrize(
-    ("rule", "column", "bad", "good"),
-    [
-        ("add-unique", {"unique": True}, [ADA, ADA], [ADA]),
-        ("add-check", {"check": True}, [ADA], [NULL]),
-        ("add-foreign-key", {"key": True}, [ADA], [NULL]),
-    ],
-)
-def test_a_constraint_on_rows(
-    either: Project, rule: str, column: dict[str, bool], bad: list[str], good: list[str]
-) -> None:
-    """Whoever tries it on rows that break it is stopped, with the database as it was."""
-
-    def wanted() -> Any:
-        items: list[Any] = []
-        items += [CheckConstraint("nickname <> 'Ada'", name="not_ada")] if "check" in column else []
-        items += [ForeignKey("team.code")] if "key" in column else []
-        unique = True if "unique" in column else None
-        return Column("nickname", String(30), *items, unique=unique)
-
-    team = table(Column("code", String(30), unique=True), name="team")
-    started(either, team, table(nickname()), rows=bad)
-    report = write(either, "rule", team, table(wanted()))
-    verdict = "SPLIT" if "postgresql" in either.kinds else "KEEP"
-    assert {(name, mark) for name, _, mark in found(report)} == {(rule, verdict)}
-    before = either.schema()
-    with pytest.raises(MigratorError):
-        either.upgrade()
-    assert either.run(ROWS)[0][1] == "Ada"
-    either.run('DELETE FROM "user"', *good)
-    either.upgrade()
-    assert either.schema() != before
-    assert write(either, "again", team, table(wanted())).paths == []
-    either.downgrade("base")
-    either.upgrade()
-
-
-MOODS = ["fine", "grumpy"]
-
-
-def mood(*more: str, **options: Any) -> Column[Any]:
-    return Column("mood", Enum(*MOODS, *more, name="mood"), **options)
-
-
-def test_an_enum_is_made_before_the_first_column(on_both: Project) -> None:
-    started(on_both, table())
-    with pytest.raises(SQLAlchemyError, match='type "mood" does not exist'):
-        stock(on_both.url, table(mood()))
-    write(on_both, "mood", table(mood()))
-    on_both.upgrade()
-    on_both.run("""INSERT INTO "user" (mood) VALUES ('fine')""")
-    on_both.downgrade()
-    on_both.upgrade()
-
-
-def test_a_second_table_uses_the_type_that_is_there(on_both: Project) -> None:
-    started(on_both, table(mood()))
-    both = (table(mood()), table(mood(), name="pet"))
-    with pytest.raises(SQLAlchemyError, match='type "mood" already exists'):
-        stock(on_both.url, *both)
-    write(on_both, "pets", table(mood()), table(mood(), name="pet"))
-    on_both.upgrade()
-    on_both.downgrade("base")
-    assert on_both.schema() == {}
-
-
-def test_a_new_value_and_its_use_in_one_run(on_both: Project) -> None:
-    """Stock sees no difference between two enums, or fails to use the value where it is added."""
-    started(on_both, table(mood()))
-    stock(on_both.url, table(mood("sad")))
-    with pytest.raises(SQLAlchemyError, match="invalid input value for enum"):
-        on_both.run("""INSERT INTO "user" (mood) VALUES ('sad')""")
-    write(on_both, "sad", table(mood("sad", server_default="sad")))
-    on_both.downgrade("base")
-    on_both.upgrade()
-    on_both.run('INSERT INTO "user" (id) VALUES (7)')
-    assert on_both.run(ROWS) == [(7, "sad")]
-
-
-def test_values_come_and_go(on_both: Project) -> None:
-    insert = """INSERT INTO "user" (mood) VALUES ('fine')"""
-    started(on_both, table(mood()), rows=[insert])
-    report = write(on_both, "sad", table(mood("it's sad", server_default=text("'it''s sad'"))))
-    assert ("enum", "mood", "REWRITE") in found(report)
-    on_both.upgrade()
-    on_both.run('INSERT INTO "user" (id) VALUES (7)')
-    assert on_both.run(ROWS) == [(1, "fine"), (7, "it's sad")]
-    assert on_both.verify().agrees
-
-    write(on_both, "no longer sad", table(mood()), accept="enum: nobody is sad any more")
-    with pytest.raises(MigratorError, match="invalid input value for enum"):
-        on_both.upgrade()
-    on_both.run('DELETE FROM "user" WHERE id = 7')
-    on_both.upgrade()
-    assert on_both.verify().kept == {"sqlite": [], "postgresql": []}  # the type is the models'
-    on_both.downgrade("base")
-    assert on_both.schema() == {}
-
-
-def test_the_type_goes_with_its_last_column(on_both: Project) -> None:
-    started(on_both, table(mood()))
-    write(on_both, "no moods", table(), accept="drop-column: unused")
-    on_both.upgrade()
-    assert not any(key.kind == "type" for key in on_both.schema())
-    on_both.downgrade()
-    on_both.run("""INSERT INTO "user" (mood) VALUES ('fine')""")

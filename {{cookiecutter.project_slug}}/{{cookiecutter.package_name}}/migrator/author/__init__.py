@@ -16,7 +16,6 @@ from typing import Any
 import alembic.command
 from alembic.autogenerate import produce_migrations
 from alembic.config import Config
-from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
@@ -206,7 +205,7 @@ def _propose(
     report: Report,
     strict: bool,
 ) -> list[Any]:
-    created: set[str] = set()
+    done: list[Step] = []
     mender = Mender(metadata, found[0].connection, context.script)
     types = detect.types(found, mender) if "postgresql" in report.databases else None
     off = settings.switched_off(Path(context.script.dir)) if context.script else {}
@@ -214,9 +213,9 @@ def _propose(
 
     def review(steps: Sequence[Step]) -> list[Step]:
         after, findings = checklist.review(
-            steps, report.databases, metadata, report.answers, frozenset(created), types, off, rows
+            steps, report.databases, metadata, report.answers, done, types, off, rows
         )
-        created.update(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
+        done.extend(after)
         report.findings += findings
         for stop in checklist.stops(findings):
             raise MigratorError(f"Nothing was written. {stop}")

@@ -19,27 +19,27 @@ def review(
     databases: Sequence[str],
     metadata: MetaData,
     answers: Answers | None = None,
-    created: frozenset[str] = frozenset(),
+    done: Sequence[Step] = (),
     types: set[str] | None = None,
     off: Collection[str] = (),
     rows: Rows | None = None,
 ) -> tuple[list[Step], list[Finding]]:
     """Lay the rules over *steps*, for the *databases* that the project uses.
 
-    :param created: tables that the revision made before *steps*.
+    :param done: what the revision has done before *steps*.
     :param types: the enum types that are there, which the rules complete; None if unknown.
     :param off: the rules that this project has switched off.
     :param rows: the developer's own.
     :return: the steps to write, with what was rewritten, stripped or split; and the findings.
     """
-    made = frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
     project = Project(
         databases,
         metadata,
-        made | created,
+        _made([*done, *steps]),
         answers or Answers(),
         types,
         steps,
+        done,
         rows=rows or Rows(),
     )
     current, findings = list(steps), []
@@ -66,7 +66,7 @@ def over(
 
     :param before: what the revisions before it did there.
     """
-    made = frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
+    made = _made(steps)
     findings: list[Finding] = []
     for rule in RULES:
         if rule.id in off or database not in rule.databases:
@@ -76,6 +76,10 @@ def over(
             project = Project([database], metadata, made, steps=steps, before=earlier)
             findings += _apply(rule, step, project)[0]
     return findings
+
+
+def _made(steps: Sequence[Step]) -> frozenset[str]:
+    return frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
 
 
 def _apply(rule: Rule, step: Step, project: Project) -> tuple[list[Finding], list[Step]]:

@@ -34,6 +34,8 @@ class Project:
     types: set[str] | None = None
     #: All that the revision does.
     steps: Sequence[Step] = ()
+    #: What it has done before these.
+    done: Sequence[Step] = ()
     #: What was done before the step, where the revision is somebody's own.
     before: Sequence[Step] = ()
     rows: Rows = field(default_factory=Rows)
@@ -80,6 +82,7 @@ class Rule:
 
 
 RULES: list[Rule] = []
+EVERYWHERE = ["sqlite", "postgresql", "mysql"]
 
 
 def rule(
@@ -100,4 +103,4 @@ def message(id: str) -> Message:
 
 
 # They register their rules; what SQLite cannot hold is guarded before PostgreSQL's own ways.
-from . import data, sqlite, mysql, postgresql, postgresql_rows, enums  # noqa: E402, F401, I001
+from . import data, sqlite, mysql, postgresql, constraints, postgresql_rows, enums  # noqa: E402, F401, I001

@@ -14,9 +14,7 @@ from ..declared import fresh
 from ..development import fits
 from ..finding import NOTHING, Part, Step, Verdict
 from ..operations import Fill, stand_in
-from . import Hit, Project, casts, rule
-
-EVERYWHERE = ["sqlite", "postgresql", "mysql"]
+from . import EVERYWHERE, Hit, Project, casts, rule
 
 
 @rule(
