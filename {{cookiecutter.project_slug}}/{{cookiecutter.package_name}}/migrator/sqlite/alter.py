@@ -7,7 +7,7 @@
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
@@ -56,6 +56,7 @@ class Alter:
         self.after = change.after
         self.dropped = change.dropped
         self.force_rebuild = force_rebuild
+        self.indexes = own_indexes(self.db, self.before, self.dropped)
         self.statements: list[str] = []
 
     def run(self) -> Step | None:
@@ -97,7 +98,9 @@ class Alter:
                 if explained.certain or not self.db.in_transaction():
                     raise explained from error
                 continue
-            return Step(self.before.name, way, tuple(self.statements), tuple(self.change.notes))
+            gone = [f"index {index} went with its column" for index in sorted(self.indexes)]
+            notes = (*self.change.notes, *gone)
+            return Step(self.before.name, way, tuple(self.statements), notes)
         raise AssertionError("a rebuild returns or raises")
 
     def _ways(self) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -174,9 +177,7 @@ class Alter:
 
     def _by_rebuild(self) -> None:
         self._refuse_foreign_keys("a rebuild")
-        gone = own_indexes(self.db, self.before, self.dropped)
-        self._note_indexes(gone)
-        rebuild(self.change, set(map(fold, gone)), self._do)
+        rebuild(self.change, set(map(fold, self.indexes)), self._do)
         insist_foreign_keys(self.change)
 
     def _add_and_drop(self) -> None:
@@ -185,18 +186,10 @@ class Alter:
         for demand in self.change.demands:
             if not demand.early:
                 insist(self.db, self.before, demand)
-        indexes = own_indexes(self.db, self.before, self.dropped)
-        self._note_indexes(indexes)
-        for index in indexes:
+        for index in self.indexes:
             self._do(f"DROP INDEX {self.db.name(index)}")
         for name in self.dropped:
             self._do(f"{self._alter_table} DROP COLUMN {quote(name)}")
-
-    def _note_indexes(self, indexes: Collection[str]) -> None:
-        for name in sorted(indexes):
-            note = f"index {name} went with its column"
-            if note not in self.change.notes:
-                self.change.notes.append(note)
 
     def _store(self) -> None:
         """Write out the values that rows only have by the default in the text, triggers off."""

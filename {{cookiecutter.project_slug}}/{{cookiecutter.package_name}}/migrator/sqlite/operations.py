@@ -172,12 +172,12 @@ class Told:
         name = constraint.name if isinstance(constraint.name, str) else None
         bound = constraint._create_rule is not None
         after = self.change.after
+        if bound and name is None:
+            checks = [c for c in after.every_constraint() if c.kind == "check"]
+            for there in [c for c in checks if names.same_text(c, constraint)]:
+                self.change.drop_constraint(there)
+            return
         try:
-            if bound and name is None:
-                checks = [c for c in after.every_constraint() if c.kind == "check"]
-                for there in [c for c in checks if names.same_text(c, constraint)]:
-                    self.change.drop_constraint(there)
-                return
             found = self._find(name, kind)
         except names.NoSuchConstraint:
             if bound or if_exists:

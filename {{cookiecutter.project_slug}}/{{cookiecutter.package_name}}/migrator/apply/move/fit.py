@@ -8,18 +8,13 @@ and gives the value for the server's driver, or says why there is none.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.dialects import mysql
 from sqlalchemy.sql import sqltypes as types
 
-from . import moments
-from .misfit import Misfit, is_text, parsed, word
-
-Take = Callable[[Any], Any]
+from . import moments, numeric
+from .misfit import Made, Misfit, Take, is_text, parsed, word
 
 
 @dataclass(frozen=True)
@@ -29,7 +24,6 @@ class Field:
     name: str
     type: str
     nullable: bool
-    #: A value of SQLite → one for the driver; raises Misfit.
     take: Take
     #: A value sent, or read back → what the two sides are compared by; None: the value itself.
     same: Take | None = None
@@ -72,7 +66,7 @@ def _largest(kind: Any, dialect: Any, word: str) -> int | None:
     return kind.length or _LARGEST.get(name.removesuffix(word))
 
 
-def _text(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
+def _text(kind: Any, dialect: Any) -> Made:
     nul = dialect.name == "postgresql"
     most = _largest(kind, dialect, "TEXT")
     longest = None if most else kind.length
@@ -97,7 +91,7 @@ def _text(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
     return take, {"same": (lambda value: value.rstrip(" ")) if padded else None}
 
 
-def _enum(kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
+def _enum(kind: Any, _dialect: Any) -> Made:
     values = frozenset(kind.enums)
 
     def take(value: Any) -> str:
@@ -108,89 +102,7 @@ def _enum(kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
     return take, {}
 
 
-_BITS = [
-    (mysql.TINYINT, 8),
-    (mysql.MEDIUMINT, 24),
-    (types.BigInteger, 64),
-    (types.SmallInteger, 16),
-]
-
-
-def _integer(kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
-    bits = next((bits for class_, bits in _BITS if isinstance(kind, class_)), 32)
-    signed = not getattr(kind, "unsigned", False)
-    low = -(2 ** (bits - 1)) if signed else 0
-    high = low + 2**bits - 1
-
-    def take(value: Any) -> int:
-        if value.__class__ is float and isfinite(value) and value.is_integer():
-            value = int(value)
-        if value.__class__ is not int:
-            raise Misfit(f"is {word(value)}, not a whole number")
-        if not low <= value <= high:
-            raise Misfit(f"is not between {low} and {high}")
-        return int(value)
-
-    return take, {}
-
-
-def _boolean(_kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
-    def take(value: Any) -> bool:
-        if value.__class__ is not int or value not in (0, 1):
-            raise Misfit("is neither 0 nor 1")
-        return bool(value)
-
-    return take, {}
-
-
-def _number(value: Any) -> Decimal:
-    try:
-        number = Decimal(repr(value) if value.__class__ is float else value)
-    except (InvalidOperation, TypeError, ValueError):
-        raise Misfit(f"is {word(value)}, not a number") from None
-    if not number.is_finite():
-        raise Misfit("is not a finite number")
-    return number
-
-
-def _numeric(kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
-    if kind.scale is None:
-        return _number, {"same": Decimal.normalize}
-    step = Decimal(1).scaleb(-kind.scale)
-    limit = Decimal(10) ** ((kind.precision or 1000) - kind.scale)
-
-    def take(value: Any) -> Decimal:
-        number = _number(value)
-        if abs(number) >= limit:
-            raise Misfit(f"has more than {kind.precision - kind.scale} digits before the point")
-        rounded = number.quantize(step)
-        # 59.97 may stand there as 59.970000000000006: that is still 59.97.
-        if rounded != number and abs(rounded - number) > abs(number) * Decimal("1e-14"):
-            raise Misfit(f"has more than {kind.scale} digits after the point", rounded)
-        return rounded
-
-    return take, {}
-
-
-def _float(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
-    infinite = dialect.name == "postgresql"
-    # MySQL's FLOAT has four bytes and shows six digits; PostgreSQL's REAL shows what it holds.
-    single = not isinstance(kind, types.Double) and (not infinite or isinstance(kind, types.REAL))
-
-    def take(value: Any) -> float:
-        if value.__class__ not in (int, float):
-            raise Misfit(f"is {word(value)}, not a number")
-        value = float(value)
-        if not (infinite or isfinite(value)):
-            raise Misfit("is infinite")
-        if single and isfinite(value) and float(f"{value:.6g}") != value:
-            raise Misfit("has more than 6 digits", float(f"{value:.6g}"))
-        return float(value)
-
-    return take, {}
-
-
-def _bytes(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
+def _bytes(kind: Any, dialect: Any) -> Made:
     most = _largest(kind, dialect, "BLOB") or kind.length
 
     def take(value: Any) -> bytes:
@@ -203,7 +115,7 @@ def _bytes(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
     return take, {}
 
 
-def _json(_kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
+def _json(_kind: Any, dialect: Any) -> Made:
     nul = dialect.name == "postgresql"
 
     def take(value: Any) -> str:
@@ -220,7 +132,7 @@ def _json(_kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
     return take, {"same": same, "as_text": nul}
 
 
-def _uuid(_kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
+def _uuid(_kind: Any, _dialect: Any) -> Made:
     def take(value: Any) -> str:
         if value.__class__ is bytes and len(value) == 16:
             return str(UUID(bytes=value))
@@ -229,7 +141,7 @@ def _uuid(_kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
     return take, {"same": lambda value: UUID(str(value)).hex}
 
 
-def _array(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
+def _array(kind: Any, dialect: Any) -> Made:
     item = field({"name": "", "type": kind.item_type, "nullable": True}, dialect)
 
     def each(value: Any) -> Any:
@@ -247,16 +159,16 @@ def _array(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
 
 
 # The first that fits; a class stands before those it inherits from.
-_MAKERS: list[tuple[Any, Callable[[Any, Any], tuple[Take, dict[str, Any]]]]] = [
+_MAKERS: list[tuple[Any, Callable[[Any, Any], Made]]] = [
     (types.ARRAY, _array),
     (types.JSON, _json),
     (types.Uuid, _uuid),
-    (types.Boolean, _boolean),
+    (types.Boolean, numeric.of_boolean),
     (types.Enum, _enum),
     (types._AbstractInterval, moments.of_interval),
-    (types.Integer, _integer),
-    (types.Float, _float),
-    (types.Numeric, _numeric),
+    (types.Integer, numeric.of_integer),
+    (types.Float, numeric.of_float),
+    (types.Numeric, numeric.of_numeric),
     (types.DateTime, moments.of_datetime),
     (types.Date, moments.of_date),
     (types.Time, moments.of_time),

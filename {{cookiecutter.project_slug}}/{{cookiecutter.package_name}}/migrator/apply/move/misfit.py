@@ -1,7 +1,12 @@
-"""A value that does not fit, and the words for it."""
+"""How a value is taken, one that does not fit, and the words for it."""
 
 from collections.abc import Callable
 from typing import Any
+
+#: A value of SQLite → one for the server's driver; raises Misfit.
+Take = Callable[[Any], Any]
+#: What is made for a type: how its values are taken, and what else a field of it has.
+Made = tuple[Take, dict[str, Any]]
 
 
 class Misfit(ValueError):

@@ -1,12 +1,9 @@
 """Dates, times and spans: SQLite keeps them as texts."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from .misfit import Misfit, parsed
-
-Take = Callable[[Any], Any]
+from .misfit import Made, Misfit, parsed
 
 
 def _cut(value: Any, digits: int | None) -> Any:
@@ -25,7 +22,7 @@ def _fraction(kind: Any, dialect: Any) -> int | None:
     return getattr(kind, "fsp", None) or 0
 
 
-def of_datetime(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
+def of_datetime(kind: Any, dialect: Any) -> Made:
     digits, zoned = _fraction(kind, dialect), bool(kind.timezone)
 
     def take(value: Any) -> datetime:
@@ -40,11 +37,11 @@ def of_datetime(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
     return take, {"same": (lambda value: value.astimezone(UTC)) if zoned else None}
 
 
-def of_date(_kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
+def of_date(_kind: Any, _dialect: Any) -> Made:
     return lambda value: parsed("date", date.fromisoformat, value), {}
 
 
-def of_time(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
+def of_time(kind: Any, dialect: Any) -> Made:
     digits = _fraction(kind, dialect)
 
     def same(value: Any) -> time:
@@ -54,7 +51,7 @@ def of_time(kind: Any, dialect: Any) -> tuple[Take, dict[str, Any]]:
     return lambda value: _cut(parsed("time", time.fromisoformat, value), digits), {"same": same}
 
 
-def of_interval(_kind: Any, _dialect: Any) -> tuple[Take, dict[str, Any]]:
+def of_interval(_kind: Any, _dialect: Any) -> Made:
     # SQLAlchemy keeps one as the moment that it is after 1970 began.
     def take(value: Any) -> timedelta:
         moment: datetime = parsed("date and time", datetime.fromisoformat, value)
