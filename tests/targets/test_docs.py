@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import migrator
 import pytest
 from migrator.commands import group as flask_db
 
@@ -16,6 +17,7 @@ from tests.support.project import Project
 PLAYBOOK = TEMPLATE / "docs" / "playbook.md"
 DOCUMENTS = [*TEMPLATE.glob("*.md"), TEMPLATE / "benchmarks/README.md", *TEMPLATE.glob("docs/*.md")]
 FOLDERS = TEMPLATE, TEMPLATE / "{{cookiecutter.project_slug}}"
+ENGINE = Path(migrator.__file__).parent
 #: These are typed by a test, every block of them.
 PLAYED = {"playbook.md", "rehearsal.md", "before-and-after.md", "outgrowing.md"}
 
@@ -73,6 +75,17 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         text = (document.parent / file).read_text(encoding="utf-8")
         headings = re.findall(r"(?m)^#+ (.*)", text)
         assert not part or part in {heading.lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    ("room", "document"),
+    [(ENGINE, ENGINE / "README.md"), (ENGINE / "sqlite", TEMPLATE / "docs" / "sqlite.md")],
+)
+def test_every_module_of_a_room_stands_in_its_table(room: Path, document: Path) -> None:
+    rows = re.findall(r"(?m)^\| `(.*)`(?: |$)", document.read_text(encoding="utf-8"))
+    named = {name for row in rows for name in re.findall(r"[\w/.]+", row)}
+    modules = {path.name for path in room.glob("*.py")} - {"__init__.py"}
+    assert modules <= named
 
 
 def test_the_commands_of_the_readme_exist() -> None:
