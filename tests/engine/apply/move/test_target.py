@@ -87,9 +87,7 @@ def test_triggers_of_the_target_change_nothing(library_mover, kind):
 def test_a_type_it_does_not_have_moves_nothing_until_that_is_mended(library_mover):
     library_mover.chain.add("3333", 'op.execute("CREATE TABLE t (c nosuchtype)")')
     library_mover.chain.upgrade(library_mover.source)
-    with pytest.raises(
-        MigratorError, match=r"Revision 3333 \(line 13 of .*\) does not run"
-    ):
+    with pytest.raises(MigratorError, match=r"Revision 3333 \(line 13 of .*\) does not run"):
         library_mover()
     assert library_mover.nothing_moved("author", "book")
     file = library_mover.chain.versions / "3333.py"
