@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from migrator import MigratorError, author
-from sqlalchemy import Column, Enum
+from sqlalchemy import Column, Enum, create_engine, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.engine.author.project import Project
@@ -132,3 +132,39 @@ def test_one_type_in_two_tables_is_asked_about_once(on_both: Project) -> None:
         assert on_both.run(f"SELECT mood FROM {name} ORDER BY id") == [("fine",), ("low",)]
     with pytest.raises(SQLAlchemyError, match="invalid input value"):
         on_both.run("INSERT INTO pet (mood) VALUES ('sad')")
+
+
+def unchecked(*moods: str) -> Models:
+    """A table with an enum that is text without a CHECK, as SQLAlchemy makes it on SQLite."""
+    return table(Column("mood", Enum(*moods, name="mood")), name="pet")
+
+
+def test_a_value_that_no_database_checks_is_noticed(project: Project) -> None:
+    """Stock sees the same text; the application fails on the row that is left."""
+    before, after = ("fine", "grumpy", "sad"), ("fine", "sullen", "sad")
+    started(project, unchecked(*before), rows=["INSERT INTO pet (mood) VALUES ('grumpy')"])
+    stock(project.url, unchecked(*after))
+    with create_engine(project.url).connect() as connection:
+        with pytest.raises(LookupError, match="'grumpy' is not among"):
+            connection.execute(select(Column("mood", Enum(*after))).select_from(text("pet"))).all()
+        connection.engine.dispose()
+    ways = r'rename="pet.mood.grumpy:sullen"\n  or .*accept="enum pet.mood.grumpy: no row'
+    with pytest.raises(MigratorError, match=ways):
+        write(project, "moods", unchecked(*after))
+    write(project, "moods", unchecked(*after), rename="pet.mood.grumpy:sullen")
+    project.upgrade()
+    assert project.run(MOODS) == [("sullen",)]
+    assert write(project, "again", unchecked(*after)).paths == []
+    assert write(project, "more", unchecked(*after, "happy")).paths == []
+    project.downgrade()
+    assert project.run(MOODS) == [("grumpy",)]
+
+
+def test_that_no_row_holds_it_stands_in_the_file(project: Project) -> None:
+    started(project, unchecked("fine", "grumpy"))
+    report = write(project, "moods", unchecked("fine"), accept="enum: no row holds it")
+    assert ("enum", "pet.mood.grumpy", "ASK") in found(report)
+    assert 'accepted = {"enum pet.mood.grumpy": "no row holds it"}' in texts(report)[0]
+    project.upgrade()
+    assert project.verify().agrees
+    assert write(project, "again", unchecked("fine")).paths == []

@@ -9,9 +9,9 @@ from alembic.operations import ops
 from sqlalchemy import CheckConstraint, Dialect, Enum, MetaData
 
 from .. import MigratorError
-from ..schema import Difference
+from ..schema import Difference, Key
 from .answers import Answers
-from .declared import name_of
+from .declared import name_of, plain_type
 from .detect import Database
 from .finding import NOTHING, Finding, Guard, Message, Step, Verdict
 from .mend import Mender
@@ -23,9 +23,11 @@ from .rules.postgresql import quote
 
 _GOES = Message(
     "The value {subject} goes.",
-    "A row that holds it stops the revision.",
+    "A row that holds it {detail}.",
     "Say what such rows get instead (fill=), or that there are none.",
 )
+_STOPS = "stops the revision"
+_UNREADABLE = "is refused by no database, and the application fails on it (LookupError)"
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Words:
     gone: list[str]
     come: list[str]
     differing: dict[str, list[Difference]] = field(default_factory=dict)
+    #: Whether no database knows the values.
+    unchecked: bool = False
 
     def subject(self, value: str) -> str:
         """Name one of the values: ``book.status.wanted``."""
@@ -68,7 +72,8 @@ def settled(
     """Return the steps that let rows follow a value, and a finding for each value that goes."""
     steps: list[Step] = []
     findings: list[Finding] = []
-    for words in _worded(found, metadata):
+    checked = list(_worded(found, metadata))
+    for words in [*checked, *_unchecked(found, metadata, checked)]:
         kinds, come, pairs = tuple(words.differing), list(words.come), []
         for old in words.gone:
             subject = words.subject(old)
@@ -81,7 +86,13 @@ def settled(
                 said = message("rename")
                 findings.append(Finding("rename", kinds, subject, Verdict.KEEP, said, new))
             elif not other:
-                findings.append(Finding("enum", kinds, subject, Verdict.ASK, _GOES))
+                why = _UNREADABLE if words.unchecked else _STOPS
+                findings.append(Finding("enum", kinds, subject, Verdict.ASK, _GOES, why))
+        if words.unchecked:
+            steps += _said(
+                words, pairs, Mender(metadata, found[0].connection, found[0].context.script)
+            )
+            continue
         for database in found if pairs else ():
             mender = Mender(metadata, database.connection, database.context.script)
             own = list(_steps(words, pairs, mender, words.differing.get(database.kind, [])))
@@ -112,6 +123,40 @@ def _worded(found: Sequence[Database], metadata: MetaData) -> Iterable[Words]:
                     items = words.differing.setdefault(database.kind, [])
                     items += [item] * (item not in items)
     return enums.values()
+
+
+def _unchecked(
+    found: Sequence[Database], metadata: MetaData, checked: Sequence[Words]
+) -> Iterator[Words]:
+    """Yield the enums that no database checks, where the chain declares values that went.
+
+    An Enum is plain text on SQLite, unless it has a CHECK: nothing differs when a value goes.
+    """
+    asked = [column for words in checked for _, column in words.columns]
+    mender = Mender(metadata, found[0].connection, found[0].context.script)
+    for table in metadata.tables.values():
+        for column in table.columns:
+            type_: Any = column.type
+            if not isinstance(type_, Enum) or type_.create_constraint or column in asked:
+                continue
+            if type_.native_enum and any(database.kind != "sqlite" for database in found):
+                continue
+            declared = mender.declared.columns.get((table.name, column.name))
+            before = getattr(declared is not None and declared.type, "enums", type_.enums)
+            gone = [value for value in before if value not in type_.enums]
+            if gone:
+                come = [value for value in type_.enums if value not in before]
+                kinds: dict[str, list[Difference]] = {database.kind: [] for database in found}
+                yield Words([(table.name, column)], gone, come, kinds, unchecked=True)
+
+
+def _said(words: Words, pairs: Sequence[Reworded], mender: Mender) -> Iterator[Step]:
+    """Yield what lets rows follow, and says in the chain which values there are now."""
+    ((table, column),) = words.columns
+    for pair in pairs:
+        yield from pair.fill(table, column.name, beside=False)
+    item = Difference(Key(table, "column", column.name), None, None)
+    yield from mender.altered(item, modify_type=plain_type(column.type))
 
 
 #: Texts as servers print them; MySQL writes a quote with a backslash before it.

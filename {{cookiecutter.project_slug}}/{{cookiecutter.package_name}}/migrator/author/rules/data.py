@@ -59,11 +59,21 @@ def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
     lost = ", ".join(casts.losses(op.existing_type, op.modify_type))
     if lost:
         held = project.rows.values(op.table_name, op.column_name)
-        odd = {value: rows for value, rows in held.items() if not fits(value, op.modify_type)}
+        other = {s.op.old for s in (*project.done, *project.steps) if _fills(s.op, op)}
+        odd = {
+            value: rows
+            for value, rows in held.items()
+            if value not in other and not fits(value, op.modify_type)
+        }
         here = f"{sum(odd.values())} of {held.total()} rows of the development database do not fit"
         example = f", such as {next(iter(odd))!r:.40}" if odd else ""
         said = f"{lost}; {here}{example}" if held else lost
         yield Hit(step.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
+
+
+def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
+    column = altered.table_name, altered.column_name
+    return isinstance(op, Fill) and (op.table_name, op.column_name) == column
 
 
 @rule(
