@@ -73,7 +73,7 @@ def _sqlite_table(name: str, sql: str) -> Rows:
             expression = f"({_bare(column.generated.expression)})"
             stored = column.generated.options or "virtual"
             yield Key(name, "generated", column.name), f"{expression} {stored}"
-    for constraint in table.rules():
+    for constraint in table.of(*create_table.RULES):
         text = sqlite_constraint(constraint)
         # AUTOINCREMENT leaves SQLAlchemy no place for the primary key's name.
         own = naming.primary_key(name) if constraint.kind == "primary" else text

@@ -77,7 +77,7 @@ class Adopted(detect.Database):
             table, kind, name = item.key
             if item.wanted is None and kind == "constraint" and name == item.found:
                 parsed = _parsed(self.connection, table)
-                for one in parsed.rules():
+                for one in parsed.of(*create_table.RULES):
                     if one.name is None and printed.sqlite_constraint(one) == name:
                         found_by = names.by_convention(parsed, one)
                         yield Step(ops.DropConstraintOp(found_by, table, one.kind))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError
-from .change import Change, involves, without
+from .change import Change, involved, without
 from .checks import explain_rows, insist_foreign_keys, insist_values
 from .create_table import Column, Table
 from .rebuild import progress, rebuild, renamed_aside
@@ -126,9 +126,8 @@ class Alter:
         """The table as it is, without the constraints that a dropped column takes with it."""
         table = self.before
         for name in self.dropped:
-            for constraint in list(table.every_constraint()):
-                if involves(constraint, name):
-                    table = without(table, constraint)
+            for constraint in involved(table, name):
+                table = without(table, constraint)
         return table
 
     @property
@@ -167,7 +166,7 @@ class Alter:
         check the others as well.
         """
         table, told = self.after, len(self.statements)
-        for constraint in [c for c in table.every_constraint() if c.kind == "foreignkey"]:
+        for constraint in table.of("foreignkey"):
             if not any(constraint.like(new) for new in self.change.parents):
                 table = without(table, constraint)
         if self.change.parents:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import MigratorError
 from . import edit
-from .create_table import Column, Constraint, Table
+from .create_table import RULES, Column, Constraint, Table
 from .database import Database
 from .names import describe
 from .references import refuse_strings
@@ -57,10 +57,9 @@ class Change:
     def drop_column(self, name: str) -> None:
         """Drop a column with the constraints it is part of, as PostgreSQL does."""
         column = self.column(name)
-        for constraint in list(self.after.every_constraint()):
-            if involves(constraint, column.name):
-                self.after = without(self.after, constraint)
-                self.notes.append(f"constraint {describe(constraint)} went with its column {name}")
+        for constraint in involved(self.after, column.name):
+            self.after = without(self.after, constraint)
+            self.notes.append(f"constraint {describe(constraint)} went with its column {name}")
         self.after = edit.drop_column(self.after, column.name)
         if fold(name) in map(fold, self.added):
             self.added = [n for n in self.added if fold(n) != fold(name)]
@@ -148,7 +147,7 @@ class Change:
             if fold(new.referred_table) != fold(target.name):
                 self.db.table(new.referred_table)
             self.parents.append(new)
-        elif new.kind == "primary" and (old := self.after.first("primary")):
+        elif new.kind == "primary" and (old := self.after.key):
             self.notes.append(f"the primary key ({', '.join(old.columns)}) made way for another")
             self.drop_constraint(old)
             target = edit.add_constraint(self.after, definition)
@@ -207,14 +206,18 @@ class Change:
             self.natives.append(native)
 
 
-def involves(constraint: Constraint, column: str) -> bool:
-    """Whether a constraint, not of the column's own definition, goes when the column goes."""
+def involved(table: Table, column: str) -> list[Constraint]:
+    """Return the constraints, beside the column's own definition, that go when the column goes."""
+    return [c for c in table.of(*RULES) if _involves(c, column)]
+
+
+def _involves(constraint: Constraint, column: str) -> bool:
     own = [fold(c) for c in constraint.columns]
     if constraint.inline and own == [fold(column)]:
         return False
     if constraint.kind == "check":
         return fold(column) in names_in(constraint.expression)
-    return constraint.kind in ("primary", "unique", "foreignkey") and fold(column) in own
+    return fold(column) in own
 
 
 def without(table: Table, constraint: Constraint) -> Table:

@@ -86,7 +86,6 @@ def explain_rows(change: Change, error: DBAPIError) -> None:
         return
     for demand in change.demands:
         insist(change.db, change.before, demand)
-    for constraint in change.after.every_constraint():
-        known = all(change.before.column(c) for c in constraint.columns)
-        if constraint.kind in ("primary", "unique") and known:
+    for constraint in change.after.of("primary", "unique"):
+        if all(change.before.column(c) for c in constraint.columns):
             insist_unique(change.db, change.before, constraint.columns)

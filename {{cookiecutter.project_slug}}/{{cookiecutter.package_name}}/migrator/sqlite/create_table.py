@@ -5,9 +5,10 @@ constraints, each with the place (``start``, ``end``) of its text, so that ``edi
 one and keep every other byte. What the classes hold, for whoever wants to describe a schema:
 
 - ``Table``: ``name``, ``columns``, ``constraints`` (of the table), ``options`` (``"STRICT"``,
-  ``"WITHOUT ROWID"``); ``every_constraint()`` yields those of the columns too; ``column(name)``;
-  ``primary_key`` (column names), ``autoincrement``, ``strict``, ``without_rowid``,
-  ``rowid_alias`` (the name of the INTEGER PRIMARY KEY that is the rowid itself, or None).
+  ``"WITHOUT ROWID"``); ``every_constraint()`` yields those of the columns too, ``of(kind, …)``
+  those of some kinds; ``column(name)``; ``key`` and ``primary_key`` (its columns' names),
+  ``autoincrement``, ``strict``, ``without_rowid``, ``rowid_alias`` (the name of the INTEGER PRIMARY
+  KEY that is the rowid itself, or None).
 - ``Column``: ``name``, ``type`` (as written, comments and all; "" for none), ``declared``;
   ``constraints``; ``not_null``, ``default`` (its text or None), ``collate``, ``generated`` (a
   :class:`Constraint`).

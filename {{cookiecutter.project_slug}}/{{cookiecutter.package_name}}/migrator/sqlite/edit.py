@@ -140,7 +140,7 @@ def set_autoincrement(table: Table) -> Table:
     if table.autoincrement:
         return table
     alias = table.rowid_alias
-    key = table.first("primary")
+    key = table.key
     if alias is None or key is None:
         raise CreateTableError(f'Table "{table.name}" has no INTEGER PRIMARY KEY to count up.')
     name = table.text[key.start : key.end].split("PRIMARY", 1)[0] if key.name else ""
@@ -151,7 +151,7 @@ def set_autoincrement(table: Table) -> Table:
 
 def drop_autoincrement(table: Table) -> Table:
     """Let the primary key be without AUTOINCREMENT."""
-    key = table.first("primary")
+    key = table.key
     if key is None or not table.autoincrement:
         return table
     words = scan(table.text[: key.end])

@@ -64,16 +64,17 @@ def find(
     :raises NoSuchConstraint: if none is meant, with a list of what is there.
     :raises MigratorError: if more than one may be meant.
     """
-    there = table.rules()
+    there = table.of(*RULES)
     pool = [c for c in there if kind in (None, c.kind)]
     found = pool
     if name is not None:
         found = [c for c in pool if c.name and fold(c.name) == fold(name)]
         if not found:
-            called = dict(_called(table, [naming.convention, *conventions], numbers))
+            called = _called(table, [naming.convention, *conventions], numbers)
             unnamed = [c for c in pool if c.name is None]
-            found = [c for c in unnamed if fold(name) in called[there.index(c)]]
-            found = found or [c for c in unnamed if any(_same(c, s, name) for s in said)]
+            found = [c for c in unnamed if fold(name) in called[c]]
+            by_that_name = [one for one in said if str(one.name) == name]
+            found = found or [c for c in unnamed if any(_same(table, c, s) for s in by_that_name)]
             found = found or _outlived(table, name, unnamed)
     if len(found) == 1:
         return found[0]
@@ -87,19 +88,18 @@ def find(
     raise NoSuchConstraint(f'Table "{table.name}" has no {asked}. It has: {listed}.')
 
 
-def _same(constraint: Constraint, said: sa.Constraint, name: str) -> bool:
-    if str(said.name) != name:
-        return False
+def _same(table: Table, constraint: Constraint, said: sa.Constraint) -> bool:
     if isinstance(said, sa.CheckConstraint):
-        return constraint.kind == "check" and same_text(constraint, said)
+        return constraint in of_text(table, said)
     columns: Any = getattr(said, "columns", ())
     own = [fold(c) for c in constraint.columns]
     return isinstance(said, CLASSES[constraint.kind]) and own == [fold(c.name) for c in columns]
 
 
-def same_text(constraint: Constraint, said: sa.CheckConstraint) -> bool:
-    """Whether a CHECK says what *said* does."""
-    return normal(constraint.expression) == normal(text_of(said))
+def of_text(table: Table, said: sa.CheckConstraint) -> list[Constraint]:
+    """Return the CHECKs that say what *said* does."""
+    text = normal(text_of(said))
+    return [c for c in table.of("check") if normal(c.expression) == text]
 
 
 def bound(table: Table, column: str, type_: TypeEngine[Any]) -> list[Constraint]:
@@ -111,13 +111,8 @@ def bound(table: Table, column: str, type_: TypeEngine[Any]) -> list[Constraint]
     else:
         type_ = sa.Boolean(create_constraint=True)
     made = sa.Table(table.name, sa.MetaData(), sa.Column(column, type_)).constraints
-    return [
-        there
-        for check in made
-        if isinstance(check, sa.CheckConstraint)
-        for there in table.every_constraint()
-        if there.kind == "check" and same_text(there, check)
-    ]
+    checks = [one for one in made if isinstance(one, sa.CheckConstraint)]
+    return [there for check in checks for there in of_text(table, check)]
 
 
 def text_of(check: sa.CheckConstraint | sa.Computed) -> str:
@@ -128,11 +123,12 @@ def text_of(check: sa.CheckConstraint | sa.Computed) -> str:
 
 def _called(
     table: Table, conventions: Sequence[Mapping[str, Any]], numbers: Sequence[int]
-) -> Iterator[tuple[int, set[str]]]:
-    """Yield, for every constraint's number, what it would be called, folded."""
+) -> dict[Constraint, set[str]]:
+    """Return, for every constraint, what it would be called, folded."""
+    called = {}
     taken: dict[str, set[str]] = {"postgresql": set(), "mysql": set()}
     counts = dict.fromkeys(RULES, 0)
-    for number, constraint in enumerate(table.rules()):
+    for constraint in table.of(*RULES):
         names = {by_convention(table, constraint, c) for c in conventions}
         if constraint.kind == "check":  # as a Boolean's or an Enum's would be called
             names.add(naming.check(table.name, "_".join(_used(table, constraint))))
@@ -143,7 +139,8 @@ def _called(
             if constraint.kind == "foreignkey" and numbers:
                 count = numbers[count - 1]
             names |= _by_mysql(table, constraint, count, taken["mysql"])
-        yield number, {fold(name) for name in names if name}
+        called[constraint] = {fold(name) for name in names if name}
+    return called
 
 
 def by_convention(

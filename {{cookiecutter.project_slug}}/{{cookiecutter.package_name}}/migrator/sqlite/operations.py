@@ -173,8 +173,7 @@ class Told:
         bound = constraint._create_rule is not None
         after = self.change.after
         if bound and name is None:
-            checks = [c for c in after.every_constraint() if c.kind == "check"]
-            for there in [c for c in checks if names.same_text(c, constraint)]:
+            for there in names.of_text(after, constraint):
                 self.change.drop_constraint(there)
             return
         try:
@@ -191,8 +190,7 @@ class Told:
         self.change.drop_constraint(found)
 
     def _unnamed_keys(self) -> list[Constraint]:
-        every = self.change.after.every_constraint()
-        return [c for c in every if c.kind == "foreignkey" and c.name is None]
+        return [c for c in self.change.after.of("foreignkey") if c.name is None]
 
     def _numbers(self) -> list[int]:
         """Return MySQL's numbers of the foreign keys without a name, as this run remembers them."""
@@ -227,9 +225,7 @@ class Told:
     ) -> None:
         name = str(index.name)
         unique = [
-            c
-            for c in self.change.after.every_constraint()
-            if c.kind == "unique" and c.name and fold(c.name) == fold(name)
+            c for c in self.change.after.of("unique") if c.name and fold(c.name) == fold(name)
         ]
         waiting = [i for i, _ in self.later if fold(str(i.name)) == fold(name)]
         if waiting:

@@ -157,8 +157,8 @@ def refuse_broken(
 
 def _referrers(db: Database, after: Table) -> Iterator[tuple[str, list[str]]]:
     """Yield, for every foreign key that points at *after*, whose it is and the columns it needs."""
-    for constraint in after.every_constraint():
-        if constraint.kind == "foreignkey" and fold(constraint.referred_table) == fold(after.name):
+    for constraint in after.of("foreignkey"):
+        if fold(constraint.referred_table) == fold(after.name):
             yield after.name, [fold(c) for c in constraint.referred_columns]
     for name in db.objects("table"):
         keys: dict[int, list[str]] = {}
@@ -171,11 +171,7 @@ def _referrers(db: Database, after: Table) -> Iterator[tuple[str, list[str]]]:
 
 def _keys(db: Database, table: Table, dropped: Sequence[str]) -> set[frozenset[str]]:
     """Return the sets of columns of which *table* holds no values twice."""
-    found = {
-        frozenset(map(fold, c.columns))
-        for c in table.every_constraint()
-        if c.kind in ("primary", "unique")
-    }
+    found = {frozenset(map(fold, c.columns)) for c in table.of("primary", "unique")}
     gone = own_indexes(db, table, dropped)
     for _, name, unique, origin, partial in db.pragma("index_list", table.name):
         if unique and origin == "c" and not partial and name not in gone:

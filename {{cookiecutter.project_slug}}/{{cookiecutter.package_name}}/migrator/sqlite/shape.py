@@ -34,11 +34,7 @@ def shape(table: Table, but: Sequence[str] = (), defaults_of: Sequence[str] = ()
         )
 
     columns = tuple(of(c) for c in table.columns if fold(c.name) not in gone)
-    keys = [
-        (c.kind, tuple(map(fold, c.columns)), c.options)
-        for c in table.every_constraint()
-        if c.kind in ("primary", "unique")
-    ]
+    keys = [(c.kind, tuple(map(fold, c.columns)), c.options) for c in table.of("primary", "unique")]
     if table.rowid_alias:  # it has no index, so its place among those that have does not count
         keys.sort(key=lambda key: key[0] != "primary")
     return columns, keys, table.options

@@ -117,22 +117,23 @@ class Table:
             yield from column.constraints
         yield from self.constraints
 
-    def rules(self) -> list[Constraint]:
-        """Return the constraints that a server has by a name: keys, UNIQUE and CHECK."""
-        return [c for c in self.every_constraint() if c.kind in RULES]
+    def of(self, *kinds: str) -> list[Constraint]:
+        """Return the constraints of these *kinds*, wherever they stand."""
+        return [c for c in self.every_constraint() if c.kind in kinds]
 
-    def first(self, kind: str) -> Constraint | None:
-        """Return the first constraint of this *kind*, wherever it stands."""
-        return next((c for c in self.every_constraint() if c.kind == kind), None)
+    @property
+    def key(self) -> Constraint | None:
+        """The PRIMARY KEY."""
+        return next(iter(self.of("primary")), None)
 
     @property
     def primary_key(self) -> tuple[str, ...]:
-        key = self.first("primary")
+        key = self.key
         return key.columns if key else ()
 
     @property
     def autoincrement(self) -> bool:
-        key = self.first("primary")
+        key = self.key
         return key is not None and "autoincrement" in key.options.split()
 
     @property
@@ -146,7 +147,7 @@ class Table:
     @property
     def rowid_alias(self) -> str | None:
         """The INTEGER PRIMARY KEY, which is the rowid itself (written inline, not ``DESC``)."""
-        key = self.first("primary")
+        key = self.key
         if key is None or len(key.columns) != 1 or self.without_rowid:
             return None
         column = self.column(key.columns[0])
