@@ -15,6 +15,7 @@ from . import console, project
 
 if TYPE_CHECKING:
     from ..author import Answers
+    from ..author.adopt import Standing
     from ..scratch import Source
 
 
@@ -38,14 +39,8 @@ def adopt(revision: str | None, rename: str, fill: str, accept: str, force: bool
     with project.reading() as connection:
         standing = adopting.stand(connection, script, project.metadata(), source, revision)
     at = console.words(standing.at)
-    if standing.is_empty:
-        console.say("Nothing to adopt: the database is empty; make migrate fills it.")
-        return
-    if standing.known and standing.at and not revision:
-        console.say(f"Nothing to adopt: at {at}, which these migrations know.")
-        return
-    if standing.equals is not None and set(standing.equals) == standing.at:
-        console.say(f"Nothing to do: at {at}.")
+    if done := _nothing_to_do(standing, at, revision):
+        console.say(done)
         return
     if not standing.known:
         console.say(
@@ -58,17 +53,25 @@ def adopt(revision: str | None, rename: str, fill: str, accept: str, force: bool
         return
     console.lines(standing.lines())
     if revision:
-        ours = standing.known and standing.at
-        way = (
-            f"it is at {at}, and make migrate and make rollback change that"
-            if ours
-            else "make adopt writes what closes the difference"
-        )
+        way = "make adopt writes what closes the difference"
+        if standing.known and standing.at:
+            way = f"it is at {at}, and make migrate and make rollback change that"
         raise MigratorError(
             f"The database has not the schema of {revision}, so it was not stamped: {way}.",
             exit_code=4,
         )
     _close(script, standing.closed_by, source, answers)
+
+
+def _nothing_to_do(standing: "Standing", at: str, revision: str | None) -> str:
+    """Say why there is nothing to do; nothing where there is."""
+    if standing.is_empty:
+        return "Nothing to adopt: the database is empty; make migrate fills it."
+    if standing.known and standing.at and not revision:
+        return f"Nothing to adopt: at {at}, which these migrations know."
+    if standing.equals is not None and set(standing.equals) == standing.at:
+        return f"Nothing to do: at {at}."
+    return ""
 
 
 def _close(
