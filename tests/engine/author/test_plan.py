@@ -4,7 +4,7 @@ from pathlib import Path
 
 from migrator.apply.connection import private
 from migrator.author import plan
-from sqlalchemy import CheckConstraint, Column, Integer, String, Table, make_url
+from sqlalchemy import CheckConstraint, Column, Enum, Integer, String, Table, make_url
 
 from tests.engine.author.project import Project
 
@@ -138,3 +138,27 @@ def test_on_sqlite_the_way_is_the_one_that_rows_need(project: Project) -> None:
     )
     (step,) = pending(project)
     assert step.ways == ["user: a rebuild", "user: a rebuild"]
+
+
+def moods(project: Project) -> None:
+    """A CHECK that a type brings along has its name by the convention, and is dropped by it."""
+    for message, words in (("users", ("sad", "glad")), ("more", ("sad", "glad", "calm"))):
+        project.metadata.clear()
+        kind = Enum(*words, name="mood", native_enum=False, create_constraint=True)
+        columns = Column("id", Integer, primary_key=True), Column("mood", kind)
+        Table("user", project.metadata, *columns)
+        project.new(message)
+
+
+def test_names_are_those_that_the_migration_will_give(project: Project) -> None:
+    moods(project)
+    made, changed = pending(project)
+    assert "CONSTRAINT ck_user_mood CHECK" in "".join(made.statements)
+    assert "CONSTRAINT ck_user_mood CHECK" in "".join(changed.statements)
+
+
+def test_names_are_those_that_the_migration_will_give_on_a_server(on_both: Project) -> None:
+    moods(on_both)
+    made, *_, changed = pending(on_both)
+    assert "CONSTRAINT ck_user_mood CHECK" in made.statements[0]
+    assert "CONSTRAINT ck_user_mood" in "".join(changed.statements)

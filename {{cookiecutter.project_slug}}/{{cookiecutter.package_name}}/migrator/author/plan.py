@@ -50,7 +50,7 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
     """Return the revisions that the database behind *connection* lacks, in their order.
 
     :param connection: to the real database; it is only read.
-    :param metadata: the models', which some rules of the checklist ask.
+    :param metadata: the models', whose naming convention the operations take, as in env.py.
     :raises MigratorError: where a revision cannot run.
     """
     heads = MigrationContext.configure(connection).get_current_heads()
@@ -58,9 +58,9 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
     steps = script._upgrade_revs("heads", heads)  # type: ignore[arg-type]  # Alembic gives it so
     planned = [Planned(str(step.info.up_revision_id), step.doc or "") for step in steps]
     if planned and connection.dialect.name == "sqlite":
-        _run_on_copy(script, connection, planned)
+        _run_on_copy(script, connection, planned, metadata)
     elif planned:
-        _offline(script, connection, heads, planned)
+        _offline(script, connection, heads, planned, metadata)
     revisions = [plan.revision for plan in planned]
     checks = reviewed.of_pending(script, connection, revisions, metadata) if planned else {}
     held = Locks(scratch.kind_of(connection.engine.url))
@@ -70,14 +70,16 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
     return planned
 
 
-def _run_on_copy(script: ScriptDirectory, connection: Connection, planned: list[Planned]) -> None:
+def _run_on_copy(
+    script: ScriptDirectory, connection: Connection, planned: list[Planned], metadata: MetaData
+) -> None:
     with scratch.empty(scratch.Source("sqlite")) as copy:
         _copy_schema(connection, copy)
         steps = engine.steps_of(copy)
         for plan in planned:
             begun = len(steps)
             with _recorded(copy, plan.statements):
-                scratch.upgrade(script, copy, plan.revision)
+                scratch.upgrade(script, copy, plan.revision, metadata)
             plan.ways += [f"{step.table}: {step.way}" for step in steps[begun:]]
 
 
@@ -137,12 +139,16 @@ def _filled_in(sql: str, values: Any) -> str:
 
 
 def _offline(
-    script: ScriptDirectory, connection: Connection, heads: tuple[str, ...], planned: list[Planned]
+    script: ScriptDirectory,
+    connection: Connection,
+    heads: tuple[str, ...],
+    planned: list[Planned],
+    metadata: MetaData,
 ) -> None:
     for plan in planned:
         output = io.StringIO()
         try:
-            _write_sql(script, connection, heads, plan.revision, output)
+            _write_sql(script, connection, heads, plan.revision, output, metadata)
         except MigratorError:
             raise
         except Exception as error:
@@ -165,6 +171,7 @@ def _write_sql(
     heads: tuple[str, ...],
     revision: str,
     output: io.StringIO,
+    metadata: MetaData,
 ) -> None:
     def steps(current: Any, _: MigrationContext) -> Any:
         return script._upgrade_revs(revision, current)
@@ -176,6 +183,7 @@ def _write_sql(
         "script": script,
         "starting_rev": heads,
         "literal_binds": True,
+        "target_metadata": metadata,
     }
     with scratch.quiet():
         context = MigrationContext.configure(dialect=connection.dialect, opts=options)
