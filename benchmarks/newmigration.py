@@ -25,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.bake import bake
+from tests.support.revision import REVISION
 from tests.support.servers import Server, start_mariadb, start_postgresql
 
 SERVERS = {
@@ -32,24 +33,6 @@ SERVERS = {
     "mariadb": ("mysql", start_mariadb),
 }
 
-REVISION = '''"""revision {number}"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "{number:012x}"
-down_revision = {down!r}
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    {upgrade}
-
-
-def downgrade() -> None:
-    {downgrade}
-'''
 CHANGES = [
     (
         'op.create_table("t{n}", sa.Column("id", sa.Integer(), nullable=False),'
@@ -100,14 +83,16 @@ def lengthen(versions: Path, length: int) -> None:
         table = (number - 1) // len(CHANGES)
         if table == (length - 1) // len(CHANGES):
             upgrade = downgrade = "pass"  # no table is left that the models do not know
+        revision = f"{number:012x}"
         text = REVISION.format(
-            number=number,
+            message=f"revision {number}",
+            revision=revision,
             down=down,
-            upgrade=upgrade.format(n=table),
-            downgrade=downgrade.format(n=table),
+            up=upgrade.format(n=table),
+            back=downgrade.format(n=table),
         )
         (versions / f"r{number:05}.py").write_text(text)
-        down = f"{number:012x}"
+        down = revision
 
 
 class Project:

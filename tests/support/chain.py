@@ -8,24 +8,7 @@ from alembic.script import ScriptDirectory
 from migrator import scratch
 from migrator.apply import connection as connections
 
-REVISION = '''"""{message}"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = {revision!r}
-down_revision = {down!r}
-branch_labels = None
-depends_on = None
-
-
-def upgrade():
-    {up}
-
-
-def downgrade():
-    {back}
-'''
+from tests.support.revision import REVISION
 
 #: An author with books; the second revision adds to both, the third takes something away.
 AUTHOR = (
