@@ -20,7 +20,8 @@ def test_the_document(heading: str, start: Callable[..., Project]) -> None:
 
 def test_a_failure_touches_no_database_and_keeps_the_file(project: Project) -> None:
     project.make("db")
-    project.make("newmigration", "m=by hand", "empty=yes")
+    written = project.make("newmigration", "m=by hand", "empty=yes").stdout
+    assert written.splitlines()[-1] == "Next: write the migration into it, then make rehearse"
     (name,) = project.versions() - project.versions_at_first
     file = project.versions_folder / name
     file.write_text(file.read_text().replace("pass", 'op.drop_table("book")', 1))
@@ -67,6 +68,10 @@ def test_a_failure_is_remembered_until_the_file_is_mended(project: Project) -> N
 def test_another_revision_by_its_name(project: Project) -> None:
     said = project.make("rehearse", "r=280515ad3e21").stdout
     assert said.splitlines()[-1] == "Next: make migrate"
+    project.make("migrate")
+    said = project.make("rehearse", "r=280515ad3e21").stdout
+    assert said.splitlines()[-1] == "Next: nothing, the database is at the head."
+    assert "base is no revision" in project.make("rehearse", "r=base", fails=True).stderr
     unknown = project.make("rehearse", "r=$(shell touch owned)", fails=True)
     assert "shell touch owned" in unknown.stderr
     assert not (project.root / "owned").exists()

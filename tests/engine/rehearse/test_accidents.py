@@ -65,6 +65,11 @@ def caught(project: Project, upgrade: str, downgrade: str = "pass") -> tuple[Fai
     return failure, line_of(path)
 
 
+def downgrade_of(project: Project) -> int:
+    """Return the number of the line where the downgrade of what was caught begins."""
+    return line_of(project.folder / "versions" / "hand2.py", "def downgrade")
+
+
 def on_stock(project: Project) -> int:
     """Bring a real database with rows to the head by stock Alembic."""
     assert stock(project, "upgrade", "hand1") == 0
@@ -137,9 +142,10 @@ def test_data_that_is_an_empty_string(place: Project) -> None:
 
 
 def test_a_downgrade_that_leaves_something_over(place: Project) -> None:
-    failure, _ = caught(place, ADD, "pass  # here")
+    failure, _ = caught(place, f"{ADD}  # here", "pass")
     assert failure.step == "schema after the downgrade"
     assert failure.sentence.startswith("book.isbn is left over")
+    assert failure.line == downgrade_of(place)
 
 
 def test_a_downgrade_that_brings_back_something_else(place: Project) -> None:
@@ -156,10 +162,26 @@ def test_a_downgrade_that_leaves_a_view(place: Project) -> None:
     failure, _ = caught(place, 'op.execute("CREATE VIEW names AS SELECT name FROM author")  # here')
     assert failure.step == "schema after the downgrade"
     assert failure.sentence == "view names is left over"
+    assert failure.line == downgrade_of(place)
+
+
+def test_a_revision_without_a_downgrade(place: Project) -> None:
+    place.by_hand(TABLES.strip(), DROPPED)
+    path = place.by_hand(ADD)
+    place.by_hand("pass")
+    path.write_text(path.read_text().partition("def downgrade")[0])
+    (failure,) = rehearsed(place, "hand2").failures
+    assert failure.step == "downgrade"
+    assert "no attribute 'downgrade'" in failure.sentence
 
 
 @pytest.mark.parametrize(
-    "downgrade", ['op.drop_index("ix_none", "book")', "raise NotImplementedError"]
+    "downgrade",
+    [
+        'op.drop_index("ix_none", "book")',
+        "raise NotImplementedError",
+        'exit("there is no way back")',
+    ],
 )
 def test_a_downgrade_that_cannot_run(place: Project, downgrade: str) -> None:
     failure, line = caught(place, ADD, f"{downgrade}  # here")
@@ -273,6 +295,18 @@ def test_the_line_that_is_told_settles_it(place: Project, upgrade: str, downgrad
         path.read_text().replace("    with op.batch", f"    {line}\n    with op.batch", 1)
     )
     assert rehearsed(place, "hand2").failures == []
+
+
+def test_a_line_that_the_table_does_not_take_is_told_without_its_value(place: Project) -> None:
+    positive = 'sa.CheckConstraint("title <> \'\'", name="ck_title"),'
+    place.by_hand(
+        TABLES.replace("    sa.Foreign", f"    {positive}\n    sa.Foreign").strip(), DROPPED
+    )
+    place.by_hand(NOT_NULL, NULL)
+    place.by_hand("pass")
+    (failure,) = rehearsed(place, "hand2").failures
+    told = "before it, for example: op.execute('UPDATE book SET title = … WHERE title IS NULL')"
+    assert str(failure).splitlines()[1].strip() == told
 
 
 def test_one_consent_is_added_to_another(place: Project) -> None:

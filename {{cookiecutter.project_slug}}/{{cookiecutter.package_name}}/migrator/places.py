@@ -179,7 +179,7 @@ def _on_server(url: URL) -> Iterator[Connection]:
     name = f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     engine = create_engine(url.set(database=name), poolclass=NullPool)
-    # The one who interrupts may have left a statement running there.
+    # A statement that failed may have left its connection there.
     force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
     words = admin.dialect.create_connect_args(url)[1].items()
     options = {key: value for key, value in words if isinstance(value, str | int | dict)}
@@ -193,9 +193,13 @@ def _on_server(url: URL) -> Iterator[Connection]:
         try:
             with engine.connect() as given:
                 yield given
+        except KeyboardInterrupt:
+            name = ""  # the keeper's, who also ends a statement that runs on
+            raise
         finally:
-            connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
-            keeper.tell(name=name)
+            if name:
+                connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
+                keeper.tell(name=name)
 
 
 def _like(connection: Connection) -> str:

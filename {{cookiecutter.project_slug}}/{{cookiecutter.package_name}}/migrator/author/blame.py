@@ -83,11 +83,13 @@ def find(
             # The engine for SQLite has said it.
             rows = "" if isinstance(error, MigratorError) else rows
             key = f"{suspect.rule} {subject}"
-            return Blame(line, rows, suspect.table, key, suspect.remedy)
+            remedy = _tried(connection, suspect.remedy)
+            return Blame(line, rows, suspect.table, key, remedy)
     if suspects and isinstance(error, DataError | IntegrityError):
         suspect, subject, line = suspects[0]
         return Blame(line, _detail(error), suspect.table, f"{suspect.rule} {subject}")
     blame = _told(error)
+    blame.rows = blame.rows or _detail(error)
     blame.line = operations[0][1] if len(operations) == 1 else at
     return blame
 
@@ -123,6 +125,18 @@ def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:
         found = []
     connection.rollback()
     return [dict(row) for row in found]
+
+
+def _tried(connection: Connection, remedy: str) -> str:
+    """Return *remedy* as it can be pasted; without its value where the table does not take that."""
+    if not remedy or "…" in remedy:
+        return remedy
+    try:
+        connection.execute(sa.text(remedy))
+    except SQLAlchemyError:
+        remedy = re.sub(r" = .*? WHERE ", " = … WHERE ", remedy, count=1)
+    connection.rollback()
+    return remedy
 
 
 def _running(said: Said, at: int | None) -> list[tuple[Any, int]]:

@@ -74,6 +74,9 @@ def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
             one.left_out.add(table)
             one.notes = [f"no rows were made for {table}, as accepted in the file: {reason}"]
             return _played(one, rehearsal)
+        failure.line = failure.line or one.begins(
+            "downgrade" if "down" in failure.step else "upgrade"
+        )
         failure.database, failure.file = NAMES[one.source.kind], Path(one.revision.path).name
         failure.database += f" with {one.what}" if one.what else ""
         failure.consents = one.consents
@@ -122,6 +125,11 @@ class _Round:
     def consents(self) -> dict[str, str]:
         found: dict[str, str] = getattr(self.revision.module, "accepted", {})
         return found
+
+    def begins(self, way: str) -> int | None:
+        """Return the line in which the file's ``upgrade`` or ``downgrade`` begins."""
+        code = getattr(getattr(self.revision.module, way, None), "__code__", None)
+        return code.co_firstlineno if code else None
 
     def accepted(self, failure: Failure) -> str:
         """Return the reason for which the file accepts what its upgrade may fail on."""
@@ -181,8 +189,9 @@ class _Round:
 
         :raises Failure: where it does not run.
         """
-        step = getattr(MigrationStep, f"{way}_from_script")(self.script.revision_map, self.revision)
-        options = {"fn": lambda heads, context: [step], "script": self.script}
+        step = getattr(MigrationStep, f"{way}_from_script")
+        options: dict[str, Any] = {"script": self.script}
+        options["fn"] = lambda heads, context: [step(self.script.revision_map, self.revision)]
         if connection.dialect.name == "sqlite":
             options["on_version_apply"] = (foreign_keys_kept(connection),)
         context = scratch.configure(connection, {**options, "target_metadata": self.metadata})
@@ -190,15 +199,14 @@ class _Round:
             try:
                 with scratch.quiet(), Operations.context(context):
                     context.run_migrations()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 connection.rollback()
                 why = scratch.reason(error)
                 if not isinstance(error, MigratorError) and not getattr(error, "orig", None):
                     why = f"{type(error).__name__}: {why}"
                 found = blame.find(connection, error, said, self.before)
                 # What is found at the end of a revision is no line's, but the last that wrote.
-                function = getattr(self.revision.module, way)
-                found.line = found.line or said.line() or function.__code__.co_firstlineno
+                found.line = found.line or said.line()
                 raise Failure(way + words, why, found) from error
         connection.commit()
         return said

@@ -56,6 +56,8 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
         _warn_of_stacking(report.revisions, script)
         if report.script is not None:
             _rehearse(script, report.revisions, report.sources)
+        else:
+            console.say("Next: write the migration into it, then make rehearse")
     elif report.script is not None:
         console.lines(rehearsed.failed(report.script), "  ! ")
 
@@ -86,6 +88,8 @@ def rehearse(revision: str) -> None:
             f"r={heads[0]}, or join them by flask db merge heads."
         )
     found = script.get_revision(revision or "head")
+    if found is None and heads:
+        raise MigratorError(f"{revision} is no revision; make history lists them.")
     if found is None:
         raise MigratorError('No migrations yet: edit a model, then make newmigration m="…".')
     sources, missing = scratch.sources(current_app.config["MIGRATION_DATABASES"], project.url())
@@ -116,5 +120,5 @@ def _rehearse(
     except MigratorError as error:
         console.say(f"  ! {error}")
         return
-    if seen is None or seen.at != chain.heads:
-        console.say("Next: make migrate")
+    pending = seen is None or seen.at != chain.heads
+    console.say("Next: make migrate" if pending else "Next: nothing, the database is at the head.")
