@@ -162,3 +162,19 @@ def test_names_are_those_that_the_migration_will_give_on_a_server(on_both: Proje
     made, *_, changed = pending(on_both)
     assert "CONSTRAINT ck_user_mood CHECK" in made.statements[0]
     assert "CONSTRAINT ck_user_mood" in "".join(changed.statements)
+
+
+def test_statements_stand_in_the_order_in_which_they_run(project: Project) -> None:
+    """Alembic makes the indexes of a batch, after the engine has changed the table."""
+    two_revisions(project)
+    project.upgrade()
+    project.by_hand(
+        'with op.batch_alter_table("user") as batch_op:\n'
+        '        batch_op.add_column(sa.Column("born", sa.Integer()))\n'
+        '        batch_op.create_index("ix_user_born", ["born"])'
+    )
+    (step,) = pending(project)
+    assert [statement.split(" ON ")[0] for statement in step.statements] == [
+        'ALTER TABLE "main"."user" ADD COLUMN born INTEGER',
+        "CREATE INDEX ix_user_born",
+    ]

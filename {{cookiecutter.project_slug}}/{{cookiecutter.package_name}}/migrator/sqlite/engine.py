@@ -61,8 +61,8 @@ class Engine(SQLiteImpl):
             if isinstance(one, sa.MetaData):
                 options.conventions = [*options.conventions, one.naming_convention]
         db = Database(self.connection, schema)
-        change = TableChange(db, table, self.dialect, self.create_index, options)
-        self.steps += change.carry_out(operations)
+        change = TableChange(db, table, self.dialect, self.create_index, options, self.steps)
+        change.carry_out(operations)
 
     def _print(self, table: str, operations: list[Operation]) -> None:
         """Offline: print what SQLite's own ALTER TABLE can do."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import CompileError, DBAPIError, UnsupportedCompilationError
@@ -30,6 +30,7 @@ class TableChange:
     """The operations on one table, one edit.
 
     :param create_index_: creates an index by Alembic's own means.
+    :param steps: grows by each edit as it is made, before the indexes that come after it.
     """
 
     db: Database
@@ -37,18 +38,23 @@ class TableChange:
     dialect: Any
     create_index_: Callable[..., None]
     options: Options
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step]
 
-    def carry_out(self, operations: Sequence[Operation]) -> list[Step]:
-        """Do *operations*, and return by which way each edit was made.
+    def carry_out(self, operations: Sequence[Operation]) -> None:
+        """Do *operations*, and note in ``steps`` by which way each edit was made.
 
         :raises MigratorError: where one cannot be done; the database is then as it was.
         """
+        begun = len(self.steps)
         try:
             if not self._add_plain(operations):
                 with self.db.savepoint():
                     self._carry_out(operations)
+        except MigratorError:
+            del self.steps[begun:]
+            raise
         except CompileError as error:
+            del self.steps[begun:]
             what = str(error)
             if isinstance(error, UnsupportedCompilationError):
                 kind: Any = error.element_type  # a class, or an object of it
@@ -57,11 +63,10 @@ class TableChange:
                 f'SQLite cannot hold what is asked of table "{self.table}": {what}. Use '
                 f"with_variant(…, 'sqlite'), or guard it by the dialect's name."
             ) from error
-        for step in self.steps:
+        for step in self.steps[begun:]:
             log.info("%s: by %s", step.table, step.way)
             for note in step.notes:
                 log.warning("%s: %s", step.table, note)
-        return self.steps
 
     def _add_plain(self, operations: Sequence[Operation]) -> bool:
         """Add a lone column without constraints by SQLite's own ALTER, its table's text unread.
