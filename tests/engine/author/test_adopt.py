@@ -49,7 +49,7 @@ BY_HAND = {
         " year INTEGER, shelf TEXT)",
         "CREATE INDEX book_title ON book (title)",
     ],
-    "mariadb": [
+    "mysql": [
         "CREATE TABLE author (id INTEGER PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50))",
         "CREATE TABLE book (id INTEGER PRIMARY KEY AUTO_INCREMENT, author_id INTEGER,"
         " title VARCHAR(200) NOT NULL, year INTEGER, shelf TEXT)",
@@ -60,6 +60,8 @@ ROWS = [
     "INSERT INTO author VALUES (1, 'Lem'), (2, 'Le Guin')",
     "INSERT INTO book (id, author_id, title, year, shelf) VALUES (1, 1, 'Solaris', 1961, 'A')",
 ]
+
+CONSENT = "drop-column book.shelf: one shelf now"
 
 
 class Adopter:
@@ -86,9 +88,15 @@ class Adopter:
         with private(self.url).connect() as connection:
             return adopt.close(connection, self.chain.script, self.metadata, self.source, given)
 
-    def mark(self, revision) -> None:
+    def adopt(self, **answers) -> adopt.Closed:
+        """Go the whole way, until nothing differs."""
+        closed = self.close(**answers)
         with private(self.url).connect() as connection:
-            adopt.mark(connection, revision)
+            adopt.mark(connection, closed.revision)
+        self.stamp("2222")
+        self.chain.upgrade(self.url)
+        assert self.stand().differences == []
+        return closed
 
     def stamp(self, revision: str) -> None:
         self.run(
@@ -139,12 +147,7 @@ def test_an_empty_one_stands_nowhere(adopter):
 class TestClosing:
     @pytest.fixture
     def by_hand(self, adopter) -> Adopter:
-        kind = (
-            "mariadb"
-            if adopter.url.get_backend_name() == "mysql"
-            else adopter.url.get_backend_name()
-        )
-        adopter.run(*BY_HAND[kind], *ROWS)
+        adopter.run(*BY_HAND[adopter.source.kind], *ROWS)
         return adopter
 
     def test_asks_before_it_drops(self, by_hand):
@@ -158,12 +161,8 @@ class TestClosing:
 
     def test_brings_it_to_the_head_with_its_rows(self, by_hand):
         assert by_hand.stand().equals is None
-        closed = by_hand.close(accept="drop-column book.shelf: one shelf now")
-        by_hand.mark(closed.revision)
-        by_hand.stamp("2222")
-        by_hand.chain.upgrade(by_hand.url)
+        closed = by_hand.adopt(accept=CONSENT)
         standing = by_hand.stand()
-        assert standing.differences == []
         assert standing.equals == tuple(standing.at) == (closed.revision,)
         assert by_hand.run("SELECT id, author_id, title, year FROM book") == [
             (1, 1, "Solaris", 1961)
@@ -173,14 +172,12 @@ class TestClosing:
     def test_is_nothing_to_a_database_that_the_chain_makes(self, by_hand):
         with scratch.from_chain(by_hand.chain.script, by_hand.source) as made:
             before = schema.describe(made)
-        by_hand.close(accept="drop-column book.shelf: one shelf now")
+        by_hand.close(accept=CONSENT)
         with scratch.from_chain(by_hand.chain.script, by_hand.source) as made:
             assert schema.describe(made) == before
 
     def test_is_plain_alembic(self, by_hand):
-        text = by_hand.close(accept="drop-column book.shelf: one shelf now").path.read_text(
-            encoding="utf-8"
-        )
+        text = by_hand.close(accept=CONSENT).path.read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if line.startswith(("import", "from"))]
         assert set(lines) <= {
             "import sqlalchemy as sa",
@@ -190,7 +187,7 @@ class TestClosing:
         }
 
     def test_is_found_again_for_another_of_the_same_schema(self, by_hand):
-        closed = by_hand.close(accept="drop-column book.shelf: one shelf now")
+        closed = by_hand.close(accept=CONSENT)
         assert by_hand.stand().closed_by == closed.revision
         by_hand.run("DROP INDEX book_title" + " ON book" * (by_hand.source.kind == "mysql"))
         assert by_hand.stand().closed_by is None
@@ -198,7 +195,7 @@ class TestClosing:
     def test_wants_models_and_migrations_to_agree(self, by_hand):
         sa.Table("shelf", by_hand.metadata, sa.Column("id", sa.Integer, primary_key=True))
         with pytest.raises(MigratorError, match="models and the migrations differ"):
-            by_hand.close(accept="drop-column book.shelf: one shelf now")
+            by_hand.close(accept=CONSENT)
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -213,15 +210,10 @@ def test_names_of_another_convention_are_changed_in_place(kind, library, run, re
             constraint.name = None
     with private(adopter.url).begin() as connection:
         stock.create_all(connection)
-    closed = adopter.close()
-    text = closed.path.read_text(encoding="utf-8")
+    text = adopter.adopt().path.read_text(encoding="utf-8")
     assert "RENAME" in text
     if kind == "postgresql":
         assert "create_" not in text
-    adopter.mark(closed.revision)
-    adopter.stamp("2222")
-    adopter.chain.upgrade(adopter.url)
-    assert adopter.stand().differences == []
 
 
 def test_rows_that_do_not_fit_are_found_on_a_copy(library, sqlite_url, run):
@@ -229,36 +221,25 @@ def test_rows_that_do_not_fit_are_found_on_a_copy(library, sqlite_url, run):
     adopter.run(*BY_HAND["sqlite"], "INSERT INTO book VALUES (1, 1, 'Solaris', -1, NULL)")
     content = Path(sqlite_url.database).read_bytes()
     with pytest.raises(MigratorError, match=r"CHECK \(year > 0\) is not true in 1 row \(id = 1\)"):
-        adopter.close(accept="drop-column book.shelf: one shelf now")
+        adopter.close(accept=CONSENT)
     assert Path(sqlite_url.database).read_bytes() == content
 
 
 def test_rows_without_a_value_are_asked_for_and_filled(adopter):
-    kind = adopter.source.kind.replace("mysql", "mariadb")
-    adopter.run(*BY_HAND[kind], *ROWS, "INSERT INTO author (id) VALUES (3)")
-    consent = "drop-column book.shelf: one shelf now"
+    adopter.run(*BY_HAND[adopter.source.kind], *ROWS, "INSERT INTO author (id) VALUES (3)")
     with pytest.raises(MigratorError, match=r"fill=.author\.name='\?'") as asked:
-        adopter.close(accept=consent)
+        adopter.close(accept=CONSENT)
     assert "book.title" not in str(asked.value), "every book has one"
-    closed = adopter.close(accept=consent, fill="author.name='nobody'")
-    assert consent.partition(": ")[2] in closed.path.read_text(encoding="utf-8")
-    adopter.mark(closed.revision)
-    adopter.stamp("2222")
-    adopter.chain.upgrade(adopter.url)
-    assert adopter.stand().differences == []
+    closed = adopter.adopt(accept=CONSENT, fill="author.name='nobody'")
+    assert CONSENT.partition(": ")[2] in closed.path.read_text(encoding="utf-8")
     assert adopter.run("SELECT name FROM author WHERE id = 3") == [("nobody",)]
 
 
 def test_what_is_called_otherwise_keeps_its_rows(adopter):
-    kind = adopter.source.kind.replace("mysql", "mariadb")
-    made = [statement.replace("year", "printed") for statement in BY_HAND[kind]]
+    by_hand = BY_HAND[adopter.source.kind]
+    made = [statement.replace("year", "printed") for statement in by_hand]
     adopter.run(*made, *(row.replace("year", "printed") for row in ROWS))
-    consent = "drop-column book.shelf: one shelf now"
     with pytest.raises(MigratorError, match=r'either  rename="book\.printed:year"'):
-        adopter.close(accept=consent)
-    closed = adopter.close(accept=consent, rename="book.printed:year")
-    adopter.mark(closed.revision)
-    adopter.stamp("2222")
-    adopter.chain.upgrade(adopter.url)
-    assert adopter.stand().differences == []
+        adopter.close(accept=CONSENT)
+    adopter.adopt(accept=CONSENT, rename="book.printed:year")
     assert adopter.run("SELECT title, year FROM book") == [("Solaris", 1961)]
