@@ -270,3 +270,20 @@ def test_an_answer_that_is_none_is_refused(said: dict[str, str]) -> None:
     with pytest.raises(MigratorError, match="is not understood: say") as refused:
         author.Answers.parse(**said)
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("value", ["never used", "red; DROP TABLE person", "a b", "'x' y"])
+def test_words_that_are_no_literal_are_refused(project: Project, value: str) -> None:
+    """The database would call it a syntax error, and not say of which answer."""
+    one_person(project)
+    project.metadata.tables["person"].append_column(Column("age", Integer, nullable=False))
+    with pytest.raises(MigratorError, match=r"is no SQL literal for person\.age") as refused:
+        project.new("age", fill=f"person.age={value}")
+    assert refused.value.exit_code == 2
+    assert len(files(project)) == 1
+
+
+@pytest.mark.parametrize("value", ["-7", "'it''s'", "CURRENT_DATE", "(1 + 1)", "abs(-1)", "x'00'"])
+def test_a_literal_may_be_any(value: str) -> None:
+    answers = author.Answers.parse(fill=f"person.age={value}")
+    assert answers.value("person.age") == value

@@ -10,7 +10,7 @@ from pathlib import Path
 def place(error: BaseException, file: str) -> str:
     """Say at which line of *file* it stopped; nothing where it was elsewhere."""
     line = _line(error, file)
-    return f" (line {line} of {_short(file)})" if line else ""
+    return f" (line {line} of {shown(file)})" if line else ""
 
 
 def instead(error: BaseException, file: str, dialect: str) -> str:
@@ -37,7 +37,8 @@ def _line(error: BaseException, file: str) -> int | None:
     return next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)
 
 
-def _short(file: str) -> str:
+def shown(file: str | Path) -> str:
+    """Return the path of *file* as somebody types it who stands above it."""
     path, here = Path(file), Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 

@@ -157,6 +157,19 @@ def test_rows_beside_a_change_on_postgresql(on_both: Project) -> None:
     assert any("(backfill)" in line for line in on_both.verify().said)
 
 
+def test_rows_beside_a_change_on_mariadb(on_mariadb: Project) -> None:
+    """What the file says itself is not said again."""
+    started(on_mariadb, table(nickname()))
+    required = table(Column("nickname", String(30), nullable=False))
+    write(on_mariadb, "required", required, fill="user.nickname='none'")
+    assert on_mariadb.verify().said == []
+    path = on_mariadb.by_hand(
+        """op.execute(sa.text("DELETE FROM user"))\n"""
+        + f'{BATCH}batch_op.add_column(sa.Column("age", sa.Integer()))'
+    )
+    assert f"{path.name}, MySQL: Rows of user are changed" in str(on_mariadb.verify().said)
+
+
 def test_a_big_integer_does_not_number_rows(project: Project) -> None:
     def wanted(metadata: MetaData) -> None:
         Table("event", metadata, Column("id", BigInteger, primary_key=True))

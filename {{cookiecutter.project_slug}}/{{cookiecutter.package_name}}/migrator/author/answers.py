@@ -1,5 +1,6 @@
 """What a developer said beforehand, or is asked on a terminal."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -66,12 +67,18 @@ class Answers:
 
         :param question: what is asked, instead of what the rows hold that may be there.
         """
-        question = question or (
+        asked = question or (
             f"What do the rows that may be there hold in {subject}? "
             f"(an SQL literal, such as {example})"
         )
         if subject not in self.fill:
-            self.fill[subject] = self._asked(question, "")
+            self.fill[subject] = self._asked(asked, "")
+        if not question and not _is_literal(self.fill[subject]):
+            raise MigratorError(
+                f"{self.fill[subject]!r} is no SQL literal for {subject}. Nothing was written: "
+                f"text stands in quotes, fill=\"{subject}='text'\"; an expression in parentheses.",
+                exit_code=2,
+            )
         if not self.fill[subject]:
             del self.fill[subject]
             self.open[subject] = f'fill="{subject}={example}"'
@@ -136,6 +143,19 @@ class Answers:
     def unclear(self, old: str, new: str) -> None:
         """Note that *old* went and *new*, which looks alike, came, and nobody said what it was."""
         self.alike.append((old, new))
+
+
+def _is_literal(text: str) -> bool:
+    """Tell whether *text* may be a value in SQL, not words that somebody took for one."""
+    flat = re.sub(r"'(?:[^']|'')*'", "0", text)
+    while flat != (flat := re.sub(r"\w*\([^()]*\)", "0", flat)):
+        pass
+    return not text or bool(_LITERAL.fullmatch(flat.strip()))
+
+
+_LITERAL = re.compile(
+    r"([a-z]+ ?)?[-+]?[\d.]+(e[-+]?\d+)?(::[\w ]+(\[\])?)?|true|false|null|(current|local)\w+", re.I
+)
 
 
 def _pairs(text: str | None, between: str, inside: str, example: str) -> dict[str, str]:

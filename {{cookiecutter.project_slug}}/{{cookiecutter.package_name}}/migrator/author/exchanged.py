@@ -7,13 +7,11 @@ key needs, unless the same statement brings another; nor does it change a column
 from collections.abc import Iterator
 from typing import Any
 
-from alembic.operations import ops
-
 from ..schema import Difference, Key, Schema
 from .back import columns_of, constraint_as_printed
 from .detect import Database
 from .finding import Guard, Step
-from .operations import Exchange
+from .operations import Exchange, TableSQL
 
 Items = dict[Key, Difference]
 
@@ -45,7 +43,11 @@ def _renamed(items: Items, database: Database) -> Iterator[Step]:
             continue
         del items[old], items[new], gone[new.table, new.kind, printed]
         there, back = (
-            ops.ExecuteSQLOp(_rename(database, one, other.name))
+            TableSQL(
+                new.table,
+                _rename(database, one, other.name),
+                f"rename {one.kind} {one.name} to {other.name} on {new.table}",
+            )
             for one, other in ((old, new), (new, old))
         )
         yield Step(there, Guard.only(database.kind), back)

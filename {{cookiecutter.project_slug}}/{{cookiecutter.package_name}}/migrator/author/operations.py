@@ -96,8 +96,8 @@ class LateSQL(ops.ExecuteSQLOp):
 class TableSQL(ops.ExecuteSQLOp):
     """A statement about one *table*: *early*, before its columns change, or after that."""
 
-    def __init__(self, table: str, sql: str, early: bool = True) -> None:
-        self.table_name, self.early = table, early
+    def __init__(self, table: str, sql: str, words: str, early: bool = True) -> None:
+        self.table_name, self.words, self.early = table, words, early
         super().__init__(sql)
 
 
@@ -123,9 +123,9 @@ class Exchange(TableSQL):
             kind, _, columns = without_backticks(str(wanted[name])).partition("(")
             said.append(f"ADD {kind}{quote(name)} ({columns.replace(',', ', ')}")
         instead = f"put index {', '.join(come)} in the place of {', '.join(gone)} on {table}"
-        self.words = instead if gone else f"create index {', '.join(come)} on {table}"
+        words = instead if gone else f"create index {', '.join(come)} on {table}"
         # Where nothing goes, a primary key does.
-        super().__init__(table, f"ALTER TABLE {quote(table)} {', '.join(said)}", early=not gone)
+        super().__init__(table, f"ALTER TABLE {quote(table)} {', '.join(said)}", words, not gone)
 
 
 class Fill(ops.ExecuteSQLOp):

@@ -30,9 +30,10 @@ def changed(item: Difference, dialect: Dialect) -> Iterator[Step]:
                 there[option], back[option] = after != (word == _ROWID), before != (word == _ROWID)
         yield Step(Rebuild(item.key.table, there), Guard.SQLITE, Rebuild(item.key.table, back))
     elif dialect.name in ("mysql", "mariadb"):
-        start = f"ALTER TABLE {dialect.identifier_preparer.quote(item.key.table)} "
+        table, quoted = item.key.table, dialect.identifier_preparer.quote(item.key.table)
         pair = _mysql(item.found), _mysql(item.wanted)
-        sql = [TableSQL(item.key.table, start + _altered(*both)) for both in (pair, pair[::-1])]
+        changes = [_altered(*both) for both in (pair, pair[::-1])]
+        sql = [TableSQL(table, f"ALTER TABLE {quoted} {c}", f"table {table}: {c}") for c in changes]
         yield Step(sql[0], Guard.MYSQL, sql[1])
 
 

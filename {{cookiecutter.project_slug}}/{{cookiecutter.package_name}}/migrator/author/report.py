@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from .. import schema, scratch
+from ..unguarded import shown
 from .answers import Answers
 from .finding import Finding, Step
 
@@ -34,7 +35,7 @@ class Report:
         lines = [f"  ✓ {step}{_where(step)}" for step in self.steps if step.op is not None]
         lines += [f"  {finding.verdict.value} {finding}" for finding in self.findings]
         lines += self._not_reviewed()
-        return [*lines, *(f"Wrote {path}" for path in self.paths)]
+        return [*lines, *(f"Wrote {shown(path)}" for path in self.paths)]
 
     def _not_reviewed(self) -> list[str]:
         return [f"  ! {missing}" for missing in self.missing]

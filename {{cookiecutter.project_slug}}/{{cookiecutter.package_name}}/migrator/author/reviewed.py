@@ -51,7 +51,13 @@ def unsettled(
         steps = [Step(op) for revision, op in invoked if revision == one.revision]
         if one in new:
             findings = _of(one, steps, done, source.kind, metadata, off)
-            found[Path(one.path).name] = [finding for finding in findings if not finding.accepted]
+            written = _written(one)
+            found[Path(one.path).name] = [
+                finding
+                for finding in findings
+                if not finding.accepted
+                and (finding.verdict in (Verdict.ASK, Verdict.STOP) or str(finding) not in written)
+            ]
         done += steps
     return found
 

@@ -98,6 +98,8 @@ def _default(item: Any) -> str | bool:
     default = getattr(item, "arg", None)
     if isinstance(default, sa.False_ | sa.True_):
         return f"sa.{str(default).lower()}()"
+    if isinstance(default, sa.TextClause) and re.fullmatch(r"-?[\d.]+", default.text):
+        return f"sa.text({default.text!r})"  # Alembic puts parentheses around it for SQLite
     if isinstance(default, FunctionElement) and not default.clauses.clauses:
         return f"sa.func.{default.name}()"
     return False

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +45,7 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
             'or flask db new -m "add nickname".',
             exit_code=2,
         )
-    ask = click.prompt if sys.stdin.isatty() else None
+    ask = partial(click.prompt, show_default=False) if sys.stdin.isatty() else None
     answers = author.Answers.parse(rename or None, fill or None, accept or None, ask=ask)
     config = project.config()
     if not message.isascii():

@@ -1,6 +1,8 @@
 """What every command does alike: it says its name, prints, asks, and fails in one sentence."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -72,9 +74,12 @@ def consent(needed: bool, question: str, typed: str) -> None:
 
 
 def lines(found: Iterable[object], before: str = "") -> None:
-    """Print one line for each of *found*."""
-    for one in found:
-        say(f"{before}{one}")
+    """Print one line for each of *found*, on a terminal as wide as that."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for line in (line for one in found for line in f"{before}{one}".split("\n")):
+        wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+        wrap.subsequent_indent = " " * (len(line) - len(line.lstrip()) + 2)
+        say(wrap.fill(line) if len(line) > width else line)
 
 
 def title(script: ScriptDirectory, revision: str) -> str:

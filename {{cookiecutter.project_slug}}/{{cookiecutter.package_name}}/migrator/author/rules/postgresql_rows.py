@@ -90,24 +90,25 @@ def _only_nullable(step: Step) -> tuple[list[Step], Any]:
 )
 def backfill(step: Step, project: Project) -> Iterator[Hit]:
     """Change rows in transactions of their own, on PostgreSQL in many small ones."""
-    if isinstance(step.op, Fill) and step.op.beside:
+    op: Any = step.op
+    if isinstance(op, Fill) and op.beside:
         return
-    if isinstance(step.op, Fill) and on_postgresql(step, project):
-        own = Step(Batches(step.op), ONLY, NOTHING, Part.FILL, alone=True)
+    if isinstance(op, Fill) and on_postgresql(step, project):
+        own = Step(Batches(op), ONLY, NOTHING, Part.FILL, alone=True)
         detail = "They are changed in a revision of their own, on PostgreSQL in batches."
-        yield Hit(step.op.table_name, detail, apart(step, project, own))
-    elif isinstance(step.op, Fill):
-        detail = "On a large table of MySQL or MariaDB change them in batches, before this."
-        yield Hit(step.op.table_name, detail, verdict=Verdict.KEEP)
-    elif _ROWS.match(str(getattr(step.op, "sqltext", ""))) and any(
+        yield Hit(op.table_name, detail, apart(step, project, own))
+    elif isinstance(op, Fill):
+        yield Hit(op.table_name, _LARGE, verdict=Verdict.KEEP)
+    elif (rows := _ROWS.match(str(getattr(op, "sqltext", "")))) and any(
         isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in project.created
         for s in project.steps
     ):
-        words = " ".join(str(step.op.sqltext).split())[:40]
-        yield Hit(words, "Change them in a revision of their own, a large table in batches.")
+        alone = "Change them in a revision of their own, a large table in batches."
+        yield Hit(rows[1], alone if on_postgresql(step, project) else _LARGE)
 
 
-_ROWS = re.compile(r"\s*(UPDATE|DELETE|INSERT)\b", re.IGNORECASE)
+_LARGE = "On a large table of MySQL or MariaDB change them in batches, before this."
+_ROWS = re.compile(r'\s*(?:UPDATE|DELETE\s+FROM|INSERT\s+INTO)\s+["`]?(\w+)', re.IGNORECASE)
 _CHANGES = (ops.AlterColumnOp, ops.AddColumnOp, ops.AddConstraintOp, ops.DropColumnOp)
 
 
