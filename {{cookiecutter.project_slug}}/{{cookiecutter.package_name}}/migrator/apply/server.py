@@ -65,6 +65,25 @@ def share(connection: Connection, settings: Mapping[str, Any], say: Callable[[st
     connection.commit()
 
 
+def hurry(connection: Connection) -> None:
+    """Let the commits of this session on PostgreSQL not wait for the disk, for a long chain's sake.
+
+    They reach it in their order, so that a server that dies takes back the last of them whole, with
+    what the log and the version say of them
+    (https://www.postgresql.org/docs/current/wal-async-commit.html).
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET synchronous_commit = off")
+        connection.commit()
+
+
+def be_durable(connection: Connection) -> None:
+    """End :func:`hurry`: the next commit returns when it and all before it are on the disk."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("RESET synchronous_commit")
+        connection.commit()
+
+
 def session(connection: Connection) -> int:
     """Return the number by which the server knows this connection."""
     postgresql = connection.dialect.name == "postgresql"

@@ -82,7 +82,11 @@ class Steps:
             self._refuse_to_leave_half(steps)
         if steps and steps[0].is_upgrade and hasattr(steps[0], "revision"):
             self._say(f"{plural(steps, 'revision')} pending:")
+        if len(steps) > 1:
+            server.hurry(self._connection)
         for step in steps:
+            if step is steps[-1] and len(steps) > 1:
+                server.be_durable(self._connection)
             if hasattr(step, "revision"):
                 self._say(f"  {step.name:<9}  {step.revision.revision}  {step.doc or ''}".rstrip())
                 step.migration_fn = self._guarded(step, context)
