@@ -57,6 +57,50 @@ def test_all_rows_are_copied_and_the_database_is_left_alone(place: Project) -> N
     assert {p: p.read_bytes() for p in place.folder.parent.glob("*") if p.is_file()} == files
 
 
+def test_what_points_to_a_row_that_was_not_copied_is_not_copied_either(place: Project) -> None:
+    """The development database is behind, and its authors lack what is new."""
+    place.by_hand(TABLES.strip(), DROPPED)
+    place.upgrade()
+    place.run(*ROWS)
+    place.by_hand(
+        'with op.batch_alter_table("author") as batch_op:\n'
+        '    batch_op.add_column(sa.Column("country", sa.String(2), nullable=False))'
+    )
+    done, counts = copied(place)
+    assert counts == {"author": 0, "book": 0}
+    assert done.rows == 0
+    assert done.notes[0].startswith("3 rows of author not copied: ")
+    assert done.notes[1].startswith("3 rows of book not copied: ")
+
+
+def test_a_circle_of_rows_is_copied_as_far_as_it_fits(place: Project) -> None:
+    place.by_hand(
+        'op.create_table("author", sa.Column("id", sa.Integer, primary_key=True),\n'
+        '    sa.Column("name", sa.String(9)),\n'
+        '    sa.Column("teacher", sa.Integer, sa.ForeignKey("author.id", name="fk_teacher")))\n'
+        'op.create_table("book", sa.Column("id", sa.Integer, primary_key=True),\n'
+        '    sa.Column("author_id", sa.Integer, sa.ForeignKey("author.id", name="fk_author")))',
+        DROPPED,
+    )
+    place.upgrade()
+    place.run(
+        "INSERT INTO author VALUES (1, 'a', NULL), (2, 'b', 1), (7, 'g', NULL), (8, 'h', 7)",
+        "INSERT INTO book VALUES (1, 1), (2, 2), (3, 8), (4, NULL)",
+    )
+    place.by_hand(
+        'with op.batch_alter_table("author") as batch_op:\n'
+        '    batch_op.create_check_constraint("ck_name", "name <> \'g\'")'
+    )
+    done, counts = copied(place)
+    assert counts == {"author": 2, "book": 3}
+    assert done.rows == 5
+    assert [note.split(":")[0] for note in done.notes] == [
+        "1 row of author not copied",
+        "1 row of author not copied",
+        "1 row of book not copied",
+    ]
+
+
 def test_too_many_rows_are_sampled(place: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample, "ROWS", 40)
     monkeypatch.setattr(sample, "SMALL", 10)

@@ -4,7 +4,6 @@ import sqlite3
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,25 +13,15 @@ from sqlalchemy import URL, Connection, ForeignKeyConstraint, MetaData, NullPool
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NULLTYPE
 
-from .. import plural, scratch
+from .. import scratch
 from ..apply import connection as connections
-from .maker import attempt, automatic
+from .put import Copied, Row, drop_orphans, put
 from .rows import held_back, in_order
 
 #: What can be copied in a few seconds.
 ROWS, BYTES, SECONDS = 50_000, 64 * 2**20, 4.0
 #: A table this small is always copied whole.
 SMALL = 1000
-
-Row = dict[str, Any]
-
-
-@dataclass
-class Copied:
-    """How many rows were copied, and what a person should know of it."""
-
-    rows: int = 0
-    notes: list[str] = field(default_factory=list)
 
 
 def copy(url: URL, connection: Connection, tables: MetaData) -> Copied:
@@ -49,14 +38,18 @@ def copy(url: URL, connection: Connection, tables: MetaData) -> Copied:
     except (SQLAlchemyError, sqlite3.Error) as error:
         copied.notes.append(f"the development database was not read: {scratch.reason(error)}")
         return copied
-    order, later = in_order(tables)
-    with warnings.catch_warnings(), held_back(connection, list(later)):
+    order, _ = in_order(tables)
+    keys = [key for table in order for key in table.foreign_key_constraints]
+    with warnings.catch_warnings(), held_back(connection, keys):
         warnings.simplefilter("ignore")  # on what this database stores in its own way
         for table in reversed(order):
             if rows.get(table.key):  # what the chain put in is there in its present state
                 connection.execute(table.delete())
         for table in order:
-            copied.rows += _put(connection, table, rows.get(table.key, []), copied, raw=same)
+            copied.rows += put(connection, table, rows.get(table.key, []), copied, raw=same)
+        refused = copied.rows < sum(map(len, rows.values()))
+        if refused or connection.dialect.name == "postgresql":  # which would not commit them
+            copied.rows -= drop_orphans(connection, keys, copied)
         connection.commit()
     return copied
 
@@ -206,46 +199,3 @@ class _Reader:
 def _tuples(rows: Sequence[Row], names: Sequence[str]) -> set[tuple[Any, ...]]:
     found = {tuple(row.get(name) for name in names) for row in rows}
     return {one for one in found if None not in one}
-
-
-def _put(
-    connection: Connection, table: Table, rows: Sequence[Row], copied: Copied, raw: bool
-) -> int:
-    """Put *rows* in, all at once or else one by one; return how many the table took."""
-    if not rows:
-        return 0
-    target = {c.name.casefold(): c for c in table.columns}
-    given = [{target[name.casefold()].name: value for name, value in row.items()} for row in rows]
-    plain = sa.table(table.name, *(sa.column(name) for name in given[0]))
-    insert = (plain if raw else table).insert().inline()
-    try:
-        with attempt(connection):
-            connection.execute(insert, given)
-        taken = len(given)
-    except (SQLAlchemyError, ValueError, TypeError, OverflowError):
-        taken = _one_by_one(connection, insert, table, given, copied)
-    if connection.dialect.name == "postgresql":
-        for column in table.columns:
-            if automatic(column, "postgresql"):
-                name = connection.dialect.identifier_preparer.format_table(table)
-                sequence = sa.func.pg_get_serial_sequence(name, column.name)
-                last = sa.func.setval(sequence, sa.func.max(column))
-                connection.execute(sa.select(last).select_from(table))
-    return taken
-
-
-def _one_by_one(
-    connection: Connection, insert: Any, table: Table, rows: list[Row], copied: Copied
-) -> int:
-    if connection.dialect.name != "postgresql":
-        connection.execute(table.delete())
-    refused, why = 0, ""
-    for row in rows:
-        try:
-            with attempt(connection):
-                connection.execute(insert, row)
-        except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
-            refused, why = refused + 1, scratch.reason(error)
-    if refused:
-        copied.notes.append(f"{plural(refused, 'row')} of {table.name} not copied: {why}")
-    return len(rows) - refused
