@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.conftest import Databases
 from tests.support.project import Project
 from tests.support.servers import newest_programs
 
@@ -20,16 +21,25 @@ def ask(url: sa.URL, query: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in result] if result.returns_rows else []
 
 
-@pytest.mark.parametrize(("kind", "database"), [("postgresql", "postgresql"), ("mariadb", "mysql")])
+@pytest.fixture(params=["postgresql", "mysql"])
+def database(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def databases(database: str, request: pytest.FixtureRequest) -> Databases:
+    found: Databases = request.getfixturevalue(database.replace("mysql", "mariadb"))
+    return found
+
+
+@pytest.fixture
+def project(database: str, start: Callable[..., Project]) -> Project:
+    return start(database=database)
+
+
 def test_undo_shows_what_plays_the_dump_back(
-    kind: str,
-    database: str,
-    start: Callable[..., Project],
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
+    project: Project, database: str, databases: Databases, tmp_path: Path
 ) -> None:
-    project = start(database=database)
-    databases = request.getfixturevalue(kind)
     url = sa.make_url(databases(f"kept_{database}", user="keeper", password=SECRET))
     server = {
         "DATABASE_URL": url.render_as_string(hide_password=False),
@@ -63,7 +73,7 @@ def test_undo_shows_what_plays_the_dump_back(
     commands = [line.strip() for line in shown.stdout.splitlines() if line.startswith("  ")]
     assert len(commands) == 2
     restored = url.set(database=f"kept_{database}_restored")
-    if kind == "postgresql":
+    if database == "postgresql":
         databases.server.run('ALTER ROLE "keeper" CREATEDB')
     else:
         databases.server.run(f"GRANT ALL ON `{restored.database}`.* TO 'keeper'@'localhost'")
@@ -77,17 +87,11 @@ def test_undo_shows_what_plays_the_dump_back(
     assert ask(restored, "SELECT nickname FROM author") == [(None,)]
 
 
-@pytest.mark.parametrize(("kind", "database"), [("postgresql", "postgresql"), ("mariadb", "mysql")])
 def test_a_dump_that_fails_stops_the_migration(
-    kind: str,
-    database: str,
-    start: Callable[..., Project],
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
+    project: Project, database: str, databases: Databases, tmp_path: Path
 ) -> None:
     """It may be no dump at all: a program that is not there, or a disk that is full."""
-    project = start(database=database)
-    url = sa.make_url(request.getfixturevalue(kind)(f"full_{database}"))
+    url = sa.make_url(databases(f"full_{database}"))
     server = {
         "DATABASE_URL": url.render_as_string(hide_password=False),
         "BAKED_SECRET_KEY": "something-long",
