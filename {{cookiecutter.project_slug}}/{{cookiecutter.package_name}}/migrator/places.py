@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, StaticPool, create_engine, event, make_url, text
@@ -113,7 +114,7 @@ def _embedded() -> Source | Missing:
     keeper.tell(folder=str(folder))
     try:
         server = keeper.embedded(str(folder))
-    except (OSError, RuntimeError, AssertionError) as error:
+    except (OSError, RuntimeError, AssertionError, SubprocessError) as error:
         return Missing("postgresql", f"the embedded server does not start: {error}")
     return Source("postgresql", make_url(server.get_uri(driver="psycopg")))
 

@@ -28,7 +28,7 @@ _STATES = {
     "23P01": "add-exclusion",
 }
 
-
+_UNIQUE = ops.CreateUniqueConstraintOp | ops.CreatePrimaryKeyOp
 #: What a row may hold that holds nothing, by the column's type.
 _NOTHING = ((sa.Boolean, "false"), ((sa.Integer, sa.Numeric), "0"), (sa.String, "''"))
 
@@ -72,22 +72,20 @@ def find(
         return Blame(at, held)
     operations = _running(said, at)
     suspects = [
-        (suspect, Step(op).subject, line)
+        (suspect, f"{suspect.rule} {Step(op).subject}", line)
         for op, line in operations
         for suspect in _suspects(op, scratch.reason(error), connection.dialect)
     ]
-    for suspect, subject, line in suspects:
+    for suspect, key, line in suspects:
         if found := [] if suspect.query is None else _rows(connection, suspect.query):
             known = before.get(said.was(suspect.table))
             rows = ", ".join(_named(suspect.table, row, known) for row in found)
             # The engine for SQLite has said it.
             rows = "" if isinstance(error, MigratorError) else rows
-            key = f"{suspect.rule} {subject}"
-            remedy = _tried(connection, suspect.remedy)
-            return Blame(line, rows, suspect.table, key, remedy)
+            return Blame(line, rows, suspect.table, key, _tried(connection, suspect.remedy))
     if suspects and isinstance(error, DataError | IntegrityError):
-        suspect, subject, line = suspects[0]
-        return Blame(line, _detail(error), suspect.table, f"{suspect.rule} {subject}")
+        suspect, key, line = suspects[0]
+        return Blame(line, _detail(error), suspect.table, key)
     blame = _told(error)
     blame.rows = blame.rows or _detail(error)
     blame.line = operations[0][1] if len(operations) == 1 else at
@@ -194,9 +192,7 @@ def _suspects(op: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
         yield _Suspect("add-check", name, whole.where(broken), remedy)
     elif isinstance(op, CreateExcludeConstraintOp):
         yield _Suspect("add-exclusion", name, None)
-    elif isinstance(op, ops.CreateUniqueConstraintOp | ops.CreatePrimaryKeyOp):
-        yield _Suspect("add-unique", name, _doubles(table, op.columns))
-    elif isinstance(op, ops.CreateIndexOp) and op.unique:
+    elif isinstance(op, _UNIQUE) or (isinstance(op, ops.CreateIndexOp) and op.unique):
         columns = [c for c in op.columns if isinstance(c, str)]
         yield _Suspect("add-unique", name, _doubles(table, columns))
 
