@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from migrator import MigratorError
 from migrator.author.rehearse import Failure
-from sqlalchemy import CheckConstraint, Column, Integer, Table
+from migrator.watch import followed
+from sqlalchemy import CheckConstraint, Column, Integer, Table, create_engine, text
 
 from tests.conftest import Databases
 from tests.engine.author.project import Project
@@ -193,6 +195,24 @@ def test_an_upgrade_that_cannot_run_twice(place: Project) -> None:
     failure, line = caught(place, INSERT)
     assert (failure.step, failure.line) == ("upgrade again", line)
     assert "1000" in str(failure)
+
+
+def test_a_migration_that_reaches_a_real_database(place: Project, tmp_path: Path) -> None:
+    """As one does that imports the application's session."""
+    real = create_engine(f"sqlite:///{tmp_path / 'real'}")
+    with real.begin() as connection:
+        connection.execute(text("CREATE TABLE author (name TEXT)"))
+    insert = "INSERT INTO author VALUES ('somebody')"
+    upgrade = f"with sa.create_engine('{real.url}').begin() as own:  # here\n"
+    failure, line = caught(place, f"{upgrade}    own.execute(sa.text({insert!r}))")
+    assert (failure.step, failure.line) == ("upgrade", line)
+    assert "Revision hand2 connects to sqlite:///" in failure.sentence
+    with pytest.raises(MigratorError, match="Revision hand2 connects to sqlite:///"):
+        rehearsed(place, "head")
+    ((_, stopped),) = followed([place.script.get_revision("hand2")], real.dialect)
+    assert "Revision hand2 connects" in str(stopped)
+    with real.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM author")) == 0
 
 
 @pytest.mark.parametrize(

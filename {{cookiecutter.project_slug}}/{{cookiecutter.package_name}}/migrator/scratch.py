@@ -20,7 +20,7 @@ from .places import sources as sources
 from .portable import create_all as create_all
 from .portable import surroundings
 from .sqlite import impl as impl  # every operation on SQLite works because this is imported
-from .watch import watched
+from .watch import alone, watched
 
 
 @contextmanager
@@ -66,7 +66,8 @@ def upgrade(
 
     context = configure(connection, {"fn": steps, "script": script, "target_metadata": metadata})
     try:
-        with quiet(), watched(connection, lambda: at), Operations.context(context):
+        running = watched(connection, lambda: at), alone(connection, lambda: at)
+        with quiet(), running[0], running[1], Operations.context(context):
             context.run_migrations()
     except MigratorError:
         raise

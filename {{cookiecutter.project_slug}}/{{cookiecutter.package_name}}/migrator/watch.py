@@ -10,7 +10,9 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.operations.base import AbstractOperations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
-from sqlalchemy import Connection, Dialect, TextClause, event
+from sqlalchemy import Connection, Dialect, Engine, TextClause, event
+
+from . import MigratorError
 
 _CREATED = re.compile(
     r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE|TYPE)\s+"
@@ -49,6 +51,29 @@ def watched(connection: Connection, revision: Callable[[], str]) -> Iterator[Non
             yield
     finally:
         event.remove(connection, "before_execute", made)
+
+
+@contextmanager
+def alone(connection: Connection | None, revision: Callable[[], str]) -> Iterator[None]:
+    """Let no database but that of *connection* be reached while revisions are tried there.
+
+    :param connection: None where they are to reach none.
+    :param revision: says which one is running.
+    :raises MigratorError: where it connects to another, say by the application's session.
+    """
+
+    def refuse(other: Connection) -> None:
+        if connection is None or other.engine.pool is not connection.engine.pool:
+            raise MigratorError(
+                f"Revision {revision()} connects to {other.engine.url} by itself, also where it is "
+                "only tried: let it use op.get_bind()."
+            )
+
+    event.listen(Engine, "engine_connect", refuse)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "engine_connect", refuse)
 
 
 @contextmanager
@@ -92,8 +117,10 @@ def followed(
     context.impl = _Idle(dialect, None, True, None, None, {})
     done: list[tuple[str, Any]] = []
     found: list[tuple[list[Any], Exception | None]] = []
-    with noted(done, lambda: ""), Operations.context(context):
+    at = ""
+    with noted(done, lambda: ""), alone(None, lambda: at), Operations.context(context):
         for revision in revisions:
+            at = revision.revision
             done.clear()
             error = None
             try:

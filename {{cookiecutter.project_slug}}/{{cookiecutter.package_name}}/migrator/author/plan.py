@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, event
 
-from .. import MigratorError, schema, scratch
+from .. import MigratorError, schema, scratch, watch
 from ..apply import status
 from ..sqlite import engine
 from ..sqlite.tokens import literal, scan
@@ -187,5 +187,5 @@ def _write_sql(
     }
     with scratch.quiet():
         context = MigrationContext.configure(dialect=connection.dialect, opts=options)
-        with Operations.context(context):
+        with watch.alone(connection, lambda: revision), Operations.context(context):
             context.run_migrations()

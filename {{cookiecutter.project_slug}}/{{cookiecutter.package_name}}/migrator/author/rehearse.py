@@ -195,7 +195,8 @@ class _Round:
         if connection.dialect.name == "sqlite":
             options["on_version_apply"] = (foreign_keys_kept(connection),)
         context = scratch.configure(connection, {**options, "target_metadata": self.metadata})
-        with listening(connection, self.revision.path) as said:
+        at = self.revision.revision
+        with listening(connection, self.revision.path) as said, watch.alone(connection, lambda: at):
             try:
                 with scratch.quiet(), Operations.context(context):
                     context.run_migrations()
