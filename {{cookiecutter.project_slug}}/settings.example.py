@@ -16,6 +16,7 @@ SQLALCHEMY_DATABASE_URI = "sqlite:////var/lib/{{ cookiecutter.project_slug }}/{{
 {%- endif %}
 
 # Where another role changes the schema than the one the application runs as.
+# Without a password in it, MIGRATION_PASSWORD in the environment is taken, or a terminal asked.
 SQLALCHEMY_ALEMBIC_URI = ""
 
 # Seconds that a migration waits: for another migrator or a table's lock in all; for one lock,

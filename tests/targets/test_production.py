@@ -83,6 +83,15 @@ def test_the_environment_wins_over_files(project: Project, tmp_path: Path) -> No
     url = f"sqlite:///{tmp_path}/hosted.sqlite"
     said = project.make("migrate", DATABASE_URL=url, BAKED_SECRET_KEY="12345").stdout
     assert "hosted.sqlite" in said
+    # What a message names may be set by that very name.
+    refused = project.make(
+        "migrate",
+        fails=True,
+        DATABASE_URL=url + "2",
+        BAKED_SECRET_KEY="12345",
+        MIGRATION_LOCK_WAIT="soon",
+    )
+    assert "MIGRATION_LOCK_WAIT is 'soon': give a number of seconds" in refused.stderr
 
 
 def test_a_folder_that_cannot_be_made_gets_one_sentence(project: Project) -> None:

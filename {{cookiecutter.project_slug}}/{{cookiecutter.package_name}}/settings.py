@@ -2,7 +2,8 @@
 
 Weakest first: the defaults below; ``instance/settings.py``, a developer's own; the file that the
 variable ``SETTINGS`` names (then ``instance/settings.py`` is not read); the environment, where
-``{{ cookiecutter.package_name | upper }}_SECRET_KEY`` sets ``SECRET_KEY`` and ``DATABASE_URL`` the database.
+``{{ cookiecutter.package_name | upper }}_SECRET_KEY`` sets ``SECRET_KEY``, ``DATABASE_URL`` the database and
+``MIGRATION_PASSWORD`` itself.
 """
 
 import os
@@ -37,6 +38,15 @@ DEFAULTS: dict[str, Any] = {
 
 #: Settings that stay text, also where the text looks like a number or JSON.
 TEXT = tuple(key for key, value in DEFAULTS.items() if isinstance(value, str))
+
+#: Settings that the environment may also hold by these very names, which messages speak of.
+BARE = (
+    "MIGRATION_PASSWORD",
+    "MIGRATION_LOCK_WAIT",
+    "MIGRATION_LOCK_TIMEOUT",
+    "MIGRATION_STATEMENT_TIMEOUT",
+    "MIGRATION_BACKUP",
+)
 
 DRIVERS = {
     "postgres": "postgresql+psycopg",
@@ -98,6 +108,8 @@ def _from_file(app: Flask, file: Path) -> None:
 
 
 def _from_environment(app: Flask) -> None:
+    for key in BARE:
+        app.config[key] = os.environ.get(key, app.config[key])
     app.config.from_prefixed_env(PREFIX)
     for key in TEXT:
         if f"{PREFIX}_{key}" in os.environ:

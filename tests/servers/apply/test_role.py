@@ -99,6 +99,18 @@ def test_at_the_head_no_password_is_needed(databases: Databases, tmp_path: Path)
 
 
 @servers
+def test_looking_needs_no_password(databases: Databases, tmp_path: Path) -> None:
+    shop, migrator = roles(databases, tmp_path)
+    shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
+    shop.revision("a9", "pass")
+    said = shop.flask("db", "log", SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
+    assert said.count("applied") == said.count(" by ") == len(shop.at())
+    assert "pending  a9" in said
+    said = shop.flask("db", "plan", SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
+    assert "1 migration pending" in said
+
+
+@servers
 def test_a_person_types_it_unseen(databases: Databases, tmp_path: Path) -> None:
     shop, migrator = roles(databases, tmp_path)
     master, terminal = pty.openpty()

@@ -110,6 +110,18 @@ def current(connection: Connection) -> frozenset[str]:
         return frozenset()
 
 
+def is_readable(connection: Connection) -> bool:
+    """Tell whether the role of *connection* may read which revisions there are, and the log."""
+    from . import log
+
+    try:
+        current(connection)
+        log.entries(connection)
+    except DBAPIError:
+        return False
+    return True
+
+
 class Probe(NamedTuple):
     """What a look at a database told: its revisions, whether it is ahead of the code, and the
     revision that is half undone."""

@@ -14,7 +14,7 @@ def log() -> None:
     from ..apply import log as logs
 
     script = project.chain()
-    with project.reading() as connection:
+    with project.looking() as connection:
         at = status.current(connection)
         todo = set(status.pending(script, status.known_at(connection, at, script)))
         entries = logs.entries(connection)
@@ -40,7 +40,7 @@ def plan(check: bool) -> None:
 
     project.name_database()
     script = project.chain()
-    with project.reading() as connection:
+    with project.looking() as connection:
         at, known = status.current(connection), status.of_script(script)
         if status.is_ahead(connection, at, known):
             console.say(f"Nothing is pending: {console.words(at)} came after all of these.")

@@ -82,6 +82,17 @@ def reading() -> Connection:
     return connections.connect(current_app.config, url(), read_only=True, say=say)
 
 
+@contextmanager
+def looking() -> Iterator[Connection]:
+    """Connect in order to look: as the application, whose password is at hand, where it may."""
+    with status.look(url(), current_app.config, say) as connection:
+        if connection is not None and status.is_readable(connection):
+            yield connection
+            return
+    with reading() as connection:
+        yield connection
+
+
 def current() -> frozenset[str]:
     """Return the revisions that the database is at."""
     with reading() as connection:
