@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from migrator import MigratorError, portable, schema, scratch
+from migrator import author, portable, schema, scratch
 from migrator.apply.connection import private
 from sqlalchemy import (
     JSON,
@@ -92,6 +92,18 @@ def test_the_file_is_plain_formatted_and_reviewed(project: Project) -> None:
         assert done.returncode == 0, done.stdout
 
 
+def test_what_is_not_used_is_not_imported(project: Project) -> None:
+    """An empty one keeps what most people need."""
+    user(project, Column("age", Integer, CheckConstraint("age > 0", name="age")))
+    project.new("users")
+    user(project, Column("age", Integer))
+    project.new("any age")
+    assert "import sqlalchemy" not in project.last()
+    project.upgrade()
+    author.new(project.config(), "by hand", empty=True)
+    assert "import sqlalchemy as sa\nfrom alembic import op" in project.last()
+
+
 def test_it_is_readable_without_ruff(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -138,58 +150,6 @@ def test_what_a_person_made_by_hand_stays(project: Project) -> None:
     agreement = project.verify()
     assert agreement.agrees
     assert agreement.kept == {"sqlite": kept}
-
-
-def test_verify_names_what_differs(project: Project) -> None:
-    user(project, Column("age", Integer, CheckConstraint("age > 0", name="age")))
-    project.new("users")
-    assert project.verify().agrees
-    user(project, Column("age", Integer, CheckConstraint("age > 17", name="age")))
-    agreement = project.verify()
-    assert not agreement.agrees
-    assert agreement.failure[1] == 4
-    assert agreement.lines() == [
-        "  ✗ sqlite: constraint ck_user_age on user: the migrations say CHECK (age > 0), "
-        "the models say CHECK (age > 17)"
-    ]
-
-
-def test_verify_refuses_two_heads(project: Project) -> None:
-    for _ in range(2):
-        path = project.by_hand("pass")
-        path.write_text(re.sub(r"down_revision = .*", "down_revision = None", path.read_text()))
-    agreement = project.verify()
-    assert not agreement.agrees
-    assert agreement.failure[0].startswith("The chain has 2 heads")
-    assert agreement.failure[1] == 1
-
-
-def test_a_broken_chain_is_one_sentence(project: Project) -> None:
-    project.by_hand('op.execute("SELECT nothing FROM nowhere")')
-    user(project)
-    said = r"Revision hand1 \(.*\) does not run on an empty sqlite"
-    with pytest.raises(MigratorError, match=said):
-        project.new("users")
-
-
-def test_a_foreign_key_to_nothing_is_one_sentence(project: Project) -> None:
-    """Stock shows forty lines of SQLAlchemy."""
-    user(project, Column("shelf", ForeignKey("nope.id")))
-    sentence = r"^user\.shelf points to nope\.id, which no model has: correct its ForeignKey"
-    for ask in (lambda: project.new("shelf"), project.verify, project.migrate):
-        with pytest.raises(MigratorError, match=sentence):
-            ask()
-    with pytest.raises(MigratorError, match=sentence):
-        wanted(project)
-
-
-def test_models_that_the_database_refuses_are_one_sentence(project: Project) -> None:
-    """The CHECK still speaks of a column that is gone."""
-    user(project, CheckConstraint("age > 17", name="adult"))
-    sentence = r"does not take the models: .*age.* \(CREATE TABLE .?user.? …\)\. Correct the model"
-    for ask in (lambda: project.new("adults"), project.verify):
-        with pytest.raises(MigratorError, match=sentence):
-            ask()
 
 
 def test_one_set_of_files_for_postgresql_and_sqlite(on_both: Project) -> None:

@@ -11,12 +11,29 @@ import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+)
 from sqlalchemy.dialects import mysql
 
 from tests.engine.author.project import Project, models
 
 Models = Callable[[MetaData], object]
+ADA = """INSERT INTO "user" (nickname) VALUES ('Ada')"""
+NULL = """INSERT INTO "user" (nickname) VALUES (NULL)"""
+ROWS = 'SELECT * FROM "user" ORDER BY id'
+
+
+def nickname(**options: Any) -> Column[Any]:
+    return Column("nickname", String(30), **options)
 
 
 def table(*columns: Column[Any], name: str = "user") -> Models:

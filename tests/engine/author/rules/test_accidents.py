@@ -1,56 +1,37 @@
 """Accidents that stock Flask-Migrate has on a database with rows, and this project has not.
 
-The accidents of the other rules are beside what these write instead: ``test_rows.py``,
-``test_locks.py``, ``test_values.py``.
+Those of one kind of database are in ``test_accidents_sqlite.py`` and ``test_accidents_servers.py``;
+those of the other rules beside what these write instead: ``test_rows.py``, ``test_locks.py``,
+``test_values.py``.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from migrator import MigratorError
-from migrator.apply.connection import private
 from sqlalchemy import (
-    BigInteger,
     Column,
-    Connection,
-    DateTime,
-    Engine,
-    ForeignKey,
-    Index,
     Integer,
     MetaData,
     String,
-    Table,
     UniqueConstraint,
-    event,
-    func,
-    make_url,
-    text,
 )
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from tests.engine.author.project import Project, models
 from tests.engine.author.rules.stage import (
-    found,
+    ADA,
+    ROWS,
+    nickname,
     plain_alembic,
     started,
     stock,
     table,
     write,
 )
-
-ADA = """INSERT INTO "user" (nickname) VALUES ('Ada')"""
-ROWS = 'SELECT * FROM "user"'
-
-
-def nickname(**options: Any) -> Column[str]:
-    return Column("nickname", String(30), **options)
 
 
 def test_drop_table(either: Project) -> None:
@@ -104,219 +85,6 @@ def test_unnamed_constraint(project: Project) -> None:
     project.by_hand("op.create_unique_constraint(None, 'user', ['id', 'nickname'])", "pass")
     (line,) = project.verify().said
     assert "It is named uq_user_id_nickname. (unnamed-constraint)" in line
-
-
-def test_partial_index(project: Project) -> None:
-    """On SQLite stock's index is a full one, and refuses good rows."""
-
-    def wanted(metadata: MetaData) -> None:
-        table(nickname())(metadata)
-        column = metadata.tables["user"].c.nickname
-        Index("ix_some", column, unique=True, postgresql_where=column == "one")
-
-    started(project, table(nickname()), rows=[ADA])
-    write(project, "index", wanted)
-    project.upgrade()
-    project.run(ADA)
-    project.downgrade()
-    project.run("DELETE FROM user WHERE id > 1")
-    where = """postgresql_where=sa.text("nickname = 'one'")"""
-    index = f"op.create_index('ix_some', 'user', ['nickname'], unique=True, {where})"
-    assert plain_alembic(project.url, index) == ""
-    with pytest.raises(SQLAlchemyError, match="UNIQUE constraint failed"):
-        project.run(ADA)
-
-
-def test_expression_default(project: Project) -> None:
-    started(project, table(nickname()), rows=[ADA])
-
-    def born() -> Column[Any]:
-        return Column("born", DateTime, server_default=func.now())
-
-    column = "sa.Column('born', sa.DateTime(), server_default=sa.func.now())"
-    add = f"op.add_column('user', {column})"
-    assert "Cannot add a column with non-constant default" in plain_alembic(project.url, add)
-    write(project, "born", table(nickname(), born()))
-    project.upgrade()
-    assert project.run("SELECT nickname FROM user WHERE born IS NOT NULL") == [("Ada",)]
-
-
-def test_not_on_sqlite(project: Project) -> None:
-    """Stock's comment stops SQLite; here the file leaves it out there."""
-    comment = "op.create_table_comment('user', 'People')"
-    started(project, table(nickname()))
-    assert "syntax error" in plain_alembic(project.url, comment)
-    both = Project(project.folder.parent / "both", kinds=("sqlite", "postgresql"))
-    started(both, table(nickname()), rows=[ADA])
-
-    def wanted(metadata: MetaData) -> None:
-        table(nickname())(metadata)
-        metadata.tables["user"].comment = "People"
-
-    report = write(both, "comment", wanted)
-    assert ("not-on-sqlite", "user", "STRIP") in found(report)
-    both.upgrade()
-    assert both.run(ROWS) == [(1, "Ada")]
-
-
-def test_raw_sql(project: Project) -> None:
-    """Foreign keys switched on in a revision let stock's rebuild empty the table behind."""
-    owner = Column("owner", ForeignKey("user.id", ondelete="CASCADE"))
-    pet = table(owner, name="pet")
-    pets = "SELECT owner FROM pet"
-    started(project, table(nickname()), pet, rows=[ADA, "INSERT INTO pet (owner) VALUES (1)"])
-    project.by_hand('op.execute("PRAGMA foreign_keys = ON")')
-    (line,) = project.verify().unanswered
-    assert "Raw SQL: PRAGMA foreign_keys = ON" in line
-    assert "(raw-sql)" in line
-
-    rebuild = "op.execute('PRAGMA foreign_keys = {}')\n"
-    rebuild += "with op.batch_alter_table('user', recreate='always') as batch_op: pass"
-    assert plain_alembic(project.url, rebuild.format("OFF")) == ""
-    assert project.run(pets) == [(1,)]
-    assert plain_alembic(project.url, rebuild.format("ON")) == ""
-    assert project.run(pets) == []
-
-
-FILL = "ALTER TABLE user SET (fillfactor = 70)"  # PostgreSQL's own
-
-
-def test_raw_sql_of_postgresql(project: Project, tmp_path: Path) -> None:
-    """Stock stops on SQLite in the middle of the revision, and then no second try runs either."""
-    started(project, table(nickname()), rows=[ADA])
-    upgrade = f"op.create_table('team', sa.Column('id', sa.Integer()))\nop.execute('{FILL}')"
-    stocks = f"sqlite:///{tmp_path / 'stock.sqlite'}"
-    assert 'near "SET": syntax error' in plain_alembic(stocks, upgrade)
-    assert "table team already exists" in plain_alembic(stocks, upgrade)
-
-    path = project.by_hand(upgrade, "op.drop_table('team')")
-    with pytest.raises(MigratorError):
-        project.upgrade()
-    with pytest.raises(SQLAlchemyError, match="no such table"):
-        project.run("SELECT * FROM team")  # nothing half-done
-    with pytest.raises(
-        MigratorError, match=r"hand1 .*does not run on an empty sqlite .* near .SET"
-    ):
-        project.verify()  # as check does, before any deployment
-    guard = 'if op.get_context().dialect.name == "postgresql":'
-    path.write_text(path.read_text().replace("op.execute", f"{guard}\n        op.execute"))
-    assert project.verify().unanswered == []
-    project.upgrade()
-    assert project.run("SELECT * FROM team") == []
-    assert project.run(ROWS) == [(1, "Ada")]
-
-
-def test_batch_options(project: Project) -> None:
-    """Stock's own rebuild loses the trigger; left to the engine, the table keeps it."""
-    started(project, table(nickname()), rows=[ADA])
-    trigger = "CREATE TRIGGER t AFTER INSERT ON user BEGIN SELECT 1; END"
-    project.run(trigger)
-    batch = "with op.batch_alter_table('user'{}) as batch_op:\n    batch_op.add_column({})"
-    column = "sa.Column('age', sa.Integer(), server_default='7')"
-    project.by_hand(batch.format(", recreate='always'", column))
-    (line,) = [line for line in project.verify().said if "batch-options" in line]
-    assert "Leave the option out" in line
-    for file in (project.folder / "versions").glob("hand*.py"):
-        file.unlink()
-
-    triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    project.by_hand(batch.format("", column), "pass")
-    project.upgrade()
-    assert project.run(triggers) == [("t",)]
-    assert plain_alembic(project.url, batch.format(", recreate='always'", column)) == ""
-    assert project.run(triggers) == []
-
-
-def test_sqlite_rowid(project: Project) -> None:
-    """Stock's BIGINT primary key numbers no row there."""
-
-    def events(metadata: MetaData) -> None:
-        Table("event", metadata, Column("id", BigInteger, primary_key=True), nickname())
-
-    def wanted(metadata: MetaData) -> None:
-        number = BigInteger().with_variant(Integer, "sqlite")
-        Table("event", metadata, Column("id", number, primary_key=True), nickname())
-
-    stock(project.url, events)
-    with pytest.raises(SQLAlchemyError, match="NOT NULL constraint failed"):
-        project.run("INSERT INTO event (nickname) VALUES ('x')")
-    project.run("DROP TABLE event")
-    (finding,) = write(project, "events", events).findings
-    assert 'BigInteger().with_variant(Integer, "sqlite")' in finding.remedy
-    for file in (project.folder / "versions").glob("*.py"):
-        file.unlink()
-    assert write(project, "events", wanted).findings == []  # as it said
-    project.upgrade()
-    project.run("INSERT INTO event (nickname) VALUES ('x')")
-    assert project.run("SELECT id FROM event") == [(1,)]
-
-
-def test_mysql_copy(on_mariadb: Project) -> None:
-    """Stock says nothing of it; the server says the same as the rule does."""
-    columns = [Column("team", Integer), nickname()]
-    started(on_mariadb, table(*columns), rows=["INSERT INTO user (team) VALUES (7)"])
-    wider = [Column("team", String(9)), nickname()]
-    wider[1].type = String(40)
-    report = write(on_mariadb, "texts", table(*wider))
-    said = {finding.subject for finding in report.findings if finding.rule == "mysql-copy"}
-    assert said == {"user.team"}
-    in_place = "ALTER TABLE user MODIFY {} VARCHAR({}), ALGORITHM=INPLACE"
-    on_mariadb.run(in_place.format("nickname", 40))
-    with pytest.raises(SQLAlchemyError, match="Try ALGORITHM=COPY"):
-        on_mariadb.run(in_place.format("team", 9))
-    on_mariadb.upgrade()
-    assert on_mariadb.run("SELECT team FROM user") == [("7",)]
-
-
-@contextmanager
-def another_writer(url: str) -> Iterator[list[str]]:
-    """After each statement that changes rows, let somebody else write to the first row."""
-    outcomes: list[str] = []
-    writer = private(make_url(url))
-
-    def write_too(_: Connection, __: Any, statement: str, *rest: Any) -> None:
-        if "UPDATE \"user\" SET nickname = 'none'" not in statement:
-            return
-        with writer.connect() as connection:
-            try:
-                connection.execute(text("SET lock_timeout = '300ms'"))
-                connection.execute(text('UPDATE "user" SET nickname = nickname WHERE id = 1'))
-                outcomes.append("written")
-            except DBAPIError as error:
-                outcomes.append(str(error.orig).splitlines()[0])
-            connection.rollback()
-
-    event.listen(Engine, "after_cursor_execute", write_too)
-    try:
-        yield outcomes
-    finally:
-        event.remove(Engine, "after_cursor_execute", write_too)
-        writer.dispose()
-
-
-def test_backfill(on_both: Project) -> None:
-    """Beside a change of the table, the rows stay locked until both are done."""
-    started(on_both, table(nickname()), rows=[ADA, """INSERT INTO "user" (id) VALUES (7)"""])
-    report = write(
-        on_both, "required", table(nickname(nullable=False)), fill="user.nickname='none'"
-    )
-    assert ("backfill", "user", "SPLIT") in found(report)
-    with another_writer(on_both.url) as outcomes:
-        on_both.upgrade()
-    assert outcomes == ["written"]
-    assert on_both.run("""SELECT id FROM "user" WHERE nickname = 'none'""") == [(7,)]
-
-    on_both.downgrade(on_both.script.get_base() or "")
-    beside = """
-op.execute('ALTER TABLE "user" ADD COLUMN age INTEGER')
-op.execute("UPDATE \\"user\\" SET nickname = 'none'")
-"""
-    for path in report.paths:
-        path.unlink()
-    on_both.by_hand(beside.strip())
-    with another_writer(on_both.url) as outcomes:
-        on_both.upgrade()
-    assert outcomes == ["canceling statement due to lock timeout"]
 
 
 MODEL = """

@@ -8,13 +8,9 @@ from migrator import MigratorError
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table
 
 from tests.engine.author.project import Project
-from tests.engine.author.rules.stage import found, started, table, write
+from tests.engine.author.rules.stage import found, nickname, started, table, write
 
 BATCH = 'with op.batch_alter_table("user") as batch_op:\n    '
-
-
-def nickname() -> Column[str]:
-    return Column("nickname", String(30))
 
 
 def refused(project: Project, upgrade: str) -> list[str]:

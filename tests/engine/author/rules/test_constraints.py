@@ -18,15 +18,18 @@ from sqlalchemy import (
 )
 
 from tests.engine.author.project import Project
-from tests.engine.author.rules.stage import Models, found, started, table, there_and_back, write
-
-ADA = """INSERT INTO "user" (nickname) VALUES ('Ada')"""
-NULL = """INSERT INTO "user" (nickname) VALUES (NULL)"""
-ROWS = 'SELECT * FROM "user" ORDER BY id'
-
-
-def nickname(**options: Any) -> Column[Any]:
-    return Column("nickname", String(30), **options)
+from tests.engine.author.rules.stage import (
+    ADA,
+    NULL,
+    ROWS,
+    Models,
+    found,
+    nickname,
+    started,
+    table,
+    there_and_back,
+    write,
+)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from sqlalchemy import Column, Enum, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.engine.author.project import Project
-from tests.engine.author.rules.stage import found, started, stock, table, write
+from tests.engine.author.rules.stage import ROWS, found, started, stock, table, write
 
-ROWS = 'SELECT * FROM "user" ORDER BY id'
 MOODS = ["fine", "grumpy"]
 
 

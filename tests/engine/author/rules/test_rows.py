@@ -17,15 +17,18 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.engine.author.project import Project
-from tests.engine.author.rules.stage import found, started, stock, table, texts, write
-
-ADA = """INSERT INTO "user" (nickname) VALUES ('Ada')"""
-NULL = """INSERT INTO "user" (nickname) VALUES (NULL)"""
-ROWS = 'SELECT * FROM "user" ORDER BY id'
-
-
-def nickname(**options: Any) -> Column[Any]:
-    return Column("nickname", String(30), **options)
+from tests.engine.author.rules.stage import (
+    ADA,
+    NULL,
+    ROWS,
+    found,
+    nickname,
+    started,
+    stock,
+    table,
+    texts,
+    write,
+)
 
 
 def test_a_dropped_column_needs_consent(either: Project) -> None:

@@ -28,7 +28,6 @@ from .complete import complete
 from .development import Rows
 from .finding import Step
 from .goes import relaxed
-from .mend import Mender
 from .operations import escaped
 from .report import Agreement, Report
 
@@ -168,7 +167,7 @@ def _propose(
     strict: bool,
 ) -> list[Any]:
     done: list[Step] = []
-    mender = Mender(metadata, found[0].connection, context.script)
+    mender = found[0].mender
     types = detect.types(found, mender) if "postgresql" in report.databases else None
     off = settings.switched_off(Path(context.script.dir)) if context.script else {}
     rows = Rows(context.opts.get("development"))
@@ -183,11 +182,11 @@ def _propose(
             raise MigratorError(f"Nothing was written. {stop}")
         return after
 
-    proposed = detect.proposal(script.upgrade_ops, found[0], metadata)
+    proposed = detect.proposal(script.upgrade_ops, found[0])
     proposed = [*relaxed(renames.settled(proposed, mender, report.answers), mender)]
-    reworded, findings = worded.settled(found, metadata, report.answers)
+    reworded, findings = worded.settled(found, report.answers)
     report.findings += findings
-    report.steps = complete([*reworded, *proposed], found, metadata, review)
+    report.steps = complete([*reworded, *proposed], found, review)
     report.findings = checklist.answered(report.findings, report.answers)
     if strict:
         report.answers.check()

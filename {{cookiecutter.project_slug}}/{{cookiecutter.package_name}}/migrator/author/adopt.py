@@ -163,7 +163,7 @@ def close(
         copy.rollback()  # what was read; a transaction of Alembic's own begins
         context = scratch.configure(copy, {"target_metadata": metadata, "script": script})
         with context.begin_transaction(_per_migration=True):
-            database = Adopted(kind, context, wanted)
+            database = Adopted(kind, context, metadata, wanted)
             done, findings = adopted.closing_steps(database, connection, metadata, answers)
             body, imports = write.body(done, context)
     review_text = write.docstring(done, findings, [kind])

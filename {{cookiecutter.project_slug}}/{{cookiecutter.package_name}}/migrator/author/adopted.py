@@ -63,11 +63,11 @@ class Adopted(detect.Database):
         return schema.difference(here, self.wanted)
 
     def renamed(self) -> list[Step]:
-        """Rename the indexes and constraints that are the same but for their names.
+        """Drop what no name would find on SQLite, which renames none: it comes back with a name.
 
-        SQLite renames none: what no name would find is dropped, and comes back with its name.
+        On servers what is the same but for its name is renamed as for any revision.
         """
-        steps = list(self._unnamed() if self.kind == "sqlite" else self._misnamed())
+        steps = list(self._unnamed()) if self.kind == "sqlite" else []
         if steps:
             self.apply(*write.body(steps, self.context))
         return steps
@@ -81,24 +81,6 @@ class Adopted(detect.Database):
                     if one.name is None and printed.sqlite_constraint(one) == name:
                         found_by = names.by_convention(parsed, one)
                         yield Step(ops.DropConstraintOp(found_by, table, one.kind))
-
-    def _misnamed(self) -> Iterator[Step]:
-        items = self.differences()
-        come = {(d.key.table, d.key.kind, d.wanted): d.key for d in items if d.found is None}
-        for item in items:
-            key = item.key
-            other = come.get((key.table, key.kind, item.found)) if item.wanted is None else None
-            sql = self._rename(key, other.name) if other else None
-            if sql:
-                yield Step(ops.ExecuteSQLOp(sql))
-
-    def _rename(self, key: schema.Key, name: str) -> str | None:
-        quote = self.connection.dialect.identifier_preparer.quote
-        index = self.wanted.get(key._replace(name=name), "").startswith(("UNIQUE", "KEY"))
-        if self.kind != "mysql" or not index:
-            return None  # PostgreSQL's are renamed as for any revision
-        was, now = quote(key.name), quote(name)
-        return f"ALTER TABLE {quote(key.table)} RENAME INDEX {was} TO {now}"
 
 
 def closing_steps(
@@ -139,9 +121,9 @@ def closing_steps(
     renamed = database.renamed()
     proposed = produce_migrations(database.context, metadata).upgrade_ops
     assert proposed is not None
-    steps = renames.settled(detect.proposal(proposed, database, metadata), mender, answers)
+    steps = renames.settled(detect.proposal(proposed, database), mender, answers)
     try:
-        done = complete(steps, [database], metadata, review)
+        done = complete(steps, [database], review)
     except MigratorError:
         settle()  # what nobody answered may be why
         raise

@@ -84,7 +84,7 @@ def _made(steps: Sequence[Step]) -> frozenset[str]:
 
 def _apply(rule: Rule, step: Step, project: Project) -> tuple[list[Finding], list[Step]]:
     where = tuple(k for k in project.databases if k in rule.databases and step.runs_on(k))
-    if not where or step.op is None:
+    if not where or not rule.concerns(step, project):
         return [], [step]
     findings, instead = [], [step]
     for hit in rule.check(step, project):

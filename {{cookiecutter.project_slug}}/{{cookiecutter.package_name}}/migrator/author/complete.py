@@ -6,7 +6,6 @@ from typing import Any
 
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
-from sqlalchemy import MetaData
 
 from .. import MigratorError, portable, schema
 from . import write
@@ -14,16 +13,13 @@ from .back import columns_of
 from .detect import Database
 from .exchanged import in_between, taken_out
 from .finding import Guard, Step, is_comment, is_rename
-from .mend import Mender
 from .operations import LateSQL
 from .order import ordered
 
 Review = Callable[[Sequence[Step]], list[Step]]
 
 
-def complete(
-    steps: Sequence[Step], found: Sequence[Database], metadata: MetaData, review: Review
-) -> list[Step]:
+def complete(steps: Sequence[Step], found: Sequence[Database], review: Review) -> list[Step]:
     """Apply *steps* everywhere and add what the comparison finds missing, until nothing is.
 
     :param review: the checklist, which gives back the steps as they are to be written.
@@ -47,7 +43,7 @@ def complete(
     steps = [step for step in steps if not (is_rename(step.op) or step.reworded)]
     first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     dropped = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
-    in_the_way = _mended(found, metadata, lambda item: _is_in_the_way(item, dropped))
+    in_the_way = _mended(found, lambda item: _is_in_the_way(item, dropped))
     early = [
         s
         for s in in_the_way
@@ -55,7 +51,7 @@ def complete(
     ]
     run(ordered([*early, *steps]))
     for _ in range(3):
-        if not run(_mended(found, metadata)):
+        if not run(_mended(found)):
             break
     for database in found:
         for item in database.differences():
@@ -81,7 +77,6 @@ def _is_in_the_way(item: schema.Difference, dropped: set[str]) -> bool:
 
 def _mended(
     found: Sequence[Database],
-    metadata: MetaData,
     wanted: Callable[[schema.Difference], bool] = lambda item: True,
 ) -> list[Step]:
     """Return the steps for what still differs: unguarded where it differs on every database."""
@@ -96,7 +91,7 @@ def _mended(
         differing[database.kind] = here | between if retyped else here
     everywhere = set.intersection(*(set(items) for items in differing.values()))
     for database in found:
-        mender = Mender(metadata, database.connection, database.context.script)
+        mender = database.mender
         for key, item in differing[database.kind].items():
             mended = mender.mend(item)
             if key in everywhere or len(found) == 1:

@@ -20,6 +20,7 @@ from .. import MigratorError, portable, schema, scratch, watch
 from .finding import Step, flatten
 from .goes import dropped_column, dropped_table
 from .mend import Mender
+from .order import target
 from .rules.enums import native
 
 
@@ -29,6 +30,7 @@ class Database:
 
     kind: str
     context: MigrationContext
+    metadata: MetaData
     wanted: schema.Schema
     kept: list[str] = field(default_factory=list)
 
@@ -37,6 +39,11 @@ class Database:
         """Return the connection to the throwaway database of the chain."""
         assert self.context.connection is not None
         return self.context.connection
+
+    @property
+    def mender(self) -> Mender:
+        """Return what knows the models, and the chain with what was applied to it by now."""
+        return Mender(self.metadata, self.connection, self.context.script)
 
     def differences(self) -> list[schema.Difference]:
         """Say what the chain, with what was applied to it since, has otherwise."""
@@ -95,25 +102,26 @@ def databases(
             context.connection.rollback()
             stack.enter_context(context.begin_transaction(_per_migration=True))
             kept = schema.kept(context.connection, metadata)
-            found.append(Database(source.kind, context, schema.describe(models), kept))
+            wanted = schema.describe(models)
+            found.append(Database(source.kind, context, metadata, wanted, kept))
         yield found
 
 
-def proposal(container: ops.UpgradeOps, database: Database, metadata: MetaData) -> list[Step]:
+def proposal(container: ops.UpgradeOps, database: Database) -> list[Step]:
     """Return what of Alembic's proposal is taken: tables and columns that come and go.
 
     What becomes of those that stay, and constraints and indexes, is left to the comparison:
     Alembic knows a CHECK by its name alone, passes over indexes with expressions, and sees
     phantoms in defaults. What a person made by hand stays.
     """
-    by_hand = watch.by_hand(database.connection) - schema.known_names(metadata)
+    by_hand = watch.by_hand(database.connection) - schema.known_names(database.metadata)
     taken = (ops.CreateTableOp, ops.DropTableOp, ops.AddColumnOp, ops.DropColumnOp)
     steps = [
         step
         for step in flatten(container)
         if isinstance(step.op, taken) and step.op.table_name not in by_hand
     ]
-    mender = Mender(metadata, database.connection, database.context.script)
+    mender = database.mender
     printed = schema.describe(database.connection)
     made: set[str] = set()
     for step in steps:
@@ -149,9 +157,5 @@ def _without_circles(op: ops.CreateTableOp, made: set[str], all_names: set[str])
     op.columns = [
         item
         for item in op.columns
-        if not (isinstance(item, ForeignKeyConstraint) and _target(item) in later)
+        if not (isinstance(item, ForeignKeyConstraint) and target(item) in later)
     ]
-
-
-def _target(key: ForeignKeyConstraint) -> str:
-    return key.elements[0].target_fullname.rpartition(".")[0]

@@ -109,7 +109,7 @@ _LOOSENS = (ops.DropColumnOp, ops.DropConstraintOp)
 def _cut(op: ops.DropTableOp, gone: set[str]) -> list[Step]:
     """Return the steps that drop the foreign keys to tables that are *gone* by then, or other."""
     create: Any = op._reverse
-    keys = [key for key in op.to_table().foreign_key_constraints if _target(key) in gone]
+    keys = [key for key in op.to_table().foreign_key_constraints if target(key) in gone]
     names = [key.name for key in keys]
     create.columns = [item for item in create.columns if item.name not in names]
     return [Step(ops.DropConstraintOp.from_constraint(key)) for key in keys]
@@ -117,10 +117,11 @@ def _cut(op: ops.DropTableOp, gone: set[str]) -> list[Step]:
 
 def pointed_to(op: ops.CreateTableOp | ops.DropTableOp) -> set[str]:
     """Return the names of the tables that this one's foreign keys point to."""
-    return {_target(key) for key in op.to_table().foreign_key_constraints}
+    return {target(key) for key in op.to_table().foreign_key_constraints}
 
 
-def _target(key: Any) -> str:
+def target(key: Any) -> str:
+    """Return the name of the table that a foreign key points to."""
     name: str = key.elements[0].target_fullname.rpartition(".")[0]
     return name
 

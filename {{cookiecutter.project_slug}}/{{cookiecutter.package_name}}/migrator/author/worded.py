@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Dialect, Enum, MetaData
+from sqlalchemy import CheckConstraint, Enum
 
 from .. import MigratorError
 from ..schema import Difference, Key
@@ -66,14 +66,12 @@ class Reworded:
         yield Step(Fill(table, column, literal(self.new), self.old, beside), back=NOTHING)
 
 
-def settled(
-    found: Sequence[Database], metadata: MetaData, answers: Answers
-) -> tuple[list[Step], list[Finding]]:
+def settled(found: Sequence[Database], answers: Answers) -> tuple[list[Step], list[Finding]]:
     """Return the steps that let rows follow a value, and a finding for each value that goes."""
     steps: list[Step] = []
     findings: list[Finding] = []
-    checked = list(_worded(found, metadata))
-    for words in [*checked, *_unchecked(found, metadata, checked)]:
+    checked = list(_worded(found))
+    for words in [*checked, *_unchecked(found, checked)]:
         kinds, come, pairs = tuple(words.differing), list(words.come), []
         for old in words.gone:
             subject = words.subject(old)
@@ -89,12 +87,10 @@ def settled(
                 why = _UNREADABLE if words.unchecked else _STOPS
                 findings.append(Finding("enum", kinds, subject, Verdict.ASK, _GOES, why))
         if words.unchecked:
-            steps += _said(
-                words, pairs, Mender(metadata, found[0].connection, found[0].context.script)
-            )
+            steps += _said(words, pairs, found[0].mender)
             continue
         for database in found if pairs else ():
-            mender = Mender(metadata, database.connection, database.context.script)
+            mender = database.mender
             own = list(_steps(words, pairs, mender, words.differing.get(database.kind, [])))
             kinds_of = {item.key.kind for items in words.differing.values() for item in items}
             if kinds_of == {"constraint"} and len(kinds) == len(found):
@@ -105,14 +101,14 @@ def settled(
     return [replace(step, reworded=True) for step in steps], findings
 
 
-def _worded(found: Sequence[Database], metadata: MetaData) -> Iterable[Words]:
+def _worded(found: Sequence[Database]) -> Iterable[Words]:
     enums: dict[Any, Words] = {}
     for database in found:
         for item in database.differences():
             if item.found is None or item.wanted is None:
                 continue
             before = [_plain(text) for text in _TEXTS.findall(item.found)]
-            for table, column in _columns(item, metadata, database.connection.dialect):
+            for table, column in _columns(item, database):
                 after = column.type.enums
                 gone = [value for value in before if value not in after]
                 come = [value for value in after if value not in before]
@@ -125,16 +121,14 @@ def _worded(found: Sequence[Database], metadata: MetaData) -> Iterable[Words]:
     return enums.values()
 
 
-def _unchecked(
-    found: Sequence[Database], metadata: MetaData, checked: Sequence[Words]
-) -> Iterator[Words]:
+def _unchecked(found: Sequence[Database], checked: Sequence[Words]) -> Iterator[Words]:
     """Yield the enums that no database checks, where the chain declares values that went.
 
     An Enum is plain text on SQLite, unless it has a CHECK: nothing differs when a value goes.
     """
     asked = [column for words in checked for _, column in words.columns]
-    mender = Mender(metadata, found[0].connection, found[0].context.script)
-    for table in metadata.tables.values():
+    mender = found[0].mender
+    for table in mender.metadata.tables.values():
         for column in table.columns:
             type_: Any = column.type
             if not isinstance(type_, Enum) or type_.create_constraint or column in asked:
@@ -167,9 +161,10 @@ def _plain(text: str) -> str:
     return text[1:-1].replace("''", "'").replace("\\'", "'")
 
 
-def _columns(item: Difference, metadata: MetaData, dialect: Dialect) -> Iterator[tuple[str, Any]]:
+def _columns(item: Difference, database: Database) -> Iterator[tuple[str, Any]]:
     """Yield the columns whose enum the difference *item* is about."""
-    for table in metadata.tables.values():
+    dialect = database.connection.dialect
+    for table in database.metadata.tables.values():
         for column in table.columns:
             if not isinstance(column.type, Enum):
                 continue

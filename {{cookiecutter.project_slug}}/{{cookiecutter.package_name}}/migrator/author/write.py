@@ -184,5 +184,7 @@ def tidy(path: str, options: dict[str, Any]) -> None:
     beside = Path(sys.executable).with_name("ruff")
     ruff = shutil.which("ruff", path=beside.parent) or shutil.which("ruff")
     if ruff:
-        for arguments in (["check", "--fix-only", "--select=I"], ["format"]):
+        # What is still to be written may need what is imported.
+        rules = "I" if "def upgrade() -> None:\n    pass" in text else "I,F401"
+        for arguments in (["check", "--fix-only", f"--select={rules}"], ["format"]):
             subprocess.run([ruff, *arguments, "--quiet", path], check=False)

@@ -2,7 +2,7 @@
 
 To add a rule, write a function of a step and the project and register it::
 
-    @rule("rule-id", ["sqlite"], Verdict.STOP, what=…, cost=…, remedy=…)
+    @rule("rule-id", ["sqlite"], Verdict.STOP, on=ops.AddColumnOp, what=…, cost=…, remedy=…)
     def rule_id(step: Step, project: Project) -> Iterator[Hit]:
         ...
 
@@ -13,6 +13,7 @@ verdict is to rewrite, to strip or to split.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from alembic.operations import ops
 from sqlalchemy import MetaData, Table
@@ -79,6 +80,15 @@ class Rule:
     verdict: Verdict
     message: Message
     check: Check
+    on: Any
+    old: bool
+
+    def concerns(self, step: Step, project: Project) -> bool:
+        """Tell whether the rule is about what *step* does."""
+        op: Any = step.op
+        made = getattr(op, "table_name", None) or getattr(op, "source_table", None)
+        new = self.old and made in project.created
+        return op is not None and isinstance(op, self.on) and not new
 
 
 RULES: list[Rule] = []
@@ -86,12 +96,24 @@ EVERYWHERE = ["sqlite", "postgresql", "mysql"]
 
 
 def rule(
-    id: str, databases: Sequence[str], verdict: Verdict, *, what: str, cost: str, remedy: str
+    id: str,
+    databases: Sequence[str],
+    verdict: Verdict,
+    *,
+    what: str,
+    cost: str,
+    remedy: str,
+    on: Any = object,
+    old: bool = False,
 ) -> Callable[[Check], Check]:
-    """Register a rule for *databases*; :class:`Hit` may say another verdict."""
+    """Register a rule for *databases*; :class:`Hit` may say another verdict.
+
+    :param on: the kinds of operations that it is about.
+    :param old: whether it is about rows or locks, which a table made in the revision does not have.
+    """
 
     def register(check: Check) -> Check:
-        RULES.append(Rule(id, databases, verdict, Message(what, cost, remedy), check))
+        RULES.append(Rule(id, databases, verdict, Message(what, cost, remedy), check, on, old))
         return check
 
     return register

@@ -19,6 +19,8 @@ from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, oth
     "add-unique",
     EVERYWHERE,
     Verdict.KEEP,
+    on=ops.CreateUniqueConstraintOp,
+    old=True,
     what="{subject} is UNIQUE on a table that may have rows.",
     cost="It fails on duplicates.",
     remedy="The rehearsal looks for them.{detail}",
@@ -26,8 +28,6 @@ from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, oth
 def add_unique(step: Step, project: Project) -> Iterator[Hit]:
     """Build the index while others write, then make it the constraint's."""
     op: Any = step.op
-    if not isinstance(op, ops.CreateUniqueConstraintOp) or op.table_name in project.created:
-        return
     needed = {
         s.op.referent_table for s in project.steps if isinstance(s.op, ops.CreateForeignKeyOp)
     }
@@ -57,31 +57,31 @@ def add_unique(step: Step, project: Project) -> Iterator[Hit]:
     "add-foreign-key",
     EVERYWHERE,
     Verdict.KEEP,
+    on=ops.CreateForeignKeyOp,
+    old=True,
     what="{subject} is a foreign key on a table that may have rows.",
     cost="It fails on rows without the row they point to.",
     remedy="The rehearsal looks for them.{detail}",
 )
 def add_foreign_key(step: Step, project: Project) -> Iterator[Hit]:
     """Add a foreign key without looking at the rows under lock."""
-    op: Any = step.op
-    if isinstance(op, ops.CreateForeignKeyOp) and op.source_table not in project.created:
-        mysql = "mysql" in project.databases and step.runs_on("mysql")
-        yield from _added(step, project, " MySQL locks both tables meanwhile." * mysql)
+    mysql = "mysql" in project.databases and step.runs_on("mysql")
+    yield from _added(step, project, " MySQL locks both tables meanwhile." * mysql)
 
 
 @rule(
     "add-check",
     EVERYWHERE,
     Verdict.KEEP,
+    on=ops.CreateCheckConstraintOp,
+    old=True,
     what="{subject} is a CHECK on a table that may have rows.",
     cost="It fails on rows that break it.",
     remedy="The rehearsal looks for them.{detail}",
 )
 def add_check(step: Step, project: Project) -> Iterator[Hit]:
     """Add a CHECK without looking at the rows under lock."""
-    op: Any = step.op
-    if isinstance(op, ops.CreateCheckConstraintOp) and op.table_name not in project.created:
-        yield from _added(step, project)
+    yield from _added(step, project)
 
 
 def _added(step: Step, project: Project, locked: str = "") -> Iterator[Hit]:
@@ -152,12 +152,12 @@ _LIST = re.compile(rf"""("(?:[^"]|"")+"|\w+) IN \(((?:{_TEXT}(?:, *)?)+)\)""")
     "add-exclusion",
     ["postgresql"],
     Verdict.KEEP,
+    on=CreateExcludeConstraintOp,
+    old=True,
     what="{subject} is an exclusion constraint on a table that may have rows.",
     cost="It fails on rows that exclude one another, and holds up reads and writes meanwhile.",
     remedy="The rehearsal looks for such rows.",
 )
 def add_exclusion(step: Step, project: Project) -> Iterator[Hit]:
     """Say what an exclusion constraint costs, which there is no gentler way to add."""
-    op = step.op
-    if isinstance(op, CreateExcludeConstraintOp) and op.table_name not in project.created:
-        yield Hit(step.subject)
+    yield Hit(step.subject)

@@ -46,14 +46,15 @@ def unnamed_constraint(step: Step, project: Project) -> Iterator[Hit]:
     "narrow-type",
     EVERYWHERE,
     Verdict.KEEP,
+    on=ops.AlterColumnOp,
     what="The type of {subject} changes: {detail}.",
     cost="PostgreSQL, MySQL and MariaDB fail on a row that does not fit.",
     remedy="Look at the rows of every database first.",
 )
 def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
     """Tell PostgreSQL how to cast, and say what may not fit."""
-    op = step.op
-    if not isinstance(op, ops.AlterColumnOp) or op.modify_type is None:
+    op: Any = step.op
+    if op.modify_type is None:
         return
     instead = casts.with_cast(step) if "postgresql" in project.databases else [step]
     lost = ", ".join(casts.losses(op.existing_type, op.modify_type))
@@ -80,6 +81,8 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
     "not-null-column",
     EVERYWHERE,
     Verdict.REWRITE,
+    on=ops.AddColumnOp,
+    old=True,
     what="{subject} is new and NOT NULL, on a table that may have rows.",
     cost="It fails on rows; MySQL silently writes 0 or an empty string.",
     remedy="The rows get {detail}, as a default that is dropped afterwards. The release before "
@@ -88,10 +91,8 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
 )
 def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
     """Add the column with a value for the rows that may be there."""
-    op = step.op
-    if not isinstance(op, ops.AddColumnOp) or op.table_name in project.created:
-        return
-    column: Any = op.column
+    op: Any = step.op
+    column = op.column
     if column.nullable or column.server_default is not None or column.computed is not None:
         return
     value = project.answers.value(step.subject, example=stand_in(column))
@@ -121,16 +122,16 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
     "set-not-null",
     EVERYWHERE,
     Verdict.REWRITE,
+    on=ops.AlterColumnOp,
+    old=True,
     what="{subject} becomes NOT NULL.",
     cost="It fails on rows that hold NULL.",
     remedy="Those rows get {detail} first.",
 )
 def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
     """Fill the rows that hold NULL; the model's default does where there is one."""
-    op = step.op
-    if not isinstance(op, ops.AlterColumnOp) or op.modify_nullable is not False:
-        return
-    if op.table_name in project.created or project.filled(op.table_name, op.column_name):
+    op: Any = step.op
+    if op.modify_nullable is not False or project.filled(op.table_name, op.column_name):
         return
     example = stand_in(sa.Column(op.column_name, op.modify_type or op.existing_type))
     value = _literal(op) or project.answers.value(step.subject, example=example)
@@ -157,13 +158,14 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     "drop-column",
     EVERYWHERE,
     Verdict.ASK,
+    on=ops.DropColumnOp,
     what="The column {subject} goes, with what it holds.",
     cost="The values are gone; the release before still reads the column while it runs.",
     remedy="Deploy what no longer uses it first, then this.{detail}",
 )
 def drop_column(step: Step, project: Project) -> Iterator[Hit]:
     """Ask for consent to one column; a generated one holds no one's data."""
-    if isinstance(step.op, ops.DropColumnOp) and not _generated(step):
+    if not _generated(step):
         relaxed = any(
             isinstance(other.op, ops.AlterColumnOp) and other.subject == step.subject
             for other in project.steps
@@ -181,20 +183,21 @@ def _generated(step: Step) -> bool:
     "drop-table",
     EVERYWHERE,
     Verdict.ASK,
+    on=ops.DropTableOp,
     what="The table {subject} goes, with its rows.",
     cost="The rows are gone; the release before still reads the table while it runs.",
     remedy="Deploy what no longer uses it first, then this.",
 )
 def drop_table(step: Step, project: Project) -> Iterator[Hit]:
     """Ask for consent to one table."""
-    if isinstance(step.op, ops.DropTableOp):
-        yield Hit(step.subject, instead=[replace(step, part=Part.CONTRACT)])
+    yield Hit(step.subject, instead=[replace(step, part=Part.CONTRACT)])
 
 
 @rule(
     "rename",
     EVERYWHERE,
     Verdict.KEEP,
+    on=(ops.RenameTableOp, ops.AlterColumnOp),
     what="{subject} is renamed to {detail}; its values stay.",
     cost="The release before breaks while it still runs.",
     remedy="Where that matters, add the new one beside it, write to both, and drop the old one "
@@ -202,10 +205,9 @@ def drop_table(step: Step, project: Project) -> Iterator[Hit]:
 )
 def rename(step: Step, project: Project) -> Iterator[Hit]:
     """Say what a rename does to the release that still runs."""
-    if isinstance(step.op, ops.RenameTableOp):
-        yield Hit(step.subject, step.op.new_table_name)
-    elif isinstance(step.op, ops.AlterColumnOp) and step.op.modify_name:
-        yield Hit(step.subject, step.op.modify_name)
+    name = getattr(step.op, "new_table_name", None) or getattr(step.op, "modify_name", None)
+    if name:
+        yield Hit(step.subject, name)
 
 
 def _conventional(item: Any, table: str) -> str | None:

@@ -54,6 +54,8 @@ def _columns(op: Any) -> Iterable[Column[Any]]:
     "mysql-copy",
     ["mysql"],
     Verdict.KEEP,
+    on=ops.AlterColumnOp,
+    old=True,
     what="The type of {subject} changes.",
     cost="{detail}",
     remedy="On a large table do it when few write, or with gh-ost or pt-online-schema-change.",
@@ -61,14 +63,9 @@ def _columns(op: Any) -> Iterable[Column[Any]]:
 def mysql_copy(step: Step, project: Project) -> Iterator[Hit]:
     """Say which lock a change of type takes."""
     op: Any = step.op
-    if not isinstance(op, ops.AlterColumnOp) or op.modify_type is None:
+    if op.modify_type is None:
         return
-    if op.table_name in project.created:
-        return
-    before, after = (
-        getattr(op.existing_type, "length", None),
-        getattr(op.modify_type, "length", None),
-    )
+    before, after = (getattr(one, "length", None) for one in (op.existing_type, op.modify_type))
     text = isinstance(op.existing_type, String) and isinstance(op.modify_type, String)
     # utf8mb4 takes four bytes a character, and 255 of them are counted in one byte.
     if text and before and after and before <= after and (after < 64 or before >= 64):

@@ -42,6 +42,8 @@ def on_postgresql(step: Step, project: Project) -> bool:
     "add-index",
     ["postgresql"],
     Verdict.SPLIT,
+    on=ops.CreateIndexOp,
+    old=True,
     what="{subject} is an index on a table that may have rows.",
     cost="PostgreSQL would hold up every write to the table until the index is built.",
     remedy="It is built CONCURRENTLY, outside a transaction, in a revision of its own; what an "
@@ -50,8 +52,6 @@ def on_postgresql(step: Step, project: Project) -> bool:
 def add_index(step: Step, project: Project) -> Iterator[Hit]:
     """Build the index while others write."""
     op: Any = step.op
-    if not isinstance(op, ops.CreateIndexOp) or op.table_name in project.created:
-        return
     if not op.kw.get("postgresql_concurrently"):
         # Built plainly in a downgrade, it would hold up writes there.
         yield Hit(step.subject, instead=apart(step, project, *concurrently(op)))

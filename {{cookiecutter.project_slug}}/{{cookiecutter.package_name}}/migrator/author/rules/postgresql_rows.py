@@ -21,6 +21,8 @@ from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
     "set-not-null",
     ["postgresql"],
     Verdict.SPLIT,
+    on=ops.AlterColumnOp,
+    old=True,
     what="{subject} becomes NOT NULL.",
     cost="PostgreSQL would look at every row while nobody can read or write.",
     remedy="A CHECK, NOT VALID at first, is validated in a revision of its own; NOT NULL then "
@@ -29,9 +31,7 @@ from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
 def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
     """Let a CHECK look at the rows, so that NOT NULL need not."""
     op: Any = step.op
-    if not isinstance(op, ops.AlterColumnOp) or op.modify_nullable is not False:
-        return
-    if op.table_name in project.created or project.checked(op.table_name, op.column_name):
+    if op.modify_nullable is not False or project.checked(op.table_name, op.column_name):
         return
     table = project.table(op.table_name)
     if table is not None and op.column_name in table.primary_key.columns:
@@ -126,6 +126,8 @@ _VOLATILE = (
     "volatile-default",
     ["postgresql"],
     Verdict.REWRITE,
+    on=ops.AddColumnOp,
+    old=True,
     what="{subject} is new, with a default that differs from row to row.",
     cost="PostgreSQL would write the whole table anew while nobody can read it.",
     remedy="{detail}",
@@ -133,8 +135,6 @@ _VOLATILE = (
 def volatile_default(step: Step, project: Project) -> Iterator[Hit]:
     """Add the column first and give it its default afterwards."""
     op: Any = step.op
-    if not isinstance(op, ops.AddColumnOp) or op.table_name in project.created:
-        return
     default = getattr(op.column.server_default, "arg", "")
     if not str(default).strip("( ").lower().startswith(_VOLATILE):
         return

@@ -81,14 +81,15 @@ def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Step
     "partial-index",
     ["sqlite", "mysql"],
     Verdict.REWRITE,
+    on=ops.CreateIndexOp,
     what="{subject} has its condition for PostgreSQL alone.",
     cost="Elsewhere it would become a full index, and a unique one would refuse good rows.",
     remedy="{detail}",
 )
 def partial_index(step: Step, project: Project) -> Iterator[Hit]:
     """Give the condition to SQLite too; MySQL and MariaDB have no partial indexes."""
-    op = step.op
-    if not isinstance(op, ops.CreateIndexOp) or op.kw.get("postgresql_where") is None:
+    op: Any = step.op
+    if op.kw.get("postgresql_where") is None:
         return
     if "mysql" in project.databases and op.unique:
         remedy = "MySQL and MariaDB have no partial index: say the rule in another way there."
@@ -112,6 +113,7 @@ _FOREIGN = re.compile(
     "raw-sql",
     ["sqlite"],
     Verdict.STOP,
+    on=ops.ExecuteSQLOp,
     what="Raw SQL: {detail}.",
     cost="On SQLite it fails, or it undoes what makes the revision safe.",
     remedy="Use Alembic's operation, or guard it: "
@@ -119,28 +121,27 @@ _FOREIGN = re.compile(
 )
 def raw_sql(step: Step, project: Project) -> Iterator[Hit]:
     """Refuse raw SQL that alters a table, sets a pragma or speaks another database's words."""
-    if isinstance(step.op, ops.ExecuteSQLOp) and _FOREIGN.match(str(step.op.sqltext)):
-        yield Hit("the database", " ".join(str(step.op.sqltext).split())[:60])
+    sql = str(step.op.sqltext)
+    if _FOREIGN.match(sql):
+        yield Hit("the database", " ".join(sql.split())[:60])
 
 
 @rule(
     "batch-options",
     ["sqlite"],
     Verdict.REWRITE,
+    on=Batch,
     what="The batch on {subject} says {detail}.",
     cost="Stock Alembic rebuilds the table from what it reflects, which loses or doubles the rest.",
     remedy="Leave the option out: the table is rebuilt where it has to be.",
 )
 def batch_options(step: Step, project: Project) -> Iterator[Hit]:
     """Name the options that force Alembic's own rebuild, or add what is there already."""
-    if isinstance(step.op, Batch):
-        for name, value in step.op.options.items():
-            always = (name, value) == ("recreate", "always")
-            # With table_kwargs it is the way to change a table's options.
-            if (always and "table_kwargs" not in step.op.options) or (
-                name == "table_args" and value
-            ):
-                yield Hit(step.op.table_name, f"{name}={value!r}")
+    for name, value in step.op.options.items():
+        # With table_kwargs it is the way to change a table's options.
+        always = name == "recreate" and value == "always" and "table_kwargs" not in step.op.options
+        if always or (name == "table_args" and value):
+            yield Hit(step.op.table_name, f"{name}={value!r}")
 
 
 @rule(

@@ -1,0 +1,90 @@
+"""Accidents that stock Flask-Migrate has on servers, and this project has not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from migrator.apply.connection import private
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    String,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from tests.engine.author.project import Project
+from tests.engine.author.rules.stage import ADA, found, nickname, started, table, write
+
+
+def test_mysql_copy(on_mariadb: Project) -> None:
+    """Stock says nothing of it; the server says the same as the rule does."""
+    columns = [Column("team", Integer), nickname()]
+    started(on_mariadb, table(*columns), rows=["INSERT INTO user (team) VALUES (7)"])
+    wider = [Column("team", String(9)), nickname()]
+    wider[1].type = String(40)
+    report = write(on_mariadb, "texts", table(*wider))
+    said = {finding.subject for finding in report.findings if finding.rule == "mysql-copy"}
+    assert said == {"user.team"}
+    in_place = "ALTER TABLE user MODIFY {} VARCHAR({}), ALGORITHM=INPLACE"
+    on_mariadb.run(in_place.format("nickname", 40))
+    with pytest.raises(SQLAlchemyError, match="Try ALGORITHM=COPY"):
+        on_mariadb.run(in_place.format("team", 9))
+    on_mariadb.upgrade()
+    assert on_mariadb.run("SELECT team FROM user") == [("7",)]
+
+
+@contextmanager
+def another_writer(url: str) -> Iterator[list[str]]:
+    """After each statement that changes rows, let somebody else write to the first row."""
+    outcomes: list[str] = []
+    writer = private(make_url(url))
+
+    def write_too(_: Connection, __: Any, statement: str, *rest: Any) -> None:
+        if "UPDATE \"user\" SET nickname = 'none'" not in statement:
+            return
+        with writer.connect() as connection:
+            try:
+                connection.execute(text("SET lock_timeout = '300ms'"))
+                connection.execute(text('UPDATE "user" SET nickname = nickname WHERE id = 1'))
+                outcomes.append("written")
+            except DBAPIError as error:
+                outcomes.append(str(error.orig).splitlines()[0])
+            connection.rollback()
+
+    event.listen(Engine, "after_cursor_execute", write_too)
+    try:
+        yield outcomes
+    finally:
+        event.remove(Engine, "after_cursor_execute", write_too)
+        writer.dispose()
+
+
+def test_backfill(on_both: Project) -> None:
+    """Beside a change of the table, the rows stay locked until both are done."""
+    started(on_both, table(nickname()), rows=[ADA, """INSERT INTO "user" (id) VALUES (7)"""])
+    report = write(
+        on_both, "required", table(nickname(nullable=False)), fill="user.nickname='none'"
+    )
+    assert ("backfill", "user", "SPLIT") in found(report)
+    with another_writer(on_both.url) as outcomes:
+        on_both.upgrade()
+    assert outcomes == ["written"]
+    assert on_both.run("""SELECT id FROM "user" WHERE nickname = 'none'""") == [(7,)]
+
+    on_both.downgrade(on_both.script.get_base() or "")
+    beside = """
+op.execute('ALTER TABLE "user" ADD COLUMN age INTEGER')
+op.execute("UPDATE \\"user\\" SET nickname = 'none'")
+"""
+    for path in report.paths:
+        path.unlink()
+    on_both.by_hand(beside.strip())
+    with another_writer(on_both.url) as outcomes:
+        on_both.upgrade()
+    assert outcomes == ["canceling statement due to lock timeout"]
