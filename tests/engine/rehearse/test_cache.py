@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from migrator import MigratorError, cache, schema, scratch, watch
+from migrator import MigratorError, cache, copies, schema, scratch, watch
 from sqlalchemy import Connection, MetaData, event, make_url, text
 
 from tests.conftest import Databases
@@ -288,6 +288,17 @@ def test_what_a_dump_does_not_make_again(
     odd: str, project: Project, postgresql: Databases, folder: Path
 ) -> None:
     project.by_hand(f"op.execute({odd!r})")
+    source = scratch.Source("postgresql", make_url(postgresql()))
+    for _ in range(2):
+        with counted(project, source) as (_, added):
+            assert added == WHOLE
+    assert not folder.exists()
+
+
+def test_without_a_dump_the_chain_runs(
+    project: Project, postgresql: Databases, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "_programs", lambda: ["false"])  # as one too old for the server
     source = scratch.Source("postgresql", make_url(postgresql()))
     for _ in range(2):
         with counted(project, source) as (_, added):
