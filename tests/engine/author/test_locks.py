@@ -116,6 +116,16 @@ ON_MARIADB = [
     ("ALTER TABLE book DROP FOREIGN KEY fk_known", "LOCK=NONE on book: nobody waits"),
     ("ALTER TABLE book ALTER COLUMN year SET DEFAULT 5", "LOCK=NONE on book: nobody waits"),
     ("ALTER TABLE book RENAME INDEX ix_title TO ix_titles", "LOCK=NONE on book: nobody waits"),
+    (
+        "ALTER TABLE book DROP INDEX ix_title, ADD UNIQUE KEY ux (title)",
+        "LOCK=NONE on book: nobody waits",
+    ),
+    ("ALTER TABLE book ROW_FORMAT=COMPRESSED", "LOCK=NONE on book: nobody waits"),
+    ("ALTER TABLE loan ENGINE=MyISAM", "LOCK=SHARED on loan: writes wait"),
+    (
+        "ALTER TABLE book ROW_FORMAT=DYNAMIC, CONVERT TO CHARACTER SET latin1",
+        "LOCK=SHARED on book: writes wait",
+    ),
     ("ALTER TABLE book MODIFY year BIGINT", "LOCK=SHARED on book: writes wait"),
     ("ALTER TABLE book CHANGE year printed TEXT", "LOCK=SHARED on book: writes wait"),
     ("ALTER TABLE book ADD CONSTRAINT c CHECK (year > 0)", "LOCK=SHARED on book: writes wait"),

@@ -79,7 +79,7 @@ _MYSQL = [
     ),
     (
         r"{a} (?:ADD .*(?:FOREIGN KEY|CHECK|FULLTEXT| STORED|AUTO_INCREMENT)|DROP PRIMARY KEY"
-        r"|CONVERT TO)",
+        r"|ENGINE|.*CONVERT TO)",
         "LOCK=SHARED",
         f"{_WRITES} while the table is copied",
     ),
