@@ -168,3 +168,10 @@ def test_that_no_row_holds_it_stands_in_the_file(project: Project) -> None:
     project.upgrade()
     assert project.verify().agrees
     assert write(project, "again", unchecked("fine")).paths == []
+
+
+def test_a_database_that_could_not_be_asked_may_know_the_values(tmp_path: Path) -> None:
+    """Its type would refuse what SQLite's text takes."""
+    project = Project(tmp_path, kinds=("sqlite", "mysql"))
+    started(project, unchecked("fine", "grumpy"))
+    assert write(project, "moods", unchecked("fine", "gloomy")).paths == []

@@ -127,13 +127,14 @@ def _unchecked(found: Sequence[Database], checked: Sequence[Words]) -> Iterator[
     An Enum is plain text on SQLite, unless it has a CHECK: nothing differs when a value goes.
     """
     asked = [column for words in checked for _, column in words.columns]
-    mender = found[0].mender
+    mender, missing = found[0].mender, found[0].context.opts.get("missing", ())
+    text_alone = {one.kind for one in (*found, *missing)} == {"sqlite"}
     for table in mender.metadata.tables.values():
         for column in table.columns:
             type_: Any = column.type
             if not isinstance(type_, Enum) or type_.create_constraint or column in asked:
                 continue
-            if type_.native_enum and any(database.kind != "sqlite" for database in found):
+            if type_.native_enum and not text_alone:
                 continue
             declared = mender.declared.columns.get((table.name, column.name))
             before = getattr(declared is not None and declared.type, "enums", type_.enums)
