@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from migrator import MigratorError, cache, copies, schema, scratch, watch
-from sqlalchemy import Connection, MetaData, event, make_url, text
+from sqlalchemy import Connection, MetaData, event, inspect, make_url, text
 
 from tests.conftest import Databases
 from tests.engine.author.project import Project
@@ -251,6 +251,21 @@ def test_on_a_server(
     with counted(project, source) as (_, added):
         pass
     assert added == [*WHOLE, "c7"]
+
+
+@pytest.mark.parametrize("kind", MORE)
+def test_a_block_without_a_transaction_in_a_long_chain(
+    kind: str, project: Project, request: pytest.FixtureRequest
+) -> None:
+    databases: Databases = request.getfixturevalue(kind)
+    source = scratch.Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
+    for column in ("c2", "c3"):  # the second on what was kept of the first
+        project.by_hand(
+            "with op.get_context().autocommit_block():\n"
+            f'    op.create_index("ix_{column}", "t", ["{column}"], postgresql_concurrently=True)'
+        )
+        with counted(project, source) as (connection, _):
+            assert f"ix_{column}" in {one["name"] for one in inspect(connection).get_indexes("t")}
 
 
 DATABASES = {"postgresql": "SELECT datname FROM pg_database", "mariadb": "SHOW DATABASES"}

@@ -133,7 +133,9 @@ def _server(connection: Connection) -> str:
     if connection.dialect.name == "sqlite":
         return ""
     asked = _ASKED[kind_of(connection.engine.url)]
-    return repr((kind_of(connection.engine.url), *connection.execute(text(asked)).one()))
+    told = connection.execute(text(asked)).one()
+    connection.rollback()  # a revision that begins none of its own must find no transaction
+    return repr((kind_of(connection.engine.url), *told))
 
 
 def _body(connection: Connection) -> bytes:
