@@ -230,6 +230,71 @@ def test_a_migration_that_raises_leaves_nothing(shop: Shop) -> None:
     assert shop.ask("SELECT n FROM t ORDER BY id") == [(1,), (2,)]
 
 
+def test_a_statement_that_commits_is_said(shop: Shop) -> None:
+    shop.revision("a1", TABLE)
+    file = shop.revision(
+        "a2",
+        """
+        op.execute("UPDATE t SET n = 5")
+        op.execute("COMMIT")
+        op.execute("UPDATE t SET nope = 1")
+        """,
+    )
+    said = shop.flask("db", "apply", code=7)
+    there = (
+        "1 and 2 are in place" if shop.url.startswith("mysql") else "what it committed by itself"
+    )
+    assert there in said, said
+    assert shop.at() == ["a1"]
+    assert shop.ask("SELECT n FROM t") == [(5,)]
+    file.write_text(file.read_text().replace("nope", "n"))
+    shop.flask("db", "apply")
+    assert shop.ask("SELECT n FROM t") == [(1,)]
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_revision_that_ends_its_transaction_is_refused(shop: Shop, end: str) -> None:
+    shop.revision("a1", TABLE)
+    file = shop.revision(
+        "a2",
+        f"""
+        op.execute("UPDATE t SET n = 5")
+        op.get_bind().{end}()
+        op.execute("UPDATE t SET n = 6")
+        """,
+    )
+    said = shop.flask("db", "apply", code=1)
+    assert "exit 1: Revision a2 ends its transaction by commit() or rollback()" in said
+    assert shop.at() == ["a1"]
+    assert shop.ask("SELECT n FROM t") == [(1,)]
+    file.write_text(file.read_text().replace(f"op.get_bind().{end}()", ""))
+    shop.flask("db", "apply")
+    assert shop.ask("SELECT n FROM t") == [(6,)]
+
+
+@only("kind", ["postgresql"])
+def test_an_index_that_could_not_be_built_is_named_as_left(shop: Shop) -> None:
+    shop.revision("a1", TABLE + 'op.execute("INSERT INTO t (n) VALUES (1)")')
+    shop.revision(
+        "a2",
+        """
+        with op.get_context().autocommit_block():
+            op.execute("DROP INDEX CONCURRENTLY IF EXISTS uq")
+            op.execute("CREATE UNIQUE INDEX CONCURRENTLY uq ON t (n)")
+        """,
+    )
+    said = shop.flask("db", "apply", code=1)
+    assert "PostgreSQL leaves the index behind as INVALID" in said
+    assert shop.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'uq'::regclass") == [
+        (False,)
+    ]
+    shop.ask("DELETE FROM t WHERE id = 2")
+    shop.flask("db", "apply")
+    assert shop.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'uq'::regclass") == [
+        (True,)
+    ]
+
+
 @contextmanager
 def locked(shop: Shop) -> Iterator[sa.Connection]:
     """Hold table t in another session's transaction, until that connection is closed."""

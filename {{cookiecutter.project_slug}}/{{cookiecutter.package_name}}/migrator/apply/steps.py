@@ -20,11 +20,11 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import MigratorError, plural
 from . import log, server
+from .commits import own_commits
 from .engine import Limits
 from .journal import Journal, in_place
 
 Say = Callable[[str], None]
-
 
 #: The private parts of Alembic that this wing uses or replaces, and of which objects; the command
 #: that runs env.py, its target and steps; a step's function; the transaction that is tried again,
@@ -128,7 +128,8 @@ class Steps:
 
     def _guarded(self, step: Any, context: MigrationContext) -> Callable[..., None]:
         run = step.migration_fn
-        name = _name(step.name, step.revision.revision)
+        revision = step.revision.revision
+        name = _name(step.name, revision)
 
         @wraps(run)
         def guarded(**keywords: Any) -> None:
@@ -138,7 +139,7 @@ class Steps:
             while True:
                 journaled: Any = self._journal.watching(context, name) if self._journal else watch
                 try:
-                    with watch, journaled:
+                    with watch, journaled, own_commits(self._connection, revision) as commits:
                         run(**keywords)
                     return
                 except Exception as error:
@@ -146,7 +147,7 @@ class Steps:
                     if not self._may_retry(error, context, give_up - pause):
                         if isinstance(error, MigratorError):
                             raise
-                        raise self._failure(error, step, in_place) from error
+                        raise self._failure(error, step, in_place, bool(commits)) from error
                 self._say(f"  {name} did not get its lock; trying again.")
                 time.sleep(pause * random.uniform(0.5, 1))
                 pause = min(pause * 2, 15)
@@ -161,8 +162,12 @@ class Steps:
         context._transaction = None  # it was rolled back
         return server.code(error) in server.LOCK_TIMEOUT and time.monotonic() < until
 
-    def _failure(self, error: Exception, step: Any, done: int) -> Exception:
-        """Say what a failed step left behind, and how to go on."""
+    def _failure(self, error: Exception, step: Any, done: int, committed: bool) -> Exception:
+        """Say what a failed step left behind, and how to go on.
+
+        :param done: how many of its statements the journal has as in place.
+        :param committed: whether the file committed by itself.
+        """
         what = "Revision" if step.is_upgrade else "The downgrade of"
         what, words = f"{what} {step.revision.revision}", server.reason(error)
         if server.code(error) in server.STATEMENT_TIMEOUT:
@@ -179,9 +184,21 @@ class Steps:
                 f"{done + 1}.",
                 exit_code=7,
             )
+        failed = f"{what} failed{_place(error, step)}: {words}; "
+        if "CONCURRENTLY" in str(getattr(error, "statement", "")).upper():
+            return MigratorError(
+                f"{failed}PostgreSQL leaves the index behind as INVALID, and nothing else of it is "
+                "in the database. Mend the cause, drop that index unless the file does, and run "
+                "again."
+            )
+        if committed and (self._journal is None or self._journal.number > 1):
+            return MigratorError(
+                f"{failed}what it committed by itself before that is in the database. Mend the "
+                "cause, take what is there out of the file, and run again.",
+                exit_code=7,
+            )
         return MigratorError(
-            f"{what} failed{_place(error, step)}: {words}; nothing of it is in the "
-            "database. Mend the cause or the file, and run again."
+            f"{failed}nothing of it is in the database. Mend the cause or the file, and run again."
         )
 
     def _transactional(self) -> bool:
