@@ -91,6 +91,6 @@ def test_two_heads(project: Project) -> None:
         file.write_text(re.sub(r"(?m)^down_revision = .*$", first, file.read_text()))
     refused = project.make("rehearse", fails=True)
     assert "The chain has 2 heads" in refused.stderr
-    (named,) = re.findall(r"make rehearse r=(\w+),", refused.stderr)
+    (named,) = re.findall(r"(?m)make rehearse r=(\w+)$", refused.stderr)
     assert named in "".join(written)
     assert "Next: make migrate" in project.make("rehearse", f"r={named}").stdout

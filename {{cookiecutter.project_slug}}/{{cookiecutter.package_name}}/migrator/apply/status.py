@@ -84,6 +84,14 @@ def chain(directory: str) -> Chain:
     return Chain(known, known.difference(*down.values()))
 
 
+def too_many(heads: Collection[str]) -> str:
+    """Say that a chain has more than one of *heads*, and what joins them."""
+    return (
+        f"The chain has {len(heads)} heads ({', '.join(sorted(heads))}): join them by "
+        '.venv/bin/flask db merge heads -m "…"'
+    )
+
+
 def _literal(value: str) -> Any:
     """Read a literal of Python's; the two usual kinds by their looks, a hundred times as fast."""
     plain = value[1:-1]

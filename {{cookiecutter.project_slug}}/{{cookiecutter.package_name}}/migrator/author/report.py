@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from .. import schema, scratch
+from ..apply import status
 from ..unguarded import shown
 from .answers import Answers
 from .finding import Finding, Step
@@ -67,8 +68,7 @@ class Agreement:
     def failure(self) -> tuple[str, int]:
         """Return the sentence and the exit code where it does not agree."""
         if len(self.heads) > 1:
-            heads = ", ".join(self.heads)
-            return f"The chain has {len(self.heads)} heads ({heads}): flask db merge heads", 1
+            return status.too_many(self.heads), 1
         if self.unanswered and not any(self.differences.values()):
             return "The checklist is not settled: correct the files above, or consent in them.", 1
         return 'Models and migrations differ: make newmigration m="…"', 4

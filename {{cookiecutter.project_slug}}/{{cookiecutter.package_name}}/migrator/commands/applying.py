@@ -1,5 +1,7 @@
 """``flask db apply`` and ``rebuild``: bringing a database to the head."""
 
+from pathlib import Path
+
 import alembic.command
 import click
 from alembic.script import ScriptDirectory
@@ -7,7 +9,7 @@ from flask import current_app
 from sqlalchemy import inspect
 
 from .. import MigratorError, plural
-from ..apply import status
+from ..apply import server, status
 from . import console, project
 
 
@@ -21,11 +23,28 @@ def rebuild() -> None:
     heads = project.chain().get_heads()
     metadata = project.metadata()
     rebuilding.rebuild(current_app.config, project.url(), metadata, heads)
-    current_app.extensions["migrator"]()
+    _seed()
     console.say(
         f"Rebuilt with {plural(metadata.tables, 'table')}, at {console.words(heads)}, "
         "seeds filled in."
     )
+
+
+def _seed() -> None:
+    """Fill in the application's seeds.
+
+    :raises MigratorError: where they fail; the tables stay.
+    """
+    try:
+        current_app.extensions["migrator"]()
+    except Exception as error:
+        place = console.raised_in(error, Path(current_app.root_path))
+        where = place and place[0].relative_to(Path(current_app.root_path).resolve().parent)
+        raise MigratorError(
+            f"The seeds failed{f' in line {place[1]} of {where}' if place else ''}: "
+            f"{server.reason(error)}. The tables are made, and empty but for what the seeds had "
+            "committed: correct the seeds, and run make db again."
+        ) from error
 
 
 @console.command("apply")

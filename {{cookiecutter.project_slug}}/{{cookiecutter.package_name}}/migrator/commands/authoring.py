@@ -15,6 +15,7 @@ from ..apply import status
 from . import console, project
 
 if TYPE_CHECKING:
+    from ..author import Report
     from ..scratch import Missing, Source
 
 
@@ -56,11 +57,25 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
         script = report.script or project.chain()
         _warn_of_stacking(report.revisions, script)
         if report.script is not None:
-            _rehearse(script, report.revisions, report.sources)
+            try:
+                _rehearse(script, report.revisions, report.sources)
+            except KeyboardInterrupt:
+                _say_not_rehearsed(report)
+                raise
         else:
             console.say("Next: write the migration into it, then make rehearse")
     elif report.script is not None:
         console.lines(rehearsed.failed(report.script), "  ! ")
+
+
+def _say_not_rehearsed(report: "Report") -> None:
+    files = ", ".join(path.name for path in report.paths)
+    tried = " and ".join(f"make rehearse r={revision}" for revision in report.revisions)
+    console.say(
+        f"\nWritten, and not rehearsed to the end: {files}. Next: {tried}; or delete the file, "
+        "where the migration is not wanted.",
+        err=True,
+    )
 
 
 def _warn_of_stacking(revisions: Iterable[str], script: ScriptDirectory) -> None:
@@ -84,10 +99,7 @@ def rehearse(revision: str) -> None:
     script = project.chain()
     heads = script.get_heads()
     if not revision and len(heads) > 1:
-        raise MigratorError(
-            f"The chain has {len(heads)} heads ({', '.join(heads)}): name one, make rehearse "
-            f"r={heads[0]}, or join them by flask db merge heads."
-        )
+        raise MigratorError(f"{status.too_many(heads)}; or name one: make rehearse r={heads[0]}")
     found = script.get_revision(revision or "head")
     if found is None and heads:
         raise MigratorError(f"{revision} is no revision; make history lists them.")

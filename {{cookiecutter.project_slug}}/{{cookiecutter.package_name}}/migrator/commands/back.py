@@ -99,9 +99,14 @@ def redo() -> None:
         edited = [one.revision for one in logs.edited(connection, script)]
     status.require_known(at, status.of_script(script).known)
     if not edited:
+        waiting = status.pending(script, at)
         console.say(
             "Nothing to redo: no applied file was edited since. "
-            "make rollback and make migrate undo the last one and apply it again."
+            + (
+                f"Pending: {console.words(waiting)}; next: make migrate"
+                if waiting
+                else "make rollback and make migrate undo the last one and apply it again."
+            )
         )
         return
     target = (script.get_revision(edited[0])._versioned_down_revisions or ("base",))[0]
@@ -114,7 +119,13 @@ def redo() -> None:
             "it was, make rollback, edit it, make migrate.",
             error.exit_code,
         ) from error
-    done = project.run(alembic.command.upgrade, "heads", copied=True)
+    try:
+        done = project.run(alembic.command.upgrade, "heads", copied=True)
+    except MigratorError as error:
+        # They are undone by now, and no more than pending.
+        raise MigratorError(
+            str(error).replace("run again", "make migrate"), error.exit_code
+        ) from error
     console.say(
         f"Undid {len(undone)} and applied {plural(done, 'revision')}: "
         f"at {console.words(project.current())}."

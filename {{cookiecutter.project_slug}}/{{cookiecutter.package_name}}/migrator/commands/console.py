@@ -3,17 +3,21 @@
 import shutil
 import sys
 import textwrap
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from flask import current_app
 from flask.cli import with_appcontext
 from flask_migrate import cli
 
 from .. import MigratorError
+from ..apply import server
 
 #: What ``flask db …`` exits with, below the help of each of its commands.
 EXIT_CODES = """\b
@@ -53,10 +57,44 @@ def failures() -> Iterator[None]:
     try:
         yield
     except CommandError as error:
-        code = getattr(error, "exit_code", 1)
         known = "; make history lists them" if "Can't locate revision" in str(error) else ""
-        click.secho(f"exit {code}: {error}{known}", fg="red", err=True)
-        sys.exit(code)
+        _fail(f"{error}{known}", getattr(error, "exit_code", 1))
+    except Exception as error:
+        directory = Path(current_app.extensions["migrate"].migrate.directory)
+        place = raised_in(error, directory / "versions", importing=True)
+        if place is None:
+            raise
+        _fail(
+            f"{place[0]}, line {place[1]}, cannot be imported: {_words(error)}. Till it can, no "
+            "migration runs: correct it, or delete it if it was never applied, and run again."
+        )
+
+
+def _fail(sentence: str, code: int = 1) -> NoReturn:
+    click.secho(f"exit {code}: {sentence}", fg="red", err=True)
+    sys.exit(code)
+
+
+def _words(error: Exception) -> str:
+    return f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else server.reason(error)
+
+
+def raised_in(
+    error: Exception, folder: Path, *, importing: bool = False
+) -> tuple[Path, int | None] | None:
+    """Return the last file of *folder* on the way to *error*, and its line; None for no such file.
+
+    :param importing: whether only a file counts that was being imported.
+    """
+    frames: list[tuple[str, int | None]] = [
+        (frame.filename, frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.name == "<module>" or not importing
+    ]
+    if isinstance(error, SyntaxError) and error.filename:  # such a file never came to run
+        frames.append((error.filename, error.lineno))
+    places = ((Path(name).resolve(), line) for name, line in reversed(frames))
+    return next((place for place in places if folder.resolve() in place[0].parents), None)
 
 
 def consent(needed: bool, question: str, typed: str) -> None:
