@@ -84,6 +84,17 @@ def test_a_drop_that_is_no_rename_is_asked_for_its_reason(project: Project) -> N
     assert '"drop-column person.name": "never used"' in written
 
 
+@pytest.mark.parametrize("no", ["n", "No", ""])
+def test_no_is_no_reason(project: Project, no: str) -> None:
+    one_person(project)
+    with_name(project, "full_name")
+    before = files(project)
+    answers = author.Answers(ask=lambda question, otherwise: no if "Why" in question else otherwise)
+    with pytest.raises(MigratorError, match=r"Nothing was written"):
+        author.new(project.config(), "another", answers=answers)
+    assert files(project) == before
+
+
 def test_without_an_answer_nothing_is_written(project: Project) -> None:
     one_person(project)
     with_name(project, "full_name")

@@ -94,7 +94,8 @@ class Answers:
         key = f"{rule} {subject}"
         short = rule if alone and rule in self.accept else None
         if key not in self.accept and short is None:
-            self.accept[key] = self._asked(f"{rule}: {subject}. Why is that right?", "")
+            why = self._asked(f"{rule}: {subject}. Why is that right? (Enter for no)", "")
+            self.accept[key] = "" if why.lower() in ("n", "no") else why
         found = self.accept[short or key]
         if not found:
             del self.accept[key]

@@ -61,14 +61,16 @@ def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
     if lost:
         held = project.rows.values(op.table_name, op.column_name)
         other = {s.op.old for s in (*project.done, *project.steps) if _fills(s.op, op)}
-        odd = {
-            value: rows
+        odd = sum(
+            rows
             for value, rows in held.items()
             if value not in other and not fits(value, op.modify_type)
-        }
-        here = f"{sum(odd.values())} of {held.total()} rows of the development database do not fit"
-        example = f", such as {next(iter(odd))!r:.40}" if odd else ""
-        said = f"{lost}; {here}{example}" if held else lost
+        )
+        # Without the values: this is written into the file, and they may be somebody's.
+        many = f"{odd} of {held.total()}" if odd else f"all {held.total()}"
+        fit = ("does not" if odd == 1 else "do not") if odd else "do"
+        here = f"{many} rows of the development database {fit} fit"
+        said = f"{lost}; {here}" if held else lost
         yield Hit(step.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
 
 
