@@ -77,6 +77,12 @@ def downgrade():
 {downgrade}
 '''
 
+#: A table with a row, for a revision.
+TABLE = """
+op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))
+op.execute("INSERT INTO t (n) VALUES (1)")
+"""
+
 
 class Shop:
     """A project in a folder: write its revisions, then run ``flask`` in it."""

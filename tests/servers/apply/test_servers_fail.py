@@ -13,13 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Databases, leave_out
-from tests.servers.apply.shop import Shop, until
+from tests.servers.apply.shop import TABLE, Shop, until
 from tests.support.servers import Server, listens, start_mariadb, start_postgresql
-
-TABLE = """
-op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))
-op.execute("INSERT INTO t (n) VALUES (1)")
-"""
 
 
 class Mortal:

@@ -66,7 +66,7 @@ def share(connection: Connection, settings: Mapping[str, Any], say: Callable[[st
 
 
 def hurry(connection: Connection) -> None:
-    """Let the commits of this session on PostgreSQL not wait for the disk, for a long chain's sake.
+    """On PostgreSQL let no commit from now on wait for the disk, for a long chain's sake.
 
     They reach it in their order, so that a server that dies takes back the last of them whole, with
     what the log and the version say of them
