@@ -3,6 +3,7 @@ of what was left out."""
 
 import fcntl
 import os
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,12 @@ import pytest
 from tests.support.bake import Bakery
 from tests.support.project import Project
 from tests.support.servers import Server, Unavailable, start_mariadb, start_postgresql
+
+# What a shell starts in the background ignores these, and so would all that the tests start and
+# interrupt.
+for name in ("SIGINT", "SIGQUIT", "SIGHUP"):
+    if signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 LEFT_OUT = "left out: "
 
