@@ -117,11 +117,12 @@ def compare(folder: Path, length: int, runs: int) -> None:
             for key, values in spent.items()
         }
         own = {side: at[side, "all"] - at[side, "floor"] for side in sides}
+        ratio = f"{own['ours'] / own['stock']:.2f}" if own["ours"] > 0 else "below the floor"
         print(
             f"{length} revisions, nothing to do ({what}): ours {at['ours', 'all']:.3f} s"
             f" (floor {at['ours', 'floor']:.3f}), stock {at['stock', 'all']:.3f} s"
             f" (floor {at['stock', 'floor']:.3f}); the command itself: ours {own['ours']:.3f},"
-            f" stock {own['stock']:.3f}, ratio {own['ours'] / own['stock']:.2f}"
+            f" stock {own['stock']:.3f}, ratio {ratio}"
         )
 
 

@@ -125,6 +125,9 @@ def run(command: Callable[..., None], target: Any, *, copied: bool = False) -> l
     using.attributes.update(copied=copied, done=[])
     # What is loaded by now stays till the end: a long chain need not have it collected each time.
     gc.freeze()
-    command(using, target)
+    try:
+        command(using, target)
+    finally:
+        gc.unfreeze()
     done: list[str] = using.attributes["done"]
     return done
