@@ -1,7 +1,5 @@
 """What every command does alike: it says its name, prints, asks, and fails in one sentence."""
 
-import atexit
-import gc
 import shutil
 import sys
 import textwrap
@@ -42,10 +40,6 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 
     def register(function: Callable[..., Any]) -> click.Command:
         def run(*args: Any, **kwargs: Any) -> None:
-            # The interpreter would look through all that is loaded for what can be freed, a fifth
-            # of a short command's time, just before it ends.
-            atexit.unregister(gc.freeze)
-            atexit.register(gc.freeze)
             with failures():
                 function(*args, **kwargs)
 
