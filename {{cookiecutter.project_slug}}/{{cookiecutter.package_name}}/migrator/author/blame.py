@@ -44,6 +44,8 @@ class Blame:
     consent: str = ""
     #: A line for the file that deals with such rows before.
     remedy: str = ""
+    #: Finds all such rows, where a query can.
+    query: Any = None
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,13 @@ def find(
         for suspect in _suspects(op, scratch.reason(error), connection.dialect)
     ]
     for suspect, key, line in suspects:
-        if found := [] if suspect.query is None else _rows(connection, suspect.query):
+        if found := rows(connection, suspect.query, SHOWN):
             known = before.get(said.was(suspect.table))
-            rows = ", ".join(_named(suspect.table, row, known) for row in found)
+            named = ", ".join(_named(suspect.table, row, known) for row in found)
             # The engine for SQLite has said it.
-            rows = "" if isinstance(error, MigratorError) else rows
-            return Blame(line, rows, suspect.table, key, _tried(connection, suspect.remedy))
+            named = "" if isinstance(error, MigratorError) else named
+            remedy = _tried(connection, suspect.remedy)
+            return Blame(line, named, suspect.table, key, remedy, suspect.query)
     if suspects and isinstance(error, DataError | IntegrityError):
         suspect, key, line = suspects[0]
         return Blame(line, _detail(error), suspect.table, key)
@@ -116,9 +119,12 @@ def _detail(error: BaseException) -> str:
     return getattr(getattr(getattr(error, "orig", None), "diag", None), "message_detail", "") or ""
 
 
-def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:
+def rows(connection: Connection, query: Any, limit: int | None = None) -> list[dict[str, Any]]:
+    """Return what *query* finds; nothing where it is None, or where the database cannot run it."""
+    if query is None:
+        return []
     try:
-        found = connection.execute(query.limit(SHOWN)).mappings().all()
+        found = connection.execute(query.limit(limit)).mappings().all()
     except SQLAlchemyError:
         found = []
     connection.rollback()
@@ -254,7 +260,7 @@ def _misfit(column: Any, type_: Any, words: str) -> Any:
     """Return the condition of values that *type_* does not take: in the error, or too long."""
     text = sa.cast(column, sa.String(1000))
     quoted = [sa.literal(words).contains(mark + text + mark) for mark in "'\""]
-    conditions: list[Any] = [sa.and_(text != "", sa.or_(*quoted))]
+    conditions: list[Any] = [*quoted]
     if isinstance(type_, sa.String) and type_.length:
         conditions.append(sa.func.char_length(text) > type_.length)
     return sa.or_(*conditions)

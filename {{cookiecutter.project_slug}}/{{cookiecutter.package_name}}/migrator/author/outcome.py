@@ -36,6 +36,9 @@ class Failure(Exception):
         if self.step == "upgrade" and self.blame.consent:
             if self.blame.remedy:
                 yield f"before it, for example: op.execute({self.blame.remedy!r})"
+            if self.consents.get(self.blame.consent):
+                yield "the file accepts it where no database has such rows, and this one has"
+                return
             consents = json.dumps({**self.consents, self.blame.consent: "the reason"})
             yield f"where no database has such rows, in the file: accepted = {consents}"
 

@@ -23,6 +23,7 @@ from .blame import Blame
 from .compare import Content, Unreadable, contents, harm
 from .finding import NAMES
 from .outcome import Failure, Rehearsal
+from .put import take_out
 from .rows import fill, names, reflect
 from .said import Said, listening
 
@@ -64,15 +65,13 @@ def rehearse(
 
 
 def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
-    """Play a round; once more without the rows that, so the file, no real database has."""
+    """Play a round; again without the rows that, so the file, no real database has."""
     try:
         one.run()
         return None
     except Failure as failure:
-        reason, table = one.accepted(failure), failure.blame.table
-        if reason and one.development is None and table not in one.left_out:
-            one.left_out.add(table)
-            one.notes = [f"no rows were made for {table}, as accepted in the file: {reason}"]
+        if one.excuses(failure):
+            one.notes = []
             return _played(one, rehearsal)
         failure.line = failure.line or one.begins(
             "downgrade" if "down" in failure.step else "upgrade"
@@ -98,8 +97,10 @@ class _Round:
     what: str = ""
     notes: list[str] = field(default_factory=list)
     before: dict[str, Content] = field(default_factory=dict)
-    #: Tables that get no rows.
-    left_out: set[str] = field(default_factory=set)
+    #: What the file accepts, by what it says: the rows that it is about are taken out.
+    excused: dict[str, Blame] = field(default_factory=dict)
+    #: Tables that get no rows, where these cannot be told or taken out by themselves, and why.
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
         """Run the revision up, down and up again.
@@ -109,10 +110,14 @@ class _Round:
         first = self.revision if self.development else parts.beginning(self.script, self.revision)
         with self._before(first) as connection:
             tables = reflect(connection)
+            of_chain = [blame.rows(connection, one.query) for one in self.excused.values()]
             self._fill(connection, tables)
             if first is not self.revision:
                 self._earlier_parts(connection)
                 tables = reflect(connection)
+            for one, kept in zip(self.excused.values(), of_chain, strict=True):
+                found = [row for row in blame.rows(connection, one.query) if row not in kept]
+                take_out(connection, tables, one.table, found)
             self.before = contents(connection, tables)
             count = sum(len(content.rows) for content in self.before.values())
             if self.development is not None and not count:
@@ -131,10 +136,18 @@ class _Round:
         code = getattr(getattr(self.revision.module, way, None), "__code__", None)
         return code.co_firstlineno if code else None
 
-    def accepted(self, failure: Failure) -> str:
-        """Return the reason for which the file accepts what its upgrade may fail on."""
-        consent = failure.blame.consent
-        return self.consents.get(consent, "") if failure.step == "upgrade" and consent else ""
+    def excuses(self, failure: Failure) -> bool:
+        """Tell whether the file accepts *failure*, and note what to leave out the next time."""
+        about, table = failure.blame, failure.blame.table
+        reason = self.consents.get(about.consent) if failure.step == "upgrade" else ""
+        if not reason or self.development is not None or table in self.left_out:
+            return False
+        if about.query is None or about.consent in self.excused:
+            self.excused.pop(about.consent, None)
+            self.left_out[table] = reason
+        else:
+            self.excused[about.consent] = about
+        return True
 
     def _before(self, revision: Script) -> AbstractContextManager[Connection]:
         needed = parts.needed(revision)
@@ -157,6 +170,12 @@ class _Round:
             return
         for table, why in fill(connection, tables, self.left_out).items():
             self.notes.append(f"no row could be made for {table}: {why}")
+        accepted = "as accepted in the file"
+        for table, why in self.left_out.items():
+            self.notes.append(f"no rows were made for {table}, {accepted}: {why}")
+        for consent in self.excused:
+            why = self.consents[consent]
+            self.notes.append(f"without rows that break {consent}, {accepted}: {why}")
 
     def _steps(self, connection: Connection) -> None:
         start, kept = self._schema(connection)
