@@ -1,6 +1,7 @@
 """Rehearsals, typed as their document shows them."""
 
 import re
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -63,6 +64,17 @@ def test_a_failure_is_remembered_until_the_file_is_mended(project: Project) -> N
     assert "failed" not in project.make("check").stdout
     file.write_text(wrong)
     assert f"{name} failed its last rehearsal" in project.make("migrate").stdout
+
+
+def test_a_failure_is_known_in_its_own_project_alone(project: Project) -> None:
+    """What was baked twice has the same first revision in both places, in the same words."""
+    (name,) = project.versions()
+    file = project.versions_folder / name
+    file.write_text(file.read_text().replace('op.drop_table("author")', "raise ValueError"))
+    twin = Project(shutil.copytree(project.root, project.root.with_name("twin")), project.venv)
+    project.make("rehearse", fails=True)
+    assert f"{name} failed its last rehearsal" in project.make("check").stdout
+    assert "failed" not in twin.make("check").stdout
 
 
 def test_another_revision_by_its_name(project: Project) -> None:

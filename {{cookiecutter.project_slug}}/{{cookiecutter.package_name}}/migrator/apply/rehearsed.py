@@ -1,9 +1,10 @@
 """Remembers which revisions failed their last rehearsal, so that other commands can say it.
 
 It is this user's own knowledge, beside the databases of long chains (``cache.folder``), under the
-revision and a digest of what its file means: of an edited file nothing is known yet.
+file's folder, the revision and a digest of what the file means: of an edited one nothing is known.
 """
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 
 from .. import cache
-from .log import checksum
+from .log import checksum_of
 
 
 def note(revision: Script, failures: Sequence[object]) -> None:
@@ -31,13 +32,13 @@ def failed(script: ScriptDirectory) -> list[str]:
     :return: a sentence for each; none for one that passed, or was not rehearsed as it is now.
     """
     try:
-        noted = {file.name.partition("-")[0] for file in _folder().iterdir()}
+        noted = {file.name.rpartition("-")[0] for file in _folder().iterdir()}
     except OSError:
         return []
     return [
         f"{Path(one.path).name} failed its last rehearsal: {advice(one)}"
         for one in script.walk_revisions()
-        if one.revision in noted and _record(one).is_file()
+        if _name(one) in noted and _record(one).is_file()
     ]
 
 
@@ -55,5 +56,10 @@ def _folder() -> Path:
 
 
 def _record(revision: Script) -> Path:
-    source = Path(revision.path).read_text(encoding="utf-8")
-    return _folder() / f"{revision.revision}-{checksum(source)}"
+    return _folder() / f"{_name(revision)}-{checksum_of(revision)}"
+
+
+def _name(revision: Script) -> str:
+    # What was baked twice has the same revisions in both places.
+    place = str(Path(revision.path).resolve().parent)
+    return f"{hashlib.sha256(place.encode()).hexdigest()[:16]}-{revision.revision}"
