@@ -1,10 +1,12 @@
 """Revisions that a person wrote, or changed: check lays the same rules over what they do."""
 
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-from migrator import MigratorError
+from migrator import MigratorError, scratch
+from migrator.author.rehearse import rehearse
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table
 
 from tests.engine.author.project import Project
@@ -79,24 +81,65 @@ def test_guarded_raw_sql(project: Project) -> None:
     assert project.verify().agrees
 
 
-def test_an_imported_model(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the model says later is not what the table had when the revision was written."""
+@pytest.fixture
+def shop_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module with a model, and with a column type."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "shop_models.py").write_text(
+        "from sqlalchemy import String\n"
         "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\n"
         "class Base(DeclarativeBase): ...\n"
+        "class Name(String): ...\n"
         "class Item(Base):\n"
         '    __tablename__ = "item"\n'
         "    id: Mapped[int] = mapped_column(primary_key=True)\n"
         "    name: Mapped[str]\n"
     )
+
+
+@pytest.mark.usefixtures("shop_models")
+@pytest.mark.parametrize(
+    "used",
+    [
+        "from shop_models import Item  # here\nassert Item",
+        "import shop_models\nassert shop_models.Item  # here",
+        "import shop_models as models\nassert models.Item  # here",
+    ],
+)
+def test_an_imported_model(project: Project, used: str) -> None:
+    """What the model says later is not what the table had when the revision was written."""
     started(project, table(nickname()))
-    project.by_hand("from shop_models import Item\nassert Item")
+    path = project.by_hand(used)
     (line,) = project.verify().unanswered
     assert 'sa.table("item", sa.column("id"), sa.column("name"))' in line
     assert "(model-import)" in line
+    sources, _ = scratch.sources(project.kinds)
+    (failure,) = rehearse(project.script, "hand1", project.metadata, sources).failures
+    assert str(failure).startswith("checklist: ")
+    assert line.endswith(failure.sentence)
+    here = path.read_text().partition("# here")[0].count("\n") + 1
+    assert str(failure).endswith(f"[{path.name}, line {here}]")
+
+
+@pytest.mark.usefixtures("shop_models")
+def test_a_type_from_a_module_of_models(project: Project) -> None:
+    """It is how the file of a new migration names a type that the project has made."""
+    started(project, table(nickname()))
+    type_ = import_module("shop_models").Name(20)
+    project.metadata.tables["user"].append_column(Column("first", type_))
+    project.new("first")
+    assert "shop_models.Name(length=20)" in project.last()
+    assert project.verify().agrees
+
+
+def test_a_consent_is_offered_beside_those_that_are_given(project: Project) -> None:
+    started(project, table(nickname(), Column("age", Integer)))
+    drops = 'batch_op.drop_column("nickname")\n    batch_op.drop_column("age")'
+    path = project.by_hand(f"{BATCH}{drops}")
+    path.write_text(path.read_text() + '\naccepted = {"drop-column user.nickname": "ungenützt"}\n')
+    (line,) = project.verify().unanswered
+    given = '"drop-column user.nickname": "ungenützt"'
+    assert line.endswith(f'accepted = {{{given}, "drop-column user.age": "the reason"}}')
 
 
 def test_options_that_force_stocks_rebuild(project: Project) -> None:

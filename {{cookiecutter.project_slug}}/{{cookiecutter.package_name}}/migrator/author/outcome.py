@@ -32,14 +32,17 @@ class Failure(Exception):
     def _lines(self) -> Iterator[str]:
         where = f"{self.file}, line {self.line}" if self.line else self.file
         about = f" ({self.rows})" if self.rows else ""
-        yield f"{self.database}, {self.step}: {self.sentence}{about} [{where}]"
+        on = f"{self.database}, {self.step}" if self.database else self.step
+        yield f"{on}: {self.sentence}{about} [{where}]"
         if self.step == "upgrade" and self.blame.consent:
             if self.blame.remedy:
                 yield f"before it, for example: op.execute({self.blame.remedy!r})"
             if self.consents.get(self.blame.consent):
                 yield "the file accepts it where no database has such rows, and this one has"
                 return
-            consents = json.dumps({**self.consents, self.blame.consent: "the reason"})
+            consents = json.dumps(
+                {**self.consents, self.blame.consent: "the reason"}, ensure_ascii=False
+            )
             yield f"where no database has such rows, in the file: accepted = {consents}"
 
 

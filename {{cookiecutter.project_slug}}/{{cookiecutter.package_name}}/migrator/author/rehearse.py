@@ -24,6 +24,7 @@ from .compare import Content, Unreadable, contents, harm
 from .finding import NAMES
 from .outcome import Failure, Rehearsal
 from .put import take_out
+from .reviewed import imports
 from .rows import fill, names, reflect
 from .said import Said, listening
 
@@ -50,6 +51,9 @@ def rehearse(
     assert found is not None
     found.module = load_module_py(found.module.__name__, found.path)
     rehearsal = Rehearsal(found)
+    for finding, line in imports(found).items():
+        rehearsal.failures.append(Failure("checklist", str(finding), Blame(line)))
+        rehearsal.failures[-1].file = Path(found.path).name
     for source in sources:
         said: list[str] = []
         for url in [None] if development is None else [None, development]:

@@ -1,10 +1,12 @@
 """Lays the checklist over what hand-written and hand-edited revisions really do."""
 
 import ast
+import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib import import_module
+from inspect import ismodule
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ _ASKED = Message("{subject} has a question open.", "Nobody has said why it is ri
 
 def unsettled(
     script: ScriptDirectory, metadata: MetaData, source: scratch.Source
-) -> dict[str, list[Finding]]:
+) -> dict[Script, list[Finding]]:
     """Run the revisions that no release holds on a throwaway database; return what is open there.
 
     :return: for each file what stops it or waits for consent, which ``accepted`` in it gives.
@@ -40,7 +42,7 @@ def unsettled(
         return {}
     before = [one.revision for one in chain if one not in new]
     off = settings.switched_off(Path(script.dir))
-    found: dict[str, list[Finding]] = {}
+    found: dict[Script, list[Finding]] = {}
     with scratch.empty(source) as connection:
         if before:
             scratch.upgrade(script, connection, before[-1], metadata)
@@ -52,7 +54,7 @@ def unsettled(
         if one in new:
             findings = _of(one, steps, done, source.kind, metadata, off)
             written = _written(one)
-            found[Path(one.path).name] = [
+            found[one] = [
                 finding
                 for finding in findings
                 if not finding.accepted
@@ -88,7 +90,7 @@ def _of(
     :param before: what the revisions before it did there.
     """
     given: dict[str, str] = getattr(one.module, "accepted", {})
-    findings = [*checklist.over(steps, before, kind, metadata, off), *_imports(one)]
+    findings = [*checklist.over(steps, before, kind, metadata, off), *imports(one)]
     asked = {key for key, reason in given.items() if not reason}
     open_ = asked - {finding.key for finding in findings}
     return [
@@ -139,14 +141,16 @@ def _written(one: Script) -> list[str]:
     return [" ".join(re.sub(r"-\n +", "-", item).split()) for item in items]
 
 
-def lines(found: dict[str, list[Finding]], kind: str) -> tuple[list[str], list[str]]:
+def lines(found: dict[Script, list[Finding]], kind: str) -> tuple[list[str], list[str]]:
     """Return what refuses the files, and what is only to be said of them."""
     refused, said = [], []
-    for file, findings in found.items():
+    for one, findings in found.items():
+        given = getattr(one.module, "accepted", {})
         for finding in findings:
-            line = f"{file}, {NAMES[kind]}: {finding}"
+            line = f"{Path(one.path).name}, {NAMES[kind]}: {finding}"
             if finding.verdict is Verdict.ASK:
-                refused.append(f'{line} Consent: accepted = {{"{finding.key}": "the reason"}}')
+                consents = json.dumps({**given, finding.key: "the reason"}, ensure_ascii=False)
+                refused.append(f"{line} Consent: accepted = {consents}")
             elif finding.verdict is Verdict.STOP:
                 refused.append(line)
             elif finding.verdict is not Verdict.KEEP:
@@ -154,19 +158,34 @@ def lines(found: dict[str, list[Finding]], kind: str) -> tuple[list[str], list[s
     return refused, said
 
 
-def _imports(revision: Script) -> Iterator[Finding]:
-    """Yield a finding for each model that a file imports."""
-    for node in ast.walk(ast.parse(Path(revision.path).read_text(encoding="utf-8"))):
-        names = [alias.name for alias in getattr(node, "names", ())]
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for name in names:
-                thing = getattr(_module(node.module), name, None)
+def imports(revision: Script) -> dict[Finding, int]:
+    """Return a finding for each model that a file imports, with the line that uses it.
+
+    A module is no model: a column type may come from one that has models too.
+    """
+    tree = ast.parse(Path(revision.path).read_text(encoding="utf-8"))
+    things: list[tuple[str, Any, int]] = []
+    modules: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                modules[alias.asname or alias.name] = _module(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                thing = getattr(_module(node.module), alias.name, None)
                 if thing is None:
-                    thing = _module(f"{node.module}.{name}")
-                yield from _model(name, thing)
-        elif isinstance(node, ast.Import):
-            for name in names:
-                yield from _model(name, _module(name))
+                    thing = _module(f"{node.module}.{alias.name}")
+                things.append((alias.name, thing, node.lineno))
+                modules[alias.asname or alias.name] = thing if ismodule(thing) else None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            module = modules.get(ast.unparse(node.value))
+            things.append((ast.unparse(node), getattr(module, node.attr, None), node.lineno))
+    found: dict[Finding, int] = {}
+    for name, thing, line in things:
+        if (table := _table(thing)) is not None:
+            found.setdefault(_model(name, table), line)
+    return found
 
 
 def _module(name: str) -> Any:
@@ -176,16 +195,11 @@ def _module(name: str) -> Any:
         return None
 
 
-def _model(name: str, thing: Any) -> Iterator[Finding]:
-    table = _table(thing)
-    if table is None and hasattr(thing, "__path__") | hasattr(thing, "__file__"):
-        own = [v for v in vars(thing).values() if getattr(v, "__module__", "") == thing.__name__]
-        table = next((found for value in own if (found := _table(value)) is not None), None)
-    if table is not None:
-        columns = ", ".join(f'sa.column("{column.name}")' for column in list(table.columns)[:3])
-        detail = f'sa.table("{table.name}", {columns})'
-        everywhere = ("sqlite", "postgresql", "mysql")
-        yield Finding("model-import", everywhere, name, Verdict.STOP, _MODEL, detail)
+def _model(name: str, table: Table) -> Finding:
+    columns = ", ".join(f'sa.column("{column.name}")' for column in list(table.columns)[:3])
+    detail = f'sa.table("{table.name}", {columns})'
+    everywhere = ("sqlite", "postgresql", "mysql")
+    return Finding("model-import", everywhere, name, Verdict.STOP, _MODEL, detail)
 
 
 def _table(thing: Any) -> Table | None:
