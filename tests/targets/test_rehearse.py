@@ -65,6 +65,53 @@ def test_a_failure_is_remembered_until_the_file_is_mended(project: Project) -> N
     file.write_text(wrong)
     assert f"{name} failed its last rehearsal" in project.make("migrate").stdout
 
+    # Applied as it is, it cannot be deleted any more, and mending it alone changes nothing.
+    revision = project.load_version(name).revision
+    applied = (
+        f"the database has it already, so correct the file, then make rehearse r={revision} and "
+        "make redo; or take it back, make rollback to=280515ad3e21."
+    )
+    assert applied in project.make("check").stdout
+    assert applied in project.make("rehearse", fails=True).stderr
+    file.write_text(right)
+    project.make("rehearse")
+    project.make("redo")
+    assert "failed" not in project.make("check").stdout
+
+
+def test_what_was_written_here_and_not_rehearsed_is_said(project: Project) -> None:
+    project.make("db")
+    project.make("newmigration", "m=by hand", "empty=yes")
+    (name,) = project.versions() - project.versions_at_first
+    revision = project.load_version(name).revision
+    said = f"{name} was not rehearsed as it is now: make rehearse r={revision}\n"
+    assert said in project.make("migrate").stdout
+    project.make("rollback")
+    project.make("rehearse")
+    assert "rehearsed" not in project.make("migrate").stdout
+    project.make("rollback")
+    file = project.versions_folder / name
+    file.write_text(file.read_text().replace("pass", "op.get_bind()", 1))
+    assert said in project.make("migrate").stdout
+
+
+def test_what_another_wrote_is_applied_without_a_word(project: Project) -> None:
+    assert "rehearsed" not in project.make("migrate").stdout
+
+
+def test_models_that_are_ahead_are_no_fault_of_the_last_revision(project: Project) -> None:
+    project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
+    refused = project.flask("db", "rehearse", fails=True)
+    assert refused.returncode == 4
+    assert refused.stdout.splitlines()[-2:] == [
+        "  ✓ rehearsed on SQLite with 0 rows made",
+        "  ✗ SQLite: author.nickname: missing, the models say VARCHAR ( 50 )",
+    ]
+    assert 'the models are ahead of it: make newmigration m="…"' in refused.stderr
+    assert "failed" not in project.make("check", fails=True).stdout
+    project.make("newmigration", "m=add nickname")
+    assert "ahead" not in project.make("rehearse").stdout
+
 
 def test_a_failure_is_known_in_its_own_project_alone(project: Project) -> None:
     """What was baked twice has the same first revision in both places, in the same words."""

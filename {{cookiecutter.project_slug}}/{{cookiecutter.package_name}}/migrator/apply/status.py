@@ -219,8 +219,14 @@ def pending(script: ScriptDirectory, at: Iterable[str]) -> list[str]:
     """
     everything = [revision.revision for revision in script.walk_revisions()]
     require_known(at := tuple(at), everything)
-    applied = {revision.revision for revision in script.iterate_revisions(at, "base")}
-    return [revision for revision in reversed(everything) if revision not in applied]
+    there = applied(script, at)
+    return [revision for revision in reversed(everything) if revision not in there]
+
+
+def applied(script: ScriptDirectory, at: Iterable[str]) -> set[str]:
+    """Return the revisions of *script* that a database has which is *at* some."""
+    known = tuple(set(at) & of_script(script).known)
+    return {revision.revision for revision in script.iterate_revisions(known, "base")}
 
 
 def known_at(connection: Connection, at: frozenset[str], script: ScriptDirectory) -> frozenset[str]:

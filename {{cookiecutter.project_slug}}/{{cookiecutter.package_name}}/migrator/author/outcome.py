@@ -54,20 +54,30 @@ class Rehearsal:
     passed: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: What the models have otherwise, and the revision has nothing to do with.
+    ahead: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Return the screen: a line for each database, and what could not be done."""
         lines = [f"  ✓ rehearsed on {line}" for line in self.passed]
         lines += [f"  ✗ {failure}" for failure in self.failures]
-        return lines + [f"  ! {note}" for note in self.notes]
+        lines += [f"  ! {note}" for note in self.notes]
+        return lines + [f"  ✗ {item}" for item in self.ahead]
 
-    def check(self) -> None:
+    def check(self, applied: bool) -> None:
         """Stop where something was found.
 
+        :param applied: whether the developer's own database has the revision.
         :raises MigratorError: with what to type next.
         """
         if self.failures:
             failed = f"The rehearsal of {self.revision.revision} failed"
             raise MigratorError(
-                f"{failed}, and no real database was touched: {advice(self.revision)}"
+                f"{failed}, and no real database was touched: {advice(self.revision, applied)}"
+            )
+        if self.ahead:
+            raise MigratorError(
+                f"Revision {self.revision.revision} is sound, and the models are ahead of it: make "
+                'newmigration m="…" for what came since; what belongs to it goes into its file.',
+                exit_code=4,
             )

@@ -87,6 +87,7 @@ def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
     finally:
         rehearsal.notes += [f"{NAMES[one.source.kind]}: {note}" for note in one.notes]
         one.notes = []
+        rehearsal.ahead = list(dict.fromkeys([*rehearsal.ahead, *one.ahead]))
 
 
 @dataclass
@@ -101,6 +102,8 @@ class _Round:
     what: str = ""
     notes: list[str] = field(default_factory=list)
     before: dict[str, Content] = field(default_factory=dict)
+    #: What the models have otherwise than the revision found and left it.
+    ahead: list[str] = field(default_factory=list)
     #: What the file accepts, by what it says: the rows that it is about are taken out.
     excused: dict[str, Blame] = field(default_factory=dict)
     #: Tables that get no rows, where these cannot be told or taken out by themselves, and why.
@@ -187,7 +190,7 @@ class _Round:
         upgraded, _ = self._schema(connection)
         retyped = schema.difference(upgraded, start)
         self._rows_kept(connection, "rows after the upgrade", up, retyped)
-        self._same_as_models(connection, upgraded, up)
+        self._same_as_models(connection, start, upgraded, up)
         consent = self.consents.get(NO_WAY_BACK)
         if consent:
             self.notes.append(f"not undone, as accepted in the file: {consent}")
@@ -235,16 +238,23 @@ class _Round:
         connection.commit()
         return said
 
-    def _same_as_models(self, connection: Connection, found: schema.Schema, said: Said) -> None:
+    def _same_as_models(
+        self, connection: Connection, before: schema.Schema, found: schema.Schema, said: Said
+    ) -> None:
+        """Compare with the models at the head; what it left as it was, it is not to blame for."""
         if list(self.script.get_heads()) != [self.revision.revision]:
             return
         with scratch.from_models(self.metadata, self.source, like=connection) as models:
             wanted = schema.describe(models)
         by_hand = watch.by_hand(connection)
         for item in schema.difference(found, wanted):
-            if not (item.wanted is None and item.key.name in by_hand):
-                line = said.line(item.key.table)
-                raise Failure("schema after the upgrade", str(item), Blame(line))
+            if item.wanted is None and item.key.name in by_hand:
+                continue
+            if before.get(item.key) == item.found:
+                self.ahead.append(f"{NAMES[self.source.kind]}: {item}")
+                continue
+            line = said.line(item.key.table)
+            raise Failure("schema after the upgrade", str(item), Blame(line))
 
     def _same(self, found: schema.Schema, wanted: schema.Schema, step: str, said: Said) -> None:
         for item in schema.difference(found, wanted):

@@ -69,7 +69,9 @@ def apply(phase: str) -> None:
         from ..apply import rehearsed
 
         script = project.chain()
-        console.lines(rehearsed.failed(script), "  ! ")
+        applied = status.applied(script, seen.at if seen else ())
+        console.lines(rehearsed.failed(script, applied), "  ! ")
+        console.lines(rehearsed.untried(script, applied), "  ! ")
         if _adopt_rebuilt(script):
             at = console.words(chain.heads)
             console.say(f"The schema is already that of {at}: stamped, not altered.")

@@ -56,6 +56,8 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
     if report.revisions:
         script = report.script or project.chain()
         _warn_of_stacking(report.revisions, script)
+        for path, revision in zip(report.paths, report.revisions, strict=True):
+            rehearsed.written(path, revision)
         if report.script is not None:
             try:
                 _rehearse(script, report.revisions, report.sources)
@@ -65,7 +67,7 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
         else:
             console.say("Next: write the migration into it, then make rehearse")
     elif report.script is not None:
-        console.lines(rehearsed.failed(report.script), "  ! ")
+        console.lines(rehearsed.failed(report.script, project.applied(report.script)), "  ! ")
 
 
 def _say_not_rehearsed(report: "Report") -> None:
@@ -126,7 +128,7 @@ def _rehearse(
         done.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
         console.lines(done.lines())
         rehearsed.note(script.get_revision(revision), done.failures)
-        done.check()
+        done.check(revision in project.applied(script))
     chain, seen = project.probe()
     try:
         status.require_known(seen.at if seen else (), chain.known)

@@ -72,7 +72,8 @@ def verify() -> None:
 
     agreement = author.verify(project.config())
     console.lines(agreement.lines())
-    console.lines(rehearsed.failed(project.chain()), "  ! ")
+    script = project.chain()
+    console.lines(rehearsed.failed(script, project.applied(script)), "  ! ")
     _refuse_edited()
     if not agreement.agrees:
         raise MigratorError(*agreement.failure)

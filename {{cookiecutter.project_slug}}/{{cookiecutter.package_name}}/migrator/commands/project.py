@@ -105,6 +105,12 @@ def probe() -> tuple[status.Chain, status.Probe | None]:
     return known, status.probe(url(), current_app.config, known)
 
 
+def applied(script: ScriptDirectory) -> set[str]:
+    """Return the revisions of *script* that the database has, as far as one sees."""
+    _, seen = probe()
+    return status.applied(script, seen.at if seen else ())
+
+
 @contextmanager
 def locked() -> Iterator[Connection]:
     """Hold the migration lock of the database, on a connection to it."""
