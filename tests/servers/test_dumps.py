@@ -50,12 +50,16 @@ def test_undo_shows_what_plays_the_dump_back(
     refused = project.make("undo", fails=True, **server)
     assert "No copies are made of this database: MIGRATION_BACKUP is empty" in refused.stderr
 
+    without = "no copy is made before this: name a folder in MIGRATION_BACKUP to have one\n"
+    assert without in project.make("rollback", fails=True, **server).stdout
+
     folder = tmp_path / "dumps"
     server["BAKED_MIGRATION_BACKUP"] = str(folder)
     project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
     project.make("newmigration", "m=add nickname", **server)
     assert "no such folder" in project.make("migrate", fails=True, **server).stderr
     folder.mkdir()
+    assert without not in project.make("rollback", fails=True, **server).stdout
     refused = project.make("undo", fails=True, **server)
     assert "There is no copy to go back to" in refused.stderr
 

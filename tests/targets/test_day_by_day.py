@@ -144,6 +144,27 @@ def test_rollback_and_forward_again(project: Project) -> None:
     assert "o revision" in project.make("rollback").stdout
 
 
+def test_rollback_names_what_else_was_written_for_the_change(project: Project) -> None:
+    project.edit("models/library.py", "    year: Mapped[int | None]\n", "")
+    project.edit(
+        "models/library.py",
+        """        CheckConstraint("year > 0", name="year_is_positive"),\n""",
+        "",
+    )
+    project.add_to_author(NICKNAME)
+    accept = "accept=drop-column book.year: unused"
+    written = project.make("newmigration", "m=nicknames", accept).stdout
+    first, last = re.findall(r"(?m)^(\w+)  nicknames", written)
+    project.make("migrate")
+    said = project.make("rollback").stdout
+    assert f"  undo  {last}  nicknames (contract)\n" in said
+    assert f"  stays {first}  nicknames\n" in said
+    assert "to take back all of it: make rollback to=280515ad3e21\n" in said
+    assert "nickname" in project.columns("author")
+    assert "stays" not in project.make("rollback", "to=280515ad3e21").stdout
+    assert "nickname" not in project.columns("author")
+
+
 def test_check_tells_whether_models_and_migrations_agree(project: Project) -> None:
     project.make("check")
     project.add_to_author(NICKNAME)

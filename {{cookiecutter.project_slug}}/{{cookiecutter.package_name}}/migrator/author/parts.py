@@ -106,10 +106,15 @@ def beginning(script: ScriptDirectory, revision: Script) -> Script:
 
     They are applied one after the other: what one makes, no rows come into before the next.
     """
-    whole = _PART.sub("", revision.doc)
-    while _PART.search(revision.doc) and len(needed(revision)) == 1:
-        before = script.get_revision(needed(revision)[0])
-        if before is None or _PART.sub("", before.doc) != whole:
-            break
-        revision = before
+    while earlier := before(script, revision):
+        revision = earlier
     return revision
+
+
+def before(script: ScriptDirectory, revision: Script) -> Script | None:
+    """Return the part before *revision* of the change that was divided; None for the first."""
+    if not _PART.search(revision.doc) or len(needed(revision)) != 1:
+        return None
+    found = script.get_revision(needed(revision)[0])
+    same = found is not None and _PART.sub("", found.doc) == _PART.sub("", revision.doc)
+    return found if same else None

@@ -31,6 +31,7 @@ def rollback(to: str, force: bool) -> None:
         console.say(f"Nothing to roll back: at {console.words(before)}, and not behind {to}.")
         return
     _announce(script, undone)
+    _say_what_stays(script, undone[-1])
     if not (project.development() or force):
         raise MigratorError(
             "This is not the development database, and undoing these revisions drops what they "
@@ -71,12 +72,32 @@ def _undone(script: ScriptDirectory, target: str, at: frozenset[str]) -> list[st
 
 
 def _announce(script: ScriptDirectory, undone: Sequence[str]) -> None:
-    """Say which revisions go, and what they take with them."""
+    """Say which revisions go, what they take with them, and where no copy stays."""
     from ..apply import losses
+    from ..apply.backup import Shelf
 
     console.lines((console.title(script, revision) for revision in undone), "  undo  ")
     with project.reading() as connection:
         console.lines(losses.find(script, connection, undone), "  lose  ")
+    if Shelf.of(project.url(), current_app.config) is None:
+        console.say(
+            "  ! no copy is made before this: name a folder in MIGRATION_BACKUP to have one"
+        )
+
+
+def _say_what_stays(script: ScriptDirectory, last: str) -> None:
+    """Say where *last* is one of several revisions that were written for one change."""
+    from ..author import parts
+
+    rest = []
+    revision = script.get_revision(last)
+    while earlier := parts.before(script, revision):
+        rest.append(console.title(script, earlier.revision))
+        revision = earlier
+    if rest:
+        console.lines(rest, "  stays ")
+        start = (revision._versioned_down_revisions or ("base",))[0]
+        console.say(f"  ! of the same change; to take back all of it: make rollback to={start}")
 
 
 def _say_way_back() -> None:
