@@ -1,5 +1,6 @@
 """What a database cannot hold is left out there: models made for one database serve the others."""
 
+import re
 from typing import Any
 
 from sqlalchemy import (
@@ -12,16 +13,24 @@ from sqlalchemy import (
     TextClause,
     text,
 )
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.exc import DBAPIError, NoReferenceError, SQLAlchemyError
+from sqlalchemy.exc import CompileError, DBAPIError, NoReferenceError, SQLAlchemyError
 from sqlalchemy.types import TypeEngine
 
 from . import MigratorError
 
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+_SQLITE: Any = sqlite.dialect()
 
 _COLLATIONS = ("BINARY", "NOCASE", "RTRIM")
+
+
+#: Models that are for a server serve SQLite too.
+_OTHERWISE = {
+    "sqlite": "; what is for another database alone says so: a type with .with_variant(JSON(), "
+    '"sqlite"), a constraint or an index with .ddl_if(dialect="postgresql")'
+}
 
 
 class Borrowed(TextClause):
@@ -41,12 +50,16 @@ def create_all(metadata: MetaData, connection: Connection) -> None:
     rules = [item._create_rule for item in constraints]
     try:
         metadata.create_all(connection)
-    except DBAPIError as error:
-        why = str(error.orig).strip().splitlines()[0]
-        statement = " ".join(str(error.statement).split("(")[0].split())
+    except (SQLAlchemyError, NotImplementedError) as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        if isinstance(error, DBAPIError):
+            statement = " ".join(str(error.statement).split("(")[0].split())
+            why = f"{str(error.orig).strip().splitlines()[0]} ({statement} …)"
+        elif isinstance(error, CompileError):
+            why = re.sub(r"Compiler <.*> can't render element of type", "there is no", why)
         raise MigratorError(
-            f"A {connection.dialect.name} database does not take the models: {why} ({statement} …)."
-            " Correct the model."
+            f"A {connection.dialect.name} database does not take the models: {why}."
+            f" Correct the model{_OTHERWISE.get(connection.dialect.name, '')}."
         ) from error
     # A foreign key that closes a circle is added by ALTER, and would be left out ever after.
     for item, rule in zip(constraints, rules, strict=True):
@@ -100,16 +113,36 @@ def _portable(table: Table) -> bool:
             item.ddl_if(dialect="postgresql")
             changed = True
     for index in table.indexes:
+        for dialect in (_POSTGRESQL, _SQLITE):
+            where = index.dialect_options[dialect.name]["where"]
+            if where is not None and not isinstance(where, TextClause):
+                index.dialect_kwargs[f"{dialect.name}_where"] = _condition(where, dialect)
+                changed = True
         where = index.dialect_options["postgresql"]["where"]
         if where is not None and index.dialect_options["sqlite"]["where"] is None:
-            # As text: of a bare column Alembic would write the name, not a condition.
-            options = {"literal_binds": True, "include_table": False}
-            where = text(where) if isinstance(where, str) else where
-            condition = where.compile(dialect=_POSTGRESQL, compile_kwargs=options)
-            borrowed = Borrowed(str(condition).replace("%%", "%"))
+            borrowed = Borrowed(where.text)
             index.dialect_kwargs.update(postgresql_where=borrowed, sqlite_where=borrowed)
             changed = True
     return changed
+
+
+def _condition(where: Any, dialect: Any) -> TextClause:
+    """Return the condition of an index as text.
+
+    Of a bare column Alembic would write the name, not a condition; and it spells one database's
+    condition as another spells it.
+    """
+    options = {"literal_binds": True, "include_table": False}
+    where = text(where) if isinstance(where, str) else where
+    said = str(where.compile(dialect=dialect, compile_kwargs=options))
+    if dialect.identifier_preparer._double_percents:
+        said = said.replace("%%", "%")
+    return text(without_parameters(said))
+
+
+def without_parameters(sql: str) -> str:
+    """Return *sql* so that SQLAlchemy takes no colon before a word for a parameter."""
+    return re.sub(r"(?<![:\w\\]):(?=\w)", r"\:", sql)
 
 
 def foreign_collation(type_: TypeEngine[Any]) -> str | None:

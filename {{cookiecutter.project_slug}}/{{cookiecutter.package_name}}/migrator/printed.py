@@ -55,7 +55,7 @@ def _sqlite(connection: Connection) -> Rows:
         elif kind == "index" and sql and table in ordinary:
             unique = "UNIQUE " if scan(sql)[1].key == "UNIQUE" else ""
             start = next(token.end for token in scan(sql) if token.key == "ON")
-            yield Key(table, "index", name), f"{unique}INDEX ON {_plain(sql[start:])}"
+            yield Key(table, "index", name), f"{unique}INDEX ON {_index(_plain(sql[start:]))}"
 
 
 def _sqlite_table(name: str, sql: str) -> Rows:
@@ -92,6 +92,21 @@ def _bare(text: str) -> str:
     while plain.startswith("( ") and plain.endswith(" )") and _whole(plain):
         plain = plain[2:-2]
     return plain
+
+
+def _index(plain: str) -> str:
+    """Spell an index one way, without parentheses around the whole of one of its expressions."""
+    parts, depth = [""], 0
+    for token in scan(plain):
+        depth -= token.text == ")"
+        if (depth == 1 and token.text == ",") or (depth == 0 and token.text == ")"):
+            parts += [token.text, ""]
+        else:
+            parts[-1] += f"{token.text} "
+        depth += token.text == "("
+        if depth == 1 and token.text == "(":
+            parts.append("")
+    return " ".join(_bare(part.strip()) for part in parts)
 
 
 def _whole(text: str) -> bool:

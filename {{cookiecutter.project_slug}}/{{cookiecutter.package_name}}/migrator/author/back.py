@@ -72,7 +72,12 @@ def constraint_as_printed(key: Key, printed: str) -> Any:
     actions = re.findall(
         r"(?i)on (delete|update) (cascade|restrict|set null|set default)", foreign[4]
     )
-    options = {f"on{event.lower()}": action.upper() for event, action in actions}
+    options: dict[str, Any] = {f"on{event.lower()}": act.upper() for event, act in actions}
+    for word in ("initially", "match"):
+        if said := re.search(rf"(?i)\b{word} (\w+)", foreign[4]):
+            options[word] = said[1].upper()
+    if re.search(r"(?i)(?<!not )\bdeferrable", foreign[4]):
+        options["deferrable"] = True
     return ops.CreateForeignKeyOp(
         name, key.table, foreign[2].strip('"`'), columns, referred, **options
     )

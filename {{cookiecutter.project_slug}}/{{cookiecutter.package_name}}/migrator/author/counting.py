@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from alembic.operations import ops
 
 from ..schema import Difference, Key
 from .finding import Guard, Step
@@ -46,6 +47,16 @@ def _counted(mender: "Mender", item: Difference, on: bool) -> Step:
     (there,) = mender.altered(item, autoincrement=on)
     (back,) = mender.altered(item, autoincrement=not on)
     return Step(there.op, Guard.MYSQL, back.op)
+
+
+def sequence(name: str, printed: str) -> ops.ExecuteSQLOp:
+    """Return what makes the sequence *name* again, as ``schema`` prints it."""
+    type_, start, increment, smallest, largest, cycle = printed.rsplit(" ", 5)
+    sql = (
+        f"CREATE SEQUENCE {name} AS {type_} INCREMENT BY {increment} MINVALUE {smallest} "
+        f"MAXVALUE {largest} START WITH {start}" + " CYCLE" * (cycle == "t")
+    )
+    return ops.ExecuteSQLOp(sql)
 
 
 def by_sequence(mender: "Mender", table: str, column: str) -> tuple[LateSQL, LateSQL]:

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import conv
 
 from .. import naming
+from ..portable import without_parameters
 from ..scratch import quiet
 from ..watch import followed
 
@@ -34,7 +35,7 @@ class Declared:
     def follow(self, operations: Iterable[Any], dialect: Dialect) -> None:
         """Take in what *operations* declare."""
         for op in operations:
-            _follow(op, self.columns)
+            follow(op, self.columns)
             _follow_objects(op, self, dialect)
 
     def forget(self, table: str, name: str | None = None) -> None:
@@ -75,7 +76,8 @@ def _read(newest_first: list[Script], dialect: Dialect) -> Declared:
     return found
 
 
-def _follow(op: Any, found: dict[tuple[str, str], Column[Any]]) -> None:
+def follow(op: Any, found: dict[tuple[str, str], Column[Any]]) -> None:
+    """Note in *found* the columns that *op* declares, and forget what it drops."""
     if isinstance(op, ops.CreateTableOp):
         items = [item for item in op.columns if isinstance(item, Column)]
         found.update({(op.table_name, item.name): fresh(item) for item in items})
@@ -134,8 +136,9 @@ def operation(table: str, name: str | None, constraint: Any, dialect: Dialect) -
     if isinstance(constraint, CheckConstraint):
         # As text: with the model's own columns in it, it would attach itself to the model.
         options = {"literal_binds": True, "include_table": False}
-        text = constraint.sqltext.compile(dialect=dialect, compile_kwargs=options)
-        condition = sa.text(str(text).replace("%%", "%"))
+        text = str(constraint.sqltext.compile(dialect=dialect, compile_kwargs=options))
+        doubled = dialect.identifier_preparer._double_percents
+        condition = sa.text(without_parameters(text.replace("%%", "%") if doubled else text))
         schema = constraint.table.schema
         return ops.CreateCheckConstraintOp(named, table, condition, schema=schema)
     if isinstance(constraint, ExcludeConstraint):

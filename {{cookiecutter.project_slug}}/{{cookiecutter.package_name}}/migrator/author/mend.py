@@ -56,7 +56,7 @@ class Mender:
         create = ops.ExecuteSQLOp(str(CreateSequence(sequence).compile(dialect=self.dialect)))
         drop = ops.ExecuteSQLOp(str(DropSequence(sequence).compile(dialect=self.dialect)))
         if item.found is not None:
-            yield Step(drop, back=create)
+            yield Step(drop, back=counting.sequence(self.quote(item.key.name), item.found))
         if item.wanted is not None:
             yield Step(create, back=drop)
 

@@ -1,6 +1,5 @@
 """The operations that Alembic does not have, and how each is written as plain Alembic."""
 
-import re
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ from alembic.operations import ops
 from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Numeric, String, Time
 from sqlalchemy.dialects import postgresql
 
+from ..portable import without_parameters
 from .back import without_backticks
 
 
@@ -66,7 +66,12 @@ class Statements(ops.ExecuteSQLOp):
 
 @renderers.dispatch_for(Statements)
 def _render_statements(_: AutogenContext, op: Statements) -> list[str]:
-    return [f"op.execute({statement!r})" for statement in op.statements]
+    return [f"op.execute({without_parameters(statement)!r})" for statement in op.statements]
+
+
+@renderers.dispatch_for(ops.ExecuteSQLOp, replace=True)
+def _render_execute(_: AutogenContext, op: ops.ExecuteSQLOp) -> str:
+    return f"op.execute({without_parameters(str(op.sqltext))!r})"
 
 
 class Rebuild(ops.MigrateOperation):
@@ -182,9 +187,8 @@ BEGIN
   END LOOP;
 END $$
 """
-    # Alembic takes a colon before a word for a parameter.
-    sql = re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
-    return f'op.execute(\n"""{escaped(textwrap.indent(sql, "    "))}"""\n)'
+    sql = escaped(textwrap.indent(without_parameters(sql), "    "))
+    return f'op.execute(\n"""{sql}"""\n)'
 
 
 _POSTGRESQL: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]

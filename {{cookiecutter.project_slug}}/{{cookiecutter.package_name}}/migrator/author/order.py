@@ -86,7 +86,7 @@ def _tables_that_go(steps: Sequence[Step]) -> list[Step]:
     def drop(name: str) -> None:
         if step := left.pop(name, None):
             for other in list(left):
-                if name in pointed_to(left[other].op):
+                if other in left and name in pointed_to(left[other].op):
                     drop(other)
             order.append(step)
 

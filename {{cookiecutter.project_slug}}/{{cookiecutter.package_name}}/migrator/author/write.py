@@ -23,6 +23,7 @@ from alembic.script import write_hooks
 from sqlalchemy.sql.functions import FunctionElement
 
 from .. import scratch
+from ..portable import without_parameters
 from .finding import NAMES, Finding, Guard, Step, Verdict
 from .operations import Statements, escaped
 from .together import block
@@ -45,6 +46,7 @@ def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str
     """Return the Python text of *steps*, plain Alembic, and the import lines that it needs."""
     autogen = AutogenContext(context, opts=_options(context), autogenerate=False)
     autogen.opts["render_item"] = _importing(context.opts.get("render_item"), autogen.imports)
+    _as_typed(context.impl)
     parts: list[str] = []
     steps = [step for step in steps if step.op is not None]
     before: Guard | None = None
@@ -60,6 +62,18 @@ def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str
         before = guard
         parts.append(text)
     return "\n\n".join(parts), set(autogen.imports)
+
+
+def _as_typed(impl: Any) -> None:
+    """Let *impl* write what was typed: Alembic doubles a per cent sign, as some drivers want it
+    sent, and what it writes of a colon is read as a parameter."""
+    doubled = impl.dialect.identifier_preparer._double_percents
+
+    def render(*arguments: Any, **options: Any) -> str:
+        text = str(type(impl).render_ddl_sql_expr(impl, *arguments, **options))
+        return without_parameters(text.replace("%%", "%") if doubled else text)
+
+    impl.render_ddl_sql_expr = render
 
 
 def _groups(steps: Iterable[Step], autogen: AutogenContext) -> Iterator[str]:

@@ -10,7 +10,8 @@ from alembic.operations import ops
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
 
 from ... import naming
-from ..declared import fresh
+from ...portable import without_parameters
+from ..declared import follow, fresh
 from ..development import fits
 from ..finding import NOTHING, Part, Step, Verdict
 from ..operations import Fill, stand_in
@@ -102,8 +103,7 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
         yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
         return
     plain = re.fullmatch(r"'((?:[^']|'')*)'", value)
-    # Alembic takes a colon before a word for a parameter.
-    text = sa.text(re.sub(r"(?<![:\w\\]):(?=\w)", r"\:", value))
+    text = sa.text(without_parameters(value))
     filled = fresh(column, server_default=plain[1].replace("''", "'") if plain else text)
     filled.nullable = False
     drop = ops.AlterColumnOp(
@@ -167,7 +167,7 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
 )
 def drop_column(step: Step, project: Project) -> Iterator[Hit]:
     """Ask for consent to one column; a generated one holds no one's data."""
-    if not _generated(step):
+    if not _generated(step, project):
         relaxed = any(
             isinstance(other.op, ops.AlterColumnOp) and other.subject == step.subject
             for other in project.steps
@@ -176,8 +176,13 @@ def drop_column(step: Step, project: Project) -> Iterator[Hit]:
         yield Hit(step.subject, detail, [replace(step, part=Part.CONTRACT)])
 
 
-def _generated(step: Step) -> bool:
+def _generated(step: Step, project: Project) -> bool:
     column = getattr(step.back, "column", None)
+    if column is None:
+        columns: dict[tuple[str, str], Any] = {}
+        for earlier in project.before:
+            follow(earlier.op, columns)
+        column = columns.get((step.op.table_name, step.op.column_name))
     return column is not None and column.computed is not None
 
 
