@@ -1,10 +1,13 @@
 """What a developer gets wrong on the way, and the one sentence that it gets."""
 
 import os
+import pty
 import re
 import signal
 import subprocess
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,36 @@ def test_a_rehearsal_that_is_interrupted(project: Project, tmp_path: Path) -> No
     assert "Traceback" not in said
     assert f"Written, and not rehearsed to the end: {name}. Next: make rehearse r=" in said
     assert "or delete the file" in said
+
+
+@pytest.mark.parametrize("left", [b"\x03", b"\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_a_question_that_is_left(project: Project, left: bytes) -> None:
+    project.edit("models/library.py", "name: Mapped[str]", "full_name: Mapped[str]")
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        ["flask", "db", "new", "-m", "full names"],
+        cwd=project.root,
+        env=project._environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=partial(os.login_tty, theirs),
+    )
+    os.close(theirs)
+    said = b""
+    for typed in (b"maybe\n", left):
+        until = said.count(b"[y/N]: ") + 1
+        while said.count(b"[y/N]: ") < until:
+            said += os.read(ours, 4096)
+        os.write(ours, typed)
+    with suppress(OSError):  # Linux says by it that the other side is closed
+        while more := os.read(ours, 4096):
+            said += more
+    assert running.wait() == 1
+    assert b"'maybe' is neither yes nor no: y or n." in said
+    assert b"exit 1: Nothing was written: a question was left without an answer." in said
+    assert b"Traceback" not in said
+    assert project.versions() == project.versions_at_first
 
 
 def test_seeds_that_fail(project: Project) -> None:

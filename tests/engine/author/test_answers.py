@@ -119,7 +119,7 @@ def test_the_second_way_is_said_whole(project: Project) -> None:
     assert str(stopped.value).endswith("fill=\"user.crew=0, user.note=''\"")
     assert str(stopped.value).splitlines()[1:-1] == [
         '  either  rename="person.name:full_name"',
-        '  either  rename="person.name:city"',
+        '  or      rename="person.name:city"',
         '  or      accept="drop-column person.name: the reason" fill="person.full_name=\'?\'"',
         "          fill=\"person.crew='1970-01-01'\"",
     ]
@@ -298,3 +298,71 @@ def test_words_that_are_no_literal_are_refused(project: Project, value: str) -> 
 def test_a_literal_may_be_any(value: str) -> None:
     answers = author.Answers.parse(fill=f"person.age={value}")
     assert answers.value("person.age") == value
+
+
+def typing(*answers: str) -> tuple[author.Answers, list[str]]:
+    """Answer the questions one by one; return what was asked."""
+    asked: list[str] = []
+    left = iter(answers)
+
+    def ask(question: str, otherwise: str) -> str:
+        asked.append(question)
+        return next(left)
+
+    return author.Answers(ask=ask), asked
+
+
+def test_a_typing_mistake_is_asked_again(project: Project) -> None:
+    one_person(project)
+    with_name(project, "full_name")
+    project.metadata.tables["person"].append_column(Column("age", Integer, nullable=False))
+    answers, asked = typing("yess", "y", "seven", "7")
+    author.new(project.config(), "rename", answers=answers)
+    assert asked[1] == (
+        "'yess' is neither yes nor no: y or n.\nWas person.name renamed to person.full_name? [y/N]"
+    )
+    assert asked[3].startswith("'seven' is no SQL literal for person.age: text stands in quotes")
+    assert asked[3].endswith(asked[2])
+    project.upgrade()
+    assert project.run("SELECT full_name, age FROM person") == [("Ada", 7)]
+
+
+def test_a_mistake_each_time_ends_it(project: Project) -> None:
+    one_person(project)
+    with_name(project, "full_name")
+    before = files(project)
+    answers, asked = typing("j", "ja", "jo", "y")
+    with pytest.raises(MigratorError, match=r"'jo' is neither yes nor no.*Nothing was written"):
+        author.new(project.config(), "rename", answers=answers)
+    assert len(asked) == 3
+    assert files(project) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "several"),
+    [
+        ({"rename": "user.name:full_name; person:human"}, 'rename="user.name:full_name, person:'),
+        ({"fill": "user.crew=0; user.note='a;b'"}, 'fill="user.crew=0, user.note='),
+    ],
+)
+def test_the_wrong_mark_between_two_answers(said: dict[str, str], several: str) -> None:
+    with pytest.raises(MigratorError) as refused:
+        author.Answers.parse(**said)
+    assert f"between several stands a comma: {several}" in str(refused.value)
+    assert author.Answers.parse(fill="user.note='a; b=c'").fill == {"user.note": "'a; b=c'"}
+
+
+def test_two_consents_that_are_run_together(project: Project) -> None:
+    """A comma may stand in a reason."""
+    one_person(project)
+    project.metadata.clear()
+    table(project, "person")
+    said = "drop-column person.name: old, drop-column person.team: older"
+    with pytest.raises(MigratorError) as refused:
+        project.new("less", accept=said)
+    lines = str(refused.value).splitlines()
+    assert lines[1:] == [
+        '          accept="drop-column person.team: the reason"'.replace("        ", ""),
+        'Several go into one: accept="drop-column user.crew: unused; drop-table person: moved"',
+    ]
+    project.new("less", accept=said.replace(", ", "; "))

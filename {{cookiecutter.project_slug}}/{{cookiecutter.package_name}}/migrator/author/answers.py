@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from .. import MigratorError
 
@@ -14,6 +15,12 @@ _SEVERAL = {
 
 #: Asks on a terminal: the question and the answer that Enter gives in, the answer out.
 Ask = Callable[..., str]
+
+#: Says what is wrong with an answer; nothing where nothing is.
+Wrong = Callable[[str], str]
+
+#: How often a question is asked.
+_TIMES = 3
 
 
 @dataclass
@@ -48,9 +55,9 @@ class Answers:
         :raises MigratorError: with exit code 2, for a text that is none of these.
         """
         return cls(
-            _pairs(rename, ",", ":", 'rename="user.name:full_name"'),
-            _pairs(fill, ",", "=", 'fill="user.crew=0"'),
-            _pairs(accept, ";", ":", 'accept="drop-column user.nickname: the reason"'),
+            _pairs("rename", rename, ",", ":", 'rename="user.name:full_name"'),
+            _pairs("fill", fill, ",", "=", 'fill="user.crew=0"'),
+            _pairs("accept", accept, ";", ":", 'accept="drop-column user.nickname: the reason"'),
             ask,
         )
 
@@ -60,25 +67,26 @@ class Answers:
             self.used.add(old)
             return self.rename[old] == new
         question = f"Was {old} renamed to {new}? [y/N]"
-        return bool(self.ask) and self._asked(question, "n").lower().startswith("y")
+        return self._asked(question, "n", _neither).lower() in _YES
 
-    def value(self, subject: str, question: str = "", example: str = "0") -> str | None:
+    def value(
+        self, subject: str, question: str = "", example: str = "0", wrong: Wrong | None = None
+    ) -> str | None:
         """Return the SQL literal that rows get in *subject*, None without an answer.
 
         :param question: what is asked, instead of what the rows hold that may be there.
+        :param wrong: what is wrong with an answer to that.
+        :raises MigratorError: with exit code 2 where that was typed beforehand.
         """
+        wrong = wrong or partial(_no_literal, subject)
         asked = question or (
             f"What do the rows that may be there hold in {subject}? "
             f"(an SQL literal, such as {example})"
         )
         if subject not in self.fill:
-            self.fill[subject] = self._asked(asked, "")
-        if not question and not _is_literal(self.fill[subject]):
-            raise MigratorError(
-                f"{self.fill[subject]!r} is no SQL literal for {subject}. Nothing was written: "
-                f"text stands in quotes, fill=\"{subject}='text'\"; an expression in parentheses.",
-                exit_code=2,
-            )
+            self.fill[subject] = self._asked(asked, "", wrong)
+        elif said := wrong(self.fill[subject]):
+            raise MigratorError(f"{said} Nothing was written.", exit_code=2)
         if not self.fill[subject]:
             del self.fill[subject]
             self.open[subject] = f'fill="{subject}={example}"'
@@ -118,32 +126,72 @@ class Answers:
                 )
         if self.open or self.alike:
             lines = "\n  ".join(self._lines())
-            several = [shown for word, shown in _SEVERAL.items() if lines.count(f"{word}=") > 1]
+            several = [
+                shown
+                for word, shown in _SEVERAL.items()
+                if lines.count(f"{word}=") > 1 or (word == "accept" and self._run_together())
+            ]
             raise MigratorError(
                 f"Nothing was written: it needs an answer that only you can give. Say {where}\n  "
                 + lines
                 + f"\nSeveral go into one: {', '.join(several)}" * bool(several)
             )
 
+    def _run_together(self) -> bool:
+        """Tell whether an open question is answered inside another one's reason."""
+        keys = [line.removeprefix('accept="').partition(":")[0] for line in self.open.values()]
+        return any(f"{key}:" in reason for key in keys for reason in self.accept.values())
+
     def _lines(self) -> Iterator[str]:
         """Yield what would settle the open questions, line by line."""
         left = dict(self.open)
         for old in dict.fromkeys(old for old, _ in self.alike):
             new = [other for one, other in self.alike if one == old]
-            for name in new:
-                yield f'either  rename="{old}:{name.rpartition(".")[2]}"'
+            for number, name in enumerate(new):
+                word = "or    " if number else "either"
+                yield f'{word}  rename="{old}:{name.rpartition(".")[2]}"'
             others = [self.open[subject] for subject in (old, *new) if subject in self.open]
             yield f"or      {' '.join(others)}"
             left = {subject: line for subject, line in left.items() if line not in others}
         before = "        " if self.alike else ""
         yield from (f"{before}{line}" for line in left.values())
 
-    def _asked(self, question: str, otherwise: str) -> str:
-        return self.ask(question, otherwise).strip() if self.ask else ""
+    def _asked(self, question: str, otherwise: str, wrong: Wrong = lambda _: "") -> str:
+        """Ask, and again where the answer is *wrong*.
+
+        :raises MigratorError: where it is wrong each time.
+        """
+        said, answer = "", ""
+        for _ in range(_TIMES if self.ask else 0):
+            assert self.ask
+            answer = self.ask(f"{said}\n{question}".lstrip(), otherwise).strip()
+            if not (said := wrong(answer)):
+                return answer
+        if said:
+            raise MigratorError(f"{said} Nothing was written.", exit_code=2)
+        return answer
 
     def unclear(self, old: str, new: str) -> None:
         """Note that *old* went and *new*, which looks alike, came, and nobody said what it was."""
         self.alike.append((old, new))
+
+
+_YES, _NO = ("y", "yes"), ("", "n", "no")
+
+
+def _neither(answer: str) -> str:
+    return "" if answer.lower() in _YES + _NO else f"{answer!r} is neither yes nor no: y or n."
+
+
+def _no_literal(subject: str, text: str) -> str:
+    return (
+        ""
+        if _is_literal(text)
+        else (
+            f"{text!r} is no SQL literal for {subject}: text stands in quotes, 'text' "
+            f"(fill=\"{subject}='text'\"); an expression in parentheses."
+        )
+    )
 
 
 def _is_literal(text: str) -> bool:
@@ -159,12 +207,15 @@ _LITERAL = re.compile(
 )
 
 
-def _pairs(text: str | None, between: str, inside: str, example: str) -> dict[str, str]:
+def _pairs(word: str, text: str | None, between: str, inside: str, example: str) -> dict[str, str]:
     pairs = {}
     for part in _split(text or "", between):
         name, found, value = part.partition(inside)
         if not (found and name.strip() and value.strip()):
             raise MigratorError(f"{part.strip()!r} is not understood: say {example}.", 2)
+        if between == "," and any(inside in other for other in _split(value, ";")[1:]):
+            several = f"between several stands a comma: {_SEVERAL[word]}"
+            raise MigratorError(f"{part.strip()!r} is not understood: {several}.", 2)
         pairs[name.strip()] = value.strip()
     return pairs
 

@@ -8,7 +8,6 @@ from typing import Any
 from alembic.operations import ops
 from sqlalchemy import CheckConstraint, Enum
 
-from .. import MigratorError
 from ..schema import Difference, Key
 from .answers import Answers
 from .declared import name_of, plain_type
@@ -201,19 +200,22 @@ def _replaced(words: Words, old: str, come: list[str], answers: Answers) -> str 
     subject = words.subject(old)
     values = words.columns[0][1].type.enums
     question = f"Which of {', '.join(values)} do the rows get that are {subject}? (Enter: none)"
-    value = answers.value(subject, question, literal(values[0]))
+    column = subject.removesuffix(f".{old}")
+
+    def wrong(text: str) -> str:
+        known = f"none of the values of {column}: {', '.join(values)}."
+        return "" if not text or _bare(text) in values else f"{text!r} is {known}"
+
+    value = answers.value(subject, question, literal(values[0]), wrong)
     if value is None and not accepted(answers, "enum", subject):
         answers.open[subject] += f' or accept="enum {subject}: no row holds it"'
         for new in come:
             answers.unclear(subject, new)
-    value = value and (_plain(value) if _TEXTS.fullmatch(value) else value)
-    if value is not None and value not in values:
-        raise MigratorError(
-            f"{value!r} is none of the values of {subject.removesuffix('.' + old)}: "
-            f"{', '.join(values)}. Nothing was written.",
-            exit_code=2,
-        )
-    return value
+    return value and _bare(value)
+
+
+def _bare(text: str) -> str:
+    return _plain(text) if _TEXTS.fullmatch(text) else text
 
 
 def _steps(

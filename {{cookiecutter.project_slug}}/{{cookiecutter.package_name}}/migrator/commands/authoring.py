@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,7 +45,7 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
             'or flask db new -m "add nickname".',
             exit_code=2,
         )
-    ask = partial(click.prompt, show_default=False) if sys.stdin.isatty() else None
+    ask = _ask if sys.stdin.isatty() else None
     answers = author.Answers.parse(rename or None, fill or None, accept or None, ask=ask)
     config = project.config()
     if not message.isascii():
@@ -68,6 +67,19 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
             console.say("Next: write the migration into it, then make rehearse")
     elif report.script is not None:
         console.lines(rehearsed.failed(report.script, project.applied(report.script)), "  ! ")
+
+
+def _ask(question: str, otherwise: str) -> str:
+    """Ask on the terminal.
+
+    :raises MigratorError: where the questions are left, by Ctrl-C or at the input's end.
+    """
+    try:
+        answer: str = click.prompt(question, otherwise, show_default=False)
+    except click.Abort:
+        console.say()
+        raise MigratorError("Nothing was written: a question was left without an answer.") from None
+    return answer
 
 
 def _say_not_rehearsed(report: "Report") -> None:
