@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from migrator.apply.connection import private
 from migrator.author import plan
 from sqlalchemy import CheckConstraint, Column, Enum, Integer, String, Table, make_url
@@ -62,11 +63,38 @@ def test_a_revision_that_reads_rows_is_shown_as_far_as_it_is_known(on_both: Proj
         'op.execute("CREATE TABLE note (id INTEGER)")\n'
         'op.get_bind().execute(sa.text("SELECT 1")).scalar()'
     )
+    on_both.by_hand(
+        "from sqlalchemy.orm import Session\nwith Session(op.get_bind()) as session:\n"
+        '    session.execute(sa.text("SELECT 1")).all()'
+    )
     on_both.by_hand('op.drop_table("note")')
-    *_, reading, last = pending(on_both)
+    *_, reading, session, last = pending(on_both)
     assert reading.statements == ["CREATE TABLE note (id INTEGER)"]
-    assert "reads from the database first" in reading.ways[0]
+    unseen = "cannot be followed without running it: what it does, and what comes after it, is not"
+    assert reading.ways == [f"line 12 {unseen} shown"]
+    assert session.statements == []
+    assert session.ways == [f"line 13 {unseen} shown"]
     assert last.statements == ["DROP TABLE note"]
+
+
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        ('op.get_bind().execute(sa.text("SELECT id FROM user")).all()', True),
+        ('op.get_bind().execute(sa.select(sa.table("user", sa.column("id")))).all()', True),
+        ('op.get_bind().exec_driver_sql("WITH x AS (SELECT 1) SELECT * FROM x").all()', True),
+        ("sa.inspect(op.get_bind()).get_table_names()", False),
+        ('op.execute("UPDATE user SET id = (SELECT 1)")', False),
+    ],
+)
+def test_on_sqlite_too_it_says_where_it_reads_rows(project: Project, read: str, said: bool) -> None:
+    two_revisions(project)
+    project.upgrade()
+    project.by_hand(f'{read}\nop.execute("UPDATE user SET name = 2")')
+    (step,) = pending(project)
+    line = "line 11 reads rows: what it does with them is not shown"
+    assert step.ways == [line] * said
+    assert step.statements[-1] == "UPDATE user SET name = 2"
 
 
 def test_each_statement_on_a_server_has_its_lock(on_both: Project) -> None:

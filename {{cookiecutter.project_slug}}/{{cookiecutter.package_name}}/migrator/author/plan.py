@@ -6,6 +6,7 @@ depends on what is there. For servers Alembic writes the SQL without a connectio
 
 import io
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,10 +23,14 @@ from ..sqlite import engine
 from ..sqlite.tokens import literal, scan
 from . import reviewed
 from .locks import Locks
+from .said import origin
 
 _OWN = re.compile(
     rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{schema.VERSION_TABLE})\b", re.I
 )
+
+#: What asks for rows, not for the schema.
+_READS = re.compile(r"\s*(SELECT|WITH)\b(?!.*\bsqlite_)", re.I | re.S)
 
 #: How many rows of one INSERT are shown.
 _SHOWN = 5
@@ -78,7 +83,7 @@ def _run_on_copy(
         steps = engine.steps_of(copy)
         for plan in planned:
             begun = len(steps)
-            with _recorded(copy, plan.statements):
+            with _recorded(copy, plan, script.get_revision(plan.revision).path):
                 scratch.upgrade(script, copy, plan.revision, metadata)
             plan.ways += [f"{step.table}: {step.way}" for step in steps[begun:]]
 
@@ -102,9 +107,12 @@ def _copy_schema(connection: Connection, copy: Connection) -> None:
 
 
 @contextmanager
-def _recorded(connection: Connection, statements: list[str]) -> Iterator[None]:
-    """Collect the migration's own statements, and of the engine's those that its steps tell."""
-    steps = engine.steps_of(connection)
+def _recorded(connection: Connection, plan: Planned, file: str) -> Iterator[None]:
+    """Collect the migration's own statements, and of the engine's those that its steps tell.
+
+    Where the *file* reads rows, say so: here are none, so what it does with them is not seen.
+    """
+    steps, statements = engine.steps_of(connection), plan.statements
     told = len(steps)
 
     def tell_steps() -> None:
@@ -115,6 +123,9 @@ def _recorded(connection: Connection, statements: list[str]) -> Iterator[None]:
 
     def note(_: Any, __: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
         tell_steps()
+        line, own = origin(file)
+        if own and line and _READS.match(sql) and not plan.ways:
+            plan.ways.append(f"line {line} reads rows: what it does with them is not shown")
         if not _OWN.match(sql) and not context.execution_options.get("migrator_own"):
             rows = parameters if many else [parameters]
             statements.extend(_filled_in(sql.strip(), row) for row in rows[:_SHOWN])
@@ -152,15 +163,18 @@ def _offline(
         except MigratorError:
             raise
         except Exception as error:
+            path = script.get_revision(plan.revision).path
+            frames = traceback.extract_tb(error.__traceback__)
+            line = next((frame.lineno for frame in reversed(frames) if frame.filename == path), 0)
             plan.ways.append(
-                "what follows it reads from the database first, so its SQL is known when it runs: "
-                f"{scratch.reason(error)}"
+                f"line {line} cannot be followed without running it: what it does, and what comes "
+                "after it, is not shown"
             )
         heads = (plan.revision,)
         statements = (part.strip() for part in output.getvalue().split(";\n\n"))
         plan.statements += [
             statement
-            for statement in (re.sub(r"(?m)^--.*\n", "", part).strip() for part in statements)
+            for statement in (re.sub(r"(?m)^--.*\n?", "", part).strip() for part in statements)
             if statement and not _OWN.match(statement)
         ]
 

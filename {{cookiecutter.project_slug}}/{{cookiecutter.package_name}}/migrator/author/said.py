@@ -172,7 +172,7 @@ def listening(connection: Connection, file: str) -> Iterator[Said]:
 
     def statement(_: Any, __: Any, sql: str, *args: Any) -> None:
         take_operations()
-        line, own = _origin(file)
+        line, own = origin(file)
         if line and own:
             said.statement(sql, line)
 
@@ -183,7 +183,7 @@ def listening(connection: Connection, file: str) -> Iterator[Said]:
 
     event.listen(connection, "before_cursor_execute", statement)
     try:
-        with watch.watched(connection, lambda: str(_origin(file)[0] or 0)):
+        with watch.watched(connection, lambda: str(origin(file)[0] or 0)):
             yield said
     finally:
         take_operations()
@@ -195,7 +195,7 @@ _SENT = ("alembic/operations/toimpl.py", "alembic/operations/batch.py", "sqlite/
 _HAND_WRITTEN = ("execute_sql", "bulk_insert")
 
 
-def _origin(file: str) -> tuple[int | None, bool]:
+def origin(file: str) -> tuple[int | None, bool]:
     """Return the line of *file* that is running, and whether it speaks to the database itself."""
     frame: FrameType | None = sys._getframe(1)
     own = True

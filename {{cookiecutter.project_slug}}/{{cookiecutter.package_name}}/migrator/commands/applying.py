@@ -59,7 +59,7 @@ def apply(phase: str) -> None:
         return
     chain, seen = project.probe()
     if seen and not seen.half and (seen.ahead or seen.at == chain.heads):
-        ahead = ", which came after all that this code knows" if seen.ahead else ""
+        ahead = console.AHEAD if seen.ahead else ""
         console.say(f"Nothing to do: at {console.words(seen.at)}{ahead}.")
         _leave_at_once()
         return

@@ -32,6 +32,9 @@ Exit codes:
   7  half applied (databases without transactional DDL)
 """
 
+#: Of a database that newer code has migrated, or another branch beside this one.
+AHEAD = ", with all that this code knows, and more"
+
 say = click.echo
 
 

@@ -1,5 +1,7 @@
 """``flask db log``, ``plan`` and ``verify``: they change nothing."""
 
+import textwrap
+
 import click
 from flask import current_app
 
@@ -43,7 +45,7 @@ def plan(check: bool) -> None:
     with project.looking() as connection:
         at, known = status.current(connection), status.of_script(script)
         if status.is_ahead(connection, at, known):
-            console.say(f"Nothing is pending: {console.words(at)} came after all of these.")
+            console.say(f"Nothing is pending: at {console.words(at)}{console.AHEAD}.")
             return
         status.require_known(at, known.known)
         steps = planning.pending(script, connection, project.metadata())
@@ -53,7 +55,7 @@ def plan(check: bool) -> None:
         console.lines(step.ways, "  -- ")
         for statement, lock in zip(step.statements, step.locks, strict=True):
             console.lines([lock] if lock else [], "  -- ")
-            console.say(f"  {statement};")
+            console.say(textwrap.indent(f"{statement};", "  "))
     _refuse_edited()
     pending = f"{plural(steps, 'migration')} pending"
     if not steps:
