@@ -90,6 +90,35 @@ def test_what_comes_back_is_no_loss(live, run):
     ]
 
 
+def test_what_was_renamed_is_no_loss(live, run):
+    run(live, "CREATE TABLE loan (book_id INTEGER)", "INSERT INTO loan VALUES (1), (1)")
+    path = backup.before(live, SETTINGS, ["2222"])
+    run(
+        live,
+        "ALTER TABLE loan RENAME TO lending",
+        "ALTER TABLE book RENAME COLUMN title TO name",
+        "ALTER TABLE author ADD COLUMN born INTEGER",
+        "ALTER TABLE author RENAME COLUMN name TO full_name",
+        "UPDATE author SET born = 1921",
+    )
+    changes = undo.changes(Path(live.database), path)
+    assert [line for change in changes for line in change.lost] == [
+        "author.born: the column, 2 values"
+    ]
+    assert [line for change in changes for line in change.back] == [
+        "author.name: the column",
+        "book.title: the column",
+        "loan: the table, 2 rows",
+    ]
+    run(live, "UPDATE book SET name = 'other' WHERE id = 1", "INSERT INTO lending VALUES (1)")
+    changes = undo.changes(Path(live.database), path)
+    assert [line for change in changes for line in change.lost] == [
+        "author.born: the column, 2 values",
+        "book.name: the column, 3 values",
+        "lending: the table, 3 rows",
+    ]
+
+
 def test_nothing_is_lost_where_nothing_happened(live):
     path = backup.before(live, SETTINGS, ["1111"])
     assert undo.changes(Path(live.database), path) == []
