@@ -11,7 +11,7 @@ from .. import MigratorError, portable, schema
 from . import write
 from .back import columns_of
 from .detect import Database
-from .exchanged import in_between, taken_out
+from .exchanged import repointed, retyped, taken_out
 from .finding import Guard, Step, is_comment, is_rename
 from .operations import LateSQL
 from .order import ordered
@@ -42,17 +42,17 @@ def complete(steps: Sequence[Step], found: Sequence[Database], review: Review) -
     run([step for step in steps if step.reworded])
     steps = [step for step in steps if not (is_rename(step.op) or step.reworded)]
     first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
-    dropped = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
-    in_the_way = _mended(found, lambda item: _is_in_the_way(item, dropped))
     early = [
         s
-        for s in in_the_way
+        for s in _mended(found, early=True)
         if s.guard is Guard.MYSQL or (isinstance(s.op, first) and not isinstance(s.op, LateSQL))
     ]
-    run(ordered([*early, *steps]))
+    late = _in_a_key(steps, found)
+    run(ordered([*early, *(step for step in steps if step not in late)]))
     for _ in range(3):
         if not run(_mended(found)):
             break
+    run(ordered(late))
     for database in found:
         for item in database.differences():
             raise MigratorError(
@@ -62,7 +62,20 @@ def complete(steps: Sequence[Step], found: Sequence[Database], review: Review) -
     return whole
 
 
-def _is_in_the_way(item: schema.Difference, dropped: set[str]) -> bool:
+def _in_a_key(steps: Sequence[Step], found: Sequence[Database]) -> list[Step]:
+    """Return the steps about columns that go and are in a primary key, which changes first."""
+    gone = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
+    keyed = {
+        f"{item.key.table}.{column}"
+        for database in (found if gone else ())
+        for item in database.differences()
+        if (item.found or "").startswith("PRIMARY KEY")
+        for column in columns_of(item.found)
+    }
+    return [step for step in steps if step.subject in gone & keyed]
+
+
+def _is_in_the_way(item: schema.Difference) -> bool:
     """Tell what goes before tables and columns change, or comes before they do."""
     if item.key.kind == "sequence":
         return item.found is None
@@ -70,25 +83,23 @@ def _is_in_the_way(item: schema.Difference, dropped: set[str]) -> bool:
         return item.found is not None and item.wanted is not None
     if item.found is None or item.key.kind not in ("constraint", "index"):
         return False
-    if item.found.startswith("PRIMARY KEY"):
-        return any(f"{item.key.table}.{name}" in dropped for name in columns_of(item.found))
-    return True
+    return not item.found.startswith("PRIMARY KEY")
 
 
-def _mended(
-    found: Sequence[Database],
-    wanted: Callable[[schema.Difference], bool] = lambda item: True,
-) -> list[Step]:
-    """Return the steps for what still differs: unguarded where it differs on every database."""
+def _mended(found: Sequence[Database], early: bool = False) -> list[Step]:
+    """Return the steps for what still differs: unguarded where it differs on every database.
+
+    :param early: only for what is in the way of tables and columns.
+    """
     steps: list[Step] = []
     differing: dict[str, dict[schema.Key, schema.Difference]] = {}
     for database in found:
         items = {item.key: item for item in database.differences()}
-        between = in_between(items, database)
-        steps += taken_out(items, database)
-        here = {key: item for key, item in items.items() if wanted(item)}
-        retyped = any(key.kind in ("column", "table") for key in here)
-        differing[database.kind] = here | between if retyped else here
+        own = {key: item for key, item in items.items() if not early or _is_in_the_way(item)}
+        between = retyped(own, database)
+        steps += taken_out(items, database, early)
+        own = {key: item for key, item in own.items() if key in items}
+        differing[database.kind] = own | between | repointed(own, database)
     everywhere = set.intersection(*(set(items) for items in differing.values()))
     for database in found:
         mender = database.mender

@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..schema import Difference, Key
-from .finding import Guard, Step
+from .declared import fresh
+from .fills import Numbered
+from .finding import NOTHING, Guard, Step
 from .operations import LateSQL
 
 if TYPE_CHECKING:
@@ -33,6 +35,20 @@ def changed(mender: "Mender", item: Difference, default: Any) -> Iterable[Step]:
     else:
         yield Step(back, Guard.POSTGRESQL, there)
         yield from mender.altered(item, modify_server_default=default) if default else []
+
+
+def comes(mender: "Mender", op: ops.AddColumnOp) -> list[Step]:
+    """Return the steps that add a column; one that is to count, with numbers for its rows."""
+    table: sa.Table = mender.model(op.table_name)
+    counts = table.autoincrement_column
+    key = sa.inspect(mender.connection).get_pk_constraint(op.table_name)["constrained_columns"]
+    if counts is None or counts.name != op.column.name or not key:
+        return [Step(op)]
+    column = fresh(op.column)
+    column.nullable = True
+    numbered = Numbered(op.table_name, column.name, key)
+    added = ops.AddColumnOp(op.table_name, column, schema=op.schema)
+    return [Step(added), Step(numbered, back=NOTHING)]
 
 
 def stopped(mender: "Mender", table: str) -> Iterable[Step]:
@@ -65,5 +81,7 @@ def by_sequence(mender: "Mender", table: str, column: str) -> tuple[LateSQL, Lat
     sequence = quote(f"{table}_{column}_seq")
     alter = f"ALTER TABLE {quote(table)} ALTER {quote(column)}"
     make = f"CREATE SEQUENCE {sequence} OWNED BY {quote(table)}.{quote(column)}"
-    there = LateSQL(f"{make}; {alter} SET DEFAULT nextval('{sequence}')")
+    # Rows that are there have numbers already.
+    after = f"SELECT setval('{sequence}', max({quote(column)})) FROM {quote(table)}"
+    there = LateSQL(f"{make}; {alter} SET DEFAULT nextval('{sequence}'); {after}")
     return there, LateSQL(f"{alter} DROP DEFAULT; DROP SEQUENCE {sequence}")

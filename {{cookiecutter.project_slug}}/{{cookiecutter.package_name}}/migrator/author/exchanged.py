@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..schema import Difference, Key, Schema
+from . import counting
 from .back import columns_of, constraint_as_printed
 from .detect import Database
 from .finding import Guard, Step
@@ -16,12 +17,15 @@ from .operations import Exchange, TableSQL
 Items = dict[Key, Difference]
 
 
-def taken_out(items: Items, database: Database) -> Iterator[Step]:
-    """Yield the steps for what one statement does, and take it out of *items*."""
+def taken_out(items: Items, database: Database, early: bool) -> Iterator[Step]:
+    """Yield the steps for what one statement does, and take it out of *items*.
+
+    :param early: whether columns have still to change: a primary key comes after that.
+    """
     if database.kind != "sqlite":
         yield from _renamed(items, database)
     if database.kind == "mysql":
-        yield from _exchanged(items, database)
+        yield from _exchanged(items, database, early)
         converted = {key.table for key in items if key.kind == "table"}
         for key in [key for key in items if key.kind == "column" and key.table in converted]:
             before, after = (str(text).partition(" COLLATE ") for text in _both(items[key]))
@@ -69,65 +73,108 @@ def _rename(database: Database, key: Key, name: str) -> str:
     return f"ALTER TABLE {table} RENAME CONSTRAINT {was} TO {now}"
 
 
-def _exchanged(items: Items, database: Database) -> Iterator[Step]:
-    """Let another index take the place of one that a foreign key needs, in one statement.
+def _exchanged(items: Items, database: Database, early: bool) -> Iterator[Step]:
+    """Change a primary key, and the indexes that foreign keys need, in one statement a table.
 
     MySQL makes such an index by itself, and drops it by itself when there is another; one that a
-    revision made it keeps. A statement that names both does the same to either.
+    revision made it keeps. A statement that names both does the same to either. A table without a
+    primary key, be it for a moment, some servers do not take (``sql_require_primary_key``).
     """
     tables: dict[str, set[Key]] = {}
+    for key, item in items.items():
+        if _is_primary(item.found) and _is_primary(item.wanted):
+            tables[key.table] = {key}
+            yield from () if early else _stopped(key.table, database)
     for table, columns in _foreign_keys(items, database.wanted):
         here = [key for key in database.wanted if key.table == table]
         if any(_serves(database.wanted[key], columns) for key in here if key not in items):
             continue
         own = [key for key in items if key.table == table]
-        new = [k for k in own if _is_index(items[k].wanted) and _serves(items[k].wanted, columns)]
         old = {key for key in own if _serves(items[key].found, columns)}
-        primary = {key for key in old if str(items[key].found).startswith("PRIMARY")}
+        new = [key for key in own if _serves(items[key].wanted, columns)]
         if old and new:
-            tables.setdefault(table, set()).update(old - primary, new[:1])
+            tables.setdefault(table, set()).update(old, new[:1])
     for table, keys in tables.items():
         quote = database.connection.dialect.identifier_preparer.quote
         found = {key.name: items[key].found for key in sorted(keys)}
         wanted = {key.name: items[key].wanted for key in sorted(keys)}
+        later = early and any(_is_primary(items[key].found) for key in keys)
         for key in keys:
             del items[key]
+        if later:
+            continue
         there = Exchange(table, found, wanted, quote)
         yield Step(there, Guard.MYSQL, Exchange(table, wanted, found, quote))
 
 
+def _stopped(table: str, database: Database) -> Iterator[Step]:
+    """Let a column count no more that is not to, before it leaves the primary key."""
+    for step in counting.stopped(database.mender, table):
+        default = Key(table, "default", step.op.column_name)
+        if database.wanted.get(default) != "auto_increment":
+            yield step
+
+
 def _foreign_keys(items: Items, wanted: Schema) -> Iterator[tuple[str, list[str]]]:
-    """Yield the table and the columns of each foreign key that stays as it is."""
+    """Yield what each foreign key that stays as it is needs an index for, on both its sides."""
+    for key, made in _staying(items, wanted):
+        yield key.table, list(made.local_cols)
+        yield made.referent_table, list(made.remote_cols)
+
+
+def _staying(items: Items, wanted: Schema) -> Iterator[tuple[Key, Any]]:
     for key, text in wanted.items():
         if text.startswith("FOREIGN KEY") and key not in items:
-            yield key.table, columns_of(text)
+            yield key, constraint_as_printed(key, text)
 
 
 def _serves(printed: str | None, columns: list[str]) -> bool:
-    is_key = _is_index(printed) or (printed or "").startswith("PRIMARY KEY ")
+    is_key = _is_index(printed) or _is_primary(printed)
     return is_key and columns_of(printed)[: len(columns)] == columns
+
+
+def _is_primary(printed: str | None) -> bool:
+    return (printed or "").startswith("PRIMARY KEY ")
 
 
 def _is_index(printed: str | None) -> bool:
     return (printed or "").startswith(("UNIQUE ", "KEY "))
 
 
-def in_between(items: Items, database: Database) -> Items:
-    """Return the foreign keys that have to go while the type of a column of theirs changes."""
+def retyped(items: Items, database: Database) -> Items:
+    """Return the foreign keys that have to go while MySQL changes the type of their columns."""
     changed = {
         (key.table, key.name)
         for key, item in items.items()
         if key.kind == "column" and None not in _both(item)
     }
-    found: Items = {}
-    for key, text in database.wanted.items() if database.kind == "mysql" and changed else ():
-        if text.startswith("FOREIGN KEY") and key not in items:
-            made: Any = constraint_as_printed(key, text)
-            own = {(key.table, column) for column in made.local_cols}
-            other = {(made.referent_table, column) for column in made.remote_cols}
-            if changed & (own | other):
-                found[key] = Difference(key, text, text)
-    return found
+    if database.kind != "mysql" or not changed:
+        return {}
+    return {
+        key: Difference(key, database.wanted[key], database.wanted[key])
+        for key, made in _staying(items, database.wanted)
+        if changed & {(key.table, column) for column in made.local_cols}
+        or changed & {(made.referent_table, column) for column in made.remote_cols}
+    }
+
+
+def repointed(items: Items, database: Database) -> Items:
+    """Return the foreign keys that have to go while the key that they point to changes.
+
+    MySQL has them point to any index; PostgreSQL and SQLite to a key, which they do not let go.
+    """
+    keys = {
+        (key.table, frozenset(columns_of(item.found)))
+        for key, item in items.items()
+        if (item.found or "").startswith(("PRIMARY KEY", "UNIQUE"))
+    }
+    if database.kind == "mysql" or not keys:
+        return {}
+    return {
+        key: Difference(key, database.wanted[key], database.wanted[key])
+        for key, made in _staying(items, database.wanted)
+        if (made.referent_table, frozenset(made.remote_cols)) in keys
+    }
 
 
 def _both(item: Difference) -> tuple[str | None, str | None]:

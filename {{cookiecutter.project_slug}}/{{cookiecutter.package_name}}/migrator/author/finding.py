@@ -149,11 +149,12 @@ class Step:
     @property
     def subject(self) -> str:
         """Name the object as people do: ``user.nickname``, ``uq_user_email``."""
-        op, table = self.op, getattr(self.op, "table_name", "")
+        op: Any = self.back if self.op is None else self.op
+        table = getattr(op, "table_name", "")
         if isinstance(op, ops.AddColumnOp):
             return f"{table}.{op.column.name}"
-        if isinstance(op, ops.DropColumnOp | ops.AlterColumnOp):
-            return f"{table}.{op.column_name}"
+        if column := getattr(op, "column_name", None):
+            return f"{table}.{column}"
         name = getattr(op, "constraint_name", None) or getattr(op, "index_name", None)
         return str(name or table or "the database")
 

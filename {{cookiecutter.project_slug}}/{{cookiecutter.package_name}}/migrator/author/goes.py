@@ -12,9 +12,9 @@ from ..schema import Key, Schema, describe
 from . import counting
 from .back import columns_of
 from .declared import fresh
+from .fills import Fill, Numbered, stand_in
 from .finding import Guard, Step
 from .mend import Mender
-from .operations import Fill, stand_in
 
 
 def dropped_table(mender: Mender, op: ops.DropTableOp, printed: Schema) -> Iterable[Step]:
@@ -64,22 +64,37 @@ def relaxed(steps: Iterable[Step], mender: Mender) -> Iterator[Step]:
             yield step
             continue
         table, name = step.op.table_name, step.op.column_name
-        texts = [text for key, text in printed.items() if key.table == table]
-        sharing = [text for text in texts if text.startswith(_KEYS) and name in columns_of(text)]
-        if any(text.startswith("PRIMARY KEY") for text in sharing):
-            yield step
-            continue
-        unique = any(text.startswith("UNIQUE") for text in sharing)
-        key = _key(mender, table) if unique else None
-        value = stand_in(column, key, _points_to(mender, table, name))
+        shared = [
+            set(columns_of(text)) - {name}
+            for key, text in printed.items()
+            if key.table == table and text.startswith(_KEYS) and name in columns_of(text)
+        ]
+        back = _values(mender, table, column, shared)
         nullable = fresh(column)
         nullable.nullable = True
         yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
-        yield Step(None, back=Fill(table, name, value))
+        yield Step(None, back=back)
         yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
 
 
 _KEYS = ("UNIQUE", "PRIMARY KEY")
+
+
+def _values(
+    mender: Mender, table: str, column: Column[Any], shared: Iterable[set[str]]
+) -> Fill | Numbered:
+    """Return what gives the rows values on the way back.
+
+    :param shared: the other columns of each key that the column was in; where these alone tell
+        rows apart, any value does.
+    """
+    key = [one.name for one in mender.model(table).primary_key]
+    alike = all(others >= set(key) for others in shared)
+    points_to = _points_to(mender, table, column.name)
+    if not alike and len(key) > 1 and isinstance(column.type, sa.Integer) and points_to is None:
+        return Numbered(table, column.name, key)
+    value = stand_in(column, None if alike or len(key) > 1 else key[0], points_to)
+    return Fill(table, column.name, value)
 
 
 def _set_null(op: ops.DropColumnOp, column: Column[Any], nullable: bool) -> ops.AlterColumnOp:
@@ -92,11 +107,6 @@ def _set_null(op: ops.DropColumnOp, column: Column[Any], nullable: bool) -> ops.
         existing_comment=column.comment,
         modify_nullable=nullable,
     )
-
-
-def _key(mender: Mender, table: str) -> str | None:
-    columns = sa.inspect(mender.connection).get_pk_constraint(table)["constrained_columns"]
-    return columns[0] if len(columns) == 1 else None
 
 
 def _points_to(mender: Mender, table: str, column: str) -> tuple[str, str] | None:

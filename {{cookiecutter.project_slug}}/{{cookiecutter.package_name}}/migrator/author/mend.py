@@ -47,7 +47,8 @@ class Mender:
         )
         return list(mender(item)) if mender else []
 
-    def _model(self, name: str) -> Table:
+    def model(self, name: str) -> Table:
+        """Return the models' table of that name."""
         tables = self.metadata.tables.values()
         return next(table for table in tables if name in (table.name, table.fullname))
 
@@ -71,18 +72,18 @@ class Mender:
         if item.found is not None:
             yield Step(ops.DropIndexOp(name, table), back=self.back(item.key, item.found))
         if item.wanted is not None:
-            model = self._model(table)
+            model = self.model(table)
             indexes = [index for index in model.indexes if index.name == name]
             if indexes:
                 yield Step(ops.CreateIndexOp.from_index(indexes[0]))
-            elif self._has_foreign_key(table, name):
-                # MySQL makes it with the foreign key, unless another index served by then.
+            else:
+                # MySQL makes it with the foreign key, unless another index served by then, and
+                # leaves it there when that goes.
                 key = next(key for key in model.foreign_key_constraints if key.name == name)
-                yield Step(ops.CreateIndexOp(name, table, key.column_keys), Guard.MYSQL)
-
-    def _has_foreign_key(self, table: str, name: str) -> bool:
-        keys = sa.inspect(self.connection).get_foreign_keys(table)
-        return name in [key["name"] for key in keys]
+                make = ops.CreateIndexOp(name, table, key.column_keys)
+                there = sa.inspect(self.connection).get_foreign_keys(table)
+                made = name in [one["name"] for one in there]
+                yield Step(make if made else None, Guard.MYSQL, ops.DropIndexOp(name, table))
 
     def _constraint(self, item: Difference) -> Iterable[Step]:
         if item.found is not None:
@@ -117,7 +118,7 @@ class Mender:
         return Step(ops.DropConstraintOp(name, key.table, kind), back=back)
 
     def _add(self, key: Key) -> Any:
-        table = self._model(key.table)
+        table = self.model(key.table)
         for constraint in table.constraints:
             primary = constraint is table.primary_key and key.name == "PRIMARY KEY"
             if primary or name_of(constraint, self.dialect) == key.name:
@@ -203,7 +204,7 @@ class Mender:
         )
 
     def _model_column(self, key: Key) -> Column[Any]:
-        return next(c for c in self._model(key.table).columns if c.name == key.name)
+        return next(c for c in self.model(key.table).columns if c.name == key.name)
 
 
 def _collated(type_: Any, own: str, other: str) -> Any:

@@ -6,8 +6,9 @@ from typing import Any
 
 from alembic.operations import ops
 
+from .fills import Fill, Numbered
 from .finding import Step, is_comment
-from .operations import Fill, LateSQL, Rebuild, TableSQL
+from .operations import Exchange, LateSQL, Rebuild, TableSQL
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -30,12 +31,13 @@ _WITHIN_A_TABLE: list[tuple[Any, ...]] = [
 
 def ordered(steps: Sequence[Step]) -> list[Step]:
     """Return *steps* so that none stands in another's way; equals keep their order."""
-    return merged(sorted(_tables_that_go(steps), key=_place))
+    freed = {name for step in steps if isinstance(step.op, Exchange) for name in step.op.freed}
+    return merged(sorted(_tables_that_go(steps), key=lambda step: _place(step, freed)))
 
 
-def _place(step: Step) -> tuple[Any, ...]:
+def _place(step: Step, freed: set[str]) -> tuple[Any, ...]:
     stage = _index(_STAGES, step)
-    if step.op is None and isinstance(step.back, Fill):
+    if step.op is None and isinstance(step.back, Fill | Numbered):
         # On the way back it is before the column is NOT NULL again.
         column = f"{step.back.table_name}.{step.back.column_name}"
         altered = _WITHIN_A_TABLE.index((ops.AlterColumnOp,))
@@ -47,8 +49,8 @@ def _place(step: Step) -> tuple[Any, ...]:
         return _STAGES.index(()), step.op.table_name, within, "", False
     if isinstance(step.op, LateSQL | Rebuild):
         # A table that is STRICT no longer takes types that it did not take before.
-        freed = isinstance(step.op, Rebuild) and step.op.options.get("sqlite_strict") is False
-        stage = 0.5 if freed else len(_STAGES)
+        loosened = isinstance(step.op, Rebuild) and step.op.options.get("sqlite_strict") is False
+        stage = 0.5 if loosened else len(_STAGES)
     foreign = isinstance(step.op, ops.DropConstraintOp) and step.op.constraint_type == "foreignkey"
     if foreign:
         stage = 0.5
@@ -64,6 +66,8 @@ def _place(step: Step) -> tuple[Any, ...]:
     elif counts and not any(_changes(step.op)):
         within = _index(_WITHIN_A_TABLE, Step(ops.CreatePrimaryKeyOp(None, "", []))) + 0.5
     column = step.subject if altered else ""
+    if column in freed and counts is None:
+        within = _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.25  # it may be NULL from then on
     return stage, step.table or "", within, column, is_comment(step.op)
 
 

@@ -9,12 +9,13 @@ from alembic.operations import ops
 from sqlalchemy import CheckConstraint, Enum
 
 from ..schema import Difference, Key
+from ..sqlite.tokens import literal
 from .answers import Answers
 from .declared import name_of, plain_type
 from .detect import Database
+from .fills import Fill
 from .finding import NOTHING, Finding, Guard, Message, Step, Verdict
 from .mend import Mender
-from .operations import Fill, literal
 from .renames import accepted
 from .rules import message
 from .rules.enums import native

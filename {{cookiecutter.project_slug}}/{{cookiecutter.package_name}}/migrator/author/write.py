@@ -24,6 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from .. import scratch
 from ..portable import without_parameters
+from .fills import Numbered
 from .finding import NAMES, Finding, Guard, Step, Verdict
 from .operations import Statements, escaped
 from .together import block
@@ -157,7 +158,7 @@ def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str
 
 
 def _lines(step: Step, autogen: AutogenContext) -> str:
-    if isinstance(step.op, Statements):
+    if isinstance(step.op, Numbered | Statements):
         return "\n".join(render_op(autogen, step.op))
     lines = "\n".join(render_op(autogen, step.op)).splitlines()
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])

@@ -9,8 +9,8 @@ from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.schema import conv
 
+from ..fills import Fill
 from ..finding import Part, Step, Verdict
-from ..operations import Fill
 from . import EVERYWHERE, Hit, Project, rule
 from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, others, quote, table_of
 

@@ -13,8 +13,8 @@ from ... import naming
 from ...portable import without_parameters
 from ..declared import follow, fresh
 from ..development import fits
+from ..fills import Fill, Numbered, stand_in
 from ..finding import NOTHING, Part, Step, Verdict
-from ..operations import Fill, stand_in
 from . import EVERYWHERE, Hit, Project, casts, rule
 
 
@@ -121,6 +121,20 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
 
 
 @rule(
+    "not-null-column",
+    EVERYWHERE,
+    Verdict.REWRITE,
+    on=Numbered,
+    what="{subject} is new and NOT NULL, and takes numbers by itself.",
+    cost="It fails on rows; MySQL silently writes 0.",
+    remedy="The rows are numbered, in the order of {detail}; nobody can use the table meanwhile.",
+)
+def numbered_column(step: Step, project: Project) -> Iterator[Hit]:
+    """Say that the rows get numbers, each its own."""
+    yield Hit(step.subject, ", ".join(step.op.key))
+
+
+@rule(
     "set-not-null",
     EVERYWHERE,
     Verdict.REWRITE,
@@ -133,14 +147,18 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
 def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
     """Fill the rows that hold NULL; the model's default does where there is one."""
     op: Any = step.op
-    if op.modify_nullable is not False or project.filled(op.table_name, op.column_name):
+    numbered = any(isinstance(s.op, Numbered) and s.subject == step.subject for s in project.done)
+    if op.modify_nullable is not False or project.filled(op.table_name, op.column_name) or numbered:
         return
     example = stand_in(sa.Column(op.column_name, op.modify_type or op.existing_type))
     value = _literal(op) or project.answers.value(step.subject, example=example)
     if value is None:
         yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
         return
-    fill = Step(Fill(op.table_name, op.column_name, value), step.guard, back=NOTHING)
+    table = project.table(op.table_name)
+    keyed = table is not None and op.column_name in table.primary_key.columns
+    filled = Fill(op.table_name, op.column_name, value, beside=keyed)
+    fill = Step(filled, step.guard, back=NOTHING)
     yield Hit(step.subject, value, [fill, step])
 
 

@@ -8,8 +8,9 @@ from alembic.operations import ops
 from sqlalchemy import Column, Connection, Enum, MetaData
 
 from ...schema import Difference
+from ...sqlite.tokens import literal
 from ..finding import NOTHING, Step, Verdict
-from ..operations import LateSQL, Statements, literal
+from ..operations import LateSQL, Statements
 from ..write import ExistingEnum
 from . import Hit, Project, rule
 from .postgresql import ONLY, quote

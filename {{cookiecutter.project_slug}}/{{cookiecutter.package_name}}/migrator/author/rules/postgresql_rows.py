@@ -11,8 +11,8 @@ from alembic.operations import ops
 from sqlalchemy.schema import conv
 
 from ... import naming
+from ..fills import Batches, Fill
 from ..finding import NOTHING, Part, Step, Verdict
-from ..operations import Batches, Fill
 from . import Hit, Project, rule
 from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
 
