@@ -1,7 +1,10 @@
 """Flask-Migrate's and Alembic's own commands work as their documentation says."""
 
+import re
 import shutil
 import sys
+
+import pytest
 
 from tests.support.project import Project
 
@@ -35,7 +38,15 @@ def test_stock_migrate_passes_through_the_same_detection(project: Project) -> No
     # No development database exists: stock Flask-Migrate would say it is not up to date.
     project.flask("db", "migrate", "-m", "add nickname")
     (file,) = project.versions() - project.versions_at_first
+    assert re.fullmatch(r"\d{8}_\d{4}_\w{12}_add_nickname\.py", file)
     assert "nickname" in (project.versions_folder / file).read_text()
+
+
+@pytest.mark.parametrize("words", [("revision",), ("merge", "heads")], ids=str)
+def test_stock_verbs_date_their_files(project: Project, words: tuple[str, ...]) -> None:
+    project.flask("db", *words, "-m", "by stock")
+    (file,) = project.versions() - project.versions_at_first
+    assert re.fullmatch(r"\d{8}_\d{4}_\w{12}_by_stock\.py", file)
 
 
 def test_without_the_migrator_a_stock_project_stays(project: Project) -> None:

@@ -31,9 +31,14 @@ def file_template(message: str) -> str:
 def config() -> Config:
     """Return Alembic's configuration of this project, each time a new one."""
     made: Config = current_app.extensions["migrate"].migrate.get_config()
-    made.set_main_option("file_template", FILE_TEMPLATE)
     made.attributes["say"] = say
-    return made
+    return dated(made)
+
+
+def dated(config: Config) -> Config:
+    """Let the files of new revisions begin with their date; the stock verbs' too."""
+    config.set_main_option("file_template", FILE_TEMPLATE)
+    return config
 
 
 def chain() -> ScriptDirectory:
