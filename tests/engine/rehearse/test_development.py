@@ -8,6 +8,7 @@ from migrator.author import sample
 from migrator.author.rows import reflect
 from sqlalchemy import make_url, text
 
+from tests.conftest import Databases
 from tests.engine.author.project import Project
 
 from .stage import DROPPED, ROWS, TABLES, line_of, rehearsed
@@ -173,6 +174,29 @@ def test_rows_for_another_kind_of_database(tmp_path: Path, place: Project) -> No
     assert (done.rows, done.notes, empty) == (2, [], 1)
     assert str(rows[0].at) == "2024-02-29 10:11:12"
     assert rows[0].on in (True, 1)
+
+
+def test_rows_that_cannot_be_read_are_not_called_too_many(
+    tmp_path: Path, postgresql: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample, "ROWS", 20)
+    monkeypatch.setattr(sample, "SMALL", 10)
+    own = Project(tmp_path / "own")
+    place = Project(tmp_path, url=postgresql(), kinds=("postgresql",))
+    moment = 'op.create_table("moment", sa.Column("at", sa.DateTime))'
+    for project in (own, place):
+        project.by_hand(f"{TABLES.strip()}\n{moment}", f'op.drop_table("moment")\n{DROPPED}')
+    own.upgrade()
+    authors = ", ".join(f"({n}, 'x{n}')" for n in range(1, 101))
+    own.run(f"INSERT INTO author VALUES {authors}", "INSERT INTO moment VALUES ('yesterday')")
+    source = scratch.sources(place.kinds, place.url)[0][-1]
+    with scratch.from_chain(place.script, source) as connection:
+        done = sample.copy(make_url(own.url), connection, reflect(connection))
+        connection.rollback()
+    assert [note.partition(":")[0] for note in done.notes] == [
+        "the rows of moment were not copied",
+        "author is too large to copy",
+    ]
 
 
 def test_no_database_yet(tmp_path: Path) -> None:

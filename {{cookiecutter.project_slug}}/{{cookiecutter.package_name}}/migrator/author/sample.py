@@ -120,7 +120,7 @@ class _Reader:
             f"{table.name} is too large to copy: {len(self.rows[key]):,} of {counts[key]:,} rows"
             " were taken"
             for key, table in self.tables.items()
-            if len(self.rows[key]) < counts[key] and every > 1
+            if 0 < len(self.rows[key]) < counts[key] and every > 1  # else said where it failed
         ]
         return self.rows
 
