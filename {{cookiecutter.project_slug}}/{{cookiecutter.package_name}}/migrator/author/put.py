@@ -1,16 +1,15 @@
 """Puts rows into a throwaway database, as many as it takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table
+from sqlalchemy import Connection, ForeignKeyConstraint, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import plural, scratch
 from .maker import attempt, automatic
-from .rows import held_back
 
 Row = dict[str, Any]
 
@@ -64,38 +63,6 @@ def _one_by_one(
     if refused:
         copied.notes.append(f"{plural(refused, 'row')} of {table.name} not copied: {why}")
     return len(rows) - refused
-
-
-def take_out(
-    connection: Connection, tables: MetaData, name: str, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Take *rows* out of a table, and those that point to them; they stay where that fails."""
-    table = next(one for one in tables.tables.values() if one.name.casefold() == name.casefold())
-    keys = [key for one in tables.tables.values() for key in one.foreign_key_constraints]
-    try:
-        with held_back(connection, keys):
-            for row in rows:
-                connection.execute(sa.delete(table).where(_is(table, row)))
-            drop_orphans(connection, keys, Copied())
-            connection.commit()
-    except SQLAlchemyError:  # a foreign key that lets nothing go
-        connection.rollback()
-
-
-def _is(table: Table, row: Mapping[str, Any]) -> sa.ColumnElement[bool]:
-    """Return what *row*, or, where it has no key, every row but the first that is like it, meets.
-
-    Values are as the driver gave them: a column of no type takes them back.
-    """
-    key: list[Any] = [sa.column(column.name) for column in table.primary_key.columns]
-    if key and all(column.name in row for column in key):
-        return sa.and_(*(column == row[column.name] for column in key))
-    like = sa.and_(*(sa.column(c.name) == row[c.name] for c in table.columns if c.name in row))
-    if len(key) != 1:
-        return like
-    # A table of its own: MySQL does not read the one that it deletes from.
-    first = sa.select(sa.func.min(key[0])).select_from(table).where(like).subquery()
-    return sa.and_(like, key[0] != sa.select(first).scalar_subquery())
 
 
 def drop_orphans(

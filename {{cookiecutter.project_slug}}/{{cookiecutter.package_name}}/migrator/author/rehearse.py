@@ -21,9 +21,9 @@ from ..apply.environment import foreign_keys_kept
 from . import blame, parts, sample
 from .blame import Blame
 from .compare import Content, Unreadable, contents, harm
+from .excused import Excused
 from .finding import NAMES
 from .outcome import Failure, Rehearsal
-from .put import take_out
 from .reviewed import imports
 from .rows import fill, names, reflect
 from .said import Said, listening
@@ -74,7 +74,8 @@ def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
         one.run()
         return None
     except Failure as failure:
-        if one.excuses(failure):
+        made = failure.step == "upgrade" and one.development is None
+        if made and one.excused.takes(failure.blame):
             one.notes = []
             return _played(one, rehearsal)
         failure.line = failure.line or one.begins(
@@ -104,10 +105,10 @@ class _Round:
     before: dict[str, Content] = field(default_factory=dict)
     #: What the models have otherwise than the revision found and left it.
     ahead: list[str] = field(default_factory=list)
-    #: What the file accepts, by what it says: the rows that it is about are taken out.
-    excused: dict[str, Blame] = field(default_factory=dict)
-    #: Tables that get no rows, where these cannot be told or taken out by themselves, and why.
-    left_out: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.consents: dict[str, str] = getattr(self.revision.module, "accepted", {})
+        self.excused = Excused(self.consents)
 
     def run(self) -> None:
         """Run the revision up, down and up again.
@@ -117,14 +118,12 @@ class _Round:
         first = self.revision if self.development else parts.beginning(self.script, self.revision)
         with self._before(first) as connection:
             tables = reflect(connection)
-            of_chain = [blame.rows(connection, one.query) for one in self.excused.values()]
+            of_chain = self.excused.rows(connection)
             self._fill(connection, tables)
             if first is not self.revision:
                 self._earlier_parts(connection)
                 tables = reflect(connection)
-            for one, kept in zip(self.excused.values(), of_chain, strict=True):
-                found = [row for row in blame.rows(connection, one.query) if row not in kept]
-                take_out(connection, tables, one.table, found)
+            self.excused.take_out(connection, tables, of_chain)
             self.before = contents(connection, tables)
             count = sum(len(content.rows) for content in self.before.values())
             if self.development is not None and not count:
@@ -133,28 +132,10 @@ class _Round:
             self.what = f"{count:,} rows {whose}"
             self._steps(connection)
 
-    @property
-    def consents(self) -> dict[str, str]:
-        found: dict[str, str] = getattr(self.revision.module, "accepted", {})
-        return found
-
     def begins(self, way: str) -> int | None:
         """Return the line in which the file's ``upgrade`` or ``downgrade`` begins."""
         code = getattr(getattr(self.revision.module, way, None), "__code__", None)
         return code.co_firstlineno if code else None
-
-    def excuses(self, failure: Failure) -> bool:
-        """Tell whether the file accepts *failure*, and note what to leave out the next time."""
-        about, table = failure.blame, failure.blame.table
-        reason = self.consents.get(about.consent) if failure.step == "upgrade" else ""
-        if not reason or self.development is not None or table in self.left_out:
-            return False
-        if about.query is None or about.consent in self.excused:
-            self.excused.pop(about.consent, None)
-            self.left_out[table] = reason
-        else:
-            self.excused[about.consent] = about
-        return True
 
     def _before(self, revision: Script) -> AbstractContextManager[Connection]:
         needed = parts.needed(revision)
@@ -175,14 +156,9 @@ class _Round:
         if self.development is not None:
             self.notes += sample.copy(self.development, connection, tables).notes
             return
-        for table, why in fill(connection, tables, self.left_out).items():
+        for table, why in fill(connection, tables, self.excused.tables).items():
             self.notes.append(f"no row could be made for {table}: {why}")
-        accepted = "as accepted in the file"
-        for table, why in self.left_out.items():
-            self.notes.append(f"no rows were made for {table}, {accepted}: {why}")
-        for consent in self.excused:
-            why = self.consents[consent]
-            self.notes.append(f"without rows that break {consent}, {accepted}: {why}")
+        self.notes += self.excused.notes()
 
     def _steps(self, connection: Connection) -> None:
         start, kept = self._schema(connection)
