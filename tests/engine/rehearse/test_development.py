@@ -6,7 +6,7 @@ import pytest
 from migrator import scratch
 from migrator.author import sample
 from migrator.author.rows import reflect
-from sqlalchemy import make_url, text
+from sqlalchemy import Column, Integer, String, Table, make_url, text
 
 from tests.conftest import Databases
 from tests.engine.author.project import Project
@@ -100,6 +100,28 @@ def test_a_circle_of_rows_is_copied_as_far_as_it_fits(place: Project) -> None:
         "1 row of author not copied",
         "1 row of book not copied",
     ]
+
+
+def test_the_parts_of_a_change_meet_rows_from_before_it(place: Project) -> None:
+    """The development database has none of them, or the first."""
+
+    def model(*more: Column) -> None:
+        place.metadata.clear()
+        Table("person", place.metadata, Column("id", Integer, primary_key=True), *more)
+
+    model(Column("name", String(40)), Column("age", Integer))
+    place.new("people")
+    place.upgrade()
+    place.run("INSERT INTO person VALUES (1, 'Ada', 36), (2, NULL, NULL)")
+    model(Column("name", String(40)), Column("crew", Integer, nullable=False))
+    consent = "drop-column person.age: unused"
+    report = place.new("crews", fill="person.crew=7", accept=consent)
+    first, *_, last = report.revisions
+    for _ in range(2):
+        rehearsal = rehearsed(place, last, development=True)
+        assert (rehearsal.failures, rehearsal.notes) == ([], [])
+        assert rehearsal.passed[0].endswith("made and 2 rows of the development database")
+        place.upgrade(first)
 
 
 def test_too_many_rows_are_sampled(place: Project, monkeypatch: pytest.MonkeyPatch) -> None:

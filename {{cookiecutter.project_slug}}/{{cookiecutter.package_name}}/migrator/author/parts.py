@@ -1,7 +1,7 @@
 """Divides what changed into revisions: what must not share a transaction, or a release."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from alembic.operations import ops
@@ -101,12 +101,14 @@ def needed(revision: Script) -> tuple[str, ...]:
     return (*parents, *revision._normalized_resolved_dependencies)
 
 
-def beginning(script: ScriptDirectory, revision: Script) -> Script:
+def beginning(script: ScriptDirectory, revision: Script, applied: Collection[str]) -> Script:
     """Return the first of the parts that the change of *revision* was divided into.
 
     They are applied one after the other: what one makes, no rows come into before the next.
+
+    :param applied: the revisions that the rows have behind them.
     """
-    while earlier := before(script, revision):
+    while (earlier := before(script, revision)) and earlier.revision not in applied:
         revision = earlier
     return revision
 

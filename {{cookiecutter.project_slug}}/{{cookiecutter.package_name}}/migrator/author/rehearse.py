@@ -17,6 +17,7 @@ from alembic.util.pyfiles import load_module_py
 from sqlalchemy import URL, Connection, MetaData
 
 from .. import MigratorError, schema, scratch, watch
+from ..apply import status
 from ..apply.environment import foreign_keys_kept
 from . import blame, parts, sample
 from .blame import Blame
@@ -115,7 +116,9 @@ class _Round:
 
         :raises Failure: at the first thing that is wrong.
         """
-        first = self.revision if self.development else parts.beginning(self.script, self.revision)
+        at = sample.at(self.development) if self.development else ()
+        applied = status.applied(self.script, at)
+        first = parts.beginning(self.script, self.revision, applied)
         with self._before(first) as connection:
             tables = reflect(connection)
             of_chain = self.excused.rows(connection)

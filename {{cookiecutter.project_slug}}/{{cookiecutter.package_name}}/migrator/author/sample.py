@@ -15,6 +15,7 @@ from sqlalchemy.types import NULLTYPE
 
 from .. import scratch
 from ..apply import connection as connections
+from ..apply import status
 from .put import Copied, Row, drop_orphans, put
 from .rows import held_back, in_order
 
@@ -52,6 +53,15 @@ def copy(url: URL, connection: Connection, tables: MetaData) -> Copied:
             copied.rows -= drop_orphans(connection, keys, copied)
         connection.commit()
     return copied
+
+
+def at(url: URL) -> frozenset[str]:
+    """Return the revisions that the development database at *url* is at."""
+    try:
+        with _opened(url) as source:
+            return frozenset() if source is None else status.current(source)
+    except (SQLAlchemyError, sqlite3.Error):  # copying its rows says so
+        return frozenset()
 
 
 @contextmanager
