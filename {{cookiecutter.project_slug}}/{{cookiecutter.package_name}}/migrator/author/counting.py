@@ -81,7 +81,9 @@ def by_sequence(mender: "Mender", table: str, column: str) -> tuple[LateSQL, Lat
     sequence = quote(f"{table}_{column}_seq")
     alter = f"ALTER TABLE {quote(table)} ALTER {quote(column)}"
     make = f"CREATE SEQUENCE {sequence} OWNED BY {quote(table)}.{quote(column)}"
+    give = f"{alter} SET DEFAULT nextval('{sequence}')"
     # Rows that are there have numbers already.
     after = f"SELECT setval('{sequence}', max({quote(column)})) FROM {quote(table)}"
-    there = LateSQL(f"{make}; {alter} SET DEFAULT nextval('{sequence}'); {after}")
-    return there, LateSQL(f"{alter} DROP DEFAULT; DROP SEQUENCE {sequence}")
+    there = LateSQL(f"let a sequence number {table}.{column}", make, give, after)
+    drop = f"DROP SEQUENCE {sequence}"
+    return there, LateSQL(f"number {table}.{column} no more", f"{alter} DROP DEFAULT", drop)

@@ -171,6 +171,9 @@ class Step:
         return str(self.op)
 
 
+_COUNTS: dict[Any, str] = {True: "AUTO_INCREMENT", False: "no AUTO_INCREMENT"}
+
+
 def _altered(op: ops.AlterColumnOp, subject: str) -> str:
     if op.modify_name:
         return f"rename column {subject} to {op.modify_name}"
@@ -180,6 +183,7 @@ def _altered(op: ops.AlterColumnOp, subject: str) -> str:
         "" if op.modify_nullable is None else "may be NULL" if op.modify_nullable else "NOT NULL",
         "no default" if default is None else f"default {default}" if default is not False else "",
         "comment" if op.modify_comment is not False else "",
+        _COUNTS.get(op.kw.get("autoincrement"), ""),
     ]
     said = ", ".join(filter(None, words))
     return f"alter column {subject}: {said}" if said else f"alter column {subject}"

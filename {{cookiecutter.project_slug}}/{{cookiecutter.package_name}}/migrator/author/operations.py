@@ -90,8 +90,12 @@ def _render_rebuild(_: AutogenContext, op: Rebuild) -> str:
     return f"with op.batch_alter_table({arguments}):\n    pass"
 
 
-class LateSQL(ops.ExecuteSQLOp):
-    """A statement that runs after the columns have changed."""
+class LateSQL(Statements):
+    """Statements that run after the columns have changed."""
+
+    def __init__(self, words: str, *statements: str) -> None:
+        super().__init__(*statements)
+        self.words = words
 
 
 class TableSQL(ops.ExecuteSQLOp):

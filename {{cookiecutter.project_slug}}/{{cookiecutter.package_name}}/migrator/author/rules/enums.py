@@ -95,10 +95,6 @@ def _there(item: Any) -> Any:
     return item
 
 
-class _Anew(Statements, LateSQL):
-    """Makes a type anew, when nothing speaks of a value that goes any more."""
-
-
 def steps(item: Difference, connection: Connection, metadata: MetaData) -> Iterator[Step]:
     """Yield the steps that end the difference *item* of an enum; those that add values alone."""
     name, before, after = item.key.name, _values(item.found), _values(item.wanted)
@@ -117,8 +113,15 @@ def steps(item: Difference, connection: Connection, metadata: MetaData) -> Itera
                 yield Step(ops.ExecuteSQLOp(add), ONLY, back, alone=True)
                 back = NOTHING
     else:
-        there = _Anew(*_anew(name, after, connection, metadata))
-        yield Step(there, ONLY, _Anew(*_anew(name, before, connection, metadata)))
+        # When nothing speaks any more of a value that goes.
+        there, back = (
+            LateSQL(
+                f"make type {name} of {', '.join(values)}",
+                *_anew(name, values, connection, metadata),
+            )
+            for values in (after, before)
+        )
+        yield Step(there, ONLY, back)
 
 
 def _values(printed: str | None) -> list[str]:
