@@ -55,12 +55,43 @@ CHANGES: dict[str, tuple[Models, Models]] = {
 }
 
 
+OWN = Column("nickname", String(30, collation="utf8mb4_bin"))
+LATIN = Column("nickname", String(30, collation="latin1_bin"))
+#: A column with a collation of its own, in a table that gets another.
+CHANGES |= {
+    "it keeps its own": (user(OWN), user(OWN, mysql_collate="utf8mb4_unicode_ci")),
+    "the table's becomes its own": (user(OWN), user(OWN, mysql_collate="utf8mb4_bin")),
+    "it gets the table's": (user(OWN), user(mysql_collate="utf8mb4_unicode_ci")),
+    "it gets its own": (user(mysql_collate="utf8mb4_unicode_ci"), user(OWN)),
+    "its own character set": (user(LATIN), user(LATIN, mysql_charset="latin1")),
+    "both change": (user(LATIN, mysql_charset="latin1"), user(OWN, mysql_charset="utf8mb4")),
+    "and its length": (
+        user(OWN),
+        user(
+            Column("nickname", String(50, collation="utf8mb4_bin"), server_default="a {b}: 100%"),
+            mysql_collate="utf8mb4_unicode_ci",
+        ),
+    ),
+}
+
+
 @pytest.mark.parametrize("case", CHANGES)
 def test_it_changes(on_mariadb: Project, case: str) -> None:
-    """Columns are converted with their table, the foreign key out of the way meanwhile."""
+    """Columns change with their table, the foreign key out of the way meanwhile."""
     before, after = CHANGES[case]
     with_rows(on_mariadb, before)
     there_and_back(on_mariadb, after, rows=ADA)
+    there_and_back(on_mariadb, before, rows=ADA)
+
+
+def test_convert_takes_along_what_has_its_own(on_mariadb: Project) -> None:
+    """What a person would write changes the collation of a column, and the type of another."""
+    with_rows(on_mariadb, user(LATIN, mysql_charset="latin1"))
+    on_mariadb.run("ALTER TABLE user DROP FOREIGN KEY fk_user_team_team")
+    on_mariadb.run("ALTER TABLE user CONVERT TO CHARACTER SET utf8mb4")
+    columns = {key.name: text for key, text in on_mariadb.schema().items() if key.kind == "column"}
+    assert columns["nickname"] == "varchar(30) COLLATE utf8mb4_general_ci"
+    assert columns["note"] == "mediumtext COLLATE utf8mb4_general_ci"
 
 
 def test_sqlite_does_without_a_servers_collation(on_mariadb: Project) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..schema import Difference, Key, Schema
-from . import counting
+from . import collated, counting
 from .back import columns_of, constraint_as_printed
 from .detect import Database
 from .finding import Guard, Step
@@ -26,11 +26,7 @@ def taken_out(items: Items, database: Database, early: bool) -> Iterator[Step]:
         yield from _renamed(items, database)
     if database.kind == "mysql":
         yield from _exchanged(items, database, early)
-        converted = {key.table for key in items if key.kind == "table"}
-        for key in [key for key in items if key.kind == "column" and key.table in converted]:
-            before, after = (str(text).partition(" COLLATE ") for text in _both(items[key]))
-            if before[0] == after[0]:
-                del items[key]  # the table takes its columns along
+        yield from () if early else collated.changed(items, database)
 
 
 def _renamed(items: Items, database: Database) -> Iterator[Step]:

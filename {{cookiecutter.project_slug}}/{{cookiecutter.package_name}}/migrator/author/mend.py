@@ -62,7 +62,7 @@ class Mender:
             yield Step(create, back=drop)
 
     def _table(self, item: Difference) -> Iterable[Step]:
-        return options.changed(item, self.dialect)
+        return options.changed(item) if self.dialect.name == "sqlite" else []
 
     def _type(self, item: Difference) -> Iterable[Step]:
         return enums.steps(item, self.connection, self.metadata)
