@@ -76,6 +76,8 @@ class TableSpec:
     primary: tuple[str, ...]
     checks: tuple[int, ...]
     parent: str | None
+    #: Whether the column that points to the parent is in the primary key too.
+    keyed: bool
     computed: int
     comment: str | None
 
@@ -89,7 +91,9 @@ class TableSpec:
             by_name[name].primary_key = True
             by_name[name].nullable = False
         if self.parent in names - {self.name}:
-            columns.append(sa.Column("parent_id", sa.ForeignKey(f"{self.parent}.id")))
+            keyed = self.keyed and bool(self.primary)
+            parent = sa.ForeignKey(f"{self.parent}.id")
+            columns.append(sa.Column("parent_id", parent, primary_key=keyed, autoincrement=False))
         if self.computed:
             columns.append(sa.Column("twice", sa.Integer, sa.Computed(f"{self.computed} * 2")))
         table = sa.Table(self.name, metadata, *columns, comment=self.comment)
@@ -154,23 +158,22 @@ def tables(draw: Any, name: str, **what: bool) -> TableSpec:
     chosen = draw(st.lists(st.sampled_from(COLUMNS), min_size=1, unique=True))
     specs = tuple(draw(columns(column, what["comments"], what["expressions"])) for column in chosen)
     keys = [spec.name for spec in specs if spec.type in ("integer", "string") and not spec.enum]
-    primary = draw(st.one_of(st.just([]), st.just([]), st.just(keys[:2] * what["keys"])))
+    primary = draw(st.one_of(st.just([]), st.just([]), st.just(keys[:2])))
     return TableSpec(
         name=name,
         columns=specs,
         primary=tuple(primary),
         checks=tuple(draw(st.lists(st.integers(1, 3), max_size=2, unique=True))),
         parent=draw(st.sampled_from([None, *TABLES])),
+        keyed=draw(st.booleans()),
         computed=draw(st.integers(0, 2)),
         comment=draw(st.sampled_from([None, "a table"])) if what["comments"] else None,
     )
 
 
 @st.composite
-def models(
-    draw: Any, comments: bool = False, expressions: bool = True, keys: bool = True
-) -> ModelsSpec:
-    """Draw a version; *comments*, *expressions* in indexes and primary *keys* of one's own."""
-    what = {"comments": comments, "expressions": expressions, "keys": keys}
+def models(draw: Any, comments: bool = False, expressions: bool = True) -> ModelsSpec:
+    """Draw a version, with *comments* and with *expressions* in indexes."""
+    what = {"comments": comments, "expressions": expressions}
     names = draw(st.lists(st.sampled_from(TABLES), min_size=1, unique=True))
     return ModelsSpec(tuple(draw(tables(name, **what)) for name in names))

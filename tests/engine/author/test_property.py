@@ -91,11 +91,9 @@ def test_on_postgresql(postgresql: Databases, versions: list[ModelsSpec]) -> Non
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
-@given(
-    versions=st.lists(models(comments=True, expressions=False, keys=False), min_size=2, max_size=2)
-)
+@given(versions=st.lists(models(comments=True, expressions=False), min_size=2, max_size=2))
 def test_on_mariadb(mariadb: Databases, versions: list[ModelsSpec]) -> None:
-    """MariaDB has no indexes on expressions, and a counting column stays the primary key."""
+    """MariaDB has no indexes on expressions."""
     url = mariadb()
     with tempfile.TemporaryDirectory() as folder:
         on_server(Path(folder), url, versions)

@@ -47,11 +47,23 @@ class Numbered(TableSQL):
     """Gives the rows of a *table* numbers in *column*, in the order of the columns of its *key*.
 
     One text for all databases: SQLAlchemy spells UPDATE with FROM as each of them does.
+
+    :param type_: the column's, where numbers have to be made text.
+    :param points_to: the table and column that it refers to: it gets the values there, in turn.
     """
 
-    def __init__(self, table: str, column: str, key: Sequence[str]) -> None:
-        self.column_name, self.key = column, key
+    def __init__(
+        self,
+        table: str,
+        column: str,
+        key: Sequence[str],
+        type_: Any = None,
+        points_to: tuple[str, str] | None = None,
+    ) -> None:
+        self.column_name, self.key, self.type, self.points_to = column, key, type_, points_to
         words = f"number the rows of {table} in {column}, by {', '.join(key)}"
+        if points_to:
+            words = f"give {table}.{column} the values of {'.'.join(points_to)}, each once"
         super().__init__(table, words, words, early=False)
 
 
@@ -59,14 +71,25 @@ class Numbered(TableSQL):
 def _render_numbered(_: AutogenContext, op: Numbered) -> list[str]:
     columns = ", ".join(f"sa.column({name!r})" for name in (op.column_name, *op.key))
     key = ", ".join(f"rows.c[{name!r}]" for name in op.key)
-    same = ", ".join(f"rows.c[{name!r}] == numbers.c[{name!r}]" for name in op.key)
-    return [
+    same = [f"rows.c[{name!r}] == numbers.c[{name!r}]" for name in op.key]
+    value = "numbers.c.number"
+    lines = [
         f"rows = sa.table({op.table_name!r}, {columns})",
         f"number = sa.func.row_number().over(order_by=[{key}]).label('number')",
         f"numbers = sa.select({key}, number).subquery('numbers')",
-        f"values = {{{op.column_name!r}: numbers.c.number}}",
-        f"op.execute(sa.update(rows).where({same}).values(values))",
     ]
+    if op.points_to:
+        other = f"others.c[{op.points_to[1]!r}]"
+        lines += [
+            f"others = sa.table({op.points_to[0]!r}, sa.column({op.points_to[1]!r}))",
+            f"number = sa.func.row_number().over(order_by=[{other}]).label('number')",
+            f"values = sa.select({other}.label('value'), number).subquery('others')",
+        ]
+        same, value = [*same, "numbers.c.number == values.c.number"], "values.c.value"
+    elif op.type is not None:
+        value = f"sa.cast({value}, sa.{op.type!r})"
+    changed = f"sa.update(rows).where({', '.join(same)}).values({{{op.column_name!r}: {value}}})"
+    return [*lines, f"op.execute({changed})"]
 
 
 class Batches(ops.ExecuteSQLOp):
@@ -127,10 +150,9 @@ def stand_in(
     :param key: the table's key, where no two rows may hold the same.
     :param points_to: the table and column that it refers to.
     """
-    if key and isinstance(column.type, String) and not isinstance(column.type, Enum):
-        return Expression(f"sa.cast(sa.column({key!r}), sa.{column.type!r})")
-    if key and isinstance(column.type, sa.Integer | Numeric):
-        return Expression(f"sa.column({key!r})")
+    if key:
+        own = f"sa.column({key!r})"
+        return Expression(f"sa.cast({own}, sa.{column.type!r})" if is_text(column) else own)
     if points_to:
         smallest = f"sa.func.min(sa.column({points_to[1]!r}))"
         table = f"sa.table({points_to[0]!r})"
@@ -138,3 +160,13 @@ def stand_in(
     if isinstance(column.type, Enum):
         return literal(column.type.enums[0])
     return next((value for kind, value in _STAND_INS if isinstance(column.type, kind)), "''")
+
+
+def is_text(column: Column[Any]) -> bool:
+    """Tell whether any text may stand in *column*."""
+    return isinstance(column.type, String) and not isinstance(column.type, Enum)
+
+
+def is_number(column: Column[Any]) -> bool:
+    """Tell whether any number may stand in *column*."""
+    return isinstance(column.type, sa.Integer | Numeric)

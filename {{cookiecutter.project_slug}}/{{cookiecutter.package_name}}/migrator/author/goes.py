@@ -12,7 +12,7 @@ from ..schema import Key, Schema, describe
 from . import counting
 from .back import columns_of
 from .declared import fresh
-from .fills import Fill, Numbered, stand_in
+from .fills import Fill, Numbered, is_number, is_text, stand_in
 from .finding import Guard, Step
 from .mend import Mender
 
@@ -88,13 +88,18 @@ def _values(
     :param shared: the other columns of each key that the column was in; where these alone tell
         rows apart, any value does.
     """
-    key = [one.name for one in mender.model(table).primary_key]
-    alike = all(others >= set(key) for others in shared)
+    key = list(mender.model(table).primary_key)
+    names = [one.name for one in key]
     points_to = _points_to(mender, table, column.name)
-    if not alike and len(key) > 1 and isinstance(column.type, sa.Integer) and points_to is None:
-        return Numbered(table, column.name, key)
-    value = stand_in(column, None if alike or len(key) > 1 else key[0], points_to)
-    return Fill(table, column.name, value)
+    if all(others >= set(names) for others in shared):
+        return Fill(table, column.name, stand_in(column, points_to=points_to))
+    by_key = is_text(column) or (is_number(column) and all(map(is_number, key)))
+    if points_to is None and len(key) == 1 and by_key:
+        return Fill(table, column.name, stand_in(column, names[0]))
+    if points_to is None and not (is_text(column) or is_number(column)):
+        return Fill(table, column.name, stand_in(column))
+    text = column.type if is_text(column) else None
+    return Numbered(table, column.name, names, text, points_to)
 
 
 def _set_null(op: ops.DropColumnOp, column: Column[Any], nullable: bool) -> ops.AlterColumnOp:
