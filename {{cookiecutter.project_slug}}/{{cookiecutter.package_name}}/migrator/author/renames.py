@@ -1,12 +1,13 @@
 """A drop and an add that look alike may be a rename, which keeps the rows: only a person knows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from alembic.operations import ops
 from sqlalchemy import Column
 
 from .answers import Answers
+from .declared import fresh
 from .finding import Step
 from .mend import Mender
 from .rules.casts import family
@@ -14,10 +15,10 @@ from .rules.casts import family
 
 def settled(steps: Sequence[Step], mender: Mender, answers: Answers) -> list[Step]:
     """Put renames in the place of the drops and adds that are renames, asked or told."""
-    return _columns(_tables(list(steps), answers), mender, answers)
+    return _columns(_tables(list(steps), mender, answers), mender, answers)
 
 
-def _tables(steps: list[Step], answers: Answers) -> list[Step]:
+def _tables(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
     gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
     come = [step for step in steps if isinstance(step.op, ops.CreateTableOp)]
     for old in gone:
@@ -32,11 +33,29 @@ def _tables(steps: list[Step], answers: Answers) -> list[Step]:
                 come.remove(new)
                 there = ops.RenameTableOp(*names, schema=old.op.schema)
                 back = ops.RenameTableOp(*reversed(names), schema=old.op.schema)
-                steps.insert(0, Step(there, back=back))
+                steps = [Step(there, back=back), *steps, *_within(old.op, new.op, mender)]
+                for column in [name for name in answers.rename if name.startswith(f"{names[0]}.")]:
+                    now = names[1] + column.removeprefix(names[0])
+                    answers.rename[now] = answers.rename.pop(column)
                 break
             if names[0] not in answers.rename and not accepted(answers, "drop-table", names[0]):
                 answers.unclear(*names)
     return steps
+
+
+def _within(old: ops.DropTableOp, new: ops.CreateTableOp, mender: Mender) -> Iterator[Step]:
+    """Yield what becomes of the columns of a table that is renamed: they come and go too."""
+    name, before, after = new.table_name, old.to_table().columns, new.to_table().columns
+    for column in before:
+        if column.name not in after:
+            declared = mender.declared.columns.get((old.table_name, column.name), column)
+            back = ops.AddColumnOp(name, fresh(declared, column), schema=new.schema)
+            yield Step(
+                ops.DropColumnOp.from_column_and_tablename(new.schema, name, column), back=back
+            )
+    for column in after:
+        if column.name not in before:
+            yield Step(ops.AddColumnOp(name, fresh(column), schema=new.schema))
 
 
 def _tables_alike(old: ops.DropTableOp, new: ops.CreateTableOp) -> bool:

@@ -150,8 +150,12 @@ def _said(words: Words, pairs: Sequence[Reworded], mender: Mender) -> Iterator[S
     ((table, column),) = words.columns
     for pair in pairs:
         yield from pair.fill(table, column.name, beside=False)
+    yield from _retyped(table, column, mender)
+
+
+def _retyped(table: str, column: Any, mender: Mender) -> Iterable[Step]:
     item = Difference(Key(table, "column", column.name), None, None)
-    yield from mender.altered(item, modify_type=plain_type(column.type))
+    return mender.altered(item, modify_type=plain_type(column.type))
 
 
 #: Texts as servers print them; MySQL writes a quote with a backslash before it.
@@ -241,4 +245,9 @@ def _steps(
             yield from [*mender.altered(item, modify_type=both), *fills]
         else:
             drop, add = mender.mend(item)
-            yield from [drop, *fills, add]
+            declared: Any = mender.declared.columns.get((table, column.name))
+            room = getattr(declared is not None and declared.type, "length", None)
+            longer = room is not None and room < column.type.length
+            yield drop
+            yield from _retyped(table, column, mender) if longer else ()
+            yield from [*fills, add]

@@ -25,7 +25,8 @@ def using(column: str, old: Any, new: Any) -> str | None:
     """Return the cast that PostgreSQL asks for, None where it needs none."""
     pair = family(old), family(new)
     on_postgresql = new.dialect_impl(_POSTGRESQL), old.dialect_impl(_POSTGRESQL)
-    if pair in _BY_ITSELF or (pair[0] is pair[1] and family(on_postgresql[0]) is pair[0]):
+    alike = pair[0] is pair[1] and family(on_postgresql[0]) is pair[0]
+    if pair in _BY_ITSELF or (alike and not _another_enum(old, new)):
         return None
     quoted = _POSTGRESQL.identifier_preparer.quote(column)
     name = new.compile(dialect=_POSTGRESQL)
@@ -34,6 +35,12 @@ def using(column: str, old: Any, new: Any) -> str | None:
     # A boolean becomes a plain integer only, and back.
     by = "integer" if Boolean in pair and set(pair) & {Integer, Numeric, Float} else "text"
     return f"{quoted}::{by}::{name}"
+
+
+def _another_enum(old: Any, new: Any) -> bool:
+    """Tell whether PostgreSQL holds the values in a type of another name."""
+    names = [getattr(type_, "native_enum", None) and type_.name for type_ in (old, new)]
+    return isinstance(old, Enum) and isinstance(new, Enum) and names[0] != names[1]
 
 
 def with_cast(step: Step) -> list[Step]:
@@ -74,7 +81,8 @@ def _default(step: Step, type_: Any, old: Any, new: Any) -> Step:
 def losses(old: Any, new: Any) -> Iterator[str]:
     """Yield what values of *old* may not fit into *new*."""
     pair = family(old), family(new)
-    if pair[0] is not pair[1] and pair not in {(Integer, Numeric), (Date, DateTime)}:
+    other = pair[0] is not pair[1] and pair not in {(Integer, Numeric), (Date, DateTime)}
+    if other or _another_enum(old, new):
         yield f"values become {new.compile(dialect=_POSTGRESQL)}"
     for name in ("length", "precision"):
         before, after = getattr(old, name, None), getattr(new, name, None)

@@ -56,6 +56,9 @@ def enum(step: Step, project: Project) -> Iterator[Hit]:
     if type_ is None or type_.name in project.types:
         return
     project.types.add(str(type_.name))
+    made = f"CREATE TYPE {quote(type_.name)} "
+    if any(str(getattr(s.op, "sqltext", "")).startswith(made) for s in project.steps):
+        return
     create = ops.ExecuteSQLOp(_create(str(type_.name), type_.enums))
     drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(type_.name)}")
     instead = [Step(create, ONLY, drop), step]
@@ -100,7 +103,8 @@ def steps(item: Difference, connection: Connection, metadata: MetaData) -> Itera
     name, before, after = item.key.name, _values(item.found), _values(item.wanted)
     create, drop = ops.ExecuteSQLOp, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
     if item.wanted is None:
-        yield Step(drop, ONLY, create(_create(name, before)))
+        # When no column is of it any more.
+        yield Step(LateSQL(str(drop.sqltext)), ONLY, create(_create(name, before)))
     elif item.found is None:
         yield Step(create(_create(name, after)), ONLY, drop)
     elif set(after) - set(before):
