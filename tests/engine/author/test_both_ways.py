@@ -9,12 +9,14 @@ import pytest
 from migrator import author, schema, scratch
 from migrator.apply.connection import private
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Computed,
     Enum,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -174,6 +176,12 @@ CASES |= {
         ["t.a"],
         {"rename": "t.a.x:xxx"},
     ),
+    "a table is renamed, and a column without NULL goes and comes": Case(
+        [PARENT, table("t", integer(), integer(foreign("p.id"), name="z", nullable=False))],
+        [PARENT, table("u", integer(), integer(name="n", nullable=False))],
+        ["INSERT INTO p (id) VALUES (5)", "INSERT INTO t (id, a, z) VALUES (1, 5, 5)"],
+        answers={"rename": "t:u", "fill": "u.n=0", "accept": "drop-column u.z: unused"},
+    ),
     "a table is renamed and its columns change": Case(
         [PARENT, table("t", integer(foreign("p.id"), index=True), string("z"))],
         [PARENT, table("u", integer(foreign("p.id"), index=True, name="b"), integer(name="n"))],
@@ -181,8 +189,102 @@ CASES |= {
         answers={"rename": "t:u, t.a:b", "accept": "drop-column u.z: unused"},
     ),
 }
+NATURAL = table("t", lambda: Column("a", String(20), primary_key=True), key=False)
+NUMBERED = table("t", lambda: Column("a", String(20), unique=True, nullable=False))
+KEYED = [*X, "INSERT INTO t (id, a) VALUES (2, 'y')"]
+PAIR = table(
+    "t",
+    integer(foreign("p.id"), primary_key=True),
+    integer(foreign("p.id"), name="b", primary_key=True),
+    key=False,
+)
+PAIR_WITH_ID = table(
+    "t",
+    integer(foreign("p.id"), nullable=False),
+    integer(foreign("p.id"), name="b", nullable=False),
+)
+PAIRS = ["INSERT INTO p (id) VALUES (5), (7)", "INSERT INTO t (a, b) VALUES (5, 7), (7, 7)"]
+CASES |= {
+    "a number takes over from a name as the key": Case(
+        [NATURAL], [NUMBERED], ["INSERT INTO t (a) VALUES ('x'), ('y')"]
+    ),
+    "a name takes over from a number as the key": Case([NUMBERED], [NATURAL], KEYED),
+    "a pair gets a number as its key": Case([PARENT, PAIR], [PARENT, PAIR_WITH_ID], PAIRS),
+    "a number leaves a pair to be the key": Case([PARENT, PAIR_WITH_ID], [PARENT, PAIR], PAIRS),
+    "a part of the key goes": Case([table("t", integer(primary_key=True))], [table("t")], A),
+    "a key that others refer to is renamed": Case(
+        [PLAIN, table("u", integer(foreign("t.id")))],
+        [
+            table("t", integer(name="key", primary_key=True), integer(), key=False),
+            table("u", integer(foreign("t.key"))),
+        ],
+        [*A, "INSERT INTO u (id, a) VALUES (1, 2)"],
+        answers={"rename": "t.id:key"},
+    ),
+}
+COUNTERS = {
+    "a sequence": PLAIN,
+    "an identity": table(
+        "t", lambda: Column("id", Integer, Identity(), primary_key=True), integer(), key=False
+    ),
+    "an identity that takes no other number": table(
+        "t",
+        lambda: Column("id", Integer, Identity(always=True), primary_key=True),
+        integer(),
+        key=False,
+    ),
+}
+COUNTED = {
+    f"{before} numbers the rows, then {after}": Case(
+        [COUNTERS[before]], [COUNTERS[after]], ["INSERT INTO t (a) VALUES (5), (7)"]
+    )
+    for before in COUNTERS
+    for after in COUNTERS
+    if before != after
+}
+CASES |= COUNTED
+CASES |= {
+    "a computed column with an index and a CHECK changes": Case(
+        [table("t", integer(), computed("a * 2", index=True), check("b > 0", "b"))],
+        [table("t", integer(), computed("a * 3", index=True), check("b > 0", "b"))],
+        A,
+        ["t.b"],
+    ),
+    "what a column is computed from changes its type": Case(
+        [table("t", integer(), computed("a * 2"))],
+        [table("t", lambda: Column("a", BigInteger), computed("a * 2"))],
+        A,
+    ),
+    "a computed column is computed no more": Case(
+        [table("t", integer(), computed("a * 2"))], [table("t", integer(), integer(name="b"))], A
+    ),
+    "another key where others refer to the old one": Case(
+        [table("p", string("code")), table("t", integer(foreign("p.id")))],
+        [
+            table(
+                "p",
+                integer(name="id", unique=True, nullable=False),
+                lambda: Column("code", String(20), primary_key=True),
+                key=False,
+            ),
+            table("t", integer(foreign("p.id"))),
+        ],
+        ["INSERT INTO p (id, code) VALUES (5, 'x'), (7, 'y')", *A],
+        answers={"fill": "p.code='?'"},
+    ),
+    "a key that others refer to becomes a text": Case(
+        [PARENT, table("t", integer(foreign("p.id")))],
+        [
+            table("p", lambda: Column("id", String(20), primary_key=True), key=False),
+            table("t", lambda: Column("a", String(20), ForeignKey("p.id"))),
+        ],
+        CHILD,
+        ["p.id", "t.a"],
+    ),
+}
 #: Where SQLite holds nothing of it.
 ON_SERVERS_ALONE = {
+    *COUNTED,
     "a sequence counts otherwise",
     "an enum becomes an enum under another name",
     "an enum under another name becomes an enum",
@@ -250,7 +352,8 @@ def test_there_and_back(request: pytest.FixtureRequest, kind: str, name: str) ->
     assert report.paths
     either.upgrade()
     assert either.schema() == second
-    assert list(kept(before, rows(either), case)) == []
+    after_there = rows(either)
+    assert list(kept(before, after_there, case)) == []
     assert new(either, "third", {}).paths == []
     agreement = either.verify()
     assert agreement.agrees, agreement.lines()
@@ -258,6 +361,20 @@ def test_there_and_back(request: pytest.FixtureRequest, kind: str, name: str) ->
     for _ in report.paths:
         either.downgrade()
     assert either.schema() == first
-    assert list(kept(before, rows(either), Case([], []))) == []
+    back = {key: held for key, held in rows(either).items() if key in after_there}
+    assert list(kept(before, back, Case([], []))) == []
     either.upgrade()
     assert either.schema() == second
+
+
+def test_a_key_counts_on_from_the_rows_that_are_there(on_both: Project) -> None:
+    wanted(on_both, [table("t", integer(primary_key=True))])
+    new(on_both, "first", {})
+    on_both.upgrade()
+    on_both.run(*A)
+    wanted(on_both, [PLAIN])
+    report = new(on_both, "second", {})
+    assert {finding.rule for finding in report.findings} == set()
+    on_both.upgrade()
+    on_both.run("INSERT INTO t (a) VALUES (9)")
+    assert on_both.run("SELECT id, a FROM t ORDER BY id") == [(1, 5), (2, 7), (3, 9)]

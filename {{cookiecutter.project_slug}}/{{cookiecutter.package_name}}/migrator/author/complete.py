@@ -11,7 +11,7 @@ from .. import MigratorError, portable, schema
 from . import write
 from .back import columns_of
 from .detect import Database
-from .exchanged import repointed, retyped, taken_out
+from .exchanged import computed, repointed, retyped, taken_out
 from .finding import Guard, Step, is_comment, is_rename
 from .operations import LateSQL
 from .order import ordered
@@ -96,7 +96,7 @@ def _mended(found: Sequence[Database], early: bool = False) -> list[Step]:
     for database in found:
         items = {item.key: item for item in database.differences()}
         own = {key: item for key, item in items.items() if not early or _is_in_the_way(item)}
-        between = retyped(own, database)
+        between = retyped(own, database) | computed(own, database)
         steps += taken_out(items, database, early)
         own = {key: item for key, item in own.items() if key in items}
         differing[database.kind] = own | between | repointed(own, database)

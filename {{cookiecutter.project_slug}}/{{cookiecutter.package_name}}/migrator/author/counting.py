@@ -1,16 +1,17 @@
 """Columns that count by themselves: PostgreSQL's by a sequence, MySQL's as a key."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..schema import Difference, Key
+from ..sqlite.tokens import literal
 from .declared import fresh
 from .fills import Numbered
 from .finding import NOTHING, Guard, Step
-from .operations import LateSQL
+from .operations import LateSQL, WordedSQL
 
 if TYPE_CHECKING:
     from .mend import Mender
@@ -28,13 +29,17 @@ def changed(mender: "Mender", item: Difference, default: Any) -> Iterable[Step]:
         if item.key.name in key["constrained_columns"] or not on:
             yield _counted(mender, item, on)
         return
-    there, back = by_sequence(mender, item.key.table, item.key.name)
-    if item.wanted == "SERIAL":
-        yield from mender.altered(item, modify_server_default=None) if item.found else []
-        yield Step(there, Guard.POSTGRESQL, back)
-    else:
-        yield Step(back, Guard.POSTGRESQL, there)
-        yield from mender.altered(item, modify_server_default=default) if default else []
+    found, wanted = (counter(mender, item.key, text) for text in (item.found, item.wanted))
+    if wanted[0] and item.found and not found[0]:
+        yield from mender.altered(item, modify_server_default=None)
+    # What stops counting may get another type afterwards; what begins has it by then.
+    there, back = (
+        said(item.key, [*stops[1], *begins[0]], late=bool(wanted[0]))
+        for stops, begins in ((found, wanted), (wanted, found))
+    )
+    yield Step(there, Guard.POSTGRESQL, back)
+    if isinstance(default, sa.DefaultClause):
+        yield from mender.altered(item, modify_server_default=default)
 
 
 def comes(mender: "Mender", op: ops.AddColumnOp) -> list[Step]:
@@ -75,15 +80,34 @@ def sequence(name: str, printed: str) -> ops.ExecuteSQLOp:
     return ops.ExecuteSQLOp(sql)
 
 
-def by_sequence(mender: "Mender", table: str, column: str) -> tuple[LateSQL, LateSQL]:
-    """Return what lets a sequence number a column on PostgreSQL, as SERIAL does; and back."""
+def counter(mender: "Mender", key: Key, printed: str | None) -> tuple[Sequence[str], Sequence[str]]:
+    """Return what lets a column of PostgreSQL count as it is *printed*, and what stops it."""
+    if printed not in COUNTERS:
+        return (), ()
     quote = mender.quote
-    sequence = quote(f"{table}_{column}_seq")
-    alter = f"ALTER TABLE {quote(table)} ALTER {quote(column)}"
-    make = f"CREATE SEQUENCE {sequence} OWNED BY {quote(table)}.{quote(column)}"
-    give = f"{alter} SET DEFAULT nextval('{sequence}')"
+    column, table = quote(key.name), quote(key.table)
+    alter = f"ALTER TABLE {table} ALTER {column}"
     # Rows that are there have numbers already.
-    after = f"SELECT setval('{sequence}', max({quote(column)})) FROM {quote(table)}"
-    there = LateSQL(f"let a sequence number {table}.{column}", make, give, after)
-    drop = f"DROP SEQUENCE {sequence}"
-    return there, LateSQL(f"number {table}.{column} no more", f"{alter} DROP DEFAULT", drop)
+    after = f"SELECT setval({{}}, max({column})) FROM {table}"
+    if printed == "SERIAL":
+        name = quote(f"{key.table}_{key.name}_seq")
+        make = f"CREATE SEQUENCE {name} OWNED BY {table}.{column}"
+        give = f"{alter} SET DEFAULT nextval('{name}')"
+        there = make, give, after.format(f"'{name}'")
+        return there, (f"{alter} DROP DEFAULT", f"DROP SEQUENCE {name}")
+    when = "ALWAYS" if printed.endswith("ALWAYS") else "BY DEFAULT"
+    name = f"pg_get_serial_sequence({literal(table)}, {literal(key.name)})"
+    make = f"{alter} ADD GENERATED {when} AS IDENTITY"
+    return (make, after.format(name)), (f"{alter} DROP IDENTITY",)
+
+
+def said(key: Key, statements: Sequence[str], late: bool) -> WordedSQL:
+    """Return the operation of what :func:`counter` returns; *late* where the column changes too."""
+    on = any(" setval(" in statement for statement in statements)
+    column = f"{key.table}.{key.name}"
+    words = f"let a sequence number {column}" if on else f"number {column} no more"
+    return (LateSQL if late else WordedSQL)(words, *statements)
+
+
+#: How ``schema`` prints what numbers the rows.
+COUNTERS = ("SERIAL", "IDENTITY", "IDENTITY ALWAYS")

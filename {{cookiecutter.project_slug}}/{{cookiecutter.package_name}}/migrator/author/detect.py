@@ -5,7 +5,7 @@ One database is at the head of the chain with the proposal applied, the other ma
 becomes operations too, or a refusal that names it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, ForeignKeyConstraint, MetaData
 
 from .. import MigratorError, portable, schema, scratch, watch
-from . import counting
 from .finding import Step, flatten
 from .goes import dropped_column, dropped_table
 from .mend import Mender
@@ -130,14 +129,8 @@ def proposal(container: ops.UpgradeOps, database: Database) -> list[Step]:
             made.add(step.op.table_name)
             _without_circles(step.op, made, {s.op.table_name for s in steps})
     gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
-    steps = [part for step in steps for part in _parts(step, mender, printed)]
+    steps = [dropped_column(mender, s) if isinstance(s.op, ops.DropColumnOp) else s for s in steps]
     return [*(back for step in gone for back in dropped_table(mender, step.op, printed)), *steps]
-
-
-def _parts(step: Step, mender: Mender, printed: schema.Schema) -> Iterable[Step]:
-    if isinstance(step.op, ops.DropColumnOp):
-        return dropped_column(mender, step.op, printed)
-    return counting.comes(mender, step.op) if isinstance(step.op, ops.AddColumnOp) else [step]
 
 
 def types(found: Sequence[Database], mender: Mender) -> set[str]:

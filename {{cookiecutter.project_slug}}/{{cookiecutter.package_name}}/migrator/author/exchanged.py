@@ -4,6 +4,7 @@ PostgreSQL and MySQL give an index another name in no time. MySQL lets no index 
 key needs, unless the same statement brings another; nor does it change a column's type under one.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -138,19 +139,44 @@ def _is_index(printed: str | None) -> bool:
 
 
 def retyped(items: Items, database: Database) -> Items:
-    """Return the foreign keys that have to go while MySQL changes the type of their columns."""
+    """Return the foreign keys that have to go while the type of their columns changes.
+
+    PostgreSQL needs that where the two sides would not compare with each other meanwhile.
+    """
     changed = {
         (key.table, key.name)
         for key, item in items.items()
         if key.kind == "column" and None not in _both(item)
+        if database.kind == "mysql" or (database.kind == "postgresql" and not _compare(item))
     }
-    if database.kind != "mysql" or not changed:
-        return {}
     return {
         key: Difference(key, database.wanted[key], database.wanted[key])
-        for key, made in _staying(items, database.wanted)
+        for key, made in (_staying(items, database.wanted) if changed else ())
         if changed & {(key.table, column) for column in made.local_cols}
         or changed & {(made.referent_table, column) for column in made.remote_cols}
+    }
+
+
+def _compare(item: Difference) -> bool:
+    alike = (("smallint", "integer", "bigint", "numeric"), ("character", "text"), ("timestamp",))
+    return any(all(str(text).startswith(kinds) for text in _both(item)) for kinds in alike)
+
+
+def computed(items: Items, database: Database) -> Items:
+    """Return what goes with a generated column that is made anew, and the generated columns that
+    PostgreSQL has to make anew because the type changes that they are computed from."""
+    of: dict[str, set[tuple[str, str]]] = {"generated": set(), "column": set()}
+    for key, item in items.items():
+        if key.kind in of and None not in _both(item):
+            of[key.kind].add((key.table, key.name))
+    types = of["column"] if database.kind == "postgresql" else set()
+    concerned = {"generated": types, "index": of["generated"], "constraint": of["generated"]}
+    return {
+        key: Difference(key, text, text)
+        for key, text in database.wanted.items()
+        if key not in items
+        for table, name in concerned.get(key.kind, ())
+        if table == key.table and name in re.findall(r"\w+", text)
     }
 
 

@@ -32,6 +32,10 @@ class Fill(ops.ExecuteSQLOp):
         super().__init__(self.words)
 
 
+class LateFill(Fill):
+    """A :class:`Fill` of a column that the same revision adds."""
+
+
 @renderers.dispatch_for(Fill)
 def _render_fill(_: AutogenContext, op: Fill) -> str:
     table = f"sa.table({op.table_name!r}, sa.column({op.column_name!r}))"

@@ -1,6 +1,6 @@
 """What goes, and how it comes back: as the chain declared it, with what it took along."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,57 +40,77 @@ def dropped_table(mender: Mender, op: ops.DropTableOp, printed: Schema) -> Itera
                 yield Step(None, back=mender.back(key, text))
 
 
-def dropped_column(mender: Mender, op: ops.DropColumnOp, printed: Schema) -> Iterable[Step]:
-    """Return the steps that drop a column and bring it back as the chain declared it."""
+def dropped_column(mender: Mender, step: Step) -> Step:
+    """Return the step that drops a column and brings it back as the chain declared it."""
+    op: ops.DropColumnOp = step.op
     reflected = op.to_column()
     declared = mender.declared.columns.get((op.table_name, op.column_name))
     column = fresh(reflected if declared is None else declared, reflected)
-    if printed.get(Key(op.table_name, "default", op.column_name)) == "SERIAL":
-        numbered, _ = counting.by_sequence(mender, op.table_name, op.column_name)
-        yield Step(None, Guard.POSTGRESQL, numbered)
-    yield Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
+    return Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
 
 
-def relaxed(steps: Iterable[Step], mender: Mender) -> Iterator[Step]:
+def relaxed(steps: Sequence[Step], mender: Mender) -> Iterator[Step]:
     """Let a NOT NULL column that goes be NULL first, for the release that does not know it.
 
     Its INSERTs name the column no more, and it runs before the column is dropped. What the column
-    held is gone on the way back; the rows get what stands in for it.
+    held is gone on the way back; the rows get what stands in for it. A column that comes and is to
+    count gets numbers for the rows.
     """
     printed = describe(mender.connection)
+    was = {s.op.new_table_name: s.op.table_name for s in steps if isinstance(s.op, _RENAME)}
     for step in steps:
-        column = step.back.column if isinstance(step.op, ops.DropColumnOp) else None
-        if column is None or column.nullable or column.computed or column.server_default:
+        if isinstance(step.op, ops.AddColumnOp) and step.op.table_name not in was:
+            yield from counting.comes(mender, step.op)
+        elif isinstance(step.op, ops.DropColumnOp):
+            before = was.get(step.op.table_name, step.op.table_name)
+            own = {key: text for key, text in printed.items() if key.table == before}
+            yield from _relaxed(step, before, own, mender)
+        else:
             yield step
-            continue
-        table, name = step.op.table_name, step.op.column_name
-        shared = [
-            set(columns_of(text)) - {name}
-            for key, text in printed.items()
-            if key.table == table and text.startswith(_KEYS) and name in columns_of(text)
-        ]
-        back = _values(mender, table, column, shared)
-        nullable = fresh(column)
-        nullable.nullable = True
-        yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
-        yield Step(None, back=back)
-        yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
+
+
+_RENAME = ops.RenameTableOp
+
+
+def _relaxed(step: Step, before: str, printed: Schema, mender: Mender) -> Iterator[Step]:
+    """Yield the steps that drop a column of the table that is called *before* by now."""
+    column = step.back.column
+    table, name = step.op.table_name, column.name
+    key = Key(before, "default", name)
+    if printed.get(key) in counting.COUNTERS:
+        counts, _ = counting.counter(mender, key, printed[key])
+        yield Step(None, Guard.POSTGRESQL, counting.said(key, counts, late=True))
+    if column.nullable or column.computed or column.server_default:
+        yield step
+        return
+    keys = [set(columns_of(text)) for text in printed.values() if text.startswith(_KEYS)]
+    shared = [columns - {name} for columns in keys if name in columns]
+    back = _values(mender, table, column, shared, _points_to(mender, before, name))
+    nullable = fresh(column)
+    nullable.nullable = True
+    yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
+    yield Step(None, back=back)
+    yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
 
 
 _KEYS = ("UNIQUE", "PRIMARY KEY")
 
 
 def _values(
-    mender: Mender, table: str, column: Column[Any], shared: Iterable[set[str]]
+    mender: Mender,
+    table: str,
+    column: Column[Any],
+    shared: Iterable[set[str]],
+    points_to: tuple[str, str] | None,
 ) -> Fill | Numbered:
     """Return what gives the rows values on the way back.
 
     :param shared: the other columns of each key that the column was in; where these alone tell
         rows apart, any value does.
+    :param points_to: the table and column that it referred to.
     """
     key = list(mender.model(table).primary_key)
     names = [one.name for one in key]
-    points_to = _points_to(mender, table, column.name)
     if all(others >= set(names) for others in shared):
         return Fill(table, column.name, stand_in(column, points_to=points_to))
     by_key = is_text(column) or (is_number(column) and all(map(is_number, key)))

@@ -19,7 +19,8 @@ from ..watch import invoked
 from . import counting, options
 from .back import as_typed, constraint_as_printed, index_as_printed
 from .declared import Declared, fresh, name_of, operation, plain_type, read
-from .finding import Guard, Step
+from .fills import LateFill
+from .finding import NOTHING, Guard, Step
 from .rules import enums
 
 
@@ -173,7 +174,7 @@ class Mender:
 
     def _default(self, item: Difference) -> Iterable[Step]:
         default: Any = self._model_column(item.key).server_default
-        if {"SERIAL", "auto_increment"} & {item.found, item.wanted}:
+        if {*counting.COUNTERS, "auto_increment"} & {item.found, item.wanted}:
             return counting.changed(self, item, default)
         if default is not None and not isinstance(default, sa.DefaultClause):
             return []
@@ -192,16 +193,23 @@ class Mender:
     def _generated(self, item: Difference) -> Iterable[Step]:
         """Drop and add: what a generated column holds is no one's data."""
         table, _, name = item.key
+        if item.found is None:
+            raise MigratorError(
+                f"{table}.{name} is to be computed from now on, and what it holds would go. Nothing"
+                " was written: take it out of the model and run this, then put it in as computed."
+            )
         found = sa.Table(table, sa.MetaData(), autoload_with=self.connection, resolve_fks=False)
-        back = ops.AddColumnOp(
-            table, fresh(self.declared.columns.get((table, name), found.c[name]))
-        )
+        column = fresh(self.declared.columns.get((table, name), found.c[name]))
+        back = ops.AddColumnOp(table, column)
         yield Step(
             ops.DropColumnOp.from_column_and_tablename(None, table, found.c[name]), back=back
         )
         yield Step(
             ops.AddColumnOp.from_column_and_tablename(None, table, self._model_column(item.key))
         )
+        if item.wanted is None and column.computed is not None:
+            # It goes on with what was computed last.
+            yield Step(LateFill(table, name, str(column.computed.sqltext)), back=NOTHING)
 
     def _model_column(self, key: Key) -> Column[Any]:
         return next(c for c in self.model(key.table).columns if c.name == key.name)

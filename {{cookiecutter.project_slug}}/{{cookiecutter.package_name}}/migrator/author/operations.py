@@ -90,12 +90,16 @@ def _render_rebuild(_: AutogenContext, op: Rebuild) -> str:
     return f"with op.batch_alter_table({arguments}):\n    pass"
 
 
-class LateSQL(Statements):
-    """Statements that run after the columns have changed."""
+class WordedSQL(Statements):
+    """Statements that are said in *words*."""
 
     def __init__(self, words: str, *statements: str) -> None:
         super().__init__(*statements)
         self.words = words
+
+
+class LateSQL(WordedSQL):
+    """Statements that run after the columns have changed."""
 
 
 class TableSQL(ops.ExecuteSQLOp):

@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic.operations import ops
 
-from .fills import Fill, Numbered
+from .fills import Fill, LateFill, Numbered
 from .finding import Step, is_comment
 from .operations import Exchange, LateSQL, Rebuild, TableSQL
 
@@ -47,7 +47,7 @@ def _place(step: Step, freed: set[str]) -> tuple[Any, ...]:
     if isinstance(step.op, TableSQL):
         within = -1 if step.op.early else _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.5
         return _STAGES.index(()), step.op.table_name, within, "", False
-    if isinstance(step.op, LateSQL | Rebuild):
+    if isinstance(step.op, LateSQL | LateFill | Rebuild):
         # A table that is STRICT no longer takes types that it did not take before.
         loosened = isinstance(step.op, Rebuild) and step.op.options.get("sqlite_strict") is False
         stage = 0.5 if loosened else len(_STAGES)
@@ -58,7 +58,9 @@ def _place(step: Step, freed: set[str]) -> tuple[Any, ...]:
         return (stage,)
     within = _index(_WITHIN_A_TABLE, step)
     if isinstance(step.op, ops.DropColumnOp) and step.op.to_column().computed is not None:
-        within = 0  # it is added again where it is computed otherwise
+        within = 0.5  # it is added again where it is computed otherwise
+    if isinstance(step.op, ops.AddColumnOp) and step.op.column.computed is not None:
+        within = _WITHIN_A_TABLE.index((ops.AlterColumnOp,)) + 0.5
     altered = isinstance(step.op, ops.AlterColumnOp)
     counts = step.op.kw.get("autoincrement") if altered else None
     if counts is False:

@@ -40,7 +40,7 @@ def enum(step: Step, project: Project) -> Iterator[Hit]:
     op: Any = step.op
     if isinstance(op, ops.ExecuteSQLOp) and " ADD VALUE " in str(op.sqltext):
         yield Hit(str(op.sqltext).split()[2], f"{op.sqltext}, outside a transaction.")
-    elif isinstance(op, Statements):
+    elif isinstance(op, Statements) and op.statements[0].startswith("ALTER TYPE "):
         words = "The type is made anew; it fails on rows that hold what goes."
         yield Hit(op.statements[0].split()[2], words)
     elif isinstance(op, ops.DropTableOp) and op._reverse is not None:
@@ -104,7 +104,9 @@ def steps(item: Difference, connection: Connection, metadata: MetaData) -> Itera
     create, drop = ops.ExecuteSQLOp, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
     if item.wanted is None:
         # When no column is of it any more.
-        yield Step(LateSQL(str(drop.sqltext)), ONLY, create(_create(name, before)))
+        yield Step(
+            LateSQL(f"drop type {name}", str(drop.sqltext)), ONLY, create(_create(name, before))
+        )
     elif item.found is None:
         yield Step(create(_create(name, after)), ONLY, drop)
     elif set(after) - set(before):
