@@ -153,6 +153,17 @@ def parent_and_child(project: Project, parent: str) -> None:
     table(project, "letter", key)
 
 
+def test_stock_loses_the_rows_of_a_renamed_table(project: Project) -> None:
+    one_person(project)
+    person = project.metadata.tables["person"]
+    project.metadata.remove(person)
+    person.to_metadata(project.metadata, name="human")
+    project.stock()
+    assert project.run("SELECT name FROM human") == []
+    with pytest.raises(DBAPIError, match="no such table"):
+        project.run("SELECT name FROM person")
+
+
 @pytest.mark.parametrize("where", ["project", "on_both"])
 def test_a_told_rename_of_a_table_keeps_its_rows(
     where: str, request: pytest.FixtureRequest
@@ -165,6 +176,8 @@ def test_a_told_rename_of_a_table_keeps_its_rows(
     project.run("INSERT INTO letter (person_id) VALUES (1)")
 
     parent_and_child(project, "human")
+    with pytest.raises(MigratorError, match='rename="person:human"'):
+        project.new("rename")
     report = project.new("rename", rename="person:human, letter.person_id:human_id")
     project.upgrade()
     assert project.run("SELECT name, age FROM human") == [("Ada", 36)]

@@ -99,6 +99,7 @@ NOTHING_SEEN: dict[str, tuple[Version, Version]] = {
         table(integer(), lambda: Column("b", Integer, Computed("a + 1"))),
         table(integer(), lambda: Column("b", Integer, Computed("a + 2"))),
     ),
+    "server default": (table(integer(server_default="7")), table(integer(server_default="8"))),
     "collation": (table(string()), table(string(collation="NOCASE"))),
     "AUTOINCREMENT": (table(integer()), table(integer(), sqlite_autoincrement=True)),
     "no AUTOINCREMENT": (table(integer(), sqlite_autoincrement=True), table(integer())),

@@ -5,12 +5,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from migrator import MigratorError
 from migrator.apply.connection import private
 from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    ForeignKey,
+    Index,
     Integer,
+    MetaData,
     String,
     event,
     make_url,
@@ -19,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from tests.engine.author.project import Project
-from tests.engine.author.rules.stage import ADA, found, nickname, started, table, write
+from tests.engine.author.rules.stage import ADA, found, nickname, started, stock, table, write
 
 
 def test_mysql_copy(on_mariadb: Project) -> None:
@@ -88,3 +92,36 @@ op.execute("UPDATE \\"user\\" SET nickname = 'none'")
     with another_writer(on_both.url) as outcomes:
         on_both.upgrade()
     assert outcomes == ["canceling statement due to lock timeout"]
+
+
+def test_mysql_limits(on_mariadb: Project) -> None:
+    """Stock stops at a name that is too long when half of the revision is there for good."""
+
+    def wanted(metadata: MetaData) -> None:
+        table(nickname())(metadata)
+        Index("ix_" + "n" * 70, metadata.tables["user"].c.nickname)
+
+    with pytest.raises(SQLAlchemyError, match="too long"):
+        stock(on_mariadb.url, wanted)
+    assert on_mariadb.run("SELECT * FROM user") == []  # without its index
+    on_mariadb.run("DROP TABLE user")
+    with pytest.raises(MigratorError, match="a name of 73 characters, of 64 at most"):
+        write(on_mariadb, "names", wanted)
+    assert on_mariadb.schema() == {}
+
+
+def test_the_order_of_tables_that_go(on_both: Project) -> None:
+    """Stock drops a parent before its child, where the child has no model any more."""
+
+    def circle(metadata: MetaData) -> None:
+        for name, other in (("ant", "bee"), ("bee", "ant")):
+            table(Column("other_id", ForeignKey(f"{other}.id")), name=name)(metadata)
+
+    alone = table(name="alone")
+    started(on_both, alone, circle, rows=["INSERT INTO ant (id) VALUES (7)"])
+    with pytest.raises(SQLAlchemyError, match="other objects depend on it"):
+        stock(on_both.url, alone)
+    gone = "drop-table ant: unused; drop-table bee: unused"
+    write(on_both, "no circle", alone, accept=gone)
+    on_both.upgrade()
+    assert {key.table for key in on_both.schema()} == {"alone"}

@@ -7,6 +7,7 @@ import pytest
 from migrator import MigratorError
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
@@ -175,3 +176,75 @@ def test_sqlite_rowid(project: Project) -> None:
     project.upgrade()
     project.run("INSERT INTO event (nickname) VALUES ('x')")
     assert project.run("SELECT id FROM event") == [(1,)]
+
+
+BATCH = "with op.batch_alter_table('user') as batch_op:\n    batch_op."
+
+
+def test_narrow_type(project: Project) -> None:
+    """Stock's rebuild casts, and SQLite makes 0 of what is no number."""
+    started(project, table(nickname()), rows=["INSERT INTO user (nickname) VALUES ('x9')"])
+    write(project, "numbers", table(Column("nickname", Integer)))
+    with pytest.raises(MigratorError, match="nickname holds what the type"):
+        project.upgrade()
+    assert project.run(ROWS) == [(1, "x9")]
+    narrow = f"{BATCH}alter_column('nickname', type_=sa.Integer())"
+    assert plain_alembic(project.url, narrow) == ""
+    assert project.run(ROWS) == [(1, 0)]
+
+
+def test_set_not_null(project: Project) -> None:
+    """Stock fails on the row, and then for ever on the table that it left behind."""
+    started(project, table(nickname()), rows=["INSERT INTO user (nickname) VALUES (NULL)"])
+    required = f"{BATCH}alter_column('nickname', nullable=False)"
+    assert "NOT NULL constraint failed" in plain_alembic(project.url, required)
+    project.run("UPDATE user SET nickname = 'Ada'")
+    assert "_alembic_tmp_user already exists" in plain_alembic(project.url, required)
+    project.run("DROP TABLE _alembic_tmp_user", "UPDATE user SET nickname = NULL")
+    write(project, "required", table(nickname(nullable=False)), fill="user.nickname='?'")
+    project.upgrade()
+    assert project.run(ROWS) == [(1, "?")]
+
+
+def test_add_unique(project: Project) -> None:
+    """Stock fails on duplicates and leaves half of the revision, so that no second try runs."""
+    started(project, table(nickname()), rows=[ADA, ADA])
+    age = Column("age", Integer)
+    add = f"{BATCH}add_column(sa.Column('age', sa.Integer()))\n"
+    unique = f"{BATCH}create_unique_constraint('uq_user_nickname', ['nickname'])"
+    write(project, "unique", table(nickname(unique=True), age))
+    with pytest.raises(MigratorError, match="nickname"):
+        project.upgrade()
+    assert project.run(ROWS) == [(1, "Ada"), (2, "Ada")]  # without age
+    assert "UNIQUE constraint failed" in plain_alembic(project.url, add + unique)
+    project.run("DELETE FROM user WHERE id = 2")
+    assert "duplicate column name: age" in plain_alembic(project.url, add + unique)
+
+
+def test_add_foreign_key(project: Project) -> None:
+    """Stock makes it over rows that point nowhere, without a word."""
+    team = table(Column("code", Integer), name="team")
+    owned = Column("owner", Integer)
+    started(project, team, table(owned), rows=["INSERT INTO user (owner) VALUES (7)"])
+    write(project, "owner", team, table(Column("owner", ForeignKey("team.id"))))
+    with pytest.raises(MigratorError, match='owner has no parent row in "team" in 1 row'):
+        project.upgrade()
+    key = f"{BATCH}create_foreign_key('fk', 'team', ['owner'], ['id'])"
+    assert plain_alembic(project.url, f"op.execute('PRAGMA foreign_keys = OFF')\n{key}") == ""
+    assert len(project.run("PRAGMA foreign_key_check")) == 1
+
+
+def test_add_check(project: Project) -> None:
+    """Stock does not see it: rows that break it go on coming in."""
+    old = "INSERT INTO user (age) VALUES (-7)"
+    checked = table(Column("age", Integer, CheckConstraint("age > 0")))
+    started(project, table(Column("age", Integer)), rows=[old])
+    stock(project.url, checked)
+    project.run(old)
+    write(project, "checked", checked)
+    with pytest.raises(MigratorError, match="2 rows"):
+        project.upgrade()
+    project.run("UPDATE user SET age = 7")
+    project.upgrade()
+    with pytest.raises(SQLAlchemyError, match="CHECK constraint failed"):
+        project.run(old)
