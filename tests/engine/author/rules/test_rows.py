@@ -224,3 +224,16 @@ def test_a_dropped_not_null_column_lets_both_releases_insert(either: Project) ->
     either.downgrade("-2")
     assert either.schema() == before
     assert len(either.run(ROWS)) == 4
+
+
+def test_a_stock_verb_marks_what_may_be_a_rename(project: Project) -> None:
+    started(project, table(nickname()), rows=[ADA])
+    project.metadata.clear()
+    table(Column("nick", String(30)))(project.metadata)
+    project.migrate()
+    said = "user.nickname goes, and user.nick comes, which looks like it."
+    assert said in " ".join(project.last().split())
+    assert '"rename-or-drop user.nickname": ""' in project.last()
+    lines = project.verify().unanswered
+    assert any("(drop-column)" in line for line in lines)
+    assert any("(rename-or-drop)" in line for line in lines)

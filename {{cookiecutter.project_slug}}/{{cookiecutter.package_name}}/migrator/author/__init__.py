@@ -196,6 +196,7 @@ def _propose(
     report.findings = checklist.answered(report.findings, report.answers)
     if strict:
         report.answers.check()
+    report.findings += renames.asked(report.answers, report.findings)
     report.kept = [item for database in found for item in database.kept]
     notes = [f"Switched off here: {rule} ({why})" for rule, why in off.items()]
     return parts.scripts(script, context, report.steps, report.findings, report.databases, notes)

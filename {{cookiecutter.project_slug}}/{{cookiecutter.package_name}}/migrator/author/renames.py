@@ -1,6 +1,7 @@
 """A drop and an add that look alike may be a rename, which keeps the rows: only a person knows."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from alembic.operations import ops
@@ -8,7 +9,7 @@ from sqlalchemy import Column
 
 from .answers import Answers
 from .declared import fresh
-from .finding import Step
+from .finding import Finding, Message, Step, Verdict
 from .mend import Mender
 from .rules.casts import family
 
@@ -112,3 +113,20 @@ def _rename(old: Step, name: str) -> Step:
         )
 
     return Step(rename(column.name, name), back=rename(name, column.name))
+
+
+_ALIKE = Message(
+    "{subject} goes, and {detail} comes, which looks like it.",
+    "A rename would keep the values; as it is written here they are lost.",
+    "If it is one, delete the files of this change and write them again: make newmigration asks.",
+)
+
+
+def asked(answers: Answers, findings: Sequence[Finding]) -> list[Finding]:
+    """Return the questions whether something was renamed that nobody was there to answer."""
+    gone = {finding.subject: finding for finding in findings if finding.verdict is Verdict.ASK}
+    return [
+        replace(gone[old], rule="rename-or-drop", message=_ALIKE, detail=" or ".join(new))
+        for old in dict.fromkeys(old for old, _ in answers.alike)
+        if old in gone and (new := [come for one, come in answers.alike if one == old])
+    ]

@@ -88,9 +88,7 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
     old=True,
     what="{subject} is new and NOT NULL, on a table that may have rows.",
     cost="It fails on rows; MySQL silently writes 0 or an empty string.",
-    remedy="The rows get {detail}, as a default that is dropped afterwards. The release before "
-    "does not know the column, and its INSERTs fail from then on: to keep it running, keep the "
-    "default for one release (server_default in the model).",
+    remedy="{detail}",
 )
 def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
     """Add the column with a value for the rows that may be there."""
@@ -100,7 +98,8 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
         return
     value = project.answers.value(step.subject, example=stand_in(column))
     if value is None:
-        yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
+        give = "Add it with a server_default that the rows get, which can be dropped afterwards."
+        yield Hit(step.subject, give, verdict=Verdict.ASK)
         return
     plain = re.fullmatch(r"'((?:[^']|'')*)'", value)
     text = sa.text(without_parameters(value))
@@ -117,7 +116,14 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
     )
     add = ops.AddColumnOp(op.table_name, filled, schema=op.schema)
     steps = [Step(add), Step(drop, back=NOTHING)]
-    yield Hit(step.subject, value, steps)
+    yield Hit(step.subject, f"The rows get {value}, {_DROPPED}", steps)
+
+
+_DROPPED = (
+    "as a default that is dropped afterwards. The release before does not know the column, and its "
+    "INSERTs fail from then on: to keep it running, keep the default for one release "
+    "(server_default in the model)."
+)
 
 
 @rule(
@@ -142,7 +148,7 @@ def numbered_column(step: Step, project: Project) -> Iterator[Hit]:
     old=True,
     what="{subject} becomes NOT NULL.",
     cost="It fails on rows that hold NULL.",
-    remedy="Those rows get {detail} first.",
+    remedy="{detail}",
 )
 def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
     """Fill the rows that hold NULL; the model's default does where there is one."""
@@ -153,13 +159,13 @@ def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
     example = stand_in(sa.Column(op.column_name, op.modify_type or op.existing_type))
     value = _literal(op) or project.answers.value(step.subject, example=example)
     if value is None:
-        yield Hit(step.subject, "no value yet", verdict=Verdict.ASK)
+        yield Hit(step.subject, "UPDATE those rows before.", verdict=Verdict.ASK)
         return
     table = project.table(op.table_name)
     keyed = table is not None and op.column_name in table.primary_key.columns
     filled = Fill(op.table_name, op.column_name, value, beside=keyed)
     fill = Step(filled, step.guard, back=NOTHING)
-    yield Hit(step.subject, value, [fill, step])
+    yield Hit(step.subject, f"Those rows get {value} first.", [fill, step])
 
 
 def _literal(op: ops.AlterColumnOp) -> str | None:
