@@ -9,6 +9,8 @@ import pytest
 from migrator import author, schema, scratch
 from migrator.apply.connection import private
 from sqlalchemy import (
+    ARRAY,
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -100,6 +102,10 @@ def counter(**options: Any) -> Models:
     return lambda metadata: Counter("counted", metadata=metadata, **options)
 
 
+def many(*values: str) -> Callable[[], Any]:
+    return lambda: Column("a", ARRAY(Enum(*values, name="mood")).with_variant(JSON(), "sqlite"))
+
+
 def moods(*values: str, native: bool = True, name: str = "mood", **more: Any) -> Callable[[], Any]:
     options = {"native_enum": native, "name": name, "create_constraint": True}
     return lambda: Column("a", Enum(*values, **options), **more)
@@ -175,6 +181,11 @@ CASES |= {
         X,
         ["t.a"],
         {"rename": "t.a.x:xxx"},
+    ),
+    "an enum in an array gets a value": Case(
+        [table("t", many("x", "y"))],
+        [table("t", many("x", "y", "z"))],
+        ["INSERT INTO t (id) VALUES (1)"],
     ),
     "a table is renamed, and a column without NULL goes and comes": Case(
         [PARENT, table("t", integer(), integer(foreign("p.id"), name="z", nullable=False))],
@@ -286,6 +297,7 @@ CASES |= {
 ON_SERVERS_ALONE = {
     *COUNTED,
     "a sequence counts otherwise",
+    "an enum in an array gets a value",
     "an enum becomes an enum under another name",
     "an enum under another name becomes an enum",
     "an enum becomes a text with a CHECK",

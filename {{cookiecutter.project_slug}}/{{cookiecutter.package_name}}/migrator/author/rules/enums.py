@@ -137,9 +137,10 @@ def _values(printed: str | None) -> list[str]:
 
 
 _USES = """
-SELECT c.table_name, c.column_name, c.column_default
+SELECT c.table_name, c.column_name, c.column_default, c.data_type = 'ARRAY'
 FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
-WHERE c.udt_name = :name AND t.table_type = 'BASE TABLE' AND c.table_schema = current_schema()
+WHERE c.udt_name IN (:name, :array) AND t.table_type = 'BASE TABLE'
+  AND c.table_schema = current_schema()
 """
 
 
@@ -153,14 +154,17 @@ def _anew(
     old, new = quote(f"{name}_old"), quote(name)
     yield f"ALTER TYPE {new} RENAME TO {old}"
     yield _create(name, values)
-    for table, column, default in connection.execute(sa.text(_USES), {"name": name}).all():
+    for table, column, default, many in connection.execute(
+        sa.text(_USES), {"name": name, "array": f"_{name}"}
+    ).all():
         model = metadata.tables.get(table) if metadata is not None else None
         if model is not None and column in model.c:
             default = _default(model.c[column].server_default)
         alter = f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)}"
         if default:
             yield f"{alter} DROP DEFAULT"
-        yield f"{alter} TYPE {new} USING {quote(column)}::text::{new}"
+        many = "[]" * many
+        yield f"{alter} TYPE {new}{many} USING {quote(column)}::text{many}::{new}{many}"
         if default:
             yield f"{alter} SET DEFAULT {default}"
     yield f"DROP TYPE {old}"
