@@ -379,3 +379,17 @@ def test_two_consents_that_are_run_together(project: Project) -> None:
         'Several go into one: accept="drop-column user.crew: unused; drop-table person: moved"',
     ]
     project.new("less", accept=said.replace(", ", "; "))
+
+
+def test_an_apostrophe_in_a_reason_is_none_of_a_text() -> None:
+    said = "drop-column person.age: nobody's; drop-table crew: it's elsewhere"
+    assert author.Answers.parse(accept=said).accept == {
+        "drop-column person.age": "nobody's",
+        "drop-table crew": "it's elsewhere",
+    }
+
+
+def test_two_answers_to_one_question_are_refused() -> None:
+    with pytest.raises(MigratorError, match=r"rename= says two things of person\.name") as refused:
+        author.Answers.parse(rename="person.name:nick, person.name:full_name")
+    assert refused.value.exit_code == 2

@@ -208,23 +208,25 @@ _LITERAL = re.compile(
 
 
 def _pairs(word: str, text: str | None, between: str, inside: str, example: str) -> dict[str, str]:
-    pairs = {}
-    for part in _split(text or "", between):
+    pairs: dict[str, str] = {}
+    # In a reason a quote is an apostrophe.
+    for part in _split(text or "", between, literals=between == ","):
         name, found, value = part.partition(inside)
         if not (found and name.strip() and value.strip()):
             raise MigratorError(f"{part.strip()!r} is not understood: say {example}.", 2)
         if between == "," and any(inside in other for other in _split(value, ";")[1:]):
             several = f"between several stands a comma: {_SEVERAL[word]}"
             raise MigratorError(f"{part.strip()!r} is not understood: {several}.", 2)
-        pairs[name.strip()] = value.strip()
+        if pairs.setdefault(name.strip(), value.strip()) != value.strip():
+            raise MigratorError(f"{word}= says two things of {name.strip()}: say one.", 2)
     return pairs
 
 
-def _split(text: str, between: str) -> list[str]:
-    """Split *text*, but not inside quotes."""
+def _split(text: str, between: str, *, literals: bool = True) -> list[str]:
+    """Split *text*, but not inside quotes where it holds *literals*."""
     parts, quoted = [""], False
     for character in text:
-        quoted ^= character == "'"
+        quoted ^= literals and character == "'"
         if character == between and not quoted:
             parts.append("")
         else:
