@@ -182,6 +182,9 @@ CASES |= {
         ["t.a"],
         {"rename": "t.a.x:xxx"},
     ),
+    "an identity beside the key goes": Case(
+        [table("t", integer(), lambda: Column("n", Integer, Identity()))], [PLAIN], A
+    ),
     "an enum in an array gets a value": Case(
         [table("t", many("x", "y"))],
         [table("t", many("x", "y", "z"))],
@@ -297,6 +300,7 @@ CASES |= {
 ON_SERVERS_ALONE = {
     *COUNTED,
     "a sequence counts otherwise",
+    "an identity beside the key goes",
     "an enum in an array gets a value",
     "an enum becomes an enum under another name",
     "an enum under another name becomes an enum",
