@@ -180,11 +180,13 @@ class Change:
         """Make the table STRICT, WITHOUT ROWID or AUTOINCREMENT, or make it so no longer."""
         wanted = set(self.after.options) - set(options)
         wanted |= {option for option, on in options.items() if on}
-        if autoincrement is not None and autoincrement is not self.after.autoincrement:
-            change = edit.set_autoincrement if autoincrement else edit.drop_autoincrement
-            self._edited(change(self.after))
+        # Only what is numbered by a rowid counts up.
+        if autoincrement is False and self.after.autoincrement:
+            self._edited(edit.drop_autoincrement(self.after))
         if self.after.options != wanted:
             self._edited(edit.set_options(self.after, wanted))
+        if autoincrement and not self.after.autoincrement:
+            self._edited(edit.set_autoincrement(self.after))
 
     def column(self, name: str) -> Column:
         """Return the column as it is to be.
