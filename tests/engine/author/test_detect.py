@@ -5,9 +5,9 @@ database, proposes something else; after a new migration and an upgrade the sche
 ``create_all`` makes, a second new migration finds nothing, and the way back leads to the first.
 """
 
-import contextlib
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 from tests.engine.author.project import Project
+from tests.engine.author.rules.stage import stock
 
 Version = Callable[[MetaData], object]
 
@@ -188,31 +189,78 @@ def test_on_postgresql(on_both: Project, case: str) -> None:
     migrated(on_both, case)
 
 
-@pytest.mark.parametrize("case", NOTHING_SEEN)
-def test_stock_sees_nothing(project: Project, case: str) -> None:
-    before, after = NOTHING_SEEN[case]
+def seen_by_stock(url: str, metadata: MetaData, **options: object) -> list[object]:
+    """Return what stock autogenerate would make of the models, on the database as it is."""
+    options = {"compare_type": True, **options}
+    with private(make_url(url)).connect() as connection, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context = MigrationContext.configure(connection, opts=options)
+        seen = compare_metadata(context, metadata)
+    return [item for item in seen if "alembic" not in str(item) and "log" not in str(item)]
+
+
+def between(project: Project, before: Version, after: Version) -> None:
+    """Bring the real database to the first version, and the models to the second."""
     wanted(before, project)
     author.new(project.config(), "first", answers=answers())
     project.upgrade()
     wanted(after, project)
-    with private(make_url(project.url)).connect() as connection, contextlib.ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        seen = compare_metadata(context, project.metadata)
-    assert [item for item in seen if "alembic" not in str(item) and "log" not in str(item)] == []
+
+
+@pytest.mark.parametrize("case", NOTHING_SEEN)
+def test_stock_sees_nothing(project: Project, case: str) -> None:
+    between(project, *NOTHING_SEEN[case])
+    assert seen_by_stock(project.url, project.metadata) == []
+
+
+def test_stocks_plugin_sees_names_alone(project: Project) -> None:
+    plugins = ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"]
+    between(project, *NOTHING_SEEN["CHECK changed under its name"])
+    assert seen_by_stock(project.url, project.metadata, autogenerate_plugins=plugins) == []
+    wanted(table(integer()), project)
+    ((said, dropped),) = seen_by_stock(project.url, project.metadata, autogenerate_plugins=plugins)
+    assert (said, dropped.name) == ("remove_constraint", "ck_t_a")
+
+
+FIRST: dict[str, tuple[str, Version]] = {
+    "index on an expression": ("index", indexed(lambda t: Index("i", func.abs(t.c.a)))),
+    "CHECK at a column": ("constraint", table(integer(check("a > 0")))),
+}
+
+
+@pytest.mark.parametrize(("kind", "version"), FIRST.values(), ids=FIRST)
+@pytest.mark.filterwarnings("ignore:autogenerate skipping")
+def test_stock_leaves_it_out_of_a_new_table(project: Project, kind: str, version: Version) -> None:
+    whole = wanted(version, project)
+    stock(project.url, version)
+    assert [key.kind for key in whole.keys() - project.schema().keys()] == [kind]
+    project.run("DROP TABLE t")
+    author.new(project.config(), "first", answers=answers())
+    project.upgrade()
+    assert project.schema() == whole
+
+
+def test_a_comment_reaches_postgresql(on_both: Project, tmp_path: Path) -> None:
+    """Stock, asked where one develops, sees none: SQLite has no comments."""
+    bare = table(integer())
+    said = table(integer(comment="years"), comment="People")
+    between(on_both, bare, said)
+    development = f"sqlite:///{tmp_path / 'development.sqlite'}"
+    stock(development, bare)
+    assert seen_by_stock(development, on_both.metadata) == []
+    author.new(on_both.config(), "comments", answers=answers())
+    on_both.upgrade()
+    assert on_both.run(
+        "SELECT obj_description('t'::regclass), col_description('t'::regclass, 2)"
+    ) == [("People", "years")]
 
 
 def test_a_default_of_nothing_is_no_difference(project: Project) -> None:
     """Stock finds the empty default changed, again and again."""
     with_default = table(lambda: Column("a", String(9), server_default=""))
-    wanted(with_default, project)
-    author.new(project.config(), "first", answers=answers())
-    project.upgrade()
-    with private(make_url(project.url)).connect() as connection:
-        options = {"compare_server_default": True}
-        context = MigrationContext.configure(connection, opts=options)
-        assert "modify_default" in str(compare_metadata(context, project.metadata))
+    between(project, with_default, with_default)
+    seen = seen_by_stock(project.url, project.metadata, compare_server_default=True)
+    assert "modify_default" in str(seen)
     assert author.new(project.config(), "again", answers=answers()).paths == []
 
 

@@ -110,6 +110,22 @@ def test_mysql_limits(on_mariadb: Project) -> None:
     assert on_mariadb.schema() == {}
 
 
+def test_partial_index(on_mariadb: Project) -> None:
+    """MariaDB has none: stock's index is a full one, and refuses good rows."""
+
+    def wanted(metadata: MetaData) -> None:
+        table(nickname())(metadata)
+        column = metadata.tables["user"].c.nickname
+        Index("ix_some", column, unique=True, postgresql_where=column == "one")
+
+    started(on_mariadb, table(nickname()), rows=[ADA.replace('"', "`")])
+    with pytest.raises(MigratorError, match="say the rule in another way there"):
+        write(on_mariadb, "index", wanted)
+    stock(on_mariadb.url, wanted)
+    with pytest.raises(SQLAlchemyError, match="Duplicate entry 'Ada'"):
+        on_mariadb.run(ADA.replace('"', "`"))
+
+
 def test_the_order_of_tables_that_go(on_both: Project) -> None:
     """Stock drops a parent before its child, where the child has no model any more."""
 

@@ -79,3 +79,5 @@ def test_the_type_goes_with_its_last_column(on_both: Project) -> None:
     assert not any(key.kind == "type" for key in on_both.schema())
     on_both.downgrade()
     on_both.run("""INSERT INTO "user" (mood) VALUES ('fine')""")
+    stock(on_both.url, table())
+    assert any(key.kind == "type" for key in on_both.schema())
