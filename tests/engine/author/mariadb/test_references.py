@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from tests.engine.author.project import Project
-from tests.engine.author.rules.stage import Models, started, texts, there_and_back
+from tests.engine.author.rules.stage import Models, started, stock, texts, there_and_back
 
 ROWS = ["INSERT INTO team (id, code) VALUES (7, 'red')"]
 ROWS += ["INSERT INTO user (id, team, code, nickname) VALUES (1, 7, 'red', 'Ada')"]
@@ -154,3 +154,14 @@ def test_it_goes_with_its_column(either: Project, options: dict[str, bool]) -> N
     started(either, crew(boss), rows=ROWS[:1])
     either.run("INSERT INTO user (id, team, nickname, boss) VALUES (1, 7, 'Ada', 1)")
     there_and_back(either, crew(), rows=ADA, accept="drop-column: unused")
+
+
+def test_stock_drops_the_index_first(on_mariadb: Project) -> None:
+    def boss(table: Table) -> None:
+        table.append_column(Column("boss", ForeignKey("user.id"), index=True))
+
+    started(on_mariadb, crew(boss), rows=ROWS)
+    before = on_mariadb.schema()
+    with pytest.raises(SQLAlchemyError, match="needed in a foreign key constraint"):
+        stock(on_mariadb.url, crew())
+    assert on_mariadb.schema() == before

@@ -8,7 +8,15 @@ from sqlalchemy import Column, Enum, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.engine.author.project import Project
-from tests.engine.author.rules.stage import ROWS, found, started, stock, table, write
+from tests.engine.author.rules.stage import (
+    ROWS,
+    found,
+    plain_alembic,
+    started,
+    stock,
+    table,
+    write,
+)
 
 MOODS = ["fine", "grumpy"]
 
@@ -45,6 +53,9 @@ def test_a_new_value_and_its_use_in_one_run(on_both: Project) -> None:
     stock(on_both.url, table(mood("sad")))
     with pytest.raises(SQLAlchemyError, match="invalid input value for enum"):
         on_both.run("""INSERT INTO "user" (mood) VALUES ('sad')""")
+    added, used = "ALTER TYPE mood ADD VALUE 'sad'", "UPDATE \"user\" SET mood = 'sad'"
+    together = f"op.execute({added!r})\nop.execute({used!r})"
+    assert "unsafe use of new value" in plain_alembic(on_both.url, together)
     write(on_both, "sad", table(mood("sad", server_default="sad")))
     on_both.downgrade("base")
     on_both.upgrade()
