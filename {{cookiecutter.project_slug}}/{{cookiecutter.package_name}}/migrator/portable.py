@@ -7,6 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Connection,
     Constraint,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     Table,
@@ -16,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import CompileError, DBAPIError, NoReferenceError, SQLAlchemyError
+from sqlalchemy.schema import CreateSchema
 from sqlalchemy.types import TypeEngine
 
 from . import MigratorError
@@ -49,7 +51,7 @@ def create_all(metadata: MetaData, connection: Connection) -> None:
     constraints = [item for table in metadata.tables.values() for item in table.constraints]
     rules = [item._create_rule for item in constraints]
     try:
-        metadata.create_all(connection)
+        metadata.create_all(connection, tables=_held(metadata, connection))
     except (SQLAlchemyError, NotImplementedError) as error:
         why = str(error).splitlines()[0].rstrip(".")
         if isinstance(error, DBAPIError):
@@ -64,6 +66,20 @@ def create_all(metadata: MetaData, connection: Connection) -> None:
     # A foreign key that closes a circle is added by ALTER, and would be left out ever after.
     for item, rule in zip(constraints, rules, strict=True):
         item._create_rule = rule
+
+
+def _held(metadata: MetaData, connection: Connection) -> list[Table]:
+    """Return the tables that a database can hold, with PostgreSQL's schemas made for them."""
+    if connection.dialect.name == "postgresql":
+        for name in sorted(schemas(metadata)):
+            connection.execute(CreateSchema(name, if_not_exists=True))
+    held = metadata.tables.values()
+    return [one for one in held if connection.dialect.name != "sqlite" or one.schema is None]
+
+
+def schemas(metadata: MetaData) -> set[str]:
+    """Return the schemas that the tables of *metadata* are in, beside the usual one."""
+    return {str(table.schema) for table in metadata.tables.values() if table.schema}
 
 
 def require_targets(metadata: MetaData) -> None:
@@ -155,6 +171,8 @@ def only_postgresql(item: object) -> str | None:
     """Say why *item* (an index or a constraint) is for PostgreSQL alone; None if it is not."""
     if isinstance(item, ExcludeConstraint):
         return "an exclusion constraint"
+    if isinstance(item, ForeignKeyConstraint) and item.elements[0].target_fullname.count(".") == 2:
+        return "a table in a schema"
     if isinstance(item, Index):
         method = item.dialect_options["postgresql"]["using"]
         if method and method != "btree":

@@ -26,6 +26,11 @@ class Key(NamedTuple):
     kind: str
     name: str
 
+    @property
+    def bare(self) -> str:
+        """Return the name; a table's without its schema."""
+        return self.name.rpartition(".")[2] if self.kind == "table" else self.name
+
     def __str__(self) -> str:
         if self.kind == "column":
             return f"{self.table}.{self.name}"
@@ -134,8 +139,8 @@ def sqlite_constraint(constraint: create_table.Constraint) -> str:
 
 _POSTGRESQL = """
 WITH relations AS (
-  SELECT c.oid, c.relkind, c.reloptions, CASE WHEN n.nspname = current_schema() THEN c.relname
-    ELSE n.nspname || '.' || c.relname END AS name
+  SELECT c.oid, c.relkind, c.reloptions, c.relname,
+    CASE WHEN n.nspname = current_schema() THEN '' ELSE n.nspname || '.' END || c.relname AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
     SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))
@@ -166,7 +171,7 @@ UNION ALL
 SELECT r.name, 'constraint', k.conname, pg_get_constraintdef(k.oid)
 FROM relations r JOIN pg_constraint k ON k.conrelid = r.oid WHERE k.contype <> 'n'
 UNION ALL
-SELECT r.name, 'index', i.name, regexp_replace(pg_get_indexdef(x.indexrelid),
+SELECT r.name, 'index', i.relname, regexp_replace(pg_get_indexdef(x.indexrelid),
   '^CREATE (UNIQUE )?INDEX .*? ON (ONLY )?\\S+ USING', '\\1INDEX USING')
   || CASE WHEN x.indisvalid THEN '' ELSE ' INVALID' END
 FROM pg_index x JOIN relations r ON r.oid = x.indrelid JOIN relations i ON i.oid = x.indexrelid

@@ -134,7 +134,7 @@ def process_revision_directives(
     asked = config.attributes.get("author") if config else None
     metadata: MetaData = context.opts["target_metadata"]
     script = directives[0]
-    if portable.portable(metadata):
+    if detect.in_schemas(context, metadata) | portable.portable(metadata):
         script.upgrade_ops = produce_migrations(context, metadata).upgrade_ops
     assert context.script is not None
     kinds = [one.kind for one in (*context.opts["sources"], *context.opts["missing"])]

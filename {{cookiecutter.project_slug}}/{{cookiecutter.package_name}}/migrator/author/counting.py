@@ -24,7 +24,7 @@ def changed(mender: "Mender", item: Difference, default: Any) -> Iterable[Step]:
     """
     if "auto_increment" in (item.found, item.wanted):
         on = item.wanted == "auto_increment"
-        key = sa.inspect(mender.connection).get_pk_constraint(item.key.table)
+        key = sa.inspect(mender.connection).get_pk_constraint(*mender.place(item.key.table))
         # What is no key yet comes in the next round.
         if item.key.name in key["constrained_columns"] or not on:
             yield _counted(mender, item, on)
@@ -46,12 +46,13 @@ def comes(mender: "Mender", op: ops.AddColumnOp) -> list[Step]:
     """Return the steps that add a column; one that is to count, with numbers for its rows."""
     table: sa.Table = mender.model(op.table_name)
     counts = table.autoincrement_column
-    key = sa.inspect(mender.connection).get_pk_constraint(op.table_name)["constrained_columns"]
+    there = sa.inspect(mender.connection).get_pk_constraint(op.table_name, op.schema)
+    key = there["constrained_columns"]
     if counts is None or counts.name != op.column.name or not key:
         return [Step(op)]
     column = fresh(op.column)
     column.nullable = True
-    numbered = Numbered(op.table_name, column.name, key)
+    numbered = Numbered(op.table_name, column.name, key, schema=op.schema)
     added = ops.AddColumnOp(op.table_name, column, schema=op.schema)
     return [Step(added), Step(numbered, back=NOTHING)]
 
@@ -85,7 +86,7 @@ def counter(mender: "Mender", key: Key, printed: str | None) -> tuple[Sequence[s
     if printed not in COUNTERS:
         return (), ()
     quote = mender.quote
-    column, table = quote(key.name), quote(key.table)
+    column, table = quote(key.name), mender.quoted(key.table)
     alter = f"ALTER TABLE {table} ALTER {column}"
     # Rows that are there have numbers already.
     after = f"SELECT setval({{}}, max({column})) FROM {table}"

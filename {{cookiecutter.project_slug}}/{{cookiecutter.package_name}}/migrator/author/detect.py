@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, ForeignKeyConstraint, MetaData
 
 from .. import MigratorError, portable, schema, scratch, watch
-from .finding import Step, flatten
+from .finding import Guard, Step, flatten, whole_name
 from .goes import dropped_column, dropped_table
 from .mend import Mender
 from .order import target
@@ -52,7 +52,7 @@ class Database:
         return [
             item
             for item in schema.difference(found, self.wanted)
-            if not (item.wanted is None and item.key.name in by_hand)
+            if not (item.wanted is None and item.key.bare in by_hand)
         ]
 
     def apply(self, text: str, imports: set[str]) -> None:
@@ -126,11 +126,41 @@ def proposal(container: ops.UpgradeOps, database: Database) -> list[Step]:
     made: set[str] = set()
     for step in steps:
         if isinstance(step.op, ops.CreateTableOp):
-            made.add(step.op.table_name)
-            _without_circles(step.op, made, {s.op.table_name for s in steps})
+            made.add(whole_name(step.op))
+            _without_circles(step.op, made, {whole_name(s.op) for s in steps})
     gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
     steps = [dropped_column(mender, s) if isinstance(s.op, ops.DropColumnOp) else s for s in steps]
+    steps = [*_missing_schemas(steps, mender), *steps]
     return [*(back for step in gone for back in dropped_table(mender, step.op, printed)), *steps]
+
+
+def in_schemas(context: MigrationContext, metadata: MetaData) -> bool:
+    """Let Alembic look into the schemas of the models and of the chain; tell if there are any."""
+    if context.dialect.name != "postgresql" or context.connection is None:
+        return False
+    there = {key.table for key in schema.describe(context.connection) if key.kind == "table"}
+    names = sa.inspect(context.connection).get_schema_names()
+    wanted = portable.schemas(metadata)
+    wanted |= {name for name in names if any(table.startswith(f"{name}.") for table in there)}
+
+    def include(name: str | None, kind: str, parents: Any) -> bool:
+        if kind == "schema":
+            return name is None or name in wanted
+        own = kind == "table" and parents["schema_name"]
+        return not own or parents["schema_qualified_table_name"] in there
+
+    if wanted:
+        context.opts |= {"include_schemas": True, "include_name": include}
+    return bool(wanted)
+
+
+def _missing_schemas(steps: Sequence[Step], mender: Mender) -> Iterator[Step]:
+    """Yield what makes the schemas that tables come into."""
+    wanted = {step.op.schema for step in steps if isinstance(step.op, ops.CreateTableOp)}
+    there = sa.inspect(mender.connection).get_schema_names() if any(wanted) else []
+    for name in sorted(str(one) for one in wanted if one and one not in there):
+        make, drop = (f"{verb} SCHEMA {mender.quote(name)}" for verb in ("CREATE", "DROP"))
+        yield Step(ops.ExecuteSQLOp(make), Guard.POSTGRESQL, ops.ExecuteSQLOp(drop))
 
 
 def types(found: Sequence[Database], mender: Mender) -> set[str]:
@@ -144,10 +174,16 @@ def types(found: Sequence[Database], mender: Mender) -> set[str]:
 
 
 def _without_circles(op: ops.CreateTableOp, made: set[str], all_names: set[str]) -> None:
-    """Take out the foreign keys to tables that are made later: they are added at the end."""
+    """Take out the foreign keys to tables that are made later: they are added at the end.
+
+    So are those into a schema, where not every database has the table.
+    """
     later = all_names - made
     op.columns = [
         item
         for item in op.columns
-        if not (isinstance(item, ForeignKeyConstraint) and target(item) in later)
+        if not (
+            isinstance(item, ForeignKeyConstraint)
+            and (target(item) in later or (not op.schema and portable.only_postgresql(item)))
+        )
     ]

@@ -23,10 +23,16 @@ class Fill(ops.ExecuteSQLOp):
     """
 
     def __init__(
-        self, table: str, column: str, value: str, old: str | None = None, beside: bool = False
+        self,
+        table: str,
+        column: str,
+        value: str,
+        old: str | None = None,
+        beside: bool = False,
+        schema: str | None = None,
     ) -> None:
         self.table_name, self.column_name, self.value, self.old = table, column, value, old
-        self.beside = beside
+        self.beside, self.schema = beside, schema
         what = f"change {old!r} to {value} in" if old is not None else "fill"
         self.words = f"{what} {table}.{column}"
         super().__init__(self.words)
@@ -38,13 +44,17 @@ class LateFill(Fill):
 
 @renderers.dispatch_for(Fill)
 def _render_fill(_: AutogenContext, op: Fill) -> str:
-    table = f"sa.table({op.table_name!r}, sa.column({op.column_name!r}))"
+    table = f"sa.table({op.table_name!r}, sa.column({op.column_name!r}){_in_schema(op)})"
     where = f"sa.column({op.column_name!r}).is_(None)"
     if op.old is not None:
         where = f"sa.column({op.column_name!r}) == sa.literal_column({literal(op.old)!r})"
     value = op.value if isinstance(op.value, Expression) else f"sa.literal_column({op.value!r})"
     values = f"{{{op.column_name!r}: {value}}}"
     return f"op.execute(\nsa.update({table}).where({where}).values({values})\n)"
+
+
+def _in_schema(op: Any) -> str:
+    return f", schema={op.schema!r}" if op.schema else ""
 
 
 class Numbered(TableSQL):
@@ -63,8 +73,10 @@ class Numbered(TableSQL):
         key: Sequence[str],
         type_: Any = None,
         points_to: tuple[str, str] | None = None,
+        schema: str | None = None,
     ) -> None:
         self.column_name, self.key, self.type, self.points_to = column, key, type_, points_to
+        self.schema = schema
         words = f"number the rows of {table} in {column}, by {', '.join(key)}"
         if points_to:
             words = f"give {table}.{column} the values of {'.'.join(points_to)}, each once"
@@ -78,7 +90,7 @@ def _render_numbered(_: AutogenContext, op: Numbered) -> list[str]:
     same = [f"rows.c[{name!r}] == numbers.c[{name!r}]" for name in op.key]
     value = "numbers.c.number"
     lines = [
-        f"rows = sa.table({op.table_name!r}, {columns})",
+        f"rows = sa.table({op.table_name!r}, {columns}{_in_schema(op)})",
         f"number = sa.func.row_number().over(order_by=[{key}]).label('number')",
         f"numbers = sa.select({key}, number).subquery('numbers')",
     ]
@@ -111,6 +123,7 @@ class Batches(ops.ExecuteSQLOp):
 @renderers.dispatch_for(Batches)
 def _render_batches(_: AutogenContext, op: Batches) -> str:
     table, column = (_POSTGRESQL.quote(name) for name in (op.fill.table_name, op.fill.column_name))
+    table = f"{_POSTGRESQL.quote(op.fill.schema)}.{table}" if op.fill.schema else table
     where = "IS NULL" if op.fill.old is None else f"= {literal(op.fill.old)}"
     sql = f"""
 DO $$

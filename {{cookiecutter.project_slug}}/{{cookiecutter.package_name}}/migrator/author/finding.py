@@ -104,6 +104,11 @@ class Guard(Enum):
         return f"not on {name}" if self.name.startswith("NOT_") else f"{name} only"
 
     @classmethod
+    def of(cls, op: Any) -> "Guard | None":
+        """Return the guard of what is in a schema, which SQLite does not have."""
+        return cls.NOT_SQLITE if op.schema else None
+
+    @classmethod
     def only(cls, kind: str) -> "Guard":
         """Return the guard that lets *kind* alone through."""
         return cls[kind.upper()]
@@ -214,6 +219,11 @@ def is_rename(op: Any) -> bool:
     """Tell whether *op* gives a table or a column another name."""
     column = isinstance(op, ops.AlterColumnOp) and op.modify_name is not None
     return column or isinstance(op, ops.RenameTableOp)
+
+
+def whole_name(op: Any) -> str:
+    """Return the name of the table of *op*, with its schema."""
+    return f"{op.schema}.{op.table_name}" if op.schema else str(op.table_name)
 
 
 def is_comment(op: Any) -> bool:

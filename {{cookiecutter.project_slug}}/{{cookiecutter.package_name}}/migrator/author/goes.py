@@ -6,14 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, UniqueConstraint
 
+from .. import portable
 from ..schema import Key, Schema, describe
 from . import counting
 from .back import columns_of
 from .declared import fresh
 from .fills import Fill, Numbered, is_number, is_text, stand_in
-from .finding import Guard, Step
+from .finding import Guard, Step, whole_name
 from .mend import Mender
 
 
@@ -21,23 +22,30 @@ def dropped_table(mender: Mender, op: ops.DropTableOp, printed: Schema) -> Itera
     """Return what the table of *op* takes along and Alembic does not bring back.
 
     Reflection loses CHECKs and passes over indexes with expressions; the steps do nothing on
-    the way forward.
+    the way forward. A foreign key into a schema goes by itself: SQLite does not have it.
     """
     create: Any = op._reverse
+    into_schema = [] if op.schema else [one for one in create.columns if _into_schema(one)]
+    for item in into_schema:
+        yield Step(ops.DropConstraintOp.from_constraint(item), Guard.POSTGRESQL)
     create.columns = [
         fresh(mender.declared.columns.get((op.table_name, item.name), item), item)
         if isinstance(item, Column)
         else item
         for item in create.columns
-        if not isinstance(item, CheckConstraint)
+        if not isinstance(item, CheckConstraint) and not _into_schema(item)
     ]
     unique = any(isinstance(item, UniqueConstraint) for item in create.columns)
     missing = ("CHECK",) if unique else ("CHECK", "UNIQUE")  # MySQL reflects it as an index
     for key, text in printed.items():
-        if key.table == op.table_name:
+        if key.table == whole_name(op):
             lost = key.kind == "constraint" and text.startswith(missing)
             if key.kind == "index" or lost:
-                yield Step(None, back=mender.back(key, text))
+                yield Step(None, Guard.of(op), mender.back(key, text))
+
+
+def _into_schema(item: Any) -> bool:
+    return isinstance(item, ForeignKeyConstraint) and bool(portable.only_postgresql(item))
 
 
 def dropped_column(mender: Mender, step: Step) -> Step:
@@ -62,7 +70,8 @@ def relaxed(steps: Sequence[Step], mender: Mender) -> Iterator[Step]:
         if isinstance(step.op, ops.AddColumnOp) and step.op.table_name not in was:
             yield from counting.comes(mender, step.op)
         elif isinstance(step.op, ops.DropColumnOp):
-            before = was.get(step.op.table_name, step.op.table_name)
+            place = f"{step.op.schema}." * bool(step.op.schema)
+            before = place + was.get(step.op.table_name, step.op.table_name)
             own = {key: text for key, text in printed.items() if key.table == before}
             yield from _relaxed(step, before, own, mender)
         else:
@@ -86,10 +95,11 @@ def _relaxed(step: Step, before: str, printed: Schema, mender: Mender) -> Iterat
     keys = [set(columns_of(text)) for text in printed.values() if text.startswith(_KEYS)]
     shared = [columns - {name} for columns in keys if name in columns]
     back = _values(mender, table, column, shared, _points_to(mender, before, name))
+    back.schema = step.op.schema
     nullable = fresh(column)
     nullable.nullable = True
     yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
-    yield Step(None, back=back)
+    yield Step(None, Guard.of(step.op), back)
     yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
 
 
@@ -135,7 +145,7 @@ def _set_null(op: ops.DropColumnOp, column: Column[Any], nullable: bool) -> ops.
 
 
 def _points_to(mender: Mender, table: str, column: str) -> tuple[str, str] | None:
-    for key in sa.inspect(mender.connection).get_foreign_keys(table):
+    for key in sa.inspect(mender.connection).get_foreign_keys(*mender.place(table)):
         if key["constrained_columns"] == [column]:
             return key["referred_table"], key["referred_columns"][0]
     return None

@@ -46,7 +46,35 @@ class Mender:
         mender: Callable[[Difference], Iterable[Step]] | None = getattr(
             self, f"_{item.key.kind}", None
         )
-        return list(mender(item)) if mender else []
+        steps = list(mender(item)) if mender else []
+        for step in steps:
+            for op in (step.op, step.back):
+                self._place(op)
+        return steps
+
+    def place(self, table: str) -> tuple[str, str | None]:
+        """Return the name of a table and its schema, as the server printed both in one."""
+        schema, _, name = table.partition(".")
+        return (name, schema) if name and schema in self._schemas else (table, None)
+
+    @cached_property
+    def _schemas(self) -> list[str]:
+        there = self.dialect.name == "postgresql"
+        return sa.inspect(self.connection).get_schema_names() if there else []
+
+    def quoted(self, table: str) -> str:
+        """Return the name of a table as it stands in a statement."""
+        name, schema = self.place(table)
+        return (f"{self.quote(schema)}." if schema else "") + self.quote(name)
+
+    def _place(self, op: Any) -> None:
+        """Say of *op* the schema apart."""
+        for name, schema in (("table_name", "schema"), ("source_table", "source_schema")):
+            table, own = self.place(str(getattr(op, name, "")))
+            if own and name == "table_name":
+                op.table_name, op.schema = table, own
+            elif own:
+                op.source_table, op.kw[schema] = table, own
 
     def model(self, name: str) -> Table:
         """Return the models' table of that name."""
@@ -82,7 +110,7 @@ class Mender:
                 # leaves it there when that goes.
                 key = next(key for key in model.foreign_key_constraints if key.name == name)
                 make = ops.CreateIndexOp(name, table, key.column_keys)
-                there = sa.inspect(self.connection).get_foreign_keys(table)
+                there = sa.inspect(self.connection).get_foreign_keys(*self.place(table))
                 made = name in [one["name"] for one in there]
                 yield Step(make if made else None, Guard.MYSQL, ops.DropIndexOp(name, table))
 
@@ -103,13 +131,14 @@ class Mender:
             made = (index_as_printed if key.kind == "index" else constraint_as_printed)(key, typed)
         if isinstance(made, ops.CreateCheckConstraintOp) and made.constraint_name:
             made.constraint_name = conv(key.name)  # also where the table has another name by then
+        self._place(made)
         return made
 
     def _drop(self, key: Key, printed: str) -> Step:
         back = self.back(key, printed)
         if back is None:
             quote = self.quote
-            sql = f"ALTER TABLE {quote(key.table)} ADD CONSTRAINT {quote(key.name)} {printed}"
+            sql = f"ALTER TABLE {self.quoted(key.table)} ADD CONSTRAINT {quote(key.name)} {printed}"
             drop = ops.DropConstraintOp(key.name, key.table)
             return Step(drop, Guard.POSTGRESQL, ops.ExecuteSQLOp(sql))
         kind = {"primarykey": "primary"}.get(back.constraint_type, back.constraint_type)
@@ -133,7 +162,7 @@ class Mender:
     def altered(self, item: Difference, **changes: Any) -> Iterable[Step]:
         """Return the step that makes *changes* to the column of *item*."""
         table, _, name = item.key
-        columns = sa.inspect(self.connection).get_columns(table)
+        columns = sa.inspect(self.connection).get_columns(*self.place(table))
         column: Any = next(column for column in columns if column["name"] == name)
         declared = self.declared.columns.get((table, name))
         type_ = declared.type if declared is not None else column["type"]

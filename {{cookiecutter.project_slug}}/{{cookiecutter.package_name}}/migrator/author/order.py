@@ -7,7 +7,7 @@ from typing import Any
 from alembic.operations import ops
 
 from .fills import Fill, LateFill, Numbered
-from .finding import Step, is_comment
+from .finding import Step, is_comment, whole_name
 from .operations import Exchange, LateSQL, Rebuild, TableSQL
 
 # What stands in the way goes first, what needs the rest comes last.
@@ -86,7 +86,7 @@ def _index(kinds: list[tuple[Any, ...]], step: Step) -> float:
 
 def _tables_that_go(steps: Sequence[Step]) -> list[Step]:
     """Put tables that point to others before them; a circle is cut at its foreign keys."""
-    gone = {step.op.table_name: step for step in steps if isinstance(step.op, ops.DropTableOp)}
+    gone = {whole_name(step.op): step for step in steps if isinstance(step.op, ops.DropTableOp)}
     left, order = dict(gone), list[Step]()
 
     def drop(name: str) -> None:
@@ -98,11 +98,11 @@ def _tables_that_go(steps: Sequence[Step]) -> list[Step]:
 
     for name in list(gone):
         drop(name)
-    changed = {step.op.table_name for step in steps if isinstance(step.op, _LOOSENS)}
+    changed = {whole_name(step.op) for step in steps if isinstance(step.op, _LOOSENS)}
     circle = [
         cut
         for at, step in enumerate(order)
-        for cut in _cut(step.op, changed | {before.op.table_name for before in order[:at]})
+        for cut in _cut(step.op, changed | {whole_name(before.op) for before in order[:at]})
     ]
     others = [step for step in steps if not isinstance(step.op, ops.DropTableOp)]
     return [*circle, *others, *order]

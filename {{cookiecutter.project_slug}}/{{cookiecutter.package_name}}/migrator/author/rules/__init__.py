@@ -44,7 +44,9 @@ class Project:
     def filled(self, table: str, column: str) -> bool:
         """Tell whether the rows of a column were updated before."""
         texts = (str(s.op.sqltext) for s in self.before if isinstance(s.op, ops.ExecuteSQLOp))
-        said = re.compile(rf"UPDATE\W+{table}\b.*\b{column}\b", re.IGNORECASE | re.DOTALL)
+        said = re.compile(
+            rf"UPDATE\W+(?:\w+\W+)?{table}\b.*\b{column}\b", re.IGNORECASE | re.DOTALL
+        )
         return any(said.search(text) for text in texts)
 
     def table(self, name: str) -> Table | None:

@@ -163,7 +163,7 @@ def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
         return
     table = project.table(op.table_name)
     keyed = table is not None and op.column_name in table.primary_key.columns
-    filled = Fill(op.table_name, op.column_name, value, beside=keyed)
+    filled = Fill(op.table_name, op.column_name, value, beside=keyed, schema=op.schema)
     fill = Step(filled, step.guard, back=NOTHING)
     yield Hit(step.subject, f"Those rows get {value} first.", [fill, step])
 

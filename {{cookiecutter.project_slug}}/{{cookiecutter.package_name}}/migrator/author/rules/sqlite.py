@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
@@ -30,6 +31,9 @@ _SQLITE: Any = sqlite.dialect()
 def not_on_sqlite(step: Step, project: Project) -> Iterator[Hit]:
     """Guard what SQLite cannot hold by dialect; take it out of what it can hold."""
     op = step.op
+    if schema := getattr(op, "schema", None) or getattr(op, "kw", {}).get("source_schema"):
+        yield Hit(step.subject, f"the schema {schema}", [replace(step, guard=Guard.NOT_SQLITE)])
+        return
     if isinstance(op, ops.CreateTableCommentOp | ops.DropTableCommentOp):
         yield Hit(op.table_name, "a comment", [Step(op, Guard.NOT_SQLITE)])
     elif is_comment(op):
