@@ -1,16 +1,20 @@
 """Tables in a schema of PostgreSQL: made there, and left out on SQLite."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    Computed,
+    Enum,
     ForeignKey,
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     UniqueConstraint,
@@ -31,6 +35,10 @@ def models(*columns: Any, **options: Any) -> Models:
         Table("user", metadata, *user)
 
     return make
+
+
+def mood(*values: str) -> Callable[[], Column[str]]:
+    return lambda: Column("mood", Enum(*values, name="mood"))
 
 
 ROWS = [
@@ -70,6 +78,20 @@ CHANGES: dict[str, tuple[Models, Models, dict[str, str]]] = {
         {},
     ),
     "an index": (models(), models(lambda: Index("ix_lower", "name", unique=True)), {}),
+    "an enum value": (models(mood("a")), models(mood("a", "b")), {}),
+    "an enum value that goes": (models(mood("a", "b")), models(mood("a")), {"accept": "enum: no"}),
+    "an enum": (models(), models(mood("a")), {}),
+    "another name": (
+        models(lambda: Column("size", Integer, unique=True)),
+        models(lambda: Column("extent", Integer, unique=True)),
+        {"rename": "unit.size:extent"},
+    ),
+    "a comment and a default": (
+        models(lambda: Column("size", Integer)),
+        models(lambda: Column("size", Integer, server_default="7", comment="it's")),
+        {},
+    ),
+    "a computed one": (models(), models(lambda: Column("size", Integer, Computed("id + 1"))), {}),
 }
 
 
@@ -103,6 +125,38 @@ def on_sqlite(project: Project) -> set[str]:
     assert twin.schema() == {}
     twin.upgrade()
     return {key.table for key in twin.schema()}
+
+
+def link(name: str = "link", numbered: bool = False) -> Models:
+    """Return a table in a schema, whose key is a pair, or a number."""
+
+    def make(metadata: MetaData) -> None:
+        pair = (Column(one, Integer, nullable=False, autoincrement=False) for one in "ab")
+        number = Column("id", Integer, primary_key=True)
+        key = [number, UniqueConstraint("a", "b")] if numbered else [PrimaryKeyConstraint("a", "b")]
+        Table(name, metadata, *pair, *key, schema="app")
+
+    return make
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_another_key(on_both: Project, numbered: bool) -> None:
+    rows = "INSERT INTO app.link (a, b) VALUES (1, 2), (3, 4)"
+    started(on_both, link(numbered=not numbered), rows=[rows])
+    answers = {} if numbered else {"accept": "drop-column: unused"}
+    kept = "SELECT a, b FROM app.link ORDER BY a"
+    there_and_back(on_both, link(numbered=numbered), rows=kept, **answers)
+    assert on_sqlite(on_both) == set()
+
+
+def test_another_name_for_the_table(on_both: Project) -> None:
+    started(on_both, link(), rows=["INSERT INTO app.link (a, b) VALUES (1, 2)"])
+    write(on_both, "change", link("tie"), rename="link:tie")
+    on_both.upgrade()
+    assert on_both.run("SELECT a, b FROM app.tie") == [(1, 2)]
+    assert on_both.verify().agrees
+    on_both.downgrade()
+    assert on_both.run("SELECT a, b FROM app.link") == [(1, 2)]
 
 
 def test_stock_asks_sqlite_for_a_schema(project: Project) -> None:

@@ -12,7 +12,7 @@ from . import write
 from .back import columns_of
 from .detect import Database
 from .exchanged import computed, repointed, retyped, taken_out
-from .finding import Guard, Step, is_comment, is_rename
+from .finding import Guard, Step, is_comment, is_rename, whole_name
 from .operations import LateSQL
 from .order import ordered
 
@@ -64,7 +64,7 @@ def complete(steps: Sequence[Step], found: Sequence[Database], review: Review) -
 
 def _in_a_key(steps: Sequence[Step], found: Sequence[Database]) -> list[Step]:
     """Return the steps about columns that go and are in a primary key, which changes first."""
-    gone = {step.subject for step in steps if isinstance(step.op, ops.DropColumnOp)}
+    gone = {_column(step) for step in steps if isinstance(step.op, ops.DropColumnOp)}
     keyed = {
         f"{item.key.table}.{column}"
         for database in (found if gone else ())
@@ -72,7 +72,13 @@ def _in_a_key(steps: Sequence[Step], found: Sequence[Database]) -> list[Step]:
         if (item.found or "").startswith("PRIMARY KEY")
         for column in columns_of(item.found)
     }
-    return [step for step in steps if step.subject in gone & keyed]
+    return [step for step in steps if _column(step) in gone & keyed]
+
+
+def _column(step: Step) -> str | None:
+    op = step.back if step.op is None else step.op
+    column = getattr(op, "column_name", None)
+    return f"{whole_name(op)}.{column}" if column else None
 
 
 def _is_in_the_way(item: schema.Difference) -> bool:

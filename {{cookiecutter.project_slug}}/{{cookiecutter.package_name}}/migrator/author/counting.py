@@ -91,7 +91,8 @@ def counter(mender: "Mender", key: Key, printed: str | None) -> tuple[Sequence[s
     # Rows that are there have numbers already.
     after = f"SELECT setval({{}}, max({column})) FROM {table}"
     if printed == "SERIAL":
-        name = quote(f"{key.table}_{key.name}_seq")
+        own, schema = mender.place(key.table)
+        name = (f"{quote(schema)}." if schema else "") + quote(f"{own}_{key.name}_seq")
         make = f"CREATE SEQUENCE {name} OWNED BY {table}.{column}"
         give = f"{alter} SET DEFAULT nextval('{name}')"
         there = make, give, after.format(f"'{name}'")

@@ -61,12 +61,13 @@ def _has_a_name(key: Key, printed: str, items: Items) -> bool:
 
 
 def _rename(database: Database, key: Key, name: str) -> str:
-    quote = database.connection.dialect.identifier_preparer.quote
-    table, was, now = quote(key.table), quote(key.name), quote(name)
+    mender = database.mender
+    quote, table, (_, schema) = mender.quote, mender.quoted(key.table), mender.place(key.table)
+    was, now = quote(key.name), quote(name)
     if database.kind == "mysql":
         return f"ALTER TABLE {table} RENAME INDEX {was} TO {now}"
     if key.kind == "index":
-        return f"ALTER INDEX {was} RENAME TO {now}"
+        return f"ALTER INDEX {quote(schema) + '.' if schema else ''}{was} RENAME TO {now}"
     return f"ALTER TABLE {table} RENAME CONSTRAINT {was} TO {now}"
 
 

@@ -137,10 +137,11 @@ def _values(printed: str | None) -> list[str]:
 
 
 _USES = """
-SELECT c.table_name, c.column_name, c.column_default, c.data_type = 'ARRAY'
+SELECT nullif(c.table_schema, current_schema()), c.table_name, c.column_name, c.column_default,
+  c.data_type = 'ARRAY'
 FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
-WHERE c.udt_name IN (:name, :array) AND t.table_type = 'BASE TABLE'
-  AND c.table_schema = current_schema()
+WHERE c.udt_name IN (:name, :array) AND c.udt_schema = current_schema()
+  AND t.table_type = 'BASE TABLE'
 """
 
 
@@ -154,13 +155,15 @@ def _anew(
     old, new = quote(f"{name}_old"), quote(name)
     yield f"ALTER TYPE {new} RENAME TO {old}"
     yield _create(name, values)
-    for table, column, default, many in connection.execute(
+    for schema, table, column, default, many in connection.execute(
         sa.text(_USES), {"name": name, "array": f"_{name}"}
     ).all():
-        model = metadata.tables.get(table) if metadata is not None else None
+        whole = f"{schema}.{table}" if schema else table
+        model = metadata.tables.get(whole) if metadata is not None else None
         if model is not None and column in model.c:
             default = _default(model.c[column].server_default)
-        alter = f"ALTER TABLE {quote(table)} ALTER COLUMN {quote(column)}"
+        place = f"{quote(schema)}." if schema else ""
+        alter = f"ALTER TABLE {place}{quote(table)} ALTER COLUMN {quote(column)}"
         if default:
             yield f"{alter} DROP DEFAULT"
         many = "[]" * many
