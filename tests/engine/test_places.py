@@ -1,5 +1,7 @@
 """Where throwaway databases can be made."""
 
+from threading import Timer
+
 import sqlalchemy as sa
 from migrator import places
 
@@ -22,3 +24,17 @@ def test_a_server_elsewhere_is_used_only_where_that_is_asked_for():
     assert missing.reason == "its server is not on this host, or no URL names it"
     _, (missing,) = places.sources(["mysql"], away, anywhere=True)
     assert "127.0.0.2" in missing.reason
+
+
+def test_what_the_server_itself_does_there_is_waited_for(postgresql):
+    """A plain role may not end it, as an autovacuum that runs there: DROP … FORCE is refused."""
+    url = sa.make_url(postgresql(user="plain", password="p"))
+    postgresql.server.run("ALTER ROLE plain CREATEDB")
+    with places.empty(places.Source("postgresql", url)) as connection:
+        name = connection.engine.url.database
+        theirs = sa.create_engine(postgresql.server.admin.set(database=name), poolclass=sa.NullPool)
+        other = theirs.raw_connection()
+        leaving = Timer(1, other.close)
+        leaving.start()
+    leaving.join()
+    assert not postgresql.server.run(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")

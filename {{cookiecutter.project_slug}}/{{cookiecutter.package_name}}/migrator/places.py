@@ -180,8 +180,6 @@ def _on_server(url: URL) -> Iterator[Connection]:
     name = f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     engine = create_engine(url.set(database=name), poolclass=NullPool)
-    # A statement that failed may have left its connection there.
-    force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
     words = admin.dialect.create_connect_args(url)[1].items()
     options = {key: value for key, value in words if isinstance(value, str | int | dict)}
     with admin.connect() as connection:
@@ -199,8 +197,19 @@ def _on_server(url: URL) -> Iterator[Connection]:
             raise
         finally:
             if name:
-                connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
+                _drop(connection, name)
                 keeper.tell(name=name)
+
+
+def _drop(connection: Connection, name: str) -> None:
+    drop = f"DROP DATABASE IF EXISTS {name}"
+    if connection.dialect.name == "postgresql":
+        # A statement that failed may have left its connection there.
+        with suppress(SQLAlchemyError):
+            connection.execute(text(f"{drop} WITH (FORCE)"))
+            return
+        # It is not allowed to end the server's own autovacuum, which makes way for a plain DROP.
+    connection.execute(text(drop))
 
 
 def _like(connection: Connection) -> str:
