@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from . import naming
+from . import naming, printed_mysql
 from .sqlite import create_table
 from .sqlite.tokens import fold, scan
 
@@ -207,66 +207,9 @@ def without_casts(text: str) -> str:
     return re.sub(r"\(\((ARRAY\[[^\[\]]*\])\)\)", r"(\1)", text)
 
 
-_MYSQL_COLUMNS = """
-SELECT column_name, column_type, collation_name, is_nullable, column_default, extra,
-  generation_expression, column_comment
-FROM information_schema.columns WHERE table_schema = database() AND table_name = %s
-"""
-
-
 def _mysql(connection: Connection) -> Rows:
-    """Read SHOW CREATE TABLE, which prints one definition a line, and the columns' catalogue."""
-    tables = connection.exec_driver_sql("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
-    for table in [row[0] for row in tables]:
-        quoted = table.replace("`", "``").replace("%", "%%")
-        sql = connection.exec_driver_sql(f"SHOW CREATE TABLE `{quoted}`").one()[1]
-        _, *lines, options = sql.splitlines()
-        options, _, comment = options.lstrip(") ").partition(" COMMENT=")
-        yield Key(table, "table", table), re.sub(r" AUTO_INCREMENT=\d+", "", options)
-        yield Key(table, "comment", ""), comment[1:-1]
-        checks = {}
-        for line in lines:
-            match = _MYSQL_LINE.fullmatch(line.strip().rstrip(","))
-            assert match, line
-            head, rest = match["head"], match["rest"]
-            name = (match["name"] or "PRIMARY KEY").replace("``", "`")
-            if head:
-                # One word for a constraint and an index: the convention's ix_ tells them apart.
-                if head == "UNIQUE KEY " and not name.startswith("ix_"):
-                    head = "CONSTRAINT UNIQUE "
-                kind = "constraint" if head.startswith(("CONSTRAINT ", "PRIMARY ")) else "index"
-                yield Key(table, kind, name), head.removeprefix("CONSTRAINT ") + rest.strip()
-            elif " CHECK (" in rest:  # MariaDB's JSON
-                checks[name] = rest[rest.index(" CHECK (") :]
-        for row in connection.exec_driver_sql(_MYSQL_COLUMNS, (table,)).all():
-            yield from _mysql_column(table, checks.get(row[0], ""), *row)
-
-
-_MYSQL_LINE = re.compile(r"(?P<head>[A-Z ]*)(?:`(?P<name>(?:[^`]|``)+)`)?(?P<rest>.*)", re.DOTALL)
-
-
-def _mysql_column(
-    table: str,
-    check: str,
-    name: str,
-    kind: str,
-    collation: str | None,
-    nullable: str,
-    default: str | None,
-    extra: str,
-    generated: str | None,
-    comment: str,
-) -> Rows:
-    extra = extra.replace("DEFAULT_GENERATED", "").strip()
-    default = (
-        "" if default is None or (nullable == "YES" and default == "NULL") else default or "''"
-    )
-    yield Key(table, "column", name), kind + (f" COLLATE {collation}" * bool(collation)) + check
-    yield Key(table, "null", name), "NOT NULL" if nullable == "NO" else None
-    yield Key(table, "generated", name), f"{generated} {extra.lower()}" if generated else None
-    if not generated:
-        yield Key(table, "default", name), f"{default} {extra}"
-    yield Key(table, "comment", name), comment
+    for table, kind, name, value in printed_mysql.rows(connection):
+        yield Key(table, kind, name), value
 
 
 #: A reader for each dialect: yields every object, an empty value where it is not there.
