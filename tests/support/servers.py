@@ -17,6 +17,7 @@ import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -168,7 +169,8 @@ def start_postgresql() -> PostgreSQL:
     dismiss = watched(server.get_pid(), folder)
 
     def stop() -> None:
-        server.cleanup()
+        with suppress(importlib.import_module("psutil").NoSuchProcess):  # a test has killed it
+            server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
         dismiss()
 
