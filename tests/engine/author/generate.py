@@ -42,9 +42,10 @@ class ColumnSpec:
     enum: tuple[str, ...]
     comment: str | None
 
-    def column(self) -> sa.Column[Any]:
+    def column(self, keyed: bool) -> sa.Column[Any]:
         arguments: list[Any] = [self._type()]
-        if self.check == "inline" and self.name.islower():
+        # MariaDB takes no CHECK of a column that counts.
+        if self.check == "inline" and self.name.islower() and not keyed:
             arguments.append(sa.CheckConstraint(f"{self.name} IS NOT NULL"))
         choices = DEFAULTS[self.type] if not self.enum else (None, self.enum[0])
         return sa.Column(
@@ -85,7 +86,7 @@ class TableSpec:
         columns: list[Any] = []
         if not self.primary:
             columns.append(sa.Column("id", sa.Integer, primary_key=True))
-        columns += [spec.column() for spec in self.columns]
+        columns += [spec.column(spec.name in self.primary) for spec in self.columns]
         by_name = {column.name: column for column in columns}
         for name in self.primary:
             by_name[name].primary_key = True
@@ -98,7 +99,8 @@ class TableSpec:
             columns.append(sa.Column("twice", sa.Integer, sa.Computed(f"{self.computed} * 2")))
         table = sa.Table(self.name, metadata, *columns, comment=self.comment)
         # MariaDB drops a CHECK of no column together with any column.
-        name = next((spec.name for spec in self.columns if spec.name.islower()), None)
+        others = (spec.name for spec in self.columns if spec.name not in self.primary)
+        name = next((name for name in others if name.islower()), None)
         for number in self.checks if name else ():
             table.append_constraint(sa.CheckConstraint(f"{name} IS NULL OR {number} > 0"))
         for spec in self.columns:
@@ -114,7 +116,7 @@ class TableSpec:
             sa.Index(name, column, postgresql_where=where, sqlite_where=where)
         elif spec.index == "expression":
             sa.Index(name, sa.func.coalesce(column, column))
-        if spec.check == "named":
+        if spec.check == "named" and spec.name not in self.primary:
             table.append_constraint(
                 sa.CheckConstraint(column.is_not(None), name=f"{spec.name}_set")
             )

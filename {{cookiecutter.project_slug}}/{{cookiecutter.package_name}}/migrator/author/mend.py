@@ -171,7 +171,9 @@ class Mender:
             default = declared.server_default
         if column.get("autoincrement") is True:
             default = None
-            if self.dialect.name not in ("sqlite", "postgresql"):
+            counts = self.model(table).autoincrement_column
+            stays = counts is not None and counts.name == name
+            if stays and self.dialect.name not in ("sqlite", "postgresql"):
                 changes.setdefault("autoincrement", True)  # it is told the whole column
         op = ops.AlterColumnOp(
             table,
