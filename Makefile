@@ -9,7 +9,7 @@ NO_PYTHON := Python 3.11 or later is needed: install it, or say where it is: mak
 
 BIN := .venv/bin
 READY := .venv/ready
-ENGINE := {{cookiecutter.project_slug}}/{{cookiecutter.package_name}}/migrator
+LIBRARY := .[flask,postgresql,mysql,review]
 to := ..
 
 .PHONY: help
@@ -34,11 +34,11 @@ trials: $(READY) ## Run the long counts, which make test leaves out, and draw ne
 
 .PHONY: lint
 lint: $(READY) ## Let ruff and mypy look at everything
-	@$(BIN)/ruff check . "$(ENGINE)" && $(BIN)/ruff format --check . "$(ENGINE)" && $(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 .PHONY: format
 format: $(READY) ## Let ruff put everything in order
-	@$(BIN)/ruff check --fix . "$(ENGINE)"; $(BIN)/ruff format . "$(ENGINE)"
+	@$(BIN)/ruff check --fix .; $(BIN)/ruff format .
 
 .PHONY: bench
 bench: $(READY) ## Measure side by side with stock Flask-Migrate
@@ -54,10 +54,11 @@ $(READY): pyproject.toml | python
 	@echo "Making the environment in .venv"
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
-	  uv pip install --quiet --python .venv --group dev; \
+	  uv pip install --quiet --python .venv --editable "$(LIBRARY)" --group dev; \
 	else \
 	  $(PYTHON) -m venv .venv && \
 	  $(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1" && \
-	  $(BIN)/python -m pip install -qq --disable-pip-version-check --group dev; \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check \
+	    --editable "$(LIBRARY)" --group dev; \
 	fi
 	@touch $@

@@ -22,7 +22,7 @@ from statistics import median
 import flask_migrate
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.servers.apply.shop import Shop
+from tests.servers.run.shop import Shop
 
 STOCK = Path(flask_migrate.__file__).parent / "templates" / "flask"
 

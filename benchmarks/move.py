@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}" / "{{cookiecutter.package_name}}"
 sys.path[:0] = [str(ROOT), str(TEMPLATE)]
 
-from tests.engine.apply.move.mover import Mover  # noqa: E402
+from tests.library.transfer.mover import Mover  # noqa: E402
 from tests.support.chain import Chain  # noqa: E402
 from tests.support.servers import start_mariadb, start_postgresql  # noqa: E402
 

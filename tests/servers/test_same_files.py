@@ -50,7 +50,7 @@ def test_what_sqlite_cannot_hold_stays_with_postgresql(start, postgresql: Databa
         assert word in docstring
         assert word in said
     assert "not-on-sqlite" in docstring
-    assert "migrator" not in text
+    assert "alembic_lossless" not in text
 
     url = postgresql()
     server = {"DATABASE_URL": url, "BAKED_SECRET_KEY": "long and random"}

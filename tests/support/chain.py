@@ -5,9 +5,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from migrator import scratch
-from migrator.apply import connection as connections
 
+from alembic_lossless.run import connection as connections
+from alembic_lossless.scratch import databases
 from tests.support.revision import REVISION
 
 #: An author with books; the second revision adds to both, the third takes something away.
@@ -60,4 +60,4 @@ class Chain:
     def upgrade(self, url: sa.URL | str, revision: str = "heads") -> None:
         """Bring the database at *url* to *revision*."""
         with connections.private(sa.make_url(url)).connect() as connection:
-            scratch.upgrade(self.script, connection, revision)
+            databases.upgrade(self.script, connection, revision)

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import migrator
 import pytest
-from migrator.commands import group as flask_db
 
+import alembic_lossless
+from alembic_lossless.cli import group as flask_db
 from tests.support.bake import TEMPLATE
 from tests.support.console import play, sections
 from tests.support.project import Project
@@ -80,7 +80,7 @@ def test_every_module_for_sqlite_stands_in_its_document() -> None:
     rows = re.findall(
         r"(?m)^\| (`.*?) \|", (TEMPLATE / "docs/sqlite.md").read_text(encoding="utf-8")
     )
-    modules = {path.name for path in Path(migrator.__file__).parent.glob("sqlite/*.py")}
+    modules = {path.name for path in Path(alembic_lossless.__file__).parent.glob("sqlite/*.py")}
     assert modules - {"__init__.py"} == set(re.findall(r"`(\w+\.py)`", " ".join(rows)))
 
 

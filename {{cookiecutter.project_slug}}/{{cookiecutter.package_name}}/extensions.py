@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from alembic_lossless import cli  # alembic_lossless
+from alembic_lossless.schema import naming  # alembic_lossless
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -11,7 +13,6 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import MetaData, event
 from sqlalchemy.orm import DeclarativeBase
 
-from .migrator import commands, naming  # migrator
 
 
 class Base(DeclarativeBase):
@@ -24,7 +25,7 @@ class Base(DeclarativeBase):
             "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
             "pk": "pk_%(table_name)s",
             "ck": "ck_%(table_name)s_%(constraint_name)s",
-            **naming.convention,  # migrator
+            **naming.convention,  # alembic_lossless
         }
     )
 
@@ -38,7 +39,7 @@ def init_app(app: Flask, seed: Callable[[], None]) -> None:
     """Connect the extensions to *app*; *seed* fills a rebuilt development database."""
     db.init_app(app)
     migrate.init_app(app, db)
-    commands.init_app(app, seed)  # migrator
+    cli.init_app(app, seed)  # alembic_lossless
     csrf.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":

@@ -4,13 +4,13 @@
 """
 
 from alembic import context
+from alembic_lossless import cli  # alembic_lossless
+from alembic_lossless.run import env  # alembic_lossless
 from flask import current_app, has_app_context
 from sqlalchemy import create_engine
 
 from {{ cookiecutter.package_name }} import create_app
 from {{ cookiecutter.package_name }}.extensions import db
-from {{ cookiecutter.package_name }}.migrator import commands  # migrator
-from {{ cookiecutter.package_name }}.migrator.apply import environment  # migrator
 
 if not has_app_context():
     create_app().app_context().push()
@@ -27,16 +27,16 @@ options = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     "transaction_per_migration": True,
-    # A new revision is reviewed before it is written.  # migrator
-    "process_revision_directives": commands.review,  # migrator
+    # A new revision is reviewed before it is written.  # alembic_lossless
+    "process_revision_directives": cli.review,  # alembic_lossless
     # What was applied is noted in a table that no model has.
-    "include_name": lambda name, kind, _: (kind, name) != ("table", "migration_log"),
+    "include_name": lambda name, kind, _: (kind, name) != ("table", "alembic_lossless_log"),
 }
 
 # Tests give an engine of their own.
 engine = context.config.attributes.get("connection") or create_engine(url)
-# Safe connections, one migrator at a time, checks before every commit.  # migrator
-engine = environment.guard(engine, context, options, settings)  # migrator
+# Safe connections, one migrator at a time, checks before every commit.  # alembic_lossless
+engine = env.guard(engine, context, options, settings)  # alembic_lossless
 
 if context.is_offline_mode():
     context.configure(url=engine.url, literal_binds=True, **options)

@@ -1,0 +1,1 @@
+"""Safeguards around Alembic: every ALTER works on SQLite, migrations are reviewed and rehearsed."""

@@ -1,0 +1,1 @@
+"""Databases that were made without these migrations."""

@@ -1,0 +1,1 @@
+"""What one kind of database needs beyond Alembic's operations."""

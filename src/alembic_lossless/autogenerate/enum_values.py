@@ -1,0 +1,253 @@
+"""The values of an enum that went and came: renamed, or replaced in the rows, as a person says."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy import CheckConstraint, Enum
+
+from ..checklist.finding import NOTHING, Finding, Guard, Message, Step, Verdict
+from ..checklist.rules import message
+from ..checklist.rules.enums import native
+from ..checklist.rules.postgresql import quote
+from ..schema.diff import Difference, Key
+from ..sqlite.tokens import literal
+from .fills import Fill
+from .proposal import Database
+from .questions import Answers
+from .renames import accepted
+from .replayed import name_of, plain_type
+from .to_operations import Mender
+
+_GOES = Message(
+    "The value {subject} goes.",
+    "A row that holds it {detail}.",
+    "Say what such rows get instead (fill=), or that there are none.",
+)
+_STOPS = "stops the revision"
+_UNREADABLE = "is refused by no database, and the application fails on it (LookupError)"
+
+
+@dataclass
+class Words:
+    """An enum with other values than before: its columns, and what holds them on each database."""
+
+    columns: list[tuple[str, Any]]
+    gone: list[str]
+    come: list[str]
+    differing: dict[str, list[Difference]] = field(default_factory=dict)
+    #: Whether no database knows the values.
+    unchecked: bool = False
+
+    def subject(self, value: str) -> str:
+        """Name one of the values: ``book.status.wanted``."""
+        table, column = self.columns[0]
+        return f"{table}.{column.name}.{value}"
+
+
+@dataclass(frozen=True)
+class Reworded:
+    """The rows that hold *old* get *new*; it is the same value where it is a *rename*."""
+
+    old: str
+    new: str
+    rename: bool
+
+    def fill(self, table: str, column: str, beside: bool) -> Iterator[Step]:
+        """Yield the steps that change the rows of a column, there and back.
+
+        They are two, because the way there may become a revision of its own, behind a new CHECK
+        that does not look at the rows yet; the way back is before the old CHECK in any case.
+        """
+        if self.rename:
+            yield Step(None, back=Fill(table, column, literal(self.old), self.new))
+        yield Step(Fill(table, column, literal(self.new), self.old, beside), back=NOTHING)
+
+
+def settled(found: Sequence[Database], answers: Answers) -> tuple[list[Step], list[Finding]]:
+    """Return the steps that let rows follow a value, and a finding for each value that goes."""
+    steps: list[Step] = []
+    findings: list[Finding] = []
+    checked = list(_worded(found))
+    for words in [*checked, *_unchecked(found, checked)]:
+        kinds, come, pairs = tuple(words.differing), list(words.come), []
+        for old in words.gone:
+            subject = words.subject(old)
+            new = _renamed(words, old, come, answers)
+            other = new or _replaced(words, old, come, answers)
+            if other:
+                pairs.append(Reworded(old, other, rename=new is not None))
+            if new:
+                come.remove(new)
+                said = message("rename")
+                findings.append(Finding("rename", kinds, subject, Verdict.KEEP, said, new))
+            elif not other:
+                why = _UNREADABLE if words.unchecked else _STOPS
+                findings.append(Finding("enum", kinds, subject, Verdict.ASK, _GOES, why))
+        if words.unchecked:
+            steps += _said(words, pairs, found[0].mender)
+            continue
+        for database in found if pairs else ():
+            mender = database.mender
+            own = list(_steps(words, pairs, mender, words.differing.get(database.kind, [])))
+            kinds_of = {item.key.kind for items in words.differing.values() for item in items}
+            if kinds_of == {"constraint"} and len(kinds) == len(found):
+                steps += own  # a CHECK is one everywhere
+                break
+            guard = Guard.only(database.kind) if len(found) > 1 else None
+            steps += [replace(step, guard=guard) for step in own]
+    return [replace(step, reworded=True) for step in steps], findings
+
+
+def _worded(found: Sequence[Database]) -> Iterable[Words]:
+    enums: dict[Any, Words] = {}
+    for database in found:
+        for item in database.differences():
+            if item.found is None or item.wanted is None:
+                continue
+            before = [_plain(text) for text in _TEXTS.findall(item.found)]
+            for table, column in _columns(item, database):
+                after = column.type.enums
+                gone = [value for value in before if value not in after]
+                come = [value for value in after if value not in before]
+                if gone:
+                    key = column.type.name if native(column.type) else (table, column.name)
+                    words = enums.setdefault(key, Words([], gone, come))
+                    words.columns += [(table, column)] * ((table, column) not in words.columns)
+                    items = words.differing.setdefault(database.kind, [])
+                    items += [item] * (item not in items)
+    return enums.values()
+
+
+def _unchecked(found: Sequence[Database], checked: Sequence[Words]) -> Iterator[Words]:
+    """Yield the enums that no database checks, where the chain declares values that went.
+
+    An Enum is plain text on SQLite, unless it has a CHECK: nothing differs when a value goes.
+    """
+    asked = [column for words in checked for _, column in words.columns]
+    mender, missing = found[0].mender, found[0].context.opts.get("missing", ())
+    text_alone = {one.kind for one in (*found, *missing)} == {"sqlite"}
+    for table in mender.metadata.tables.values():
+        for column in table.columns:
+            type_: Any = column.type
+            if not isinstance(type_, Enum) or type_.create_constraint or column in asked:
+                continue
+            if type_.native_enum and not text_alone:
+                continue
+            declared = mender.declared.columns.get((table.name, column.name))
+            before = getattr(declared is not None and declared.type, "enums", type_.enums)
+            gone = [value for value in before if value not in type_.enums]
+            if gone:
+                come = [value for value in type_.enums if value not in before]
+                kinds: dict[str, list[Difference]] = {database.kind: [] for database in found}
+                yield Words([(table.name, column)], gone, come, kinds, unchecked=True)
+
+
+def _said(words: Words, pairs: Sequence[Reworded], mender: Mender) -> Iterator[Step]:
+    """Yield what lets rows follow, and says in the chain which values there are now."""
+    ((table, column),) = words.columns
+    for pair in pairs:
+        yield from pair.fill(table, column.name, beside=False)
+    yield from _retyped(table, column, mender)
+
+
+def _retyped(table: str, column: Any, mender: Mender) -> Iterable[Step]:
+    item = Difference(Key(table, "column", column.name), None, None)
+    return mender.altered(item, modify_type=plain_type(column.type))
+
+
+#: Texts as servers print them; MySQL writes a quote with a backslash before it.
+_TEXTS = re.compile(r"'(?:[^']|''|(?<=\\)')*'")
+
+
+def _plain(text: str) -> str:
+    return text[1:-1].replace("''", "'").replace("\\'", "'")
+
+
+def _columns(item: Difference, database: Database) -> Iterator[tuple[str, Any]]:
+    """Yield the columns whose enum the difference *item* is about."""
+    dialect = database.connection.dialect
+    for table in database.metadata.tables.values():
+        for column in table.columns:
+            if not isinstance(column.type, Enum):
+                continue
+            if item.key.kind == "type":
+                concerned = native(column.type) is not None and column.type.name == item.key.name
+            elif item.key.kind == "column":
+                own = item.key.table == table.name and item.key.name == column.name
+                concerned = own and "enum(" in str(item.found)
+            else:
+                concerned = item.key.table == table.name and any(
+                    name_of(check, dialect) == item.key.name
+                    for check in table.constraints
+                    if isinstance(check, CheckConstraint)
+                    and getattr(check, "_type_bound", False)
+                    and column.name in check.columns
+                )
+            if concerned:
+                yield table.name, column
+
+
+def _renamed(words: Words, old: str, come: list[str], answers: Answers) -> str | None:
+    subject = words.subject(old)
+    told = answers.rename.get(subject)
+    for new in come:
+        if told == new or (told is None and answers.renamed(subject, words.subject(new))):
+            answers.used.add(subject)
+            return new
+    return None
+
+
+def _replaced(words: Words, old: str, come: list[str], answers: Answers) -> str | None:
+    """Return the value that the rows get which hold *old*; note what would settle it."""
+    subject = words.subject(old)
+    values = words.columns[0][1].type.enums
+    question = f"Which of {', '.join(values)} do the rows get that are {subject}? (Enter: none)"
+    column = subject.removesuffix(f".{old}")
+
+    def wrong(text: str) -> str:
+        known = f"none of the values of {column}: {', '.join(values)}."
+        return "" if not text or _bare(text) in values else f"{text!r} is {known}"
+
+    value = answers.value(subject, question, literal(values[0]), wrong)
+    if value is None and not accepted(answers, "enum", subject):
+        answers.open[subject] += f' or accept="enum {subject}: no row holds it"'
+        for new in come:
+            answers.unclear(subject, new)
+    return value and _bare(value)
+
+
+def _bare(text: str) -> str:
+    return _plain(text) if _TEXTS.fullmatch(text) else text
+
+
+def _steps(
+    words: Words, pairs: Sequence[Reworded], mender: Mender, items: Sequence[Difference]
+) -> Iterator[Step]:
+    """Yield what is to be done on one database."""
+    types = [item for item in items if item.key.kind == "type"]
+    for pair in pairs if types else ():
+        name = f"ALTER TYPE {quote(types[0].key.name)} RENAME VALUE "
+        there = f"{name}{literal(pair.old)} TO {literal(pair.new)}"
+        back = f"{name}{literal(pair.new)} TO {literal(pair.old)}"
+        if pair.rename:
+            yield Step(ops.ExecuteSQLOp(there), back=ops.ExecuteSQLOp(back))
+    for table, column in words.columns:
+        left = [pair for pair in pairs if not (types and pair.rename)]
+        fills = [step for p in left for step in p.fill(table, column.name, beside=bool(types))]
+        item = next((item for item in items if item.key.table == table), None)
+        if item is None:
+            yield from fills
+        elif item.key.kind == "column":
+            both = Enum(*words.gone, *column.type.enums, name=column.type.name)
+            yield from [*mender.altered(item, modify_type=both), *fills]
+        else:
+            drop, add = mender.mend(item)
+            declared: Any = mender.declared.columns.get((table, column.name))
+            room = getattr(declared is not None and declared.type, "length", None)
+            longer = room is not None and room < column.type.length
+            yield drop
+            yield from _retyped(table, column, mender) if longer else ()
+            yield from [*fills, add]

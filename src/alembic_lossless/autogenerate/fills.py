@@ -1,0 +1,189 @@
+"""The operations that give rows their values, and how each is written as plain Alembic."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
+from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Numeric, String, Time
+from sqlalchemy.dialects import postgresql
+
+from ..schema.dialect_support import without_parameters
+from ..sqlite.tokens import literal
+from .data_operations import TableSQL, escaped
+
+
+class Fill(ops.ExecuteSQLOp):
+    """Gives a *value*, an SQL literal, to the rows that hold *old*, or none.
+
+    It goes *beside* another operation where that holds the whole table up anyhow.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        column: str,
+        value: str,
+        old: str | None = None,
+        beside: bool = False,
+        schema: str | None = None,
+    ) -> None:
+        self.table_name, self.column_name, self.value, self.old = table, column, value, old
+        self.beside, self.schema = beside, schema
+        what = f"change {old!r} to {value} in" if old is not None else "fill"
+        self.words = f"{what} {table}.{column}"
+        super().__init__(self.words)
+
+
+class LateFill(Fill):
+    """A :class:`Fill` of a column that the same revision adds."""
+
+
+@renderers.dispatch_for(Fill)
+def _render_fill(_: AutogenContext, op: Fill) -> str:
+    table = f"sa.table({op.table_name!r}, sa.column({op.column_name!r}){_in_schema(op)})"
+    where = f"sa.column({op.column_name!r}).is_(None)"
+    if op.old is not None:
+        where = f"sa.column({op.column_name!r}) == sa.literal_column({literal(op.old)!r})"
+    value = op.value if isinstance(op.value, Expression) else f"sa.literal_column({op.value!r})"
+    values = f"{{{op.column_name!r}: {value}}}"
+    return f"op.execute(\nsa.update({table}).where({where}).values({values})\n)"
+
+
+def _in_schema(op: Any) -> str:
+    return f", schema={op.schema!r}" if op.schema else ""
+
+
+class Numbered(TableSQL):
+    """Gives the rows of a *table* numbers in *column*, in the order of the columns of its *key*.
+
+    One text for all databases: SQLAlchemy spells UPDATE with FROM as each of them does.
+
+    :param type_: the column's, where numbers have to be made text.
+    :param points_to: the table and column that it refers to: it gets the values there, in turn.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        column: str,
+        key: Sequence[str],
+        type_: Any = None,
+        points_to: tuple[str, str] | None = None,
+        schema: str | None = None,
+    ) -> None:
+        self.column_name, self.key, self.type, self.points_to = column, key, type_, points_to
+        self.schema = schema
+        words = f"number the rows of {table} in {column}, by {', '.join(key)}"
+        if points_to:
+            words = f"give {table}.{column} the values of {'.'.join(points_to)}, each once"
+        super().__init__(table, words, words, early=False)
+
+
+@renderers.dispatch_for(Numbered)
+def _render_numbered(_: AutogenContext, op: Numbered) -> list[str]:
+    columns = ", ".join(f"sa.column({name!r})" for name in (op.column_name, *op.key))
+    key = ", ".join(f"rows.c[{name!r}]" for name in op.key)
+    same = [f"rows.c[{name!r}] == numbers.c[{name!r}]" for name in op.key]
+    value = "numbers.c.number"
+    lines = [
+        f"rows = sa.table({op.table_name!r}, {columns}{_in_schema(op)})",
+        f"number = sa.func.row_number().over(order_by=[{key}]).label('number')",
+        f"numbers = sa.select({key}, number).subquery('numbers')",
+    ]
+    if op.points_to:
+        other = f"others.c[{op.points_to[1]!r}]"
+        lines += [
+            f"others = sa.table({op.points_to[0]!r}, sa.column({op.points_to[1]!r}))",
+            f"number = sa.func.row_number().over(order_by=[{other}]).label('number')",
+            f"values = sa.select({other}.label('value'), number).subquery('others')",
+        ]
+        same, value = [*same, "numbers.c.number == values.c.number"], "values.c.value"
+    elif op.type is not None:
+        value = f"sa.cast({value}, sa.{op.type!r})"
+    changed = f"sa.update(rows).where({', '.join(same)}).values({{{op.column_name!r}: {value}}})"
+    return [*lines, f"op.execute({changed})"]
+
+
+class Batches(ops.ExecuteSQLOp):
+    """A :class:`Fill` on PostgreSQL that leaves the rows free between one part and the next.
+
+    It goes over the table's pages once (a TID range scan), with a transaction for each 8 MB.
+    """
+
+    def __init__(self, fill: Fill) -> None:
+        self.table_name, self.fill = fill.table_name, fill
+        self.words = f"{fill.words}, in batches"
+        super().__init__(self.words)
+
+
+@renderers.dispatch_for(Batches)
+def _render_batches(_: AutogenContext, op: Batches) -> str:
+    table, column = (_POSTGRESQL.quote(name) for name in (op.fill.table_name, op.fill.column_name))
+    table = f"{_POSTGRESQL.quote(op.fill.schema)}.{table}" if op.fill.schema else table
+    where = "IS NULL" if op.fill.old is None else f"= {literal(op.fill.old)}"
+    sql = f"""
+DO $$
+DECLARE pages bigint DEFAULT pg_relation_size({literal(table)}) / 8192;
+BEGIN
+  FOR page IN 0..pages BY 1000 LOOP
+    UPDATE {table} SET {column} = {op.fill.value} WHERE {column} {where}
+      AND ctid >= ('(' || page || ',0)')::tid AND ctid < ('(' || page + 1000 || ',0)')::tid;
+    COMMIT;
+  END LOOP;
+END $$
+"""
+    sql = escaped(textwrap.indent(without_parameters(sql), "    "))
+    return f'op.execute(\n"""{sql}"""\n)'
+
+
+_POSTGRESQL: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+
+
+class Expression(str):
+    """A value that is written as Python, not as SQL."""
+
+
+_STAND_INS: list[tuple[Any, str]] = [
+    (Boolean, "false"),
+    ((sa.Integer, Numeric), "1"),
+    (String, "'?'"),
+    (DateTime, "'1970-01-01 00:00:00'"),
+    (Date, "'1970-01-01'"),
+    (Time, "'00:00:00'"),
+    (sa.JSON, "'{}'"),
+    (sa.Uuid, "'00000000-0000-0000-0000-000000000000'"),
+]
+
+
+def stand_in(
+    column: Column[Any], key: str | None = None, points_to: tuple[str, str] | None = None
+) -> str:
+    """Return what a row may hold in *column* whose value is gone.
+
+    :param key: the table's key, where no two rows may hold the same.
+    :param points_to: the table and column that it refers to.
+    """
+    if key:
+        own = f"sa.column({key!r})"
+        return Expression(f"sa.cast({own}, sa.{column.type!r})" if is_text(column) else own)
+    if points_to:
+        smallest = f"sa.func.min(sa.column({points_to[1]!r}))"
+        table = f"sa.table({points_to[0]!r})"
+        return Expression(f"sa.select({smallest}).select_from({table}).scalar_subquery()")
+    if isinstance(column.type, Enum):
+        return literal(column.type.enums[0])
+    return next((value for kind, value in _STAND_INS if isinstance(column.type, kind)), "''")
+
+
+def is_text(column: Column[Any]) -> bool:
+    """Tell whether any text may stand in *column*."""
+    return isinstance(column.type, String) and not isinstance(column.type, Enum)
+
+
+def is_number(column: Column[Any]) -> bool:
+    """Tell whether any number may stand in *column*."""
+    return isinstance(column.type, sa.Integer | Numeric)

@@ -1,0 +1,234 @@
+"""What a developer said beforehand, or is asked on a terminal."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from ..errors import MigrationError
+
+_SEVERAL = {
+    "rename": 'rename="user.name:full_name, person:human"',
+    "fill": "fill=\"user.crew=0, user.note=''\"",
+    "accept": 'accept="drop-column user.crew: unused; drop-table person: moved"',
+}
+
+#: Asks on a terminal: the question and the answer that Enter gives in, the answer out.
+Ask = Callable[..., str]
+
+#: Says what is wrong with an answer; nothing where nothing is.
+Wrong = Callable[[str], str]
+
+#: How often a question is asked.
+_TIMES = 3
+
+
+@dataclass
+class Answers:
+    """Renames, values for rows that may be there, and consent; *ask* is None off a terminal.
+
+    What stays without an answer is noted: in *open* by its subject, with the words that would
+    settle it; in *alike* the pairs of which one went and the other came.
+    """
+
+    rename: dict[str, str] = field(default_factory=dict)
+    fill: dict[str, str] = field(default_factory=dict)
+    accept: dict[str, str] = field(default_factory=dict)
+    ask: Ask | None = None
+    open: dict[str, str] = field(default_factory=dict)
+    alike: list[tuple[str, str]] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    @classmethod
+    def parse(
+        cls,
+        rename: str | None = None,
+        fill: str | None = None,
+        accept: str | None = None,
+        ask: Ask | None = None,
+    ) -> "Answers":
+        """Read the answers as they were typed.
+
+        :param rename: ``user.name:full_name, person:user``.
+        :param fill: ``user.crew=0, user.note='a, b'``; SQL literals.
+        :param accept: ``drop-column user.nickname: unused since 1.4; …``.
+        :raises MigrationError: with exit code 2, for a text that is none of these.
+        """
+        return cls(
+            _pairs("rename", rename, ",", ":", 'rename="user.name:full_name"'),
+            _pairs("fill", fill, ",", "=", 'fill="user.crew=0"'),
+            _pairs("accept", accept, ";", ":", 'accept="drop-column user.nickname: the reason"'),
+            ask,
+        )
+
+    def renamed(self, old: str, new: str) -> bool:
+        """Tell whether *old* was renamed to *new*; ask where it was not said."""
+        if old in self.rename:
+            self.used.add(old)
+            return self.rename[old] == new
+        question = f"Was {old} renamed to {new}? [y/N]"
+        return self._asked(question, "n", _neither).lower() in _YES
+
+    def value(
+        self, subject: str, question: str = "", example: str = "0", wrong: Wrong | None = None
+    ) -> str | None:
+        """Return the SQL literal that rows get in *subject*, None without an answer.
+
+        :param question: what is asked, instead of what the rows hold that may be there.
+        :param wrong: what is wrong with an answer to that.
+        :raises MigrationError: with exit code 2 where that was typed beforehand.
+        """
+        wrong = wrong or partial(_no_literal, subject)
+        asked = question or (
+            f"What do the rows that may be there hold in {subject}? "
+            f"(an SQL literal, such as {example})"
+        )
+        if subject not in self.fill:
+            self.fill[subject] = self._asked(asked, "", wrong)
+        elif said := wrong(self.fill[subject]):
+            raise MigrationError(f"{said} Nothing was written.", exit_code=2)
+        if not self.fill[subject]:
+            del self.fill[subject]
+            self.open[subject] = f'fill="{subject}={example}"'
+            return None
+        self.used.add(subject)
+        return self.fill[subject]
+
+    def reason(self, rule: str, subject: str, alone: bool) -> str | None:
+        """Return the reason for which *rule*'s finding is accepted, None without one.
+
+        :param alone: whether it is the rule's only finding, so that the short form is clear.
+        """
+        key = f"{rule} {subject}"
+        short = rule if alone and rule in self.accept else None
+        if key not in self.accept and short is None:
+            why = self._asked(f"{rule}: {subject}. Why is that right? (Enter for no)", "")
+            self.accept[key] = "" if why.lower() in ("n", "no") else why
+        found = self.accept[short or key]
+        if not found:
+            del self.accept[key]
+            self.open.setdefault(subject, f'accept="{key}: the reason"')
+            return None
+        self.open.pop(subject, None)
+        self.used.add(short or key)
+        return found
+
+    def check(self, where: str = "beside m=") -> None:
+        """Stop where an answer fits nothing, or a question has no answer.
+
+        :param where: the answers are typed.
+        :raises MigrationError: with exit code 2 for an answer that fits nothing, else 1.
+        """
+        for name, said in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
+            for key in said.keys() - self.used:
+                raise MigrationError(
+                    f'{name}="{key}…" answers nothing that changed: nothing was written.', 2
+                )
+        if self.open or self.alike:
+            lines = "\n  ".join(self._lines())
+            several = [
+                shown
+                for word, shown in _SEVERAL.items()
+                if lines.count(f"{word}=") > 1 or (word == "accept" and self._run_together())
+            ]
+            raise MigrationError(
+                f"Nothing was written: it needs an answer that only you can give. Say {where}\n  "
+                + lines
+                + f"\nSeveral go into one: {', '.join(several)}" * bool(several)
+            )
+
+    def _run_together(self) -> bool:
+        """Tell whether an open question is answered inside another one's reason."""
+        keys = [line.removeprefix('accept="').partition(":")[0] for line in self.open.values()]
+        return any(f"{key}:" in reason for key in keys for reason in self.accept.values())
+
+    def _lines(self) -> Iterator[str]:
+        """Yield what would settle the open questions, line by line."""
+        left = dict(self.open)
+        for old in dict.fromkeys(old for old, _ in self.alike):
+            new = [other for one, other in self.alike if one == old]
+            for number, name in enumerate(new):
+                word = "or    " if number else "either"
+                yield f'{word}  rename="{old}:{name.rpartition(".")[2]}"'
+            others = [self.open[subject] for subject in (old, *new) if subject in self.open]
+            yield f"or      {' '.join(others)}"
+            left = {subject: line for subject, line in left.items() if line not in others}
+        before = "        " if self.alike else ""
+        yield from (f"{before}{line}" for line in left.values())
+
+    def _asked(self, question: str, otherwise: str, wrong: Wrong = lambda _: "") -> str:
+        """Ask, and again where the answer is *wrong*.
+
+        :raises MigrationError: where it is wrong each time.
+        """
+        said, answer = "", ""
+        for _ in range(_TIMES if self.ask else 0):
+            assert self.ask
+            answer = self.ask(f"{said}\n{question}".lstrip(), otherwise).strip()
+            if not (said := wrong(answer)):
+                return answer
+        if said:
+            raise MigrationError(f"{said} Nothing was written.", exit_code=2)
+        return answer
+
+    def unclear(self, old: str, new: str) -> None:
+        """Note that *old* went and *new*, which looks alike, came, and nobody said what it was."""
+        self.alike.append((old, new))
+
+
+_YES, _NO = ("y", "yes"), ("", "n", "no")
+
+
+def _neither(answer: str) -> str:
+    return "" if answer.lower() in _YES + _NO else f"{answer!r} is neither yes nor no: y or n."
+
+
+def _no_literal(subject: str, text: str) -> str:
+    return (
+        ""
+        if _is_literal(text)
+        else (
+            f"{text!r} is no SQL literal for {subject}: text stands in quotes, 'text' "
+            f"(fill=\"{subject}='text'\"); an expression in parentheses."
+        )
+    )
+
+
+def _is_literal(text: str) -> bool:
+    """Tell whether *text* may be a value in SQL, not words that somebody took for one."""
+    flat = re.sub(r"'(?:[^']|'')*'", "0", text)
+    while flat != (flat := re.sub(r"\w*\([^()]*\)", "0", flat)):
+        pass
+    return not text or bool(_LITERAL.fullmatch(flat.strip()))
+
+
+_LITERAL = re.compile(
+    r"([a-z]+ ?)?[-+]?[\d.]+(e[-+]?\d+)?(::[\w ]+(\[\])?)?|true|false|null|(current|local)\w+", re.I
+)
+
+
+def _pairs(word: str, text: str | None, between: str, inside: str, example: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    # In a reason a quote is an apostrophe.
+    for part in _split(text or "", between, literals=between == ","):
+        name, found, value = part.partition(inside)
+        if not (found and name.strip() and value.strip()):
+            raise MigrationError(f"{part.strip()!r} is not understood: say {example}.", 2)
+        if between == "," and any(inside in other for other in _split(value, ";")[1:]):
+            several = f"between several stands a comma: {_SEVERAL[word]}"
+            raise MigrationError(f"{part.strip()!r} is not understood: {several}.", 2)
+        if pairs.setdefault(name.strip(), value.strip()) != value.strip():
+            raise MigrationError(f"{word}= says two things of {name.strip()}: say one.", 2)
+    return pairs
+
+
+def _split(text: str, between: str, *, literals: bool = True) -> list[str]:
+    """Split *text*, but not inside quotes where it holds *literals*."""
+    parts, quoted = [""], False
+    for character in text:
+        quoted ^= literals and character == "'"
+        if character == between and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part for part in parts if part.strip()]

@@ -1,0 +1,132 @@
+"""A drop and an add that look alike may be a rename, which keeps the rows: only a person knows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy import Column
+
+from ..checklist.finding import Finding, Message, Step, Verdict
+from ..checklist.rules.casts import family
+from .questions import Answers
+from .replayed import fresh
+from .to_operations import Mender
+
+
+def settled(steps: Sequence[Step], mender: Mender, answers: Answers) -> list[Step]:
+    """Put renames in the place of the drops and adds that are renames, asked or told."""
+    return _columns(_tables(list(steps), mender, answers), mender, answers)
+
+
+def _tables(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
+    gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
+    come = [step for step in steps if isinstance(step.op, ops.CreateTableOp)]
+    for old in gone:
+        for new in come:
+            names = old.op.table_name, new.op.table_name
+            told = answers.rename.get(names[0]) == names[1]
+            if not (told or _tables_alike(old.op, new.op)):
+                continue
+            if answers.renamed(*names):
+                theirs = [s for s in steps if s.op is None and s.back.table_name == names[0]]
+                steps = [s for s in steps if s not in (old, new, *theirs)]
+                come.remove(new)
+                there = ops.RenameTableOp(*names, schema=old.op.schema)
+                back = ops.RenameTableOp(*reversed(names), schema=old.op.schema)
+                steps = [Step(there, back=back), *steps, *_within(old.op, new.op, mender)]
+                for column in [name for name in answers.rename if name.startswith(f"{names[0]}.")]:
+                    now = names[1] + column.removeprefix(names[0])
+                    answers.rename[now] = answers.rename.pop(column)
+                break
+            if names[0] not in answers.rename and not accepted(answers, "drop-table", names[0]):
+                answers.unclear(*names)
+    return steps
+
+
+def _within(old: ops.DropTableOp, new: ops.CreateTableOp, mender: Mender) -> Iterator[Step]:
+    """Yield what becomes of the columns of a table that is renamed: they come and go too."""
+    name, before, after = new.table_name, old.to_table().columns, new.to_table().columns
+    for column in before:
+        if column.name not in after:
+            declared = mender.declared.columns.get((old.table_name, column.name), column)
+            back = ops.AddColumnOp(name, fresh(declared, column), schema=new.schema)
+            yield Step(
+                ops.DropColumnOp.from_column_and_tablename(new.schema, name, column), back=back
+            )
+    for column in after:
+        if column.name not in before:
+            yield Step(ops.AddColumnOp(name, fresh(column), schema=new.schema))
+
+
+def _tables_alike(old: ops.DropTableOp, new: ops.CreateTableOp) -> bool:
+    before = {column.name for column in old.to_table().columns}
+    after = {column.name for column in new.to_table().columns}
+    return 2 * len(before & after) > len(before | after)
+
+
+def _columns(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
+    gone = [step for step in steps if isinstance(step.op, ops.DropColumnOp)]
+    come = [step for step in steps if isinstance(step.op, ops.AddColumnOp)]
+    for old in gone:
+        for new in [step for step in come if step.table == old.table]:
+            told = answers.rename.get(old.subject) == new.op.column.name
+            if not (told or _alike(old.back.column, new.op.column)):
+                continue
+            if told or answers.renamed(old.subject, new.subject):
+                answers.used.add(old.subject)
+                come.remove(new)
+                steps = [s for s in steps if s is not new]
+                steps[steps.index(old)] = _rename(old, new.op.column.name)
+                break
+            if old.subject not in answers.rename and not accepted(
+                answers, "drop-column", old.subject
+            ):
+                answers.unclear(old.subject, new.subject)
+    return steps
+
+
+def _alike(old: Column[Any], new: Column[Any]) -> bool:
+    computed = old.computed is not None or new.computed is not None
+    return not computed and family(old.type) is family(new.type)
+
+
+def accepted(answers: Answers, rule: str, subject: str) -> bool:
+    """Tell whether it was said, or will be asked, that *subject* goes."""
+    said = rule in answers.accept or f"{rule} {subject}" in answers.accept
+    return said or answers.ask is not None
+
+
+def _rename(old: Step, name: str) -> Step:
+    column: Column[Any] = old.back.column
+
+    def rename(before: str, after: str) -> ops.AlterColumnOp:
+        return ops.AlterColumnOp(
+            old.op.table_name,
+            before,
+            schema=old.op.schema,
+            existing_type=column.type,
+            existing_nullable=column.nullable,
+            existing_server_default=column.server_default,
+            existing_comment=column.comment,
+            modify_name=after,
+        )
+
+    return Step(rename(column.name, name), back=rename(name, column.name))
+
+
+_ALIKE = Message(
+    "{subject} goes, and {detail} comes, which looks like it.",
+    "A rename would keep the values; as it is written here they are lost.",
+    "If it is one, delete the files of this change and write them again: make newmigration asks.",
+)
+
+
+def asked(answers: Answers, findings: Sequence[Finding]) -> list[Finding]:
+    """Return the questions whether something was renamed that nobody was there to answer."""
+    gone = {finding.subject: finding for finding in findings if finding.verdict is Verdict.ASK}
+    return [
+        replace(gone[old], rule="rename-or-drop", message=_ALIKE, detail=" or ".join(new))
+        for old in dict.fromkeys(old for old, _ in answers.alike)
+        if old in gone and (new := [come for one, come in answers.alike if one == old])
+    ]

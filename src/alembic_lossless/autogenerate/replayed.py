@@ -1,0 +1,176 @@
+"""The columns, constraints and indexes as the chain's own files declare them.
+
+What a server prints is its own spelling of a type, a default or a condition, and often runs nowhere
+else. The way back of a new revision is written as the earlier revisions were: ``sa.Boolean()``, not
+``mysql.TINYINT(display_width=1)``.
+"""
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
+from alembic.operations import ops
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import CheckConstraint, Column, Connection, Dialect, MetaData
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.schema import conv
+
+from ..run.recorder import followed
+from ..schema import naming
+from ..schema.dialect_support import without_parameters
+from ..scratch.databases import quiet
+
+
+@dataclass
+class Declared:
+    """What the chain made last under each name, by table and name."""
+
+    columns: dict[tuple[str, str], Column[Any]] = field(default_factory=dict)
+    #: The operations that make indexes and constraints.
+    objects: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def follow(self, operations: Iterable[Any], dialect: Dialect) -> None:
+        """Take in what *operations* declare."""
+        for op in operations:
+            follow(op, self.columns)
+            _follow_objects(op, self, dialect)
+
+    def forget(self, table: str, name: str | None = None) -> None:
+        """Forget what spoke of *table*, or of one object of it."""
+        for key, op in list(self.objects.items()):
+            refers = name is None and getattr(op, "referent_table", None) == table
+            if refers or (key[0] == table and name in (None, key[1])):
+                del self.objects[key]
+
+
+def read(
+    connection: Connection, done: list[tuple[str, Any]], script: ScriptDirectory | None = None
+) -> Declared:
+    """Return the last declaration of each thing, of the chain that ran on *connection*.
+
+    :param done: what :func:`watch.invoked` said then.
+    :param script: the chain; it is asked where its database was kept from an earlier run.
+    """
+    found = Declared()
+    chain = list(script.walk_revisions()) if script else []
+    if {revision.revision for revision in chain} - {revision for revision, _ in done}:
+        if "declared" not in connection.info:
+            connection.info["declared"] = _read(chain, connection.dialect)
+        kept: Declared = connection.info["declared"]
+        found = Declared(dict(kept.columns), dict(kept.objects))
+        # What is tried on top of the chain has no revision yet.
+        done = [item for item in done if not item[0]]
+    found.follow([op for _, op in done], connection.dialect)
+    return found
+
+
+def _read(newest_first: list[Script], dialect: Dialect) -> Declared:
+    """Read a chain without executing an operation of it; what reads rows is passed over."""
+    found = Declared()
+    with quiet():
+        for done, _ in followed(reversed(newest_first), dialect):
+            found.follow(done, dialect)
+    return found
+
+
+def follow(op: Any, found: dict[tuple[str, str], Column[Any]]) -> None:
+    """Note in *found* the columns that *op* declares, and forget what it drops."""
+    if isinstance(op, ops.CreateTableOp):
+        items = [item for item in op.columns if isinstance(item, Column)]
+        found.update({(op.table_name, item.name): fresh(item) for item in items})
+    elif isinstance(op, ops.DropTableOp):
+        for key in [key for key in found if key[0] == op.table_name]:
+            del found[key]
+    elif isinstance(op, ops.RenameTableOp):
+        for key in [key for key in found if key[0] == op.table_name]:
+            found[op.new_table_name, key[1]] = found.pop(key)
+    elif isinstance(op, ops.AddColumnOp):
+        found[op.table_name, op.column.name] = fresh(op.column)
+    elif isinstance(op, ops.DropColumnOp):
+        found.pop((op.table_name, op.column_name), None)
+    elif isinstance(op, ops.AlterColumnOp) and (op.table_name, op.column_name) in found:
+        column = found.pop((op.table_name, op.column_name))
+        default = op.modify_server_default
+        changes = {"server_default": default} if default is not False else {}
+        name = op.modify_name or op.column_name
+        found[op.table_name, name] = fresh(column, name=name, type_=op.modify_type, **changes)
+
+
+def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
+    if isinstance(op, ops.CreateTableOp):
+        table = op.to_table().to_metadata(MetaData(naming_convention=naming.convention))
+        for constraint in table.constraints - table.foreign_key_constraints:
+            name = name_of(constraint, dialect)
+            if name:  # a foreign key does not know its other table here, and reads alike anyhow
+                made = operation(op.table_name, name, constraint, dialect)
+                found.objects[op.table_name, name] = made
+    elif isinstance(op, ops.CreateIndexOp | ops.AddConstraintOp):
+        again: Any = copy.copy(op)  # not how it was made beside those who read and write
+        passing = ("postgresql_concurrently", "postgresql_not_valid")
+        again.kw = {key: value for key, value in again.kw.items() if key not in passing}
+        again.if_not_exists = None
+        table_name = getattr(op, "table_name", None) or again.source_table
+        found.objects[table_name, _name(op)] = again
+    elif isinstance(op, ops.DropIndexOp | ops.DropConstraintOp):
+        found.forget(str(op.table_name), _name(op))
+    elif isinstance(op, ops.DropTableOp | ops.RenameTableOp) or getattr(op, "modify_name", None):
+        found.forget(op.table_name)
+
+
+def name_of(constraint: Any, dialect: Dialect) -> str | None:
+    """Return the name that *constraint* gets, by the convention too."""
+    name: str | None = dialect.identifier_preparer.format_constraint(constraint)
+    return name and name.strip('"`')
+
+
+def _name(op: Any) -> str:
+    return str(getattr(op, "index_name", None) or getattr(op, "constraint_name", None))
+
+
+def operation(table: str, name: str | None, constraint: Any, dialect: Dialect) -> Any:
+    """Return the operation that makes *constraint* under *name*."""
+    named = name and conv(name)
+    if isinstance(constraint, CheckConstraint):
+        # As text: with the model's own columns in it, it would attach itself to the model.
+        options = {"literal_binds": True, "include_table": False}
+        text = str(constraint.sqltext.compile(dialect=dialect, compile_kwargs=options))
+        doubled = dialect.identifier_preparer._double_percents
+        condition = sa.text(without_parameters(text.replace("%%", "%") if doubled else text))
+        schema = constraint.table.schema
+        return ops.CreateCheckConstraintOp(named, table, condition, schema=schema)
+    if isinstance(constraint, ExcludeConstraint):
+        return CreateExcludeConstraintOp.from_constraint(constraint)
+    made: Any = ops.AddConstraintOp.from_constraint(constraint)
+    made.constraint_name = named
+    return made
+
+
+def fresh(column: Column[Any], like: Column[Any] | None = None, **changes: Any) -> Column[Any]:
+    """Return *column* without its table and its constraints; NOT NULL as in *like*, if given."""
+    default: Any = changes.get("server_default", column.server_default)
+    extra = [default] if isinstance(default, sa.Computed | sa.Identity) else []
+    if extra:
+        default = None
+    elif default is not None and not isinstance(default, sa.FetchedValue):
+        default = sa.DefaultClause(default)
+    return Column(
+        changes.get("name") or column.name,
+        plain_type(changes.get("type_") or column.type),
+        *[item._copy() for item in extra],
+        nullable=(like if like is not None else column).nullable,
+        server_default=default,
+        autoincrement=column.autoincrement,
+        comment=(like if like is not None else column).comment,
+    )
+
+
+def plain_type(type_: Any) -> Any:
+    """Return *type_* without the CHECK that an Enum or a Boolean may bring: it comes by itself."""
+    type_ = sa.types.to_instance(type_)
+    if getattr(type_, "create_constraint", False):
+        type_ = type_.copy()
+        type_.create_constraint = False
+    return type_

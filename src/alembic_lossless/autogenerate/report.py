@@ -1,0 +1,86 @@
+"""What is said of a new migration, and of whether models and migrations agree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+
+from ..checklist.finding import Finding, Step
+from ..run import status
+from ..schema import diff
+from ..scratch import databases as scratch
+from ..scratch.hints import shown
+from .questions import Answers
+
+
+@dataclass
+class Report:
+    """What came of a new migration; *paths* is empty where nothing changed."""
+
+    answers: Answers = field(default_factory=Answers)
+    paths: list[Path] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    databases: list[str] = field(default_factory=list)
+    missing: list[scratch.Missing] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    #: For the rehearsal: what was written, in the chain with it, and where throwaway databases are.
+    revisions: list[str] = field(default_factory=list)
+    script: ScriptDirectory | None = None
+    sources: Sequence[scratch.Source] = ()
+
+    def lines(self) -> list[str]:
+        """Return the screen: one line an operation, what was found, the file."""
+        if not self.paths:
+            return ["Nothing changed: the models and the migrations agree.", *self._not_reviewed()]
+        lines = [f"  ✓ {step}{_where(step)}" for step in self.steps if step.op is not None]
+        lines += [f"  {finding.verdict.value} {finding}" for finding in self.findings]
+        lines += self._not_reviewed()
+        return [*lines, *(f"Wrote {shown(path)}" for path in self.paths)]
+
+    def _not_reviewed(self) -> list[str]:
+        return [f"  ! {missing}" for missing in self.missing]
+
+
+def _where(step: Step) -> str:
+    return f" ({step.guard.words})" if step.guard else ""
+
+
+@dataclass
+class Agreement:
+    """Whether there is one head, and whether models and migrations agree on each database."""
+
+    heads: list[str]
+    differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
+    kept: dict[str, list[str]] = field(default_factory=dict)
+    missing: list[scratch.Missing] = field(default_factory=list)
+    #: What the checklist asks of the files that no release holds yet, and what it only says.
+    unanswered: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        """Tell whether nothing is to be done."""
+        differ = any(self.differences.values()) or self.unanswered
+        return len(self.heads) < 2 and not differ
+
+    @property
+    def failure(self) -> tuple[str, int]:
+        """Return the sentence and the exit code where it does not agree."""
+        if len(self.heads) > 1:
+            return status.too_many(self.heads), 1
+        if self.unanswered and not any(self.differences.values()):
+            return "The checklist is not settled: correct the files above, or consent in them.", 1
+        return 'Models and migrations differ: make newmigration m="…"', 4
+
+    def lines(self) -> list[str]:
+        """Return the screen: each difference, what is kept, what could not be asked."""
+        lines = []
+        for kind, differences in self.differences.items():
+            lines += [f"  ✗ {kind}: {item}" for item in differences]
+            lines += [f"  ✓ {kind}: models and migrations agree"] * (not differences)
+            lines += [f"    kept: {item}" for item in self.kept.get(kind, [])]
+        lines += [f"  ✗ {line}" for line in self.unanswered]
+        lines += [f"  ! {line}" for line in self.said]
+        return lines + [f"  ! {missing}" for missing in self.missing]

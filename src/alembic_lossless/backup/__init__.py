@@ -1,0 +1,1 @@
+"""Backups before an upgrade, and restoring one."""

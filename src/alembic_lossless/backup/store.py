@@ -1,0 +1,254 @@
+"""A copy of the database before it is migrated.
+
+SQLite is copied beside the database, or into the folder that ``MIGRATION_BACKUP`` names; a server
+is dumped where that folder is named. Each copy's name holds the time and the revision; the last
+few are kept. ``undo.py`` brings one back.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from sqlalchemy import URL, inspect
+
+from ..errors import MigrationError
+from ..run.connection import label, private
+from ..schema.diff import LOG_TABLE, VERSION_TABLE
+from ..scratch.databases import kind_of
+
+KEPT = 5
+OFF = "off"
+_TIME = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True, order=True)
+class Copy:
+    """One copy: made when, at which revision; *aside* when ``undo`` is not to choose it itself."""
+
+    when: datetime
+    revision: str
+    aside: bool
+    path: Path
+
+
+def before(url: URL, settings: Mapping[str, Any], at: Iterable[str]) -> Path | None:
+    """Copy the database at *url* before it is migrated; the caller holds the migration lock.
+
+    :param url: with the password, where one is needed.
+    :param settings: ``MIGRATION_BACKUP`` is empty (SQLite is copied beside the database, servers
+        are not), names a folder, or is "off".
+    :param at: the revisions that the database is at.
+    :return: the copy, or None where there is nothing to copy or none is asked for.
+    :raises MigrationError: when the copy cannot be made; nothing is left of it then.
+    """
+    shelf = Shelf.of(url, settings)
+    return shelf.add(at) if shelf and shelf.has_something() else None
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The place where the copies of one database stand."""
+
+    url: URL
+    folder: Path
+    stem: str
+
+    @classmethod
+    def of(cls, url: URL, settings: Mapping[str, Any]) -> "Shelf | None":
+        """Return the shelf of the database at *url*; None where there is to be no copy of it.
+
+        :raises MigrationError: when ``MIGRATION_BACKUP`` names no folder.
+        """
+        asked = str(settings.get("MIGRATION_BACKUP") or "").strip()
+        file = sqlite_file(url)
+        if asked == OFF or (kind_of(url) == "sqlite" and file is None):
+            return None
+        if not asked:
+            return cls(url, file.parent, file.name) if file else None
+        folder = Path(asked).absolute()
+        if not folder.is_dir():
+            raise MigrationError(
+                f"MIGRATION_BACKUP names {folder}, and there is no such folder: make it, or "
+                "correct the setting. Nothing was migrated."
+            )
+        # Databases of one name may share a folder, so each copy says whose it is.
+        whose = hashlib.sha256((str(file) if file else label(url)).encode()).hexdigest()[:8]
+        name = file.name if file else re.sub(r"[^\w+-]", "_", url.database or "database")
+        return cls(url, folder, f"{name}-{whose}")
+
+    def has_something(self) -> bool:
+        """Tell whether the database holds a table yet that is not ours."""
+        ours = {VERSION_TABLE, LOG_TABLE}
+        file = sqlite_file(self.url)
+        if file is None:
+            with private(self.url).connect() as connection:
+                return bool(set(inspect(connection).get_table_names()) - ours)
+        if not file.is_file():
+            return False
+        with _readable(file) as connection:
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            return bool({row[0] for row in names} - ours)
+
+    def copies(self) -> list[Copy]:
+        """List the copies, the newest first."""
+        pattern = re.compile(re.escape(self.stem) + r"\.(\d{8}T\d{6}Z)\.([\w+-]+?)(\.undo)?\.bak")
+        found = []
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            if match := pattern.fullmatch(path.name):
+                when = datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)
+                found.append(Copy(when, match[2], bool(match[3]), path))
+        return sorted(found, reverse=True)
+
+    def add(self, at: Iterable[str], instead_of: Copy | None = None) -> Path:
+        """Make a copy and remove those that are more than the last few.
+
+        :param instead_of: the copy that ``undo`` is about to bring back; it stays, and the new one
+            is set aside.
+        :raises MigrationError: when it cannot be made.
+        """
+        revision = re.sub(r"[^\w+-]", "_", "+".join(sorted(at))) or "base"
+        older = self.copies()
+        now = datetime.now(UTC).replace(microsecond=0)
+        # Never another one's name, and the newest whatever the clock does.
+        when = max(now, older[0].when + timedelta(seconds=1)) if older else now
+        mark = ".undo" if instead_of else ""
+        path = self.folder / f"{self.stem}.{when.strftime(_TIME)}.{revision}{mark}.bak"
+        with self._whole(path) as part:
+            file = sqlite_file(self.url)
+            _copy(file, part) if file else _dump(self.url, part)
+        for copy in _surplus(self.copies()):
+            if copy != instead_of:
+                copy.path.unlink(missing_ok=True)
+        return path
+
+    @contextmanager
+    def _whole(self, path: Path) -> Iterator[Path]:
+        """Give a name to write to; what is written gets *path*'s name when it is whole."""
+        part = path.with_name(f"{self.stem}.part")
+        try:
+            part.unlink(missing_ok=True)
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            yield part
+            part.replace(path)
+        except (OSError, sqlite3.Error) as error:
+            raise MigrationError(
+                f"No copy of {label(self.url)} could be made in {self.folder} ({error}), so "
+                "nothing was done: make room or put it right there, or name another folder in "
+                "MIGRATION_BACKUP."
+            ) from None
+        finally:
+            for left in (part, part.with_name(f"{part.name}-journal")):
+                left.unlink(missing_ok=True)
+
+
+def _surplus(newest_first: list[Copy]) -> list[Copy]:
+    """Return what is to go: of each revision the newest stays longest, then the oldest.
+
+    A migration that is tried again and again pushes out neither the copies of other revisions, nor
+    the one that was made before it was tried first.
+    """
+    newest = {(copy.revision, copy.aside): copy for copy in reversed(newest_first)}
+    oldest = {(copy.revision, copy.aside): copy for copy in newest_first}
+    order = [copy for copy in newest_first if copy in newest.values()]
+    order += [copy for copy in newest_first if copy in oldest.values()]
+    return list(dict.fromkeys([*order, *newest_first]))[KEPT:]
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """Return the file of a SQLite database; None in memory, and for other databases."""
+    name = url.database or ""
+    if kind_of(url) != "sqlite" or name in ("", ":memory:"):
+        return None
+    if not name.startswith("file:"):
+        return Path(name).absolute()
+    parts = urlsplit(name)
+    in_memory = "memory" in parse_qs(parts.query).get("mode", []) or parts.path == ":memory:"
+    return None if in_memory else Path(unquote(parts.path)).absolute()
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open *file* in a transaction that shows one state of it, whoever writes meanwhile."""
+    with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield connection
+
+
+def _copy(file: Path, part: Path) -> None:
+    log = file.with_name(f"{file.name}-wal")
+    size = file.stat().st_size + (log.stat().st_size if log.exists() else 0)
+    if shutil.disk_usage(part.parent).free < size:
+        raise OSError(f"it needs {size:,} bytes, which are not free there")
+    with _readable(file) as live, closing(sqlite3.connect(part)) as copy:
+        live.backup(copy)
+    shutil.copymode(file, part)
+
+
+def _dump(url: URL, part: Path) -> None:
+    """Write a dump of a server's database; the password goes through the environment, where
+    neither the process list nor a log shows it."""
+    make = _pg_dump if kind_of(url) == "postgresql" else _mysql_dump
+    command, secret = make(url)
+    if (program := shutil.which(command[0])) is None:
+        raise OSError(f"{command[0]} is not installed here")
+    target = f"--file={part}" if kind_of(url) == "postgresql" else f"--result-file={part}"
+    run = subprocess.run(
+        [program, target, *command[1:]],
+        env={**os.environ, **secret},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if run.returncode:
+        said = run.stderr.strip().splitlines() or [f"exit {run.returncode}"]
+        raise OSError(f"{command[0]}: {said[-1]}")
+
+
+def _pg_dump(url: URL) -> tuple[list[str], dict[str, str]]:
+    where, secret = postgresql_target(url)
+    return ["pg_dump", "--format=custom", "--no-password", f"--dbname={where}"], secret
+
+
+def postgresql_target(url: URL, database: str | None = None) -> tuple[str, dict[str, str]]:
+    """Return how libpq's programs name the database at *url*, and what their environment needs."""
+    from psycopg.conninfo import make_conninfo
+    from psycopg.pq import Conninfo
+
+    options = url.get_dialect()().create_connect_args(url)[1]
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    options = {key: value for key, value in options.items() if key in known}
+    password = options.pop("password", None)
+    if database:
+        options["dbname"] = database
+    return make_conninfo(**options), {"PGPASSWORD": str(password)} if password else {}
+
+
+def _mysql_dump(url: URL) -> tuple[list[str], dict[str, str]]:
+    program = "mariadb-dump" if shutil.which("mariadb-dump") else "mysqldump"
+    where, secret = mysql_target(url)
+    whole = ["--single-transaction", "--routines", "--triggers", "--events", "--hex-blob"]
+    return [program, *whole, *where, "--", url.database or ""], secret
+
+
+def mysql_target(url: URL) -> tuple[list[str], dict[str, str]]:
+    """Return how MariaDB's programs reach the server at *url*, and what their environment needs."""
+    options = url.get_dialect()().create_connect_args(url)[1]
+    names = {"user": "user", "host": "host", "port": "port", "unix_socket": "socket"}
+    where = [f"--{name}={options[key]}" for key, name in names.items() if options.get(key)]
+    where += [f"--ssl-{key}={options['ssl'][key]}" for key in options.get("ssl", {})]
+    password = options.get("password") or options.get("passwd")
+    return [*where, "--default-character-set=utf8mb4"], (
+        {"MYSQL_PWD": str(password)} if password else {}
+    )

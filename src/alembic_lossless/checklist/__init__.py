@@ -1,0 +1,1 @@
+"""Rules that each migration is reviewed by."""

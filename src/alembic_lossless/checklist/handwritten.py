@@ -1,0 +1,207 @@
+"""Lays the checklist over what hand-written and hand-edited revisions really do."""
+
+import ast
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from importlib import import_module
+from inspect import ismodule
+from pathlib import Path
+from typing import Any
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, MetaData, Table
+
+from ..autogenerate.render import REVIEWED
+from ..run import expand_contract, recorder
+from ..scratch import databases
+from . import review, settings
+from .finding import NAMES, Finding, Message, Step, Verdict
+
+_MODEL = Message(
+    "{subject} is imported.",
+    "The revision breaks when the model moves, and does something else when it changes.",
+    "Say what the table has at this revision: {detail}.",
+)
+
+_ASKED = Message("{subject} has a question open.", "Nobody has said why it is right.", "Say it.")
+
+
+def unsettled(
+    script: ScriptDirectory, metadata: MetaData, source: databases.Source
+) -> dict[Script, list[Finding]]:
+    """Run the revisions that no release holds on a throwaway database; return what is open there.
+
+    :return: for each file what stops it or waits for consent, which ``accepted`` in it gives.
+    :raises MigrationError: where the chain does not run.
+    """
+    chain = [one for one in reversed(list(script.walk_revisions())) if one.path]
+    new = _unreleased(script, chain)
+    if not new:
+        return {}
+    before = [one.revision for one in chain if one not in new]
+    off = settings.switched_off(Path(script.dir))
+    found: dict[Script, list[Finding]] = {}
+    with databases.empty(source) as connection:
+        if before:
+            databases.upgrade(script, connection, before[-1], metadata)
+        databases.upgrade(script, connection, "heads", metadata)
+        invoked = recorder.invoked(connection)
+    done: list[Step] = []
+    for one in chain:
+        steps = [Step(op) for revision, op in invoked if revision == one.revision]
+        if one in new:
+            findings = _of(one, steps, done, source.kind, metadata, off)
+            written = _written(one)
+            found[one] = [
+                finding
+                for finding in findings
+                if not finding.accepted
+                and (finding.verdict in (Verdict.ASK, Verdict.STOP) or str(finding) not in written)
+            ]
+        done += steps
+    return found
+
+
+def _unreleased(script: ScriptDirectory, chain: list[Script]) -> list[Script]:
+    """Return what the newest tag does not hold; without a tag, what came with the checklist.
+
+    A chain that an older project brought along was applied long ago, and nobody asked then.
+    """
+    released = expand_contract.released(Path(script.versions))
+    if released is not None:
+        return [one for one in chain if Path(one.path).name not in released]
+    places = (n for n, one in enumerate(chain) if REVIEWED in (one.module.__doc__ or ""))
+    return chain[next(places, len(chain)) :]
+
+
+def _of(
+    one: Script,
+    steps: Sequence[Step],
+    before: Sequence[Step],
+    kind: str,
+    metadata: MetaData,
+    off: Collection[str],
+) -> list[Finding]:
+    """Return what the checklist says of the revision *one*, with the consent that its file gives.
+
+    :param steps: what it does on this *kind* of database.
+    :param before: what the revisions before it did there.
+    """
+    given: dict[str, str] = getattr(one.module, "accepted", {})
+    findings = [*review.over(steps, before, kind, metadata, off), *imports(one)]
+    asked = {key for key, reason in given.items() if not reason}
+    open_ = asked - {finding.key for finding in findings}
+    return [
+        *(
+            replace(
+                f, verdict=Verdict.ASK if f.key in asked else f.verdict, accepted=given.get(f.key)
+            )
+            for f in findings
+        ),
+        *(Finding(*_parted(key, kind), Verdict.ASK, _ASKED) for key in sorted(open_)),
+    ]
+
+
+def _parted(key: str, kind: str) -> tuple[str, tuple[str], str]:
+    rule, _, subject = key.partition(" ")
+    return rule, (kind,), subject
+
+
+def of_pending(
+    script: ScriptDirectory, connection: Connection, pending: Sequence[str], metadata: MetaData
+) -> dict[str, list[str]]:
+    """Return the checklist of each *pending* revision: what its file says, and what it does.
+
+    The revisions are followed without being run, so one that reads rows is only seen in part.
+    """
+    kind = databases.kind_of(connection.engine.url)
+    off = settings.switched_off(Path(script.dir))
+    chain = list(reversed(list(script.walk_revisions())))
+    new = [one.revision for one in _unreleased(script, chain)]
+    done: list[Step] = []
+    found: dict[str, list[str]] = {}
+    for one in (one for one in chain if one.revision in {*pending, *new}):
+        with databases.quiet():
+            steps = [Step(op) for op in recorder.followed([one], connection.dialect)[0][0]]
+        if one.revision in pending:
+            written = _written(one)
+            said = _of(one, steps, done, kind, metadata, off)
+            found[one.revision] = [f"- {line}" for line in written]
+            found[one.revision] += [f"{f.verdict.value} {f}" for f in said if str(f) not in written]
+        done += steps
+    return found
+
+
+def _written(one: Script) -> list[str]:
+    """Return the checklist that was written into a file, a finding an item."""
+    listed = (one.module.__doc__ or "").partition("\nChecklist:\n")[2]
+    items = re.findall(r"^- (.*(?:\n  .*)*)", listed, re.MULTILINE)
+    return [" ".join(re.sub(r"-\n +", "-", item).split()) for item in items]
+
+
+def lines(found: dict[Script, list[Finding]], kind: str) -> tuple[list[str], list[str]]:
+    """Return what refuses the files, and what is only to be said of them."""
+    refused, said = [], []
+    for one, findings in found.items():
+        given = getattr(one.module, "accepted", {})
+        for finding in findings:
+            line = f"{Path(one.path).name}, {NAMES[kind]}: {finding}"
+            if finding.verdict is Verdict.ASK:
+                consents = json.dumps({**given, finding.key: "the reason"}, ensure_ascii=False)
+                refused.append(f"{line} Consent: accepted = {consents}")
+            elif finding.verdict is Verdict.STOP:
+                refused.append(line)
+            elif finding.verdict is not Verdict.KEEP:
+                said.append(line)
+    return refused, said
+
+
+def imports(revision: Script) -> dict[Finding, int]:
+    """Return a finding for each model that a file imports, with the line that uses it.
+
+    A module is no model: a column type may come from one that has models too.
+    """
+    tree = ast.parse(Path(revision.path).read_text(encoding="utf-8"))
+    things: list[tuple[str, Any, int]] = []
+    modules: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                modules[alias.asname or alias.name] = _module(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                thing = getattr(_module(node.module), alias.name, None)
+                if thing is None:
+                    thing = _module(f"{node.module}.{alias.name}")
+                things.append((alias.name, thing, node.lineno))
+                modules[alias.asname or alias.name] = thing if ismodule(thing) else None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            module = modules.get(ast.unparse(node.value))
+            things.append((ast.unparse(node), getattr(module, node.attr, None), node.lineno))
+    found: dict[Finding, int] = {}
+    for name, thing, line in things:
+        if (table := _table(thing)) is not None:
+            found.setdefault(_model(name, table), line)
+    return found
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+def _model(name: str, table: Table) -> Finding:
+    columns = ", ".join(f'sa.column("{column.name}")' for column in list(table.columns)[:3])
+    detail = f'sa.table("{table.name}", {columns})'
+    everywhere = ("sqlite", "postgresql", "mysql")
+    return Finding("model-import", everywhere, name, Verdict.STOP, _MODEL, detail)
+
+
+def _table(thing: Any) -> Table | None:
+    table = thing if isinstance(thing, Table) else getattr(thing, "__table__", None)
+    return table if isinstance(table, Table) else None

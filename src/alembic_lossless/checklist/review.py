@@ -1,0 +1,140 @@
+"""Runs every rule over every operation and applies the verdicts."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from alembic.operations import ops
+from sqlalchemy import MetaData
+
+from ..autogenerate.questions import Answers
+from ..errors import MigrationError
+from .development import Rows
+from .finding import Finding, Part, Step, Verdict
+from .rules import RULES, Project, Rule
+
+
+def review(
+    steps: Sequence[Step],
+    databases: Sequence[str],
+    metadata: MetaData,
+    answers: Answers | None = None,
+    done: Sequence[Step] = (),
+    types: set[str] | None = None,
+    off: Collection[str] = (),
+    rows: Rows | None = None,
+) -> tuple[list[Step], list[Finding]]:
+    """Lay the rules over *steps*, for the *databases* that the project uses.
+
+    :param done: what the revision has done before *steps*.
+    :param types: the enum types that are there, which the rules complete; None if unknown.
+    :param off: the rules that this project has switched off.
+    :param rows: the developer's own.
+    :return: the steps to write, with what was rewritten, stripped or split; and the findings.
+    """
+    project = Project(
+        databases,
+        metadata,
+        _made([*done, *steps]),
+        answers or Answers(),
+        types,
+        steps,
+        done,
+        rows=rows or Rows(),
+    )
+    current, findings = list(steps), []
+    for rule in RULES:
+        if rule.id in off or not set(rule.databases) & set(databases):
+            continue
+        after: list[Step] = []
+        for step in current:
+            found, instead = _apply(rule, step, project)
+            findings.extend(found)
+            after.extend(instead)
+        current = after
+    return current, findings
+
+
+def over(
+    steps: Sequence[Step],
+    before: Sequence[Step],
+    database: str,
+    metadata: MetaData,
+    off: Collection[str] = (),
+) -> list[Finding]:
+    """Lay the rules over what a revision did on one *database*; nothing is rewritten.
+
+    :param before: what the revisions before it did there.
+    """
+    made = _made(steps)
+    findings: list[Finding] = []
+    for rule in RULES:
+        if rule.id in off or database not in rule.databases:
+            continue
+        for number, step in enumerate(steps):
+            earlier = [*before, *steps[:number]]
+            project = Project([database], metadata, made, steps=steps, before=earlier)
+            findings += _apply(rule, step, project)[0]
+    return findings
+
+
+def _made(steps: Sequence[Step]) -> frozenset[str]:
+    return frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
+
+
+def _apply(rule: Rule, step: Step, project: Project) -> tuple[list[Finding], list[Step]]:
+    where = tuple(k for k in project.databases if k in rule.databases and step.runs_on(k))
+    if not where or not rule.concerns(step, project):
+        return [], [step]
+    findings, instead = [], [step]
+    for hit in rule.check(step, project):
+        verdict = hit.verdict or rule.verdict
+        if hit.instead is not None:
+            instead = [_kept_apart(new, step) for new in hit.instead]
+        part = instead[0].part if instead else step.part
+        findings.append(
+            Finding(rule.id, where, hit.subject, verdict, rule.message, hit.detail, part=part)
+        )
+    return findings, instead
+
+
+def _kept_apart(new: Step, step: Step) -> Step:
+    """Return *new* where *step* was: what was guarded or split before stays so."""
+    part = step.part if new.part is Part.MAIN else new.part
+    return replace(new, guard=new.guard or step.guard, part=part)
+
+
+def refuse_models(metadata: MetaData, databases: Collection[str], off: Collection[str]) -> None:
+    """Stop before models are tried that a database would not even make.
+
+    :raises MigrationError: with what the rule says.
+    """
+    limits = next(rule for rule in RULES if rule.id == "mysql-limits")
+    if limits.id in off or not set(limits.databases) & set(databases):
+        return
+    for table in metadata.tables.values():
+        made = [ops.CreateTableOp.from_table(table)]
+        for op in [*made, *(ops.CreateIndexOp.from_index(index) for index in table.indexes)]:
+            project = Project(limits.databases, metadata)
+            for finding in stops(_apply(limits, Step(op), project)[0]):
+                raise MigrationError(f"Nothing was written. {finding}")
+
+
+def stops(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings that no revision may be written with."""
+    return [finding for finding in findings if finding.verdict is Verdict.STOP]
+
+
+def answered(findings: Sequence[Finding], answers: Answers) -> list[Finding]:
+    """Put the consent that was given, or asked for, beside the findings that it is about.
+
+    A finding that asks for none may be told one too: that no database has such rows.
+    """
+    asked = [finding for finding in findings if finding.verdict is Verdict.ASK]
+    asking = Counter(finding.rule for finding in asked or findings)
+    return [
+        replace(f, accepted=answers.reason(f.rule, f.subject, asking[f.rule] == 1))
+        if f.verdict is Verdict.ASK or {f.key, f.rule} & answers.accept.keys()
+        else f
+        for f in findings
+    ]

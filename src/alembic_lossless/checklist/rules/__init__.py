@@ -1,0 +1,130 @@
+"""The rules of the checklist: one small function each, its message as data beside it.
+
+To add a rule, write a function of a step and the project and register it::
+
+    @rule("rule-id", ["sqlite"], Verdict.STOP, on=ops.AddColumnOp, what=…, cost=…, remedy=…)
+    def rule_id(step: Step, project: Project) -> Iterator[Hit]:
+        ...
+
+It yields a hit for what it has something to say about, with the steps to do instead where the
+verdict is to rewrite, to strip or to split.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy import MetaData, Table
+
+from ...autogenerate.questions import Answers
+from ..development import Rows
+from ..finding import Message, Step, Verdict
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a rule may know: the databases in use, the models, the tables made in this revision."""
+
+    databases: Sequence[str]
+    metadata: MetaData
+    created: frozenset[str] = field(default=frozenset())
+    answers: Answers = field(default_factory=Answers)
+    #: The enum types of PostgreSQL that are there by now; None where nobody knows.
+    types: set[str] | None = None
+    #: All that the revision does.
+    steps: Sequence[Step] = ()
+    #: What it has done before these.
+    done: Sequence[Step] = ()
+    #: What was done before the step, where the revision is somebody's own.
+    before: Sequence[Step] = ()
+    rows: Rows = field(default_factory=Rows)
+
+    def filled(self, table: str, column: str) -> bool:
+        """Tell whether the rows of a column were updated before."""
+        texts = (str(s.op.sqltext) for s in self.before if isinstance(s.op, ops.ExecuteSQLOp))
+        said = re.compile(
+            rf"UPDATE\W+(?:\w+\W+)?{table}\b.*\b{column}\b", re.IGNORECASE | re.DOTALL
+        )
+        return any(said.search(text) for text in texts)
+
+    def table(self, name: str) -> Table | None:
+        """Return the models' table of that name; None where they have none."""
+        return next((one for one in self.metadata.tables.values() if one.name == name), None)
+
+    def checked(self, table: str, column: str) -> bool:
+        """Tell whether a CHECK said before that a column is not NULL."""
+        checks = (s.op for s in self.before if isinstance(s.op, ops.CreateCheckConstraintOp))
+        said = f"{column} IS NOT NULL"
+        return any(c.table_name == table and str(c.condition) == said for c in checks)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A rule applies: to which object, with what detail, and what to do instead."""
+
+    subject: str
+    detail: str = ""
+    instead: list[Step] | None = None
+    verdict: Verdict | None = None
+
+
+Check = Callable[[Step, Project], Iterable[Hit]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the checklist."""
+
+    id: str
+    databases: Sequence[str]
+    verdict: Verdict
+    message: Message
+    check: Check
+    on: Any
+    old: bool
+
+    def concerns(self, step: Step, project: Project) -> bool:
+        """Tell whether the rule is about what *step* does."""
+        op: Any = step.op
+        made = getattr(op, "table_name", None) or getattr(op, "source_table", None)
+        new = self.old and made in project.created
+        return op is not None and isinstance(op, self.on) and not new
+
+
+RULES: list[Rule] = []
+EVERYWHERE = ["sqlite", "postgresql", "mysql"]
+
+
+def rule(
+    id: str,
+    databases: Sequence[str],
+    verdict: Verdict,
+    *,
+    what: str,
+    cost: str,
+    remedy: str,
+    on: Any = object,
+    old: bool = False,
+) -> Callable[[Check], Check]:
+    """Register a rule for *databases*; :class:`Hit` may say another verdict.
+
+    :param on: the kinds of operations that it is about.
+    :param old: whether it is about rows or locks, which a table made in the revision does not have.
+    """
+
+    def register(check: Check) -> Check:
+        RULES.append(Rule(id, databases, verdict, Message(what, cost, remedy), check, on, old))
+        return check
+
+    return register
+
+
+def message(id: str) -> Message:
+    """Return what the rule *id* says."""
+    return next(rule.message for rule in RULES if rule.id == id)
+
+
+# They register their rules; what SQLite cannot hold is guarded before PostgreSQL's own ways.
+from . import data, sqlite, mysql, postgresql, constraints, postgresql_rows, enums  # noqa: E402, F401, I001

@@ -1,0 +1,163 @@
+"""Rules for constraints on rows that are there: on PostgreSQL they are looked at without a lock."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
+from alembic.operations import ops
+from sqlalchemy.schema import conv
+
+from ...autogenerate.fills import Fill
+from ..finding import Part, Step, Verdict
+from . import EVERYWHERE, Hit, Project, rule
+from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, others, quote, table_of
+
+
+@rule(
+    "add-unique",
+    EVERYWHERE,
+    Verdict.KEEP,
+    on=ops.CreateUniqueConstraintOp,
+    old=True,
+    what="{subject} is UNIQUE on a table that may have rows.",
+    cost="It fails on duplicates.",
+    remedy="The rehearsal looks for them.{detail}",
+)
+def add_unique(step: Step, project: Project) -> Iterator[Hit]:
+    """Build the index while others write, then make it the constraint's."""
+    op: Any = step.op
+    needed = {
+        s.op.referent_table for s in project.steps if isinstance(s.op, ops.CreateForeignKeyOp)
+    }
+    if not on_postgresql(step, project) or op.table_name in needed:
+        yield from () if _held(step, project) else [Hit(step.subject)]
+        return
+    name, kw = str(op.constraint_name), dict(op.kw)
+    words = " DEFERRABLE" * bool(kw.pop("deferrable", None))
+    words += f" INITIALLY {kw['initially']}" if kw.pop("initially", None) else ""
+    index = ops.CreateIndexOp(
+        conv(name), op.table_name, list(op.columns), schema=op.schema, unique=True, **kw
+    )
+    sql = (
+        f"ALTER TABLE {table_of(op)} ADD CONSTRAINT {quote(name)} UNIQUE USING INDEX {quote(name)}"
+    )
+    using = Step(ops.ExecuteSQLOp(sql + words), ONLY, op.reverse(), Part.INDEX)
+    yield Hit(
+        step.subject,
+        " PostgreSQL would hold up reads and writes until its index is built: it is built "
+        "CONCURRENTLY, in a revision of its own.",
+        apart(step, project, *concurrently(index, using)),
+        Verdict.SPLIT,
+    )
+
+
+@rule(
+    "add-foreign-key",
+    EVERYWHERE,
+    Verdict.KEEP,
+    on=ops.CreateForeignKeyOp,
+    old=True,
+    what="{subject} is a foreign key on a table that may have rows.",
+    cost="It fails on rows without the row they point to.",
+    remedy="The rehearsal looks for them.{detail}",
+)
+def add_foreign_key(step: Step, project: Project) -> Iterator[Hit]:
+    """Add a foreign key without looking at the rows under lock."""
+    mysql = "mysql" in project.databases and step.runs_on("mysql")
+    yield from _added(step, project, " MySQL locks both tables meanwhile." * mysql)
+
+
+@rule(
+    "add-check",
+    EVERYWHERE,
+    Verdict.KEEP,
+    on=ops.CreateCheckConstraintOp,
+    old=True,
+    what="{subject} is a CHECK on a table that may have rows.",
+    cost="It fails on rows that break it.",
+    remedy="The rehearsal looks for them.{detail}",
+)
+def add_check(step: Step, project: Project) -> Iterator[Hit]:
+    """Add a CHECK without looking at the rows under lock."""
+    yield from _added(step, project)
+
+
+def _added(step: Step, project: Project, locked: str = "") -> Iterator[Hit]:
+    """Yield what becomes of a constraint that PostgreSQL can add without looking at the rows."""
+    if step.op.kw.get("postgresql_not_valid"):
+        return
+    if on_postgresql(step, project):
+        first, *later = not_valid(step)
+        if any(isinstance(s.op, Fill) and s.op.table_name == step.table for s in project.steps):
+            # Elsewhere there is no NOT VALID: there it comes when the rows are changed.
+            own = replace(first, guard=ONLY)
+            later = [*others(replace(step, part=Part.FILL), project), *later]
+            first = own
+        yield Hit(step.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
+    elif locked or not _held(step, project):
+        yield Hit(step.subject, locked)
+
+
+_NOT_VALID = (
+    " PostgreSQL would hold up writes meanwhile: it adds it NOT VALID, which takes no time, and "
+    "looks at the rows in a revision of its own, without a lock that others would feel."
+)
+
+
+def _held(step: Step, project: Project) -> bool:
+    """Tell whether the rows keep to the constraint already: one that goes said as much."""
+    every = [s for s in (*project.done, *project.steps) if s.guard in (None, step.guard)]
+    if any(s.table == step.table and _changes_rows(s.op) for s in every):
+        return False
+    dropped = (s for s in every if isinstance(s.op, ops.DropConstraintOp))
+    gone = (s.back or getattr(s.op, "_reverse", None) for s in dropped)
+    return any(type(old) is type(step.op) and _says_as_much(old, step.op) for old in gone)
+
+
+def _changes_rows(op: Any) -> bool:
+    retyped = isinstance(op, ops.AlterColumnOp) and op.modify_type is not None
+    return retyped or isinstance(op, Fill)
+
+
+def _says_as_much(old: Any, new: Any) -> bool:
+    if isinstance(new, ops.CreateUniqueConstraintOp):
+        return bool(old.table_name == new.table_name and set(old.columns) <= set(new.columns))
+    if isinstance(new, ops.CreateForeignKeyOp):
+        return _ends(old) == _ends(new)
+    if old.table_name != new.table_name:
+        return False
+    before, after = (_values(str(op.condition)) for op in (old, new))
+    return before[0] == after[0] and before[1] <= after[1]
+
+
+def _ends(op: ops.CreateForeignKeyOp) -> tuple[Any, ...]:
+    return op.source_table, op.referent_table, list(op.local_cols), list(op.remote_cols)
+
+
+def _values(condition: str) -> tuple[str, set[str]]:
+    """Return the column of a condition that lists its values, and these; else it, and none."""
+    found = _LIST.fullmatch(condition.strip())
+    if not found:
+        return condition, set()
+    return found[1].strip('"'), set(re.findall(_TEXT, found[2]))
+
+
+_TEXT = r"'(?:[^']|'')*'"
+_LIST = re.compile(rf"""("(?:[^"]|"")+"|\w+) IN \(((?:{_TEXT}(?:, *)?)+)\)""")
+
+
+@rule(
+    "add-exclusion",
+    ["postgresql"],
+    Verdict.KEEP,
+    on=CreateExcludeConstraintOp,
+    old=True,
+    what="{subject} is an exclusion constraint on a table that may have rows.",
+    cost="It fails on rows that exclude one another, and holds up reads and writes meanwhile.",
+    remedy="The rehearsal looks for such rows.",
+)
+def add_exclusion(step: Step, project: Project) -> Iterator[Hit]:
+    """Say what an exclusion constraint costs, which there is no gentler way to add."""
+    yield Hit(step.subject)

@@ -1,0 +1,258 @@
+"""Rules that hold on every database: names, and what happens to rows."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
+
+from ...autogenerate.fills import Fill, Numbered, stand_in
+from ...autogenerate.replayed import follow, fresh
+from ...schema import naming
+from ...schema.dialect_support import without_parameters
+from ..development import fits
+from ..finding import NOTHING, Part, Step, Verdict
+from . import EVERYWHERE, Hit, Project, casts, rule
+
+
+@rule(
+    "unnamed-constraint",
+    EVERYWHERE,
+    Verdict.REWRITE,
+    what="A constraint on {subject} has no name.",
+    cost="Each database would name it in its own way, and no later revision could drop it.",
+    remedy="It is named {detail}.",
+)
+def unnamed_constraint(step: Step, project: Project) -> Iterator[Hit]:
+    """Name by convention what the models left without a name."""
+    op: Any = step.op
+    if isinstance(op, ops.CreateTableOp):
+        items: Any = op.columns
+        for item in items:
+            name = _conventional(item, op.table_name)
+            if name and not item.name:
+                item.name = name
+                yield Hit(op.table_name, name)
+    elif isinstance(step.op, ops.AddConstraintOp) and not op.constraint_name:
+        name = _conventional(op.to_constraint(), step.table or "")
+        if name:
+            op.constraint_name = name
+            yield Hit(step.table or "", name)
+
+
+@rule(
+    "narrow-type",
+    EVERYWHERE,
+    Verdict.KEEP,
+    on=ops.AlterColumnOp,
+    what="The type of {subject} changes: {detail}.",
+    cost="PostgreSQL, MySQL and MariaDB fail on a row that does not fit.",
+    remedy="Look at the rows of every database first.",
+)
+def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
+    """Tell PostgreSQL how to cast, and say what may not fit."""
+    op: Any = step.op
+    if op.modify_type is None:
+        return
+    instead = casts.with_cast(step) if "postgresql" in project.databases else [step]
+    lost = ", ".join(casts.losses(op.existing_type, op.modify_type))
+    if lost:
+        held = project.rows.values(op.table_name, op.column_name)
+        other = {s.op.old for s in (*project.done, *project.steps) if _fills(s.op, op)}
+        odd = sum(
+            rows
+            for value, rows in held.items()
+            if value not in other and not fits(value, op.modify_type)
+        )
+        # Without the values: this is written into the file, and they may be somebody's.
+        many = f"{odd} of {held.total()}" if odd else f"all {held.total()}"
+        fit = ("does not" if odd == 1 else "do not") if odd else "do"
+        here = f"{many} rows of the development database {fit} fit"
+        said = f"{lost}; {here}" if held else lost
+        yield Hit(step.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
+
+
+def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
+    column = altered.table_name, altered.column_name
+    return isinstance(op, Fill) and (op.table_name, op.column_name) == column
+
+
+@rule(
+    "not-null-column",
+    EVERYWHERE,
+    Verdict.REWRITE,
+    on=ops.AddColumnOp,
+    old=True,
+    what="{subject} is new and NOT NULL, on a table that may have rows.",
+    cost="It fails on rows; MySQL silently writes 0 or an empty string.",
+    remedy="{detail}",
+)
+def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
+    """Add the column with a value for the rows that may be there."""
+    op: Any = step.op
+    column = op.column
+    if column.nullable or column.server_default is not None or column.computed is not None:
+        return
+    value = project.answers.value(step.subject, example=stand_in(column))
+    if value is None:
+        give = "Add it with a server_default that the rows get, which can be dropped afterwards."
+        yield Hit(step.subject, give, verdict=Verdict.ASK)
+        return
+    plain = re.fullmatch(r"'((?:[^']|'')*)'", value)
+    text = sa.text(without_parameters(value))
+    filled = fresh(column, server_default=plain[1].replace("''", "'") if plain else text)
+    filled.nullable = False
+    drop = ops.AlterColumnOp(
+        op.table_name,
+        column.name,
+        schema=op.schema,
+        existing_type=filled.type,
+        existing_nullable=False,
+        existing_server_default=filled.server_default,
+        modify_server_default=None,
+    )
+    add = ops.AddColumnOp(op.table_name, filled, schema=op.schema)
+    steps = [Step(add), Step(drop, back=NOTHING)]
+    yield Hit(step.subject, f"The rows get {value}, {_DROPPED}", steps)
+
+
+_DROPPED = (
+    "as a default that is dropped afterwards. The release before does not know the column, and its "
+    "INSERTs fail from then on: to keep it running, keep the default for one release "
+    "(server_default in the model)."
+)
+
+
+@rule(
+    "not-null-column",
+    EVERYWHERE,
+    Verdict.REWRITE,
+    on=Numbered,
+    what="{subject} is new and NOT NULL, and takes numbers by itself.",
+    cost="It fails on rows; MySQL silently writes 0.",
+    remedy="The rows are numbered, in the order of {detail}; nobody can use the table meanwhile.",
+)
+def numbered_column(step: Step, project: Project) -> Iterator[Hit]:
+    """Say that the rows get numbers, each its own."""
+    yield Hit(step.subject, ", ".join(step.op.key))
+
+
+@rule(
+    "set-not-null",
+    EVERYWHERE,
+    Verdict.REWRITE,
+    on=ops.AlterColumnOp,
+    old=True,
+    what="{subject} becomes NOT NULL.",
+    cost="It fails on rows that hold NULL.",
+    remedy="{detail}",
+)
+def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
+    """Fill the rows that hold NULL; the model's default does where there is one."""
+    op: Any = step.op
+    numbered = any(isinstance(s.op, Numbered) and s.subject == step.subject for s in project.done)
+    if op.modify_nullable is not False or project.filled(op.table_name, op.column_name) or numbered:
+        return
+    example = stand_in(sa.Column(op.column_name, op.modify_type or op.existing_type))
+    value = _literal(op) or project.answers.value(step.subject, example=example)
+    if value is None:
+        yield Hit(step.subject, "UPDATE those rows before.", verdict=Verdict.ASK)
+        return
+    table = project.table(op.table_name)
+    keyed = table is not None and op.column_name in table.primary_key.columns
+    filled = Fill(op.table_name, op.column_name, value, beside=keyed, schema=op.schema)
+    fill = Step(filled, step.guard, back=NOTHING)
+    yield Hit(step.subject, f"Those rows get {value} first.", [fill, step])
+
+
+def _literal(op: ops.AlterColumnOp) -> str | None:
+    """Return the column's default as it will be, as an SQL literal."""
+    default: Any = op.existing_server_default
+    if op.modify_server_default is not False:
+        default = op.modify_server_default
+    value = getattr(default, "arg", default)
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    # Alembic says False where nobody said what the default is.
+    return None if value is None or value is False else str(value)
+
+
+@rule(
+    "drop-column",
+    EVERYWHERE,
+    Verdict.ASK,
+    on=ops.DropColumnOp,
+    what="The column {subject} goes, with what it holds.",
+    cost="The values are gone; the release before still reads the column while it runs.",
+    remedy="Deploy what no longer uses it first, then this.{detail}",
+)
+def drop_column(step: Step, project: Project) -> Iterator[Hit]:
+    """Ask for consent to one column; a generated one holds no one's data."""
+    if not _generated(step, project):
+        relaxed = any(
+            isinstance(other.op, ops.AlterColumnOp) and other.subject == step.subject
+            for other in project.steps
+        )
+        detail = " It may be NULL first, so that the new release can insert rows." * relaxed
+        yield Hit(step.subject, detail, [replace(step, part=Part.CONTRACT)])
+
+
+def _generated(step: Step, project: Project) -> bool:
+    column = getattr(step.back, "column", None)
+    if column is None:
+        columns: dict[tuple[str, str], Any] = {}
+        for earlier in project.before:
+            follow(earlier.op, columns)
+        column = columns.get((step.op.table_name, step.op.column_name))
+    return column is not None and column.computed is not None
+
+
+@rule(
+    "drop-table",
+    EVERYWHERE,
+    Verdict.ASK,
+    on=ops.DropTableOp,
+    what="The table {subject} goes, with its rows.",
+    cost="The rows are gone; the release before still reads the table while it runs.",
+    remedy="Deploy what no longer uses it first, then this.",
+)
+def drop_table(step: Step, project: Project) -> Iterator[Hit]:
+    """Ask for consent to one table."""
+    yield Hit(step.subject, instead=[replace(step, part=Part.CONTRACT)])
+
+
+@rule(
+    "rename",
+    EVERYWHERE,
+    Verdict.KEEP,
+    on=(ops.RenameTableOp, ops.AlterColumnOp),
+    what="{subject} is renamed to {detail}; its values stay.",
+    cost="The release before breaks while it still runs.",
+    remedy="Where that matters, add the new one beside it, write to both, and drop the old one "
+    "a release later.",
+)
+def rename(step: Step, project: Project) -> Iterator[Hit]:
+    """Say what a rename does to the release that still runs."""
+    name = getattr(step.op, "new_table_name", None) or getattr(step.op, "modify_name", None)
+    if name:
+        yield Hit(step.subject, name)
+
+
+def _conventional(item: Any, table: str) -> str | None:
+    if isinstance(item, ForeignKeyConstraint):
+        referred = item.elements[0].target_fullname.split(".")[-2]
+        return naming.foreign_key(table, item.column_keys, referred)
+    if isinstance(item, PrimaryKeyConstraint):
+        return naming.primary_key(table) if len(item.columns) else None
+    if isinstance(item, UniqueConstraint):
+        return naming.unique(table, _names(item.columns))
+    if isinstance(item, CheckConstraint) and not getattr(item, "_type_bound", False):
+        return naming.check_of_text(table, str(item.sqltext))
+    return None
+
+
+def _names(columns: Iterable[Any]) -> list[str]:
+    return [column.name for column in columns]

@@ -1,0 +1,180 @@
+"""PostgreSQL's enum types: made before they are needed, extended outside a transaction."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy import Column, Connection, Enum, MetaData
+
+from ...autogenerate.data_operations import LateSQL, Statements
+from ...autogenerate.render import ExistingEnum
+from ...schema.diff import Difference
+from ...sqlite.tokens import literal
+from ..finding import NOTHING, Step, Verdict
+from . import Hit, Project, rule
+from .postgresql import ONLY, quote
+
+
+def native(type_: Any) -> Enum | None:
+    """Return the enum that *type_* is on PostgreSQL as a type of its own, else None."""
+    is_enum = isinstance(type_, Enum) and type_.native_enum and type_.name
+    return type_ if is_enum else None
+
+
+def _create(name: str, values: Any) -> str:
+    return f"CREATE TYPE {quote(name)} AS ENUM ({', '.join(map(literal, values))})"
+
+
+@rule(
+    "enum",
+    ["postgresql"],
+    Verdict.REWRITE,
+    what="{subject} is an enum, which PostgreSQL holds as a type of its own.",
+    cost="The type is not there yet where a column is added, is there already where a second table "
+    "uses it, and a new value cannot be added and used in one transaction.",
+    remedy="{detail}",
+)
+def enum(step: Step, project: Project) -> Iterator[Hit]:
+    """Make the type before the first column that needs it, and only once."""
+    op: Any = step.op
+    if isinstance(op, ops.ExecuteSQLOp) and " ADD VALUE " in str(op.sqltext):
+        yield Hit(str(op.sqltext).split()[2], f"{op.sqltext}, outside a transaction.")
+    elif isinstance(op, Statements) and op.statements[0].startswith("ALTER TYPE "):
+        words = "The type is made anew; it fails on rows that hold what goes."
+        yield Hit(op.statements[0].split()[2], words)
+    elif isinstance(op, ops.DropTableOp) and op._reverse is not None:
+        back: Any = op._reverse
+        back.columns = [_there(item) for item in back.columns]
+    if project.types is None:
+        return
+    if isinstance(op, ops.CreateTableOp):
+        yield from _in_table(op, step, project.types)
+        return
+    column = op.column if isinstance(op, ops.AddColumnOp) else None
+    type_ = native(column.type if column is not None else getattr(op, "modify_type", None))
+    if type_ is None or type_.name in project.types:
+        return
+    project.types.add(str(type_.name))
+    made = f"CREATE TYPE {quote(type_.name)} "
+    if any(str(getattr(s.op, "sqltext", "")).startswith(made) for s in project.steps):
+        return
+    create = ops.ExecuteSQLOp(_create(str(type_.name), type_.enums))
+    drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(type_.name)}")
+    instead = [Step(create, ONLY, drop), step]
+    yield Hit(step.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
+
+
+def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Hit]:
+    columns, made = [], []
+    for item in op.columns:
+        type_ = native(item.type) if isinstance(item, Column) else None
+        if type_ is None:
+            columns.append(item)
+            continue
+        name = str(type_.name)
+        if name in types:
+            item = _there(item)
+            yield Hit(f"{op.table_name}.{item.name}", "The type that is there is used.")
+        elif name not in made:
+            made.append(name)
+        columns.append(item)
+    op.columns = columns
+    types.update(made)
+    if made:
+        # With the table the type comes; it does not go with the table.
+        back = [Step(None, ONLY, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")) for name in made]
+        words = "On the way back the type is dropped after the table, which would leave it."
+        yield Hit(op.table_name, words, [*back, step])
+
+
+def _there(item: Any) -> Any:
+    """Return the column so that its table does not make its enum type, which is there."""
+    type_ = native(item.type) if isinstance(item, Column) else None
+    if type_ is None:
+        return item
+    item = item._copy()
+    item.type = ExistingEnum(*type_.enums, name=str(type_.name))
+    return item
+
+
+def steps(item: Difference, connection: Connection, metadata: MetaData) -> Iterator[Step]:
+    """Yield the steps that end the difference *item* of an enum; those that add values alone."""
+    name, before, after = item.key.name, _values(item.found), _values(item.wanted)
+    create, drop = ops.ExecuteSQLOp, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
+    if item.wanted is None:
+        # When no column is of it any more.
+        yield Step(
+            LateSQL(f"drop type {name}", str(drop.sqltext)), ONLY, create(_create(name, before))
+        )
+    elif item.found is None:
+        yield Step(create(_create(name, after)), ONLY, drop)
+    elif set(after) - set(before):
+        # A value cannot be taken out again: on the way back the type is made anew.
+        back: Any = Statements(*_anew(name, before, connection))
+        for at, value in enumerate(after):
+            if value not in before:
+                place = f"AFTER {literal(after[at - 1])}" if at else f"BEFORE {literal(before[0])}"
+                add = f"ALTER TYPE {quote(name)} ADD VALUE IF NOT EXISTS {literal(value)} {place}"
+                yield Step(ops.ExecuteSQLOp(add), ONLY, back, alone=True)
+                back = NOTHING
+    else:
+        # When nothing speaks any more of a value that goes.
+        there, back = (
+            LateSQL(
+                f"make type {name} of {', '.join(values)}",
+                *_anew(name, values, connection, metadata),
+            )
+            for values in (after, before)
+        )
+        yield Step(there, ONLY, back)
+
+
+def _values(printed: str | None) -> list[str]:
+    # As schema.py prints it: ENUM 'a', 'it''s'
+    text = (printed or "").removeprefix("ENUM ").strip()
+    return [part.replace("''", "'") for part in text[1:-1].split("', '")] if text else []
+
+
+_USES = """
+SELECT nullif(c.table_schema, current_schema()), c.table_name, c.column_name, c.column_default,
+  c.data_type = 'ARRAY'
+FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+WHERE c.udt_name IN (:name, :array) AND c.udt_schema = current_schema()
+  AND t.table_type = 'BASE TABLE'
+"""
+
+
+def _anew(
+    name: str, values: list[str], connection: Connection, metadata: MetaData | None = None
+) -> Iterator[str]:
+    """Yield the statements that make the type anew; they fail on rows with a value that goes.
+
+    :param metadata: the models, whose defaults stand by then; else those of the database do.
+    """
+    old, new = quote(f"{name}_old"), quote(name)
+    yield f"ALTER TYPE {new} RENAME TO {old}"
+    yield _create(name, values)
+    for schema, table, column, default, many in connection.execute(
+        sa.text(_USES), {"name": name, "array": f"_{name}"}
+    ).all():
+        whole = f"{schema}.{table}" if schema else table
+        model = metadata.tables.get(whole) if metadata is not None else None
+        if model is not None and column in model.c:
+            default = _default(model.c[column].server_default)
+        place = f"{quote(schema)}." if schema else ""
+        alter = f"ALTER TABLE {place}{quote(table)} ALTER COLUMN {quote(column)}"
+        if default:
+            yield f"{alter} DROP DEFAULT"
+        many = "[]" * many
+        yield f"{alter} TYPE {new}{many} USING {quote(column)}::text{many}::{new}{many}"
+        if default:
+            yield f"{alter} SET DEFAULT {default}"
+    yield f"DROP TYPE {old}"
+
+
+def _default(default: Any) -> str | None:
+    argument = getattr(default, "arg", None)
+    if argument is None or isinstance(argument, str):
+        return argument and literal(argument)
+    return str(argument)

@@ -1,0 +1,160 @@
+"""Rules for PostgreSQL about rows: they are looked at, changed and written anew without a lock."""
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy.schema import conv
+
+from ...autogenerate.fills import Batches, Fill
+from ...schema import naming
+from ..finding import NOTHING, Part, Step, Verdict
+from . import Hit, Project, rule
+from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
+
+
+@rule(
+    "set-not-null",
+    ["postgresql"],
+    Verdict.SPLIT,
+    on=ops.AlterColumnOp,
+    old=True,
+    what="{subject} becomes NOT NULL.",
+    cost="PostgreSQL would look at every row while nobody can read or write.",
+    remedy="A CHECK, NOT VALID at first, is validated in a revision of its own; NOT NULL then "
+    "takes no time, and the CHECK goes.",
+)
+def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
+    """Let a CHECK look at the rows, so that NOT NULL need not."""
+    op: Any = step.op
+    if op.modify_nullable is not False or project.checked(op.table_name, op.column_name):
+        return
+    table = project.table(op.table_name)
+    if table is not None and op.column_name in table.primary_key.columns:
+        return  # the key looks at the rows anyhow
+    rest, alone = _only_nullable(step)
+    name = conv(naming.check(op.table_name, f"{alone.column_name}_not_null"))
+    condition = sa.text(f"{quote(alone.column_name)} IS NOT NULL")
+    check = ops.CreateCheckConstraintOp(name, op.table_name, condition, schema=op.schema)
+    added, validate, *_ = not_valid(Step(check, ONLY))
+    drop = ops.DropConstraintOp(name, op.table_name, "check", schema=op.schema)
+    yield Hit(
+        step.subject,
+        instead=[
+            *rest,
+            added,
+            *others(Step(alone, step.guard, part=Part.FILL), project),
+            validate,
+            Step(alone, ONLY, part=Part.VALIDATE),
+            Step(drop, ONLY, added.op, Part.VALIDATE),
+        ],
+    )
+
+
+def _only_nullable(step: Step) -> tuple[list[Step], Any]:
+    """Part what changes NULL from what else the operation changes of the column."""
+    op = step.op
+    changed = op.modify_type is not None or op.modify_server_default is not False or op.modify_name
+    alone = ops.AlterColumnOp(
+        op.table_name,
+        op.modify_name or op.column_name,
+        schema=op.schema,
+        existing_type=op.modify_type or op.existing_type,
+        existing_nullable=True,
+        existing_server_default=op.existing_server_default
+        if op.modify_server_default is False
+        else op.modify_server_default,
+        existing_comment=op.existing_comment,
+        modify_nullable=False,
+    )
+    if not changed:
+        return [], alone
+    back = step.back or op.reverse()
+    rest = [copy.copy(op), copy.copy(back)]
+    for one in rest:
+        one.modify_nullable, one.existing_nullable = None, True
+    return [replace(step, op=rest[0], back=rest[1])], alone
+
+
+@rule(
+    "backfill",
+    ["postgresql", "mysql"],
+    Verdict.SPLIT,
+    what="Rows of {subject} are changed beside the table.",
+    cost="Those who write to them wait until all is done.",
+    remedy="{detail}",
+)
+def backfill(step: Step, project: Project) -> Iterator[Hit]:
+    """Change rows in transactions of their own, on PostgreSQL in many small ones."""
+    op: Any = step.op
+    if isinstance(op, Fill) and op.beside:
+        return
+    if isinstance(op, Fill) and on_postgresql(step, project):
+        own = Step(Batches(op), ONLY, NOTHING, Part.FILL, alone=True)
+        detail = "They are changed in a revision of their own, on PostgreSQL in batches."
+        yield Hit(op.table_name, detail, apart(step, project, own))
+    elif isinstance(op, Fill):
+        yield Hit(op.table_name, _LARGE, verdict=Verdict.KEEP)
+    elif (rows := _ROWS.match(str(getattr(op, "sqltext", "")))) and any(
+        isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in project.created
+        for s in project.steps
+    ):
+        alone = "Change them in a revision of their own, a large table in batches."
+        yield Hit(rows[1], alone if on_postgresql(step, project) else _LARGE)
+
+
+_LARGE = "On a large table of MySQL or MariaDB change them in batches, before this."
+_ROWS = re.compile(r'\s*(?:UPDATE|DELETE\s+FROM|INSERT\s+INTO)\s+["`]?(\w+)', re.IGNORECASE)
+_CHANGES = (ops.AlterColumnOp, ops.AddColumnOp, ops.AddConstraintOp, ops.DropColumnOp)
+
+
+_VOLATILE = (
+    "gen_random_uuid",
+    "uuid_generate",
+    "random",
+    "clock_timestamp",
+    "nextval",
+    "timeofday",
+)
+
+
+@rule(
+    "volatile-default",
+    ["postgresql"],
+    Verdict.REWRITE,
+    on=ops.AddColumnOp,
+    old=True,
+    what="{subject} is new, with a default that differs from row to row.",
+    cost="PostgreSQL would write the whole table anew while nobody can read it.",
+    remedy="{detail}",
+)
+def volatile_default(step: Step, project: Project) -> Iterator[Hit]:
+    """Add the column first and give it its default afterwards."""
+    op: Any = step.op
+    default = getattr(op.column.server_default, "arg", "")
+    if not str(default).strip("( ").lower().startswith(_VOLATILE):
+        return
+    if not op.column.nullable:
+        remedy = "It is NOT NULL, so the rows need it at once: make it nullable for one release."
+        yield Hit(step.subject, remedy, verdict=Verdict.KEEP)
+        return
+    column = op.column._copy()
+    column.server_default = None
+    give = ops.AlterColumnOp(
+        op.table_name,
+        column.name,
+        schema=op.schema,
+        existing_type=column.type,
+        existing_nullable=True,
+        modify_server_default=op.column.server_default,
+    )
+    steps = [
+        Step(ops.AddColumnOp(op.table_name, column, schema=op.schema)),
+        Step(give, None, NOTHING),
+    ]
+    remedy = "The default is set once the column is there; the rows that are there hold NULL."
+    yield Hit(step.subject, remedy, steps)

@@ -1,0 +1,207 @@
+"""The pending migrations and the SQL they will run; nothing is changed.
+
+On SQLite they really run, on a throwaway copy of the schema without rows, because what is sent
+depends on what is there. For servers Alembic writes the SQL without a connection.
+"""
+
+import io
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, event
+
+from .checklist import handwritten
+from .checklist.locks import Locks
+from .errors import MigrationError
+from .rehearsal.effects import origin
+from .run import recorder, status
+from .schema import diff
+from .scratch import databases
+from .sqlite import engine
+from .sqlite.tokens import literal, scan
+
+_OWN = re.compile(
+    rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{diff.VERSION_TABLE})\b", re.I
+)
+
+#: What asks for rows, not for the schema.
+_READS = re.compile(r"\s*(SELECT|WITH)\b(?!.*\bsqlite_)", re.I | re.S)
+
+#: How many rows of one INSERT are shown.
+_SHOWN = 5
+
+
+@dataclass
+class Planned:
+    """One pending revision: the statements it sends, and on SQLite the way each change took.
+
+    *checks* is what the checklist says of it; *locks* what each statement holds up on a server.
+    """
+
+    revision: str
+    message: str
+    statements: list[str] = field(default_factory=list)
+    ways: list[str] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
+    locks: list[str] = field(default_factory=list)
+
+
+def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData) -> list[Planned]:
+    """Return the revisions that the database behind *connection* lacks, in their order.
+
+    :param connection: to the real database; it is only read.
+    :param metadata: the models', whose naming convention the operations take, as in env.py.
+    :raises MigrationError: where a revision cannot run.
+    """
+    heads = MigrationContext.configure(connection).get_current_heads()
+    status.require_known(heads, status.of_script(script).known)
+    steps = script._upgrade_revs("heads", heads)  # type: ignore[arg-type]  # Alembic gives it so
+    planned = [Planned(str(step.info.up_revision_id), step.doc or "") for step in steps]
+    if planned and connection.dialect.name == "sqlite":
+        _run_on_copy(script, connection, planned, metadata)
+    elif planned:
+        _offline(script, connection, heads, planned, metadata)
+    revisions = [plan.revision for plan in planned]
+    checks = handwritten.of_pending(script, connection, revisions, metadata) if planned else {}
+    held = Locks(databases.kind_of(connection.engine.url))
+    for plan in planned:
+        plan.checks = checks[plan.revision]
+        plan.locks = [held.of(statement) for statement in plan.statements]
+    return planned
+
+
+def _run_on_copy(
+    script: ScriptDirectory, connection: Connection, planned: list[Planned], metadata: MetaData
+) -> None:
+    with databases.empty(databases.Source("sqlite")) as copy:
+        _copy_schema(connection, copy)
+        steps = engine.steps_of(copy)
+        for plan in planned:
+            begun = len(steps)
+            with _recorded(copy, plan, script.get_revision(plan.revision).path):
+                databases.upgrade(script, copy, plan.revision, metadata)
+            plan.ways += [f"{step.table}: {step.way}" for step in steps[begun:]]
+
+
+def _copy_schema(connection: Connection, copy: Connection) -> None:
+    """Make the objects of *connection*'s schema in *copy*, and note its revisions there."""
+    shadows = {
+        row[1] for row in connection.exec_driver_sql("PRAGMA table_list") if row[2] == "shadow"
+    }
+    query = (
+        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type = 'view', rowid"
+    )
+    rows = connection.exec_driver_sql(query).all()
+    driver: Any = copy.connection.driver_connection
+    for name, sql in rows:
+        if name not in shadows and not name.startswith("sqlite_"):
+            driver.execute(sql)
+    if connection.dialect.has_table(connection, diff.VERSION_TABLE):
+        for (version,) in connection.exec_driver_sql(f"SELECT * FROM {diff.VERSION_TABLE}"):
+            driver.execute(f"INSERT INTO {diff.VERSION_TABLE} VALUES (?)", (version,))
+
+
+@contextmanager
+def _recorded(connection: Connection, plan: Planned, file: str) -> Iterator[None]:
+    """Collect the migration's own statements, and of the engine's those that its steps tell.
+
+    Where the *file* reads rows, say so: here are none, so what it does with them is not seen.
+    """
+    steps, statements = engine.steps_of(connection), plan.statements
+    told = len(steps)
+
+    def tell_steps() -> None:
+        nonlocal told
+        for step in steps[told:]:
+            statements.extend(sql for sql in step.statements if not _OWN.match(sql))
+        told = len(steps)
+
+    def note(_: Any, __: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
+        tell_steps()
+        line, own = origin(file)
+        if own and line and _READS.match(sql) and not plan.ways:
+            plan.ways.append(f"line {line} reads rows: what it does with them is not shown")
+        if not _OWN.match(sql) and not context.execution_options.get("alembic_lossless_own"):
+            rows = parameters if many else [parameters]
+            statements.extend(_filled_in(sql.strip(), row) for row in rows[:_SHOWN])
+            if rows[_SHOWN:]:
+                statements.append(f"-- and {len(rows) - _SHOWN} more like it")
+
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", note)
+    tell_steps()
+
+
+def _filled_in(sql: str, values: Any) -> str:
+    """Put the values in a statement's text, where they go by their place."""
+    marks = [token for token in scan(sql) if token.text == "?"]
+    if len(marks) == len(values):
+        for mark, value in reversed([*zip(marks, values, strict=True)]):
+            sql = f"{sql[: mark.start]}{literal(value)}{sql[mark.end :]}"
+    return sql
+
+
+def _offline(
+    script: ScriptDirectory,
+    connection: Connection,
+    heads: tuple[str, ...],
+    planned: list[Planned],
+    metadata: MetaData,
+) -> None:
+    for plan in planned:
+        output = io.StringIO()
+        try:
+            _write_sql(script, connection, heads, plan.revision, output, metadata)
+        except MigrationError:
+            raise
+        except Exception as error:
+            path = script.get_revision(plan.revision).path
+            frames = traceback.extract_tb(error.__traceback__)
+            line = next((frame.lineno for frame in reversed(frames) if frame.filename == path), 0)
+            plan.ways.append(
+                f"line {line} cannot be followed without running it: what it does, and what comes "
+                "after it, is not shown"
+            )
+        heads = (plan.revision,)
+        statements = (part.strip() for part in output.getvalue().split(";\n\n"))
+        plan.statements += [
+            statement
+            for statement in (re.sub(r"(?m)^--.*\n?", "", part).strip() for part in statements)
+            if statement and not _OWN.match(statement)
+        ]
+
+
+def _write_sql(
+    script: ScriptDirectory,
+    connection: Connection,
+    heads: tuple[str, ...],
+    revision: str,
+    output: io.StringIO,
+    metadata: MetaData,
+) -> None:
+    def steps(current: Any, _: MigrationContext) -> Any:
+        return script._upgrade_revs(revision, current)
+
+    options = {
+        "as_sql": True,
+        "fn": steps,
+        "output_buffer": output,
+        "script": script,
+        "starting_rev": heads,
+        "literal_binds": True,
+        "target_metadata": metadata,
+    }
+    with databases.quiet():
+        context = MigrationContext.configure(dialect=connection.dialect, opts=options)
+        with recorder.alone(connection, lambda: revision), Operations.context(context):
+            context.run_migrations()

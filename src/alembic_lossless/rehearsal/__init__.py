@@ -1,0 +1,1 @@
+"""Trying a migration on rows before it meets yours."""

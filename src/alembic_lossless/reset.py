@@ -1,0 +1,127 @@
+"""The development database, made anew; and recognised after it was."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, MetaData, text
+
+from .errors import MigrationError
+from .run.connection import connect, private
+from .schema import diff
+from .scratch import databases
+
+
+def rebuild(
+    settings: Mapping[str, Any], url: URL, metadata: MetaData, heads: Iterable[str]
+) -> None:
+    """Empty the database at *url*, make the tables of *metadata*, and stamp it at *heads*.
+
+    The caller has made sure that it is the development database. On SQLite the new database
+    takes the old one's place in one transaction, under a server that has it open too.
+
+    :raises MigrationError: when it cannot be reached or written; it is then as it was.
+    """
+    if url.get_backend_name() == "sqlite":
+        _replace_sqlite(url, metadata, heads)
+        return
+    with connect(settings, url) as connection, connection.begin():
+        _drop_everything(connection)
+        _make(connection, metadata, heads)
+
+
+def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
+    file = Path(str(url.database))
+    with databases.empty(databases.Source("sqlite")) as connection:
+        with connection.begin():
+            _make(connection, metadata, heads)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(file, timeout=30)) as target:
+                connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
+        except (OSError, sqlite3.Error) as error:
+            raise MigrationError(
+                f"{file} cannot be written ({error}), and is as it was: let this account write in "
+                "its folder, end what holds it, and run again."
+            ) from None
+
+
+def _make(connection: Connection, metadata: MetaData, heads: Iterable[str]) -> None:
+    databases.create_all(metadata, connection)
+    context = MigrationContext.configure(connection)
+    context._ensure_version_table()
+    for head in heads:
+        connection.execute(context._version.insert().values(version_num=head))
+
+
+#: What the models make, or a person did on top of it; not extensions, functions and grants, which
+#: the models could not make again.
+_OF_POSTGRESQL = """
+SELECT relkind, relname FROM pg_class c
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
+UNION ALL SELECT typtype, typname FROM pg_type t
+WHERE typnamespace = current_schema()::regnamespace AND typtype IN ('e', 'd')
+AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = t.oid AND deptype = 'e')
+"""
+_WORDS = {"v": "VIEW", "m": "MATERIALIZED VIEW", "S": "SEQUENCE", "f": "FOREIGN TABLE"}
+_WORDS |= {"r": "TABLE", "p": "TABLE", "e": "TYPE", "d": "DOMAIN"}
+
+
+def _drop_everything(connection: Connection) -> None:
+    run = connection.exec_driver_sql  # a name may hold a colon; the preparer doubles per cent signs
+    quote = connection.dialect.identifier_preparer.quote
+    if connection.dialect.name == "postgresql":
+        for kind, name in connection.execute(text(_OF_POSTGRESQL)).all():
+            word = _WORDS[kind.decode() if isinstance(kind, bytes) else kind]
+            run(f"DROP {word} IF EXISTS {quote(name)} CASCADE")  # an earlier one may have taken it
+        return
+    run("SET foreign_key_checks = 0")
+    for name, kind in connection.execute(text("SHOW FULL TABLES")).all():
+        run(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quote(name)}")
+    run("SET foreign_key_checks = 1")
+
+
+def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool:
+    """Stamp a development database that already has the schema of the heads.
+
+    ``rebuild`` made it from models that a migration has caught up with since; running that
+    migration would add a second time what is there. A database whose schema is that of its own
+    revision is not such a one: its pending migrations may change rows alone.
+
+    :return: whether it was so, and the database is now stamped.
+    """
+    kind = databases.kind_of(url)
+    source = next((one for one in databases.sources([kind], url)[0] if one.kind == kind), None)
+    if source is None:
+        return False
+    with private(url).connect() as connection:
+        context = MigrationContext.configure(connection)
+        is_there = diff.describe(connection)
+        at = context.get_current_heads()
+        if len(at) > 1:
+            return False
+        if not diff.difference(
+            is_there, _of_chain(script, source, metadata, at[0] if at else "base")
+        ):
+            return False
+        if diff.difference(is_there, _of_chain(script, source, metadata, "heads")):
+            return False
+        context._ensure_version_table()
+        context.stamp(script, "heads")
+        connection.commit()
+    return True
+
+
+def _of_chain(
+    script: ScriptDirectory,
+    source: databases.Source,
+    metadata: MetaData,
+    revision: str,
+) -> diff.Schema:
+    with databases.from_chain(script, source, revision, metadata=metadata) as connection:
+        return diff.describe(connection)

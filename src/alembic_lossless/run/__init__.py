@@ -1,0 +1,1 @@
+"""Running migrations: what happens under env.py."""

@@ -1,0 +1,224 @@
+"""What was applied to a database: when, by whom, from which text.
+
+The log is a table of that database, written in the transaction of the migration itself. Nothing
+needs it: a database without one, or one that stock Flask-Migrate went on with, works all the same.
+"""
+
+import ast
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+)
+from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import MigrationError
+from ..schema.diff import LOG_TABLE
+from .lock import whoami
+
+LOG = Table(
+    LOG_TABLE,
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    #: upgrade, downgrade or stamp; journal, while a revision is half applied (journal.py).
+    Column("event", String(16), nullable=False),
+    Column("revision", String(255), nullable=False),
+    #: The revisions that the database was at before, with commas between them.
+    Column("came_from", Text, nullable=False),
+    Column("checksum", String(64)),
+    Column("applied_at", DateTime, nullable=False),
+    Column("seconds", Float),
+    Column("applied_by", String(255), nullable=False),
+    Column("done", Integer),
+    Column("statements", Text().with_variant(LONGTEXT, "mysql", "mariadb")),
+)
+
+
+#: Made once: a chain of a thousand revisions writes a thousand rows.
+_INSERT = LOG.insert().inline()
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A migration file that says something else now than when it was applied."""
+
+    revision: str
+    path: Path
+    applied_at: datetime
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path.name} was edited after it was applied ({self.applied_at:%Y-%m-%d %H:%M})"
+        )
+
+
+def ensure(connection: Connection) -> None:
+    """Make the log where there is none yet."""
+    LOG.create(connection, checkfirst=True)
+    connection.commit()
+
+
+def write(
+    connection: Connection,
+    event: str,
+    revision: str,
+    came_from: tuple[str, ...],
+    checksum: str | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Note in the current transaction that *event* brought the database from *came_from*.
+
+    :param checksum: of the migration's file, where it was run and not only stamped.
+    """
+    values = {
+        "event": event,
+        "revision": revision,
+        "came_from": ",".join(sorted(came_from)),
+        "checksum": checksum,
+        "applied_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+        "seconds": seconds,
+        "applied_by": whoami()[:255],
+    }
+    connection.execute(_INSERT, values)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the log says of one revision last."""
+
+    event: str
+    revision: str
+    came_from: str
+    checksum: str | None
+    applied_at: datetime
+    seconds: float | None
+    applied_by: str
+
+    def __str__(self) -> str:
+        verb = {"upgrade": "", "downgrade": "undone ", "stamp": "stamped "}[self.event]
+        lasted = "" if self.seconds is None else f" in {self.seconds:.1f} s"
+        return f"{verb}{self.applied_at:%Y-%m-%d %H:%M} by {self.applied_by}{lasted}"
+
+
+def entries(connection: Connection) -> dict[str, Entry]:
+    """Return the last entry of each revision; nothing where the database has no log."""
+    columns = [LOG.c[field.name] for field in fields(Entry)]
+    last = select(func.max(LOG.c.id)).where(LOG.c.event != "journal").group_by(LOG.c.revision)
+    try:
+        rows = connection.execute(select(*columns).where(LOG.c.id.in_(last))).all()
+    except DBAPIError:
+        connection.rollback()
+        if connection.dialect.has_table(connection, LOG_TABLE):
+            raise
+        rows = []
+    return {row.revision: Entry(*row) for row in rows}
+
+
+def half_applied(connection: Connection) -> list[str]:
+    """Name what is half applied: revisions, or ``downgrade`` and a revision."""
+    if connection.dialect.name == "sqlite":  # whose transactions are whole
+        return []
+    try:
+        return list(connection.scalars(select(LOG.c.revision).where(LOG.c.event == "journal")))
+    except DBAPIError:
+        connection.rollback()
+        if connection.dialect.has_table(connection, LOG_TABLE):
+            raise
+        return []
+
+
+def half(name: str) -> str:
+    """Say of what :func:`half_applied` names how far it is."""
+    event, _, revision = name.rpartition(" ")
+    return f"half undone  {revision}" if event else f"half applied  {revision}"
+
+
+def edited(connection: Connection, script: ScriptDirectory) -> list[Edited]:
+    """Find the applied migrations whose file was edited since, in the order of the chain."""
+    known = entries(connection)
+    return [
+        Edited(revision.revision, Path(revision.path), entry.applied_at)
+        for revision in reversed(list(script.walk_revisions()))
+        if (entry := known.get(revision.revision)) is not None
+        and entry.event == "upgrade"
+        and entry.checksum != checksum_of(revision)
+    ]
+
+
+def refuse_edited(connection: Connection, script: ScriptDirectory, development: bool) -> None:
+    """Stop where an applied file was edited.
+
+    :raises MigrationError: with exit code 6; it names the files and the remedy.
+    """
+    found = edited(connection, script)
+    if not found:
+        return
+    back = "put the files back as they were, and write what is to change into a new migration"
+    remedy = (
+        "make redo (flask db redo) applies them anew on this development database; where another "
+        f"database has them already, {back}"
+        if development
+        else f"other databases have the old text, so {back}"
+    )
+    raise MigrationError(
+        f"{'; '.join(map(str, found))}: {remedy}.",
+        exit_code=6,
+    )
+
+
+def checksum_of(revision: Script) -> str:
+    """Return the digest of the file of *revision*."""
+    return checksum(Path(revision.path).read_text(encoding="utf-8"))
+
+
+def checksum(source: str) -> str:
+    """Return a digest of what a migration's *source* means.
+
+    Comments, docstrings, layout, quotes and brackets that change nothing do not count. It is taken
+    over the syntax tree, without the parts that are empty: what is left is the same on every
+    Python from 3.11 on, which tokens are not (3.12 cuts f-strings into several).
+    """
+    words: list[str] = []
+    _meaning(ast.parse(source), words)
+    return sha256("\0".join(words).encode()).hexdigest()[:32]
+
+
+def _meaning(node: Any, words: list[str]) -> None:
+    if not isinstance(node, ast.AST):
+        words.append(ascii(node))
+        return
+    words.append(type(node).__name__)
+    for name in node._fields:
+        if name in ("ctx", "kind") or (value := getattr(node, name, None)) is None:
+            continue
+        if not isinstance(value, list):
+            words.append(name)
+            _meaning(value, words)
+        elif items := [item for item in value if not _is_idle(node, item)]:
+            words += (name, "[")
+            for item in items:
+                _meaning(item, words)
+            words.append("]")
+
+
+def _is_idle(parent: ast.AST, item: Any) -> bool:
+    if isinstance(parent, ast.JoinedStr):  # Python 3.12.1 ends a format with an empty text
+        return isinstance(item, ast.Constant) and item.value == ""
+    # A text that stands alone: a docstring, or a comment between quotes.
+    return isinstance(item, ast.Expr) and isinstance(getattr(item.value, "value", None), str)

@@ -1,0 +1,198 @@
+"""One migrator at a time, for each database."""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from getpass import getuser
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ..errors import MigrationError
+from .engine import OURS
+
+#: PostgreSQL keeps advisory locks apart by database; this is ours in each.
+KEY = 0x6D6967726174  # "migrat"
+
+#: Where Windows locks a byte of the lock file: beyond what is written, which others may read.
+_FAR = 1 << 20
+
+
+@contextmanager
+def hold(connection: Connection, wait: float, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of *connection*'s database, or wait until it is free.
+
+    On a server the lock belongs to *connection*'s own session: it goes when that session ends,
+    however it ends, and not before. A killed migrator's last statement, which a server finishes
+    first, is still protected. It is polled, because a session that waits inside the server would
+    hold up ``CREATE INDEX CONCURRENTLY`` for ever. On SQLite it is a file beside the database.
+
+    :param wait: how many seconds to wait.
+    :param say: what tells a person whom this waits for.
+    :raises MigrationError: with exit code 5, when *wait* is over.
+    """
+    if connection.dialect.name == "sqlite":
+        # By the driver itself, which begins no transaction.
+        driver_connection: Any = connection.connection.driver_connection
+        database = driver_connection.execute("PRAGMA database_list").fetchone()[2]
+        if not database:  # in memory: nobody else can reach it
+            yield
+            return
+        with _file(Path(f"{database}.lock")) as (taken, holder):
+            _poll(taken, holder, wait, say)
+            yield
+        return
+    postgresql = connection.dialect.name == "postgresql"
+    _poll(*(_postgresql if postgresql else _mysql)(connection), wait, say)
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def _poll(
+    taken: Callable[[], bool],
+    holder: Callable[[], str],
+    wait: float,
+    say: Callable[[str], None],
+) -> None:
+    deadline = time.monotonic() + wait
+    pause = 0.05
+    told = False
+    while not taken():
+        if time.monotonic() >= deadline:
+            raise MigrationError(
+                f"Another migrator holds this database: {holder()}. After {wait:g} s nothing was "
+                "changed; wait for it or end it, or set MIGRATION_LOCK_WAIT, and run again.",
+                exit_code=5,
+            )
+        if not told:
+            say(f"Waiting for another migrator: {holder()}.")
+            told = True
+        time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+        pause = min(pause * 1.5, 1)
+
+
+def _postgresql(connection: Connection) -> tuple[Callable[[], bool], Callable[[], str]]:
+    if connection.exec_driver_sql(f"SELECT current_setting('{OURS}', true)").scalar() != "on":
+        raise MigrationError(
+            "A connection pooler stands before this server (such as PgBouncer): it gives every "
+            "transaction another session, so that no lock would hold, and keeps our timeouts to "
+            "itself. Name the server itself in SQLALCHEMY_ALEMBIC_URI."
+        )
+
+    def taken() -> bool:
+        is_ours = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({KEY})").scalar_one()
+        connection.commit()
+        return bool(is_ours)
+
+    def holder() -> str:
+        query = (
+            "SELECT a.pid, a.usename, coalesce(host(a.client_addr), 'this host'), a.backend_start"
+            " FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_database d"
+            " ON d.oid = l.database AND d.datname = current_database()"
+            " WHERE l.locktype = 'advisory' AND l.granted"
+            f" AND l.classid = {KEY >> 32} AND l.objid = {KEY & 0xFFFFFFFF}"
+        )
+        return _session(connection, query)
+
+    return taken, holder
+
+
+def _mysql(connection: Connection) -> tuple[Callable[[], bool], Callable[[], str]]:
+    # These names are the whole server's, and at most 64 letters long.
+    database = str(connection.exec_driver_sql("SELECT database()").scalar_one())
+    name = "alembic_lossless:" + sha256(database.encode()).hexdigest()[:32]
+    connection.commit()
+
+    def taken() -> bool:
+        is_ours = connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', 0)").scalar_one()
+        connection.commit()
+        return bool(is_ours)
+
+    def holder() -> str:
+        # The first column alone is there without the privilege to see other sessions.
+        query = (
+            f"SELECT l.id, p.user, p.host, p.time FROM (SELECT IS_USED_LOCK('{name}') AS id) l"
+            " LEFT JOIN information_schema.processlist p ON p.id = l.id WHERE l.id IS NOT NULL"
+        )
+        return _session(connection, query)
+
+    return taken, holder
+
+
+def _session(connection: Connection, query: str) -> str:
+    row = connection.execute(text(query)).first()
+    connection.commit()
+    if row is None:
+        return "a session that has just ended"
+    since = f"since {row[3]}" if not isinstance(row[3], int) else f"for {row[3]} s"
+    return f"session {row[0]} ({row[1]} from {row[2]}, {since})"
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[tuple[Callable[[], bool], Callable[[], str]]]:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise MigrationError(
+            f"The lock file {path} cannot be opened ({error.strerror}), and without it two could "
+            "migrate at once: let this account write in that folder, as SQLite itself needs."
+        ) from None
+
+    def taken() -> bool:
+        if not try_lock(file):
+            return False
+        os.ftruncate(file, 0)
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, f"process {os.getpid()} of {whoami()}".encode())
+        return True
+
+    def holder() -> str:
+        who = path.read_text(encoding="utf-8", errors="replace")
+        return f"{who or 'a process that has just begun'} (lock file {path})"
+
+    try:
+        # The file stays: whoever removed it could remove one that somebody else has locked.
+        yield taken, holder
+    finally:
+        os.close(file)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(file: int) -> bool:
+        """Lock an open file for this process, until it is closed; tell whether that went."""
+        os.lseek(file, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def try_lock(file: int) -> bool:
+        """Lock an open file for this process, until it is closed; tell whether that went."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@cache
+def whoami() -> str:
+    """Name the account and the machine that this process runs on."""
+    try:
+        account = getuser()
+    except (KeyError, ImportError, OSError):  # a container's user without a name
+        account = f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
+    return f"{account}@{socket.gethostname()}"

@@ -1,0 +1,236 @@
+"""Which revision a database is at, beside those that the code knows."""
+
+import ast
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import MigrationError
+from .engine import private
+
+VERSION_TABLE = "alembic_version"
+
+
+class Chain(NamedTuple):
+    """The revisions that the code knows."""
+
+    known: frozenset[str]
+    heads: frozenset[str]
+
+
+def is_ahead(connection: Connection, at: frozenset[str], chain: Chain) -> bool:
+    """Tell whether the log says that *at*, which the code does not know, came after its heads."""
+    if at <= chain.known:
+        return False
+    before = behind(connection, at, chain.known)
+    return before is not None and chain.heads <= before
+
+
+def behind(
+    connection: Connection, at: frozenset[str], known: frozenset[str]
+) -> frozenset[str] | None:
+    """Return the revisions that *at* came after, as the log tells, back to those that are *known*.
+
+    :return: ``None`` where the log does not tell it of each.
+    """
+    from . import history
+
+    entries = history.entries(connection)
+    todo, seen = set(at - known), set(at)
+    while todo:
+        entry = entries.get(todo.pop())
+        if entry is None or entry.event == "downgrade":
+            return None
+        before = set(entry.came_from.split(",")) - {""} - seen
+        seen |= before
+        todo |= before - known
+    return frozenset(seen)
+
+
+_ASSIGNED = re.compile(
+    r"^(revision|down_revision|depends_on)[ \t]*(?::[^=\n]*)?=[ \t]*(.+)$", re.MULTILINE
+)
+
+
+def chain(directory: str) -> Chain:
+    """Read the revisions of *directory*: from the text of the files, which are not imported.
+
+    Where a file says it otherwise than Alembic's template does, Alembic is asked.
+    """
+    down: dict[str, Iterable[str]] = {}
+    settings = Path(directory, "alembic.ini")
+    if settings.exists() and "version" in settings.read_text(encoding="utf-8"):
+        config = Config(str(settings))
+        config.set_main_option("script_location", directory.replace("%", "%%"))
+        return of_script(ScriptDirectory.from_config(config))
+    for file in Path(directory, "versions").glob("*.py"):
+        try:
+            said = _ASSIGNED.findall(file.read_text(encoding="utf-8"))
+            names = {name: _literal(value.strip()) for name, value in said}
+            before = names["down_revision"] or ()
+            down[names["revision"]] = (before,) if isinstance(before, str) else before
+        except (KeyError, SyntaxError, ValueError, TypeError):
+            return of_script(ScriptDirectory(directory))
+        if len(names) != len(said) or names.get("depends_on"):
+            return of_script(ScriptDirectory(directory))
+    known = frozenset(down)
+    return Chain(known, known.difference(*down.values()))
+
+
+def too_many(heads: Collection[str]) -> str:
+    """Say that a chain has more than one of *heads*, and what joins them."""
+    return (
+        f"The chain has {len(heads)} heads ({', '.join(sorted(heads))}): join them by "
+        '.venv/bin/flask db merge heads -m "…"'
+    )
+
+
+def _literal(value: str) -> Any:
+    """Read a literal of Python's; the two usual kinds by their looks, a hundred times as fast."""
+    plain = value[1:-1]
+    if value in (f"'{plain}'", f'"{plain}"') and plain.isalnum():
+        return plain
+    return None if value == "None" else ast.literal_eval(value)
+
+
+def of_script(script: ScriptDirectory) -> Chain:
+    """Return the revisions of *script*."""
+    known = frozenset(revision.revision for revision in script.walk_revisions())
+    return Chain(known, frozenset(script.get_heads()))
+
+
+def current(connection: Connection) -> frozenset[str]:
+    """Return the revisions that *connection*'s database is at; none where it has no chain yet."""
+    try:
+        rows = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+        return frozenset(rows.scalars())
+    except DBAPIError:
+        connection.rollback()
+        if connection.dialect.has_table(connection, VERSION_TABLE):
+            raise
+        return frozenset()
+
+
+def is_readable(connection: Connection) -> bool:
+    """Tell whether the role of *connection* may read which revisions there are, and the log."""
+    from . import history
+
+    try:
+        current(connection)
+        history.entries(connection)
+    except DBAPIError:
+        return False
+    return True
+
+
+class Probe(NamedTuple):
+    """What a look at a database told: its revisions, whether it is ahead of the code, and the
+    revision that is half undone."""
+
+    at: frozenset[str]
+    ahead: bool = False
+    half: str = ""
+
+
+def half_undone(connection: Connection, chain: Chain) -> str:
+    """Name the revision of *chain* that a downgrade has begun to undo; empty where there is none.
+
+    One that is half applied does not count: at this chain's head it is newer code's, and may be
+    running now.
+    """
+    if connection.dialect.name == "sqlite":  # spare the import of what the answer does not need
+        return ""
+    from . import history
+
+    begun = [name.partition("downgrade ")[2] for name in history.half_applied(connection)]
+    return next((revision for revision in begun if revision in chain.known), "")
+
+
+@contextmanager
+def look(
+    url: URL, settings: Mapping[str, Any], say: Callable[[str], None] = print
+) -> Iterator[Connection | None]:
+    """Connect to the database of *url* in order to look: no lock, no write, no question.
+
+    :param url: the migration role's. Where the application's own role reaches the same database,
+        it is asked, because it needs no more privileges than to serve.
+    :return: ``None`` where there is no such database, or no way to it without a question.
+    """
+    own = settings["SQLALCHEMY_DATABASE_URI"]
+    if own and _place(own) == _place(url):
+        url = make_url(own)
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    if file and not file.startswith("file:") and not Path(file).exists():
+        yield None
+        return
+    try:
+        connection = private(url, read_only=True, say=say).connect()
+    except DBAPIError:
+        yield None
+        return
+    with connection:
+        yield connection
+
+
+def probe(
+    url: URL, settings: Mapping[str, Any], known: Chain, say: Callable[[str], None] = print
+) -> Probe | None:
+    """Tell where the database of *url* is; ``None`` where :func:`look` cannot tell."""
+    with look(url, settings, say) as connection:
+        if connection is None:  # a SQLite file that is missing is an empty database
+            return Probe(frozenset()) if url.get_backend_name() == "sqlite" else None
+        try:
+            at = current(connection)
+            return Probe(at, is_ahead(connection, at, known), half_undone(connection, known))
+        except DBAPIError:  # the application's role may not read it
+            return None
+
+
+def _place(uri: str | URL) -> tuple[Any, ...]:
+    url = make_url(uri)
+    return url.get_backend_name(), url.host, url.port, url.database, url.query
+
+
+def require_known(at: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a database that is at a revision whose file is not here.
+
+    :raises MigrationError: with the ways out.
+    """
+    if unknown := sorted(set(at) - set(known)):
+        raise MigrationError(
+            f"The database is at revision {', '.join(unknown)}, which is not among these "
+            "migrations: go back to the branch or the release that has its file; in development "
+            "make db makes the database anew; one that another project made is taken in by make "
+            "adopt."
+        )
+
+
+def pending(script: ScriptDirectory, at: Iterable[str]) -> list[str]:
+    """Return the revisions between *at* and the heads of *script*, the next one first.
+
+    :raises MigrationError: where *at* is not among them.
+    """
+    everything = [revision.revision for revision in script.walk_revisions()]
+    require_known(at := tuple(at), everything)
+    there = applied(script, at)
+    return [revision for revision in reversed(everything) if revision not in there]
+
+
+def applied(script: ScriptDirectory, at: Iterable[str]) -> set[str]:
+    """Return the revisions of *script* that a database has which is *at* some."""
+    known = tuple(set(at) & of_script(script).known)
+    return {revision.revision for revision in script.iterate_revisions(known, "base")}
+
+
+def known_at(connection: Connection, at: frozenset[str], script: ScriptDirectory) -> frozenset[str]:
+    """Return where *at* is among the revisions of *script*: for one it lacks, where that came from
+    by the log."""
+    known = of_script(script).known
+    return (behind(connection, at, known) or at) & known

@@ -1,0 +1,118 @@
+"""Throwaway databases: one at a revision of the chain, one made from the models."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import getLogger
+from typing import Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+
+from ..errors import MigrationError
+from ..run.recorder import alone, watched
+from ..schema.dialect_support import create_all as create_all
+from ..schema.dialect_support import surroundings
+from . import cache, hints
+from .sources import Missing as Missing
+from .sources import Source as Source
+from .sources import empty as empty
+from .sources import kind_of as kind_of
+from .sources import reason as reason
+from .sources import sources as sources
+
+
+@contextmanager
+def from_chain(
+    script: ScriptDirectory,
+    source: Source,
+    revision: str = "heads",
+    metadata: MetaData | None = None,
+) -> Iterator[Connection]:
+    """Give a connection, in no transaction, to a throwaway database at *revision* of the chain.
+
+    :param metadata: the models, for their naming convention; None where names are all written out.
+    """
+    kept = cache.Kept(script, revision, metadata, source)
+    with empty(source) as connection:
+        kept.restore(connection)
+        upgrade(script, connection, revision, metadata)
+        kept.keep(connection)
+        yield connection
+
+
+def upgrade(
+    script: ScriptDirectory,
+    connection: Connection,
+    revision: str = "heads",
+    metadata: MetaData | None = None,
+) -> MigrationContext:
+    """Run the chain up to *revision* on *connection*, which is a throwaway database's.
+
+    ``alembic.command`` cannot be called inside env.py, where this runs: it takes the outer
+    context away. Hence a context of our own, which is returned.
+
+    :raises MigrationError: where a revision fails.
+    """
+
+    at = ""
+
+    def steps(heads: Any, _: MigrationContext) -> Iterator[Any]:
+        nonlocal at
+        for step in script._upgrade_revs(revision, heads):
+            at = str(step.info.up_revision_id)
+            yield step
+
+    context = configure(connection, {"fn": steps, "script": script, "target_metadata": metadata})
+    try:
+        running = watched(connection, lambda: at), alone(connection, lambda: at)
+        with quiet(), running[0], running[1], Operations.context(context):
+            context.run_migrations()
+    except MigrationError:
+        raise
+    except Exception as error:
+        dialect, file = connection.dialect.name, str(script.get_revision(at).path)
+        raise MigrationError(
+            f"Revision {at}{hints.place(error, file)} does not run on an empty {dialect} "
+            f"database, so there is nothing to compare the models with: {reason(error)}. "
+            f"Repair that revision first{hints.instead(error, file, dialect) or '.'}"
+        ) from error
+    connection.commit()
+    return context
+
+
+def configure(connection: Connection, options: dict[str, Any]) -> MigrationContext:
+    """Make a context on *connection* that has a transaction for each migration."""
+    defaults = {"transactional_ddl": connection.dialect.name != "mysql" or None}
+    defaults["transaction_per_migration"] = True
+    with quiet():
+        return MigrationContext.configure(connection, opts={**defaults, **options})
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep a scratch database's migrations out of the log: they look like real ones."""
+    log = getLogger("alembic.runtime.migration")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+@contextmanager
+def from_models(
+    metadata: MetaData, source: Source, like: Connection | None = None
+) -> Iterator[Connection]:
+    """Give a connection to a throwaway database that ``create_all`` made from *metadata*.
+
+    :param like: a database whose extensions and functions the models may need; they are made
+        first. A migration that somebody wrote by hand made them there.
+    """
+    with empty(source) as connection:
+        if like is not None and connection.dialect.name == "postgresql":
+            surroundings(like, connection)
+        create_all(metadata, connection)
+        connection.commit()
+        yield connection

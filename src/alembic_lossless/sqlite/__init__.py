@@ -1,0 +1,1 @@
+"""ALTER TABLE for SQLite; needs nothing of the other rooms."""

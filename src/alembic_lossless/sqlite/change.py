@@ -1,0 +1,241 @@
+"""Collects the edits of one table, and what they demand of its rows; changes nothing yet."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from ..errors import MigrationError
+from . import edit
+from .create_table import RULES, Column, Constraint, Table
+from .database import Database
+from .names import describe
+from .references import refuse_strings
+from .rows import Demand, affinity, misfit
+from .tokens import fold, names_in, normal, quote
+
+
+class Change:
+    """What is to become of one table: ``before``, ``after``, and all that lies between.
+
+    ``added``, ``dropped`` and ``stored`` are columns, the last those whose default changes;
+    ``demands`` and ``parents`` are what rows have to satisfy; ``natives`` holds for each other
+    edit the statement of this SQLite that makes it, or None.
+
+    :raises MigrationError: where there is no such table or its text cannot be read.
+    """
+
+    def __init__(self, db: Database, name: str) -> None:
+        self.db = db
+        self.before = self.after = db.table(name)
+        self.added: list[str] = []
+        self.numbered: list[str] = []
+        self.dropped: list[str] = []
+        self.stored: list[str] = []
+        self.demands: list[Demand] = []
+        self.parents: list[Constraint] = []
+        self.natives: list[str | None] = []
+        self.notes: list[str] = []
+
+    def add_column(
+        self,
+        name: str,
+        definition: str,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        numbered: bool = False,
+    ) -> None:
+        """Add a column; its rows take its default, or with *numbered* 1, 2, 3 and so on."""
+        if self.after.column(name):
+            raise MigrationError(f'Table "{self.after.name}" has a column "{name}" already.')
+        self.after = edit.add_column(self.after, definition, before=before, after=after)
+        if self.after.strict:
+            self.after = edit.set_type(self.after, name, strict_type(self.column(name).type))
+        self.added.append(name)
+        if numbered:
+            self.numbered.append(name)
+
+    def drop_column(self, name: str) -> None:
+        """Drop a column with the constraints it is part of, as PostgreSQL does."""
+        column = self.column(name)
+        for constraint in involved(self.after, column.name):
+            self.after = without(self.after, constraint)
+            self.notes.append(f"constraint {describe(constraint)} went with its column {name}")
+        self.after = edit.drop_column(self.after, column.name)
+        if fold(name) in map(fold, self.added):
+            self.added = [n for n in self.added if fold(n) != fold(name)]
+            self.numbered = [n for n in self.numbered if fold(n) != fold(name)]
+        else:
+            self.dropped.append(column.name)
+
+    def set_type(self, name: str, type_: str) -> None:
+        """Give a column another type; values it would not hold are refused."""
+        column = self.column(name)
+        if self.after.strict:
+            type_ = strict_type(type_)
+        if normal(column.type) == normal(type_):
+            return
+        bad = "" if self._is_new(name) else misfit(column.name, column.declared, type_)
+        if bad:
+            problem = f'{name} holds what the type "{type_}" does not'
+            remedy = "Change the values in a migration before: nothing is converted here."
+            self.demands.append(Demand(bad, problem, remedy, early=True))
+        self._edited(edit.set_type(self.after, column.name, type_), of=name)
+
+    def set_collation(self, name: str, collation: str) -> None:
+        """Give a column another collation."""
+        if fold(self.column(name).collate or "binary") != fold(collation):
+            self._edited(edit.set_collation(self.after, name, collation), of=name)
+
+    def set_not_null(self, name: str, not_null: bool) -> None:
+        """Refuse NULL in a column, or allow it."""
+        column = self.column(name)
+        if column.not_null == not_null:
+            return
+        if not_null and not self._is_new(name):
+            remedy = f"Fill {name} in a migration before."
+            self.demands.append(Demand(f"{quote(column.name)} IS NULL", f"{name} is NULL", remedy))
+        words = "SET NOT NULL" if not_null else "DROP NOT NULL"
+        native = f"{self._alter} ALTER COLUMN {quote(column.name)} {words}"
+        self._edited(
+            edit.set_not_null(self.after, column.name, not_null),
+            native if self.db.library.set_not_null else None,
+            of=name,
+        )
+
+    def set_default(self, name: str, default: str | None) -> None:
+        """Change what rows to come hold in a column; those that are there keep what they hold."""
+        column = self.column(name)
+        if column.default == default:
+            return
+        if not self._is_new(name):
+            self.stored.append(column.name)
+        self._edited(edit.set_default(self.after, column.name, default), of=name)
+
+    def set_generated(self, name: str, generated: str | None) -> None:
+        """Make a column a generated one, where its rows hold that already, or an ordinary one."""
+        column = self.column(name)
+        if column.generated is None and generated is None:
+            return
+        target = edit.set_generated(self.after, column.name, generated)
+        new = target.columns[[c.name for c in target.columns].index(column.name)].generated
+        if new and column.generated is None and not self._is_new(name):
+            bad = f"{quote(column.name)} IS NOT ({new.expression})"
+            problem = f"{name} holds something else than it would be computed to be"
+            remedy = "Drop the column and add it as a computed one if its values may go."
+            self.demands.append(Demand(bad, problem, remedy, early=True))
+        self._edited(target, of=name)
+
+    def add_constraint(self, definition: str) -> None:
+        """Add a constraint of the table."""
+        target = edit.add_constraint(self.after, definition)
+        new = target.constraints[-1]
+        taken = [c.name for c in self.after.every_constraint() if c.name and c.kind != "primary"]
+        if new.name and fold(new.name) in map(fold, taken):
+            raise MigrationError(
+                f'Table "{target.name}" has a constraint "{new.name}" already: drop it first.'
+            )
+        for name in new.columns:
+            self.column(name)
+        native = None
+        if new.kind == "check":
+            refuse_strings(self.after, new.expression)
+            problem = f"CHECK ({new.expression}) is not true"
+            remedy = "Change them in a migration before."
+            self.demands.append(Demand(f"NOT ({new.expression})", problem, remedy))
+            native = f"{self._alter} ADD {definition}" if self.db.library.add_check else None
+        elif new.kind == "foreignkey":
+            if fold(new.referred_table) != fold(target.name):
+                self.db.table(new.referred_table)
+            self.parents.append(new)
+        elif new.kind == "primary" and (old := self.after.key):
+            self.notes.append(f"the primary key ({', '.join(old.columns)}) made way for another")
+            self.drop_constraint(old)
+            target = edit.add_constraint(self.after, definition)
+        self._edited(target, native)
+        for name in new.columns if new.kind == "primary" else ():
+            self.set_not_null(name, True)
+
+    def drop_constraint(self, constraint: Constraint) -> None:
+        """Drop a constraint of ``self.after``."""
+        library = self.db.library
+        able = library.drop_check if constraint.kind == "check" else False
+        able = library.drop_foreign_key if constraint.kind == "foreignkey" else able
+        able = able and constraint.name is not None
+        native = f"{self._alter} DROP CONSTRAINT {quote(constraint.name or '')}" if able else None
+        alias = self.after.rowid_alias if constraint.kind == "primary" else None
+        self._edited(edit.drop_constraint(self.after, constraint), native)
+        if alias is not None and not self.column(alias).not_null:
+            # The rowid never was NULL; without the key only the text can say so.
+            self._edited(edit.set_not_null(self.after, alias, True))
+
+    def move_constraint(self, at: int, to: int) -> None:
+        """Move one of the table's constraints to another place among them."""
+        self._edited(edit.move_constraint(self.after, at, to))
+
+    def reorder(self, order: Sequence[str]) -> None:
+        """Put the columns in this order."""
+        self._edited(edit.reorder(self.after, order))
+
+    def set_options(self, options: Mapping[str, bool], autoincrement: bool | None) -> None:
+        """Make the table STRICT, WITHOUT ROWID or AUTOINCREMENT, or make it so no longer."""
+        wanted = set(self.after.options) - set(options)
+        wanted |= {option for option, on in options.items() if on}
+        # Only what is numbered by a rowid counts up.
+        if autoincrement is False and self.after.autoincrement:
+            self._edited(edit.drop_autoincrement(self.after))
+        if self.after.options != wanted:
+            self._edited(edit.set_options(self.after, wanted))
+        if autoincrement and not self.after.autoincrement:
+            self._edited(edit.set_autoincrement(self.after))
+
+    def column(self, name: str) -> Column:
+        """Return the column as it is to be.
+
+        :raises MigrationError: where there is none of that name.
+        """
+        return self.after.named(name)
+
+    def _is_new(self, name: str) -> bool:
+        return fold(name) in map(fold, self.added)
+
+    @property
+    def _alter(self) -> str:
+        return f"ALTER TABLE {self.db.name(self.before.name)}"
+
+    def _edited(self, target: Table, native: str | None = None, of: str = "") -> None:
+        self.after = target
+        if not self._is_new(of):  # a new column is added as it ends up
+            self.natives.append(native)
+
+
+def involved(table: Table, column: str) -> list[Constraint]:
+    """Return the constraints, beside the column's own definition, that go when the column goes."""
+    return [c for c in table.of(*RULES) if _involves(c, column)]
+
+
+def _involves(constraint: Constraint, column: str) -> bool:
+    own = [fold(c) for c in constraint.columns]
+    if constraint.inline and own == [fold(column)]:
+        return False
+    if constraint.kind == "check":
+        return fold(column) in names_in(constraint.expression)
+    return fold(column) in own
+
+
+def without(table: Table, constraint: Constraint) -> Table:
+    """Return *table* without a constraint that another text of it holds."""
+    found = next(c for c in table.every_constraint() if c.like(constraint))
+    return edit.drop_constraint(table, found)
+
+
+def strict_type(type_: str) -> str:
+    """Return the type of a STRICT table that holds what *type_* does."""
+    if re.fullmatch(r"(?i)INT|INTEGER|REAL|TEXT|BLOB|ANY", type_.strip()):
+        return type_
+    known = affinity(type_)
+    if known != "NUMERIC":
+        return known
+    name = type_.upper()
+    if "BOOL" in name:
+        return "INTEGER"
+    return "TEXT" if re.search("DATE|TIME|JSON", name) else "REAL"

@@ -1,0 +1,240 @@
+"""Finds the constraint that a name means, on a table where it may stand without one.
+
+Migration files name constraints as the server named them. SQLite gives no names: a constraint
+asked for by name that stands unnamed is found by what a naming convention, PostgreSQL or MySQL
+would have called it.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from ..errors import MigrationError
+from ..schema import naming
+from .create_table import RULES, Constraint, Table
+from .tokens import fold, names_in, normal
+
+#: What SQLAlchemy has for each kind.
+CLASSES: dict[str, type[sa.Constraint]] = {
+    "foreignkey": sa.ForeignKeyConstraint,
+    "primary": sa.PrimaryKeyConstraint,
+    "unique": sa.UniqueConstraint,
+    "check": sa.CheckConstraint,
+}
+_WORDS = {
+    "primary": "PRIMARY KEY",
+    "unique": "UNIQUE",
+    "check": "CHECK",
+    "foreignkey": "FOREIGN KEY",
+    "": "constraint",
+}
+
+
+class NoSuchConstraint(MigrationError):
+    """None of a table's constraints is meant by a name."""
+
+
+def describe(constraint: Constraint) -> str:
+    """Say in a few words which constraint this is."""
+    name = f'"{constraint.name}" ' if constraint.name else ""
+    columns = ", ".join(constraint.columns)
+    of = " ".join(constraint.expression.split()) if constraint.kind == "check" else columns
+    to = f" to {constraint.referred_table}" if constraint.referred_table else ""
+    return f"{name}{_WORDS[constraint.kind]} ({of}){to}"
+
+
+def find(
+    table: Table,
+    name: str | None,
+    kind: str | None,
+    conventions: Sequence[Mapping[str, Any]] = (),
+    said: Sequence[sa.Constraint] = (),
+    numbers: Sequence[int] = (),
+) -> Constraint:
+    """Return the constraint of *table* that *name* means.
+
+    :param name: as a server named it; None where only one of this kind can be meant.
+    :param kind: one of :data:`table.RULES`, None for any.
+    :param conventions: naming conventions of SQLAlchemy's to try besides this project's own.
+    :param said: constraints that the migration itself says are there, under their names.
+    :param numbers: MySQL's of the foreign keys without a name, where they are not 1, 2, 3.
+    :raises NoSuchConstraint: if none is meant, with a list of what is there.
+    :raises MigrationError: if more than one may be meant.
+    """
+    there = table.of(*RULES)
+    pool = [c for c in there if kind in (None, c.kind)]
+    found = pool
+    if name is not None:
+        found = [c for c in pool if c.name and fold(c.name) == fold(name)]
+        if not found:
+            called = _called(table, [naming.convention, *conventions], numbers)
+            unnamed = [c for c in pool if c.name is None]
+            found = [c for c in unnamed if fold(name) in called[c]]
+            by_that_name = [one for one in said if str(one.name) == name]
+            found = found or [c for c in unnamed if any(_same(table, c, s) for s in by_that_name)]
+            found = found or _outlived(table, name, unnamed)
+    if len(found) == 1:
+        return found[0]
+    asked = f'"{name}"' if name is not None else _WORDS[kind or ""]
+    listed = "; ".join(map(describe, there)) or "no constraint at all"
+    if found:
+        which = "; ".join(map(describe, found))
+        raise MigrationError(
+            f'Table "{table.name}": {asked} may be any of these: {which}. Say which, by a name.'
+        )
+    raise NoSuchConstraint(f'Table "{table.name}" has no {asked}. It has: {listed}.')
+
+
+def _same(table: Table, constraint: Constraint, said: sa.Constraint) -> bool:
+    if isinstance(said, sa.CheckConstraint):
+        return constraint in of_text(table, said)
+    columns: Any = getattr(said, "columns", ())
+    own = [fold(c) for c in constraint.columns]
+    return isinstance(said, CLASSES[constraint.kind]) and own == [fold(c.name) for c in columns]
+
+
+def of_text(table: Table, said: sa.CheckConstraint) -> list[Constraint]:
+    """Return the CHECKs that say what *said* does."""
+    text = normal(text_of(said))
+    return [c for c in table.of("check") if normal(c.expression) == text]
+
+
+def bound(table: Table, column: str, type_: TypeEngine[Any]) -> list[Constraint]:
+    """Return the CHECKs that an older SQLAlchemy made for a Boolean or Enum, by any name."""
+    if not isinstance(type_, sa.Boolean | sa.Enum):
+        return []
+    if isinstance(type_, sa.Enum):
+        type_ = sa.Enum(*type_.enums, create_constraint=True)
+    else:
+        type_ = sa.Boolean(create_constraint=True)
+    made = sa.Table(table.name, sa.MetaData(), sa.Column(column, type_)).constraints
+    checks = [one for one in made if isinstance(one, sa.CheckConstraint)]
+    return [there for check in checks for there in of_text(table, check)]
+
+
+def text_of(check: sa.CheckConstraint | sa.Computed) -> str:
+    """Return the expression of a CHECK or computed column of SQLAlchemy's, in SQL."""
+    told = {"literal_binds": True, "include_table": False}
+    return str(check.sqltext.compile(compile_kwargs=told))
+
+
+def _called(
+    table: Table, conventions: Sequence[Mapping[str, Any]], numbers: Sequence[int]
+) -> dict[Constraint, set[str]]:
+    """Return, for every constraint, what it would be called, folded."""
+    called = {}
+    taken: dict[str, set[str]] = {"postgresql": set(), "mysql": set()}
+    counts = dict.fromkeys(RULES, 0)
+    for constraint in table.of(*RULES):
+        names = {by_convention(table, constraint, c) for c in conventions}
+        if constraint.kind == "check":  # as a Boolean's or an Enum's would be called
+            names.add(naming.check(table.name, "_".join(_used(table, constraint))))
+        if constraint.name is None:
+            counts[constraint.kind] += 1
+            names |= _by_postgresql(table, constraint, taken["postgresql"])
+            count = counts[constraint.kind]
+            if constraint.kind == "foreignkey" and numbers:
+                count = numbers[count - 1]
+            names |= _by_mysql(table, constraint, count, taken["mysql"])
+        called[constraint] = {fold(name) for name in names if name}
+    return called
+
+
+def by_convention(
+    table: Table, constraint: Constraint, convention: Mapping[str, Any] = naming.convention
+) -> str | None:
+    """Return the name that a naming convention of SQLAlchemy's gives a constraint, if it can."""
+    made: Any
+    if constraint.kind == "check":
+        made = sa.CheckConstraint(sa.text(constraint.expression.replace(":", r"\:")))
+    elif constraint.kind == "foreignkey":
+        to = constraint.referred_columns or constraint.columns
+        target = [f"{constraint.referred_table}.{column}" for column in to]
+        made = sa.ForeignKeyConstraint(constraint.columns, target)
+    else:
+        made = CLASSES[constraint.kind](*constraint.columns)  # type: ignore[arg-type]
+    columns = [sa.Column(c.name, sa.types.NullType()) for c in table.columns]
+    metadata = sa.MetaData(naming_convention=dict(convention))
+    try:
+        sa.Table(table.name, metadata, *columns).append_constraint(made)
+    except (sa.exc.SQLAlchemyError, IndexError, KeyError):
+        return None  # a convention that cannot name this one
+    return made.name if isinstance(made.name, str) else None
+
+
+def _by_postgresql(table: Table, constraint: Constraint, taken: set[str]) -> set[str]:
+    """PostgreSQL's ChooseConstraintName: table, columns and what it is, then a number."""
+    if constraint.kind == "primary":
+        return {_fitted(table.name, "", "pkey")}
+    label = {"unique": "key", "check": "check", "foreignkey": "fkey"}[constraint.kind]
+    columns = list(constraint.columns)
+    if constraint.kind == "check":
+        columns = _used(table, constraint)
+        columns = columns if len(columns) == 1 else []
+    name = _fitted(table.name, "_".join(columns), label)
+    return {_free((f"{name}{number or ''}" for number in itertools.count()), taken)}
+
+
+def _free(names: Iterator[str], taken: set[str]) -> str:
+    """Take the first of *names* that is not taken yet."""
+    name = next(name for name in names if name not in taken)
+    taken.add(name)
+    return name
+
+
+def _used(table: Table, check: Constraint) -> list[str]:
+    """Return the columns that a CHECK names, in the table's order."""
+    used = names_in(check.expression)
+    return [c.name for c in table.columns if fold(c.name) in used]
+
+
+def _fitted(one: str, two: str, label: str) -> str:
+    """PostgreSQL's makeObjectName: the longer of two parts is shortened until all fit."""
+    room = naming.LONGEST - len(label) - 1 - bool(two)
+    while len(one) + len(two) > room:
+        one, two = (one[:-1], two) if len(one) > len(two) else (one, two[:-1])
+    return "_".join(filter(None, (one, two, label)))
+
+
+def _tail(constraint: Constraint) -> str:
+    label = {"unique": "key", "foreignkey": "fkey"}.get(constraint.kind, "")
+    return fold("_".join(["", *constraint.columns, label])) if label else "no such name"
+
+
+def _outlived(table: Table, name: str, unnamed: Sequence[Constraint]) -> list[Constraint]:
+    """Return what a server's name can mean that is older than its table's or columns' names.
+
+    A name of columns that are all there means these and no other.
+    """
+    shape = rf"{re.escape(fold(table.name))}_(?:(.+)_(key|fkey|check)\d*|ibfk_\d+)"
+    found = re.fullmatch(shape, fold(name))
+    if found and _joined(found[1] or "", [fold(c.name) for c in table.columns]):
+        return []
+    if of_another_table := [c for c in unnamed if fold(name).endswith(_tail(c))]:
+        return of_another_table
+    kind = {"key": "unique", "check": "check"}.get(found[2], "foreignkey") if found else ""
+    only = [c for c in unnamed if c.kind == kind]
+    return only if len(only) == 1 else []
+
+
+def _joined(text: str, columns: Sequence[str]) -> bool:
+    """Whether *text* is names of *columns* with ``_`` between."""
+    return text in columns or any(
+        text.startswith(f"{c}_") and _joined(text[len(c) + 1 :], columns) for c in columns
+    )
+
+
+def _by_mysql(table: Table, constraint: Constraint, number: int, taken: set[str]) -> set[str]:
+    if constraint.kind == "primary":
+        return {"PRIMARY"}
+    if constraint.kind == "foreignkey":
+        return {f"{table.name}_ibfk_{number}"}
+    if constraint.kind == "check":
+        return {f"{table.name}_chk_{number}", f"CONSTRAINT_{number}"}
+    name = constraint.columns[0]
+    again = (f"{name}_{number}" for number in itertools.count(2))
+    return {_free(itertools.chain([name], again), taken)}

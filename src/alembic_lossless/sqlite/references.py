@@ -1,0 +1,209 @@
+"""What uses a table's columns and keys: its indexes, triggers, views and other tables."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import MigrationError
+from .create_table import Constraint, Table
+from .database import Database
+from .tokens import fold, names_in, quote, scan
+
+#: SQLITE_ERROR and SQLITE_CONSTRAINT: what was asked for is refused, and nothing else is wrong.
+_REFUSALS = (1, 19)
+
+
+class Refused(MigrationError):
+    """What SQLite refused, in our words; ``certain`` where another way would be no better."""
+
+    certain = False
+
+
+def explain(table: Table, error: DBAPIError) -> Refused:
+    """Turn an error of SQLite's into one sentence."""
+    said = str(error.orig)
+    found = re.match(r"error in (view|trigger) (.+?)( after .+?)?: (.*)", said)
+    if found is None:
+        refused = Refused(f'SQLite refuses the change of table "{table.name}": {said}.')
+        refused.certain = getattr(error.orig, "sqlite_errorcode", 1) & 0xFF not in _REFUSALS
+        return refused
+    kind, name, after, detail = found.groups()
+    if after:
+        refused = Refused(
+            f'The {kind} "{name}" still uses what is dropped or renamed in "{table.name}" '
+            f"({detail}): drop it before, and make it anew after."
+        )
+    else:
+        refused = Refused(
+            f'The {kind} "{name}" is broken already ({detail}): mend or drop it first.'
+        )
+    refused.certain = True
+    return refused
+
+
+def own_indexes(db: Database, table: Table, columns: Sequence[str]) -> list[str]:
+    """Return the names of the table's indexes that use one of *columns*."""
+    gone = {fold(c) for c in columns}
+    return [
+        name
+        for name, sql in (db.objects("index", table.name).items() if gone else ())
+        if gone & names_in(sql[next(t.start for t in scan(sql) if t.key == "(") :])
+    ]
+
+
+def refuse_strings(table: Table, sql: str) -> None:
+    """Refuse a name in quotes that is no column: SQLite would take it for a string.
+
+    :raises MigrationError: naming it.
+    """
+    tokens = scan(sql)
+    keys = ["", *(t.key for t in tokens), ""]
+    for token, before, after in zip(tokens, keys, keys[2:], strict=False):
+        if token.kind == "quoted" and after != "." and before != "COLLATE":
+            table.named(token.name)
+
+
+def refuse_users(db: Database, before: Table, after: Table, dropped: Sequence[str]) -> None:
+    """Refuse to drop columns that a generated column, a trigger or a view names.
+
+    SQLite sees for itself whether a view or a trigger still makes sense; what it does not see is
+    an ``UPDATE OF`` a column that is gone, and a quoted name that turns into a string.
+
+    :raises MigrationError: naming what uses the column.
+    """
+    gone = {fold(c) for c in dropped}
+    if not gone:
+        return
+    for column in after.columns:
+        if column.generated and gone & names_in(column.generated.expression):
+            raise MigrationError(
+                f'The generated column "{column.name}" of "{after.name}" is computed from '
+                f"{', '.join(dropped)}: drop it first."
+            )
+    for kind in ("trigger", "view"):
+        for name, sql in db.objects(kind).items():
+            if fold(before.name) in names_in(sql) and gone & _names_at_risk(sql, before.name):
+                raise MigrationError(
+                    f'The {kind} "{name}" still uses {", ".join(dropped)} of "{before.name}": '
+                    f"drop it before, and make it anew after."
+                )
+
+
+def _names_at_risk(sql: str, table: str) -> set[str]:
+    """Names in double quotes that stand alone, and those of an ``UPDATE OF … ON table``."""
+    tokens = scan(sql)
+    keys = [t.key for t in tokens]
+    found = {
+        fold(token.name)
+        for token, before, after in zip(tokens, ["", *keys], [*keys[1:], ""], strict=False)
+        if token.text[0] == '"' and "." not in (before, after)
+    }
+    found.discard(fold(table))
+    for at in range(len(keys) - 1):
+        if keys[at : at + 2] == ["UPDATE", "OF"] and "ON" in keys[at:]:
+            stop = keys.index("ON", at)
+            if fold(tokens[stop + 1].name) == fold(table):
+                found.update(fold(t.name) for t in tokens[at + 2 : stop])
+    return found
+
+
+def broken(db: Database, table: str, dropped: Sequence[str]) -> dict[str, str]:
+    """Let SQLite read what names *table* and *dropped* columns, and return what it says of each.
+
+    ALTER TABLE does not see all of it: a trigger that sets a column which is gone, for one.
+    """
+    said = {}
+    for kind in ("view", "trigger"):
+        for name, sql in db.objects(kind).items():
+            names = names_in(sql)
+            if fold(table) in names and ("*" in sql or names & {fold(c) for c in dropped}):
+                target = db.name(db.table_of(kind, name) or name)
+                try:
+                    for statement in _statements(db, target, kind):
+                        db.rows(statement)
+                except DBAPIError as error:
+                    said[f'{kind} "{name}"'] = str(error.orig)
+    return said
+
+
+def _statements(db: Database, target: str, kind: str) -> Iterator[str]:
+    """Statements that touch no row and make SQLite compile a view, or a table's triggers."""
+    yield f"SELECT * FROM {target} LIMIT 0"
+    if kind == "trigger":
+        schema, name = target.split(".", 1)
+        rows = db.rows(f"PRAGMA {schema}.table_xinfo({name})")
+        columns = [quote(row[1]) for row in rows if not row[6]]
+        listed = ", ".join(columns)
+        yield f"INSERT INTO {target} ({listed}) SELECT {listed} FROM {target} WHERE 0"
+        yield f"UPDATE {target} SET {', '.join(f'{c} = {c}' for c in columns)} WHERE 0"
+        yield f"DELETE FROM {target} WHERE 0"
+
+
+def refuse_broken(
+    db: Database, table: str, dropped: Sequence[str], before: Mapping[str, str]
+) -> None:
+    """Refuse to drop columns where that broke a view or trigger that was not among *before*.
+
+    :raises MigrationError: naming it.
+    """
+    for what, error in broken(db, table, dropped).items():
+        if what not in before:
+            raise MigrationError(
+                f'The {what} still uses what is dropped from "{table}" ({error}): drop it before, '
+                f"and make it anew after."
+            )
+
+
+def _referrers(db: Database, after: Table) -> Iterator[tuple[str, list[str]]]:
+    """Yield, for every foreign key that points at *after*, whose it is and the columns it needs."""
+    for constraint in after.of("foreignkey"):
+        if fold(constraint.referred_table) == fold(after.name):
+            yield after.name, [fold(c) for c in constraint.referred_columns]
+    for name in db.objects("table"):
+        keys: dict[int, list[str]] = {}
+        for number, _, parent, _, to, *_ in db.pragma("foreign_key_list", name):
+            if fold(parent) == fold(after.name) != fold(name):
+                keys.setdefault(number, []).append(to)
+        for columns in keys.values():
+            yield name, [fold(c) for c in columns if c is not None]
+
+
+def _keys(db: Database, table: Table, dropped: Sequence[str]) -> set[frozenset[str]]:
+    """Return the sets of columns of which *table* holds no values twice."""
+    found = {frozenset(map(fold, c.columns)) for c in table.of("primary", "unique")}
+    gone = own_indexes(db, table, dropped)
+    for _, name, unique, origin, partial in db.pragma("index_list", table.name):
+        if unique and origin == "c" and not partial and name not in gone:
+            columns = [row[2] for row in db.pragma("index_info", name)]
+            found.add(frozenset(fold(c) for c in columns if c is not None))
+    return found
+
+
+def has_parent_key(db: Database, constraint: Constraint) -> bool:
+    """Whether what a foreign key points at is a key; of any other constraint, yes."""
+    if constraint.kind != "foreignkey":
+        return True
+    parent = db.table(constraint.referred_table)
+    columns = constraint.referred_columns or parent.primary_key
+    return frozenset(map(fold, columns)) in _keys(db, parent, ())
+
+
+def check_referrers(db: Database, before: Table, after: Table, dropped: Sequence[str]) -> None:
+    """Refuse to take from foreign keys the columns or the key they point at.
+
+    :raises MigrationError: naming the tables whose foreign keys they are.
+    """
+    had, has = _keys(db, before, ()), _keys(db, after, dropped)
+    gone = {fold(c) for c in dropped}
+    if had <= has and not gone:
+        return
+    for name, needed in _referrers(db, after):
+        key = frozenset(map(fold, before.primary_key))
+        needs = frozenset(needed) or key
+        moved = not needed and key != frozenset(map(fold, after.primary_key))
+        if needs & gone or moved or (needs in had and needs not in has):
+            raise MigrationError(
+                f'A foreign key of table "{name}" points at {", ".join(sorted(needs))} of '
+                f'"{before.name}": drop that foreign key first.'
+            )

@@ -1,0 +1,1 @@
+"""Moving the rows of a SQLite database to a server."""

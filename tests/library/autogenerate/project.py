@@ -1,0 +1,200 @@
+"""A small project: models, a chain of migrations, and the env.py that every project has."""
+
+import itertools
+import textwrap
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from alembic import command
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, make_url, text
+
+from alembic_lossless.autogenerate import migrate as author
+from alembic_lossless.run.connection import private
+from alembic_lossless.schema import diff, naming
+from alembic_lossless.scratch import databases
+
+ENV = """
+from alembic import context
+from sqlalchemy import make_url
+from alembic_lossless.run import env
+from alembic_lossless.autogenerate.migrate import process_revision_directives
+
+given = context.config.attributes
+options = {
+    "target_metadata": given["metadata"],
+    "render_as_batch": True,
+    "compare_type": True,
+    "compare_server_default": True,
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+    "transaction_per_migration": True,
+    "process_revision_directives": process_revision_directives,
+}
+
+
+class Engine:
+    url = make_url(given["url"])
+
+
+engine = env.guard(Engine, context, options, given["settings"])
+if context.is_offline_mode():
+    context.configure(url=engine.url, literal_binds=True, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    with engine.connect() as connection:
+        context.configure(connection=connection, **options)
+        with context.begin_transaction():
+            context.run_migrations()
+"""
+
+MAKO = '''"""${message}
+
+Revision ID: ${up_revision}
+Revises: ${down_revision | comma,n}
+Create Date: ${create_date}
+
+${context.get("review", "")}
+"""
+
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = ${repr(branch_labels)}
+depends_on = ${repr(depends_on)}
+${context.get("accepted", "")}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}
+'''
+
+HAND_WRITTEN = '''"""{message}"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = {down!r}
+
+
+def upgrade() -> None:
+{upgrade}
+
+
+def downgrade() -> None:
+{downgrade}
+'''
+
+
+def models() -> MetaData:
+    """Return an empty set of models with this project's naming."""
+    return MetaData(naming_convention=naming.convention)
+
+
+class Project:
+    """A chain in *folder*, with models that a test sets and a database behind *url*."""
+
+    def __init__(self, folder: Path, url: str | None = None, kinds: tuple[str, ...] = ()) -> None:
+        self.folder = folder / "migrations"
+        self.url = url or f"sqlite:///{folder / 'real.sqlite'}"
+        self.kinds = kinds or (databases.kind_of(make_url(self.url)),)
+        self.development = False
+        self.metadata = models()
+        self._numbers = itertools.count(1)
+        (self.folder / "versions").mkdir(parents=True)
+        (self.folder / "env.py").write_text(ENV)
+        (self.folder / "script.py.mako").write_text(MAKO)
+
+    def config(self) -> Config:
+        config = Config(attributes={"metadata": self.metadata, "url": self.url})
+        config.attributes["settings"] = {
+            "MIGRATION_DATABASES": self.kinds,
+            "SQLALCHEMY_DATABASE_URI": make_url(self.url),
+            "SQLALCHEMY_ALEMBIC_URI": None,
+            "DEVELOPMENT": self.development,
+        }
+        config.set_main_option("script_location", str(self.folder))
+        return config
+
+    @property
+    def script(self) -> ScriptDirectory:
+        return ScriptDirectory.from_config(self.config())
+
+    def new(self, message: str = "change", **answers: Any) -> author.Report:
+        """Write a revision as ``flask db new`` does; keywords are the answers as typed."""
+        parsed = author.Answers.parse(**answers)
+        report = author.new(self.config(), message, answers=parsed)
+        return report
+
+    def migrate(self) -> None:
+        """Write a revision as ``flask db migrate`` does."""
+        config = self.config()
+        config.cmd_opts = Namespace(autogenerate=True, quiet=True)
+        command.revision(config, "stock", autogenerate=True)
+
+    def stock(self) -> str:
+        """Do to the real database what stock autogenerate proposes; return it as text."""
+        with private(make_url(self.url)).begin() as connection:
+            options = {"compare_type": True, "target_metadata": self.metadata}
+            context = MigrationContext.configure(connection, opts=options)
+            proposed = produce_migrations(context, self.metadata).upgrade_ops
+            text = render_python_code(proposed, render_as_batch=True, migration_context=context)
+            exec(textwrap.dedent("    " + text), {"sa": sqlalchemy, "op": Operations(context)})
+        return text
+
+    def by_hand(self, upgrade: str, downgrade: str = "pass") -> Path:
+        """Write a revision as a person does."""
+        down = (self.script.get_heads() or [None])[0]
+        revision = f"hand{next(self._numbers)}"
+        indent = "\n    ".join
+        content = HAND_WRITTEN.format(
+            message="by hand",
+            revision=revision,
+            down=down,
+            upgrade="    " + indent(upgrade.splitlines()),
+            downgrade="    " + indent(downgrade.splitlines()),
+        )
+        path = self.folder / "versions" / f"{revision}.py"
+        path.write_text(content)
+        return path
+
+    def upgrade(self, revision: str = "head") -> None:
+        command.upgrade(self.config(), revision)
+
+    def downgrade(self, revision: str = "-1") -> None:
+        command.downgrade(self.config(), revision)
+
+    def verify(self) -> author.Agreement:
+        return author.verify(self.config())
+
+    def run(self, *statements: str) -> list[Any]:
+        """Run statements on the real database and return the last one's rows."""
+        rows: list[Any] = []
+        with private(make_url(self.url)).begin() as connection:
+            for statement in statements:
+                result = connection.execute(text(statement))
+                rows = [tuple(row) for row in result] if result.returns_rows else []
+        return rows
+
+    def schema(self) -> diff.Schema:
+        with private(make_url(self.url)).connect() as connection:
+            return diff.describe(connection)
+
+    def last(self) -> str:
+        """Return the text of the head's file."""
+        (head,) = self.script.get_heads()
+        return Path(self.script.get_revision(head).path).read_text()

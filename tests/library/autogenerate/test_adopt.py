@@ -1,0 +1,249 @@
+"""Databases that these migrations did not make."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from alembic_lossless.adopt import adopt
+from alembic_lossless.autogenerate.migrate import Answers
+from alembic_lossless.errors import MigrationError
+from alembic_lossless.run.connection import private
+from alembic_lossless.schema import diff, naming
+from alembic_lossless.scratch import databases
+
+#: What a project's revisions are written by.
+(PACKAGE,) = Path(__file__).parents[3].glob("*cookiecutter.project_slug*/*cookiecutter*")
+MAKO = PACKAGE / "migrations" / "script.py.mako"
+
+
+def models() -> sa.MetaData:
+    metadata = sa.MetaData(naming_convention=naming.convention)
+    sa.Table(
+        "author",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(100), nullable=False, unique=True),
+    )
+    sa.Table(
+        "book",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("author_id", sa.ForeignKey("author.id"), nullable=False),
+        sa.Column("title", sa.String(200), nullable=False),
+        sa.Column("year", sa.Integer),
+        sa.Column("pages", sa.Integer),
+        sa.CheckConstraint("year > 0", name="year_is_positive"),
+    )
+    return metadata
+
+
+#: By hand: no length, no CHECK, no key, another index, and columns of its own.
+BY_HAND = {
+    "sqlite": [
+        "CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT)",
+        "CREATE TABLE book (id INTEGER PRIMARY KEY, author_id INTEGER, title VARCHAR(200) NOT NULL,"
+        " year INTEGER, shelf TEXT)",
+        "CREATE INDEX book_title ON book (title)",
+    ],
+    "postgresql": [
+        "CREATE TABLE author (id SERIAL PRIMARY KEY, name TEXT)",
+        "CREATE TABLE book (id SERIAL PRIMARY KEY, author_id INTEGER, title VARCHAR(200) NOT NULL,"
+        " year INTEGER, shelf TEXT)",
+        "CREATE INDEX book_title ON book (title)",
+    ],
+    "mysql": [
+        "CREATE TABLE author (id INTEGER PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50))",
+        "CREATE TABLE book (id INTEGER PRIMARY KEY AUTO_INCREMENT, author_id INTEGER,"
+        " title VARCHAR(200) NOT NULL, year INTEGER, shelf TEXT)",
+        "CREATE INDEX book_title ON book (title)",
+    ],
+}
+ROWS = [
+    "INSERT INTO author VALUES (1, 'Lem'), (2, 'Le Guin')",
+    "INSERT INTO book (id, author_id, title, year, shelf) VALUES (1, 1, 'Solaris', 1961, 'A')",
+]
+
+CONSENT = "drop-column book.shelf: one shelf now"
+
+
+class Adopter:
+    """A project whose chain makes its models, and a database that somebody else made."""
+
+    def __init__(self, chain, url: sa.URL, run) -> None:
+        self.chain = chain
+        self.url = url
+        self.metadata = models()
+        self._run = run
+        shutil.copy(MAKO, chain.folder)
+        kind = databases.kind_of(url)
+        self.source = next(s for s in databases.sources([kind], url)[0] if s.kind == kind)
+
+    def run(self, *statements):
+        return self._run(self.url, *statements)
+
+    def stand(self, revision=None) -> adopt.Standing:
+        with private(self.url).connect() as connection:
+            return adopt.stand(connection, self.chain.script, self.metadata, self.source, revision)
+
+    def close(self, **answers) -> adopt.Closed:
+        given = Answers.parse(**answers)
+        with private(self.url).connect() as connection:
+            return adopt.close(connection, self.chain.script, self.metadata, self.source, given)
+
+    def adopt(self, **answers) -> adopt.Closed:
+        """Go the whole way, until nothing differs."""
+        closed = self.close(**answers)
+        with private(self.url).connect() as connection:
+            adopt.mark(connection, closed.revision)
+        self.stamp("2222")
+        self.chain.upgrade(self.url)
+        assert self.stand().differences == []
+        return closed
+
+    def stamp(self, revision: str) -> None:
+        self.run(
+            "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)",
+            "DELETE FROM alembic_version",
+            f"INSERT INTO alembic_version VALUES ('{revision}')",
+        )
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def adopter(request, library, sqlite_url, run) -> Adopter:
+    kind = request.param
+    url = sqlite_url if kind == "sqlite" else sa.make_url(request.getfixturevalue(kind)())
+    return Adopter(library, url, run)
+
+
+def test_one_by_create_all_stands_at_the_head(adopter):
+    with private(adopter.url).begin() as connection:
+        adopter.metadata.create_all(connection)
+    standing = adopter.stand()
+    assert standing.equals == ("2222",)
+    assert standing.differences == []
+    assert standing.at == frozenset()
+
+
+def test_one_of_older_models_stands_where_these_stood(adopter):
+    adopter.chain.upgrade(adopter.url, "1111")
+    adopter.run("DROP TABLE alembic_version")
+    standing = adopter.stand()
+    assert standing.equals == ("1111",)
+    assert [str(item.key) for item in standing.differences] == ["book.pages"]
+    assert adopter.stand("1111").equals == ("1111",)
+    assert adopter.stand("2222").equals is None
+
+
+def test_one_with_another_chains_revision_is_told_apart(adopter):
+    adopter.chain.upgrade(adopter.url)
+    adopter.stamp("ffff")
+    standing = adopter.stand()
+    assert not standing.known
+    assert standing.equals == ("2222",)
+
+
+def test_an_empty_one_stands_nowhere(adopter):
+    assert adopter.stand().equals is None
+
+
+class TestClosing:
+    @pytest.fixture
+    def by_hand(self, adopter) -> Adopter:
+        adopter.run(*BY_HAND[adopter.source.kind], *ROWS)
+        return adopter
+
+    def test_asks_before_it_drops(self, by_hand):
+        before = sorted((by_hand.chain.folder / "versions").iterdir())
+        with pytest.raises(
+            MigrationError,
+            match=r'Say behind make adopt\s+accept="drop-column book\.shelf: the reason"',
+        ):
+            by_hand.close()
+        assert sorted((by_hand.chain.folder / "versions").iterdir()) == before
+
+    def test_brings_it_to_the_head_with_its_rows(self, by_hand):
+        assert by_hand.stand().equals is None
+        closed = by_hand.adopt(accept=CONSENT)
+        standing = by_hand.stand()
+        assert standing.equals == tuple(standing.at) == (closed.revision,)
+        assert by_hand.run("SELECT id, author_id, title, year FROM book") == [
+            (1, 1, "Solaris", 1961)
+        ]
+        assert by_hand.run("SELECT name FROM author ORDER BY id") == [("Lem",), ("Le Guin",)]
+
+    def test_is_nothing_to_a_database_that_the_chain_makes(self, by_hand):
+        with databases.from_chain(by_hand.chain.script, by_hand.source) as made:
+            before = diff.describe(made)
+        by_hand.close(accept=CONSENT)
+        with databases.from_chain(by_hand.chain.script, by_hand.source) as made:
+            assert diff.describe(made) == before
+
+    def test_is_plain_alembic(self, by_hand):
+        text = by_hand.close(accept=CONSENT).path.read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if line.startswith(("import", "from"))]
+        assert set(lines) <= {
+            "import sqlalchemy as sa",
+            "from alembic import op",
+            "from sqlalchemy.dialects import mysql",
+            "from sqlalchemy.dialects import postgresql",
+        }
+
+    def test_is_found_again_for_another_of_the_same_schema(self, by_hand):
+        closed = by_hand.close(accept=CONSENT)
+        assert by_hand.stand().closed_by == closed.revision
+        by_hand.run("DROP INDEX book_title" + " ON book" * (by_hand.source.kind == "mysql"))
+        assert by_hand.stand().closed_by is None
+
+    def test_wants_models_and_migrations_to_agree(self, by_hand):
+        sa.Table("shelf", by_hand.metadata, sa.Column("id", sa.Integer, primary_key=True))
+        with pytest.raises(MigrationError, match="models and the migrations differ"):
+            by_hand.close(accept=CONSENT)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_names_of_another_convention_are_changed_in_place(kind, library, run, request):
+    """Stock Flask-Migrate lets the server name constraints; no key is built anew for that."""
+    adopter = Adopter(library, sa.make_url(request.getfixturevalue(kind)()), run)
+    stock = sa.MetaData()
+    for table in models().sorted_tables:
+        table.to_metadata(stock)
+    for table in stock.tables.values():
+        for constraint in table.constraints:
+            constraint.name = None
+    with private(adopter.url).begin() as connection:
+        stock.create_all(connection)
+    text = adopter.adopt().path.read_text(encoding="utf-8")
+    assert "RENAME" in text
+    if kind == "postgresql":
+        assert "create_" not in text
+
+
+def test_rows_that_do_not_fit_are_found_on_a_copy(library, sqlite_url, run):
+    adopter = Adopter(library, sqlite_url, run)
+    adopter.run(*BY_HAND["sqlite"], "INSERT INTO book VALUES (1, 1, 'Solaris', -1, NULL)")
+    content = Path(sqlite_url.database).read_bytes()
+    with pytest.raises(MigrationError, match=r"CHECK \(year > 0\) is not true in 1 row \(id = 1\)"):
+        adopter.close(accept=CONSENT)
+    assert Path(sqlite_url.database).read_bytes() == content
+
+
+def test_rows_without_a_value_are_asked_for_and_filled(adopter):
+    adopter.run(*BY_HAND[adopter.source.kind], *ROWS, "INSERT INTO author (id) VALUES (3)")
+    with pytest.raises(MigrationError, match=r"fill=.author\.name='\?'") as asked:
+        adopter.close(accept=CONSENT)
+    assert "book.title" not in str(asked.value), "every book has one"
+    closed = adopter.adopt(accept=CONSENT, fill="author.name='nobody'")
+    assert CONSENT.partition(": ")[2] in closed.path.read_text(encoding="utf-8")
+    assert adopter.run("SELECT name FROM author WHERE id = 3") == [("nobody",)]
+
+
+def test_what_is_called_otherwise_keeps_its_rows(adopter):
+    by_hand = BY_HAND[adopter.source.kind]
+    made = [statement.replace("year", "printed") for statement in by_hand]
+    adopter.run(*made, *(row.replace("year", "printed") for row in ROWS))
+    with pytest.raises(MigrationError, match=r'either  rename="book\.printed:year"'):
+        adopter.close(accept=CONSENT)
+    adopter.adopt(accept=CONSENT, rename="book.printed:year")
+    assert adopter.run("SELECT title, year FROM book") == [("Solaris", 1961)]

@@ -1,0 +1,93 @@
+"""The dumps of servers, and the commands that play them back."""
+
+import os
+import stat
+import subprocess
+
+import pytest
+import sqlalchemy as sa
+
+from alembic_lossless.backup import restore, store
+from alembic_lossless.backup.store import Shelf
+from alembic_lossless.errors import MigrationError
+from tests.library.backup.shelves import shelf_of
+from tests.support.servers import newest_programs
+
+
+def shell(commands, **environment):
+    for command in commands:
+        done = subprocess.run(
+            command,
+            shell=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, (command, done.stderr)
+
+
+def test_postgresql_is_dumped_and_comes_back(postgresql, library, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", newest_programs())
+    secret = 'it\'s a "secret" $x % &'
+    url = sa.make_url(postgresql("shop d'or", user="keeper", password=secret))
+    library.upgrade(url, "1111")
+    run(url, "INSERT INTO author VALUES (1, 'Lem')")
+    settings = {"MIGRATION_BACKUP": str(tmp_path)}
+    assert store.before(url, {}, ["1111"]) is None
+    path = store.before(url, settings, ["1111"])
+    assert path.name.startswith("shop_d_or-")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    commands = restore.by_hand(url, restore.choose(shelf_of(url, settings)))
+    assert secret not in " ".join(commands)
+    postgresql.server.run('ALTER ROLE "keeper" CREATEDB')
+    shell(commands, PGPASSWORD=secret)
+    restored = url.set(database="shop d'or_restored")
+    assert run(restored, "SELECT name FROM author") == [("Lem",)]
+    assert run(restored, "SELECT version_num FROM alembic_version") == [("1111",)]
+
+
+def test_mariadb_is_dumped_and_comes_back(mariadb, library, run, tmp_path):
+    secret = 'it\'s a "secret" $x % &'
+    url = sa.make_url(mariadb("shop d'or", user="keeper", password=secret))
+    library.upgrade(url, "1111")
+    run(url, "INSERT INTO author VALUES (1, 'Stanis\u0142aw \U0001f680')")
+    settings = {"MIGRATION_BACKUP": str(tmp_path)}
+    store.before(url, settings, ["1111"])
+    commands = restore.by_hand(url, restore.choose(shelf_of(url, settings)))
+    mariadb.server.run("GRANT ALL ON `shop d'or_restored`.* TO 'keeper'@'localhost'")
+    shell([c.replace(" --password", "") for c in commands], MYSQL_PWD=secret)
+    restored = url.set(database="shop d'or_restored")
+    assert run(restored, "SELECT name FROM author") == [("Stanis\u0142aw \U0001f680",)]
+
+
+def test_the_password_is_in_no_process_list(postgresql, library, tmp_path, monkeypatch):
+    """What stands in for pg_dump writes down what it was called with."""
+    secret = "never-to-be-seen"
+    url = sa.make_url(postgresql(user="shy", password=secret))
+    library.upgrade(url, "1111")
+    stand_in = tmp_path / "bin" / "pg_dump"
+    stand_in.parent.mkdir()
+    stand_in.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\necho "$PGPASSWORD" >&2\nexit 1\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stand_in.parent}:{os.environ['PATH']}")
+    (tmp_path / "dumps").mkdir()
+    with pytest.raises(MigrationError, match="nothing was done"):
+        store.before(url, {"MIGRATION_BACKUP": str(tmp_path / "dumps")}, ["1111"])
+    said = (tmp_path / "said").read_text()
+    assert "--dbname=" in said
+    assert secret not in said
+    assert list((tmp_path / "dumps").iterdir()) == []
+
+
+def test_a_missing_program_and_a_refusal_are_said(postgresql, library, tmp_path, monkeypatch):
+    url = sa.make_url(postgresql())
+    library.upgrade(url, "1111")
+    settings = {"MIGRATION_BACKUP": str(tmp_path)}
+    monkeypatch.setenv("PATH", newest_programs())
+    wrong = url.set(database="no such")
+    with pytest.raises(MigrationError, match=r'pg_dump: .*"no such" does not exist.*nothing was'):
+        Shelf.of(wrong, settings).add(["1111"])
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MigrationError, match=r"pg_dump is not installed here.*nothing was done"):
+        store.before(url, settings, ["1111"])

@@ -1,0 +1,49 @@
+"""Every operation on every feature: carried out exactly, or refused with nothing changed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+
+from .cell import FEATURES, OPERATIONS, modes, private, run
+from .refusals import REFUSALS, wanted
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+CELLS = [(operation, feature) for operation in OPERATIONS for feature in FEATURES]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cells")
+
+
+def _judge(operation: str, feature: str, mode: str, folder: Path, *, foreign_keys: bool) -> None:
+    outcome = run(operation, feature, mode, folder, private, foreign_keys=foreign_keys)
+    refusal = wanted(operation, feature)
+    assert outcome.verdict == ("refused" if refusal else "right"), outcome.detail
+    if refusal:
+        assert re.search(refusal.word, outcome.detail), f"{outcome.detail} ({refusal.reason})"
+
+
+@pytest.mark.parametrize(("operation", "feature"), CELLS)
+def test_cell(operation: str, feature: str, folder: Path) -> None:
+    """Out of batch with the application's foreign keys on, and in batch with them off."""
+    for mode in modes(operation):
+        _judge(operation, feature, mode, folder, foreign_keys=mode == "plain")
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize(("operation", "feature"), CELLS)
+def test_cell_crossed(operation: str, feature: str, folder: Path) -> None:
+    """Out of batch with the application's foreign keys off, and in batch with them on."""
+    for mode in modes(operation):
+        _judge(operation, feature, mode, folder, foreign_keys=mode == "batch")
+
+
+def test_refusals_name_cells() -> None:
+    """The table of refusals speaks of operations and features that there are."""
+    assert {refusal.operations for refusal in REFUSALS} <= OPERATIONS.keys()
+    assert all(refusal.features <= FEATURES.keys() for refusal in REFUSALS)

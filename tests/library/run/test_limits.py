@@ -1,0 +1,121 @@
+"""Settings of the migrations' own connections."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from alembic_lossless.errors import MigrationError
+from alembic_lossless.run import lock
+from alembic_lossless.run.connection import Limits, label, private
+from alembic_lossless.run.executor import PRIVATE, insist
+from tests.servers.run.shop import Shop
+
+
+def test_the_limits_are_numbers_of_seconds() -> None:
+    assert Limits.of({}) == Limits(300, 2, 3600)
+    assert Limits.of({"MIGRATION_LOCK_WAIT": "0.5", "MIGRATION_LOCK_TIMEOUT": -1}) == Limits(0.5, 0)
+    with pytest.raises(
+        MigrationError, match="MIGRATION_STATEMENT_TIMEOUT is 'an hour': give a num"
+    ):
+        Limits.of({"MIGRATION_STATEMENT_TIMEOUT": "an hour"})
+
+
+def test_a_password_in_the_query_is_not_shown() -> None:
+    url = sa.make_url("postgresql://ann:secret@host/db?password=secret&sslpassword=secret&x=1")
+    assert "secret" not in label(url)
+    assert "ann:***@host/db" in label(url)
+
+
+def test_limits_are_the_sessions_from_its_start() -> None:
+    url = sa.make_url("postgresql+psycopg://host/db?options=-c%20search_path%3Dshop")
+    engine = private(url, Limits(1, 0.5, 60))
+    _, parameters = engine.dialect.create_connect_args(engine.url)
+    assert "options" not in parameters
+    given = engine.pool._creator.__closure__
+    assert given is not None
+    said = [cell.cell_contents for cell in given if isinstance(cell.cell_contents, dict)]
+    assert said[0]["options"] == (
+        "-c search_path=shop -c lock_timeout=500 -c statement_timeout=60000"
+        " -c alembic_lossless.session=on"
+    )
+
+
+@pytest.mark.parametrize("kind", PRIVATE)
+def test_a_private_part_that_alembic_lost_is_named(kind: str) -> None:
+    owner = type(kind, (), dict.fromkeys(PRIVATE[kind][1:]))()
+    with pytest.raises(MigrationError, match=rf"has no {kind}\.{PRIVATE[kind][0]}, .* pin Alembic"):
+        insist(owner)
+
+
+def test_nothing_is_done_without_a_private_part(tmp_path: Path) -> None:
+    """Also where the part goes missing of an object that is made during the run."""
+    shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    env = shop.package / "migrations" / "env.py"
+    lost = (
+        "from alembic.runtime.migration import RevisionStep\n"
+        "_made = RevisionStep.__init__\n"
+        "def _without(self, *arguments):\n"
+        "    _made(self, *arguments)\n"
+        "    del self.migration_fn\n"
+        "RevisionStep.__init__ = _without\n"
+    )
+    env.write_text(
+        env.read_text().replace("settings = current_app", lost + "settings = current_app")
+    )
+    said = shop.flask("db", "apply", code=1)
+    assert "has no RevisionStep.migration_fn" in said
+    assert shop.tables() == set()
+
+
+def test_nothing_is_done_by_a_context_of_stock_alembic(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    env = shop.package / "migrations" / "env.py"
+    configure = "        context.configure(connection=connection, **options)\n"
+    stock = (
+        "        from alembic.ddl.sqlite import SQLiteImpl\n"
+        "        context.get_context().impl.__class__ = SQLiteImpl\n"
+    )
+    assert configure in env.read_text()
+    env.write_text(env.read_text().replace(configure, configure + stock))
+    for command in ("apply", "upgrade"):
+        said = shop.flask("db", command, code=1)
+        assert "SQLite would be migrated by stock Alembic" in said
+        assert "Traceback" not in said
+    assert shop.tables() <= {"alembic_lossless_log"}
+
+
+WINDOWS = """
+import fcntl, os, sys, types
+
+def locking(file, mode, count):
+    assert (mode, count) == (2, 1)
+    assert os.lseek(file, 0, os.SEEK_CUR) > 4096
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+import alembic, sqlalchemy, flask
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, locking=locking)
+sys.platform = "win32"
+from alembic_lossless.run import lock
+sys.platform = "linux"
+one, two = (os.open(sys.argv[1], os.O_RDWR | os.O_CREAT) for _ in "12")
+print(lock.try_lock(one), lock.try_lock(two))
+os.close(one)
+print(lock.try_lock(two))
+"""
+
+
+def test_the_lock_on_windows(tmp_path: Path) -> None:
+    """Windows itself is not here; its call is, and takes the arguments that Windows documents."""
+    engine = str(Path(lock.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", WINDOWS, str(tmp_path / "x.lock")],
+        env={"PYTHONPATH": engine},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["True", "False", "True"], done.stderr

@@ -1,0 +1,41 @@
+"""Where throwaway databases can be made."""
+
+from threading import Timer
+
+import sqlalchemy as sa
+
+from alembic_lossless.scratch import sources
+
+
+def test_a_role_that_may_make_no_throwaway_database_is_told_what_lets_it(mariadb):
+    url = sa.make_url(mariadb(user="humble", password="p"))
+    _, (missing,) = sources.sources(["mysql"], url)
+    said, grant = missing.reason.split("; an administrator allows it: ")
+    assert said.startswith("Access denied for user 'humble'@")
+    mariadb.server.run(grant)
+    (_, source), none = sources.sources(["mysql"], url)
+    assert source.kind == "mysql"
+    assert none == []
+
+
+def test_a_server_elsewhere_is_used_only_where_that_is_asked_for():
+    """127.0.0.2 is this host too, by a name that nobody takes for it."""
+    away = sa.make_url("mysql+pymysql://nobody@127.0.0.2:1/shop")
+    _, (missing,) = sources.sources(["mysql"], away)
+    assert missing.reason == "its server is not on this host, or no URL names it"
+    _, (missing,) = sources.sources(["mysql"], away, anywhere=True)
+    assert "127.0.0.2" in missing.reason
+
+
+def test_what_the_server_itself_does_there_is_waited_for(postgresql):
+    """A plain role may not end it, as an autovacuum that runs there: DROP … FORCE is refused."""
+    url = sa.make_url(postgresql(user="plain", password="p"))
+    postgresql.server.run("ALTER ROLE plain CREATEDB")
+    with sources.empty(sources.Source("postgresql", url)) as connection:
+        name = connection.engine.url.database
+        theirs = sa.create_engine(postgresql.server.admin.set(database=name), poolclass=sa.NullPool)
+        other = theirs.raw_connection()
+        leaving = Timer(1, other.close)
+        leaving.start()
+    leaving.join()
+    assert not postgresql.server.run(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")
