@@ -25,7 +25,7 @@ from .run import recorder, status
 from .schema import diff
 from .scratch import databases
 from .sqlite import engine
-from .sqlite.tokens import literal, scan
+from .sqlite.parser import literal, scan
 
 _OWN = re.compile(
     rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{diff.VERSION_TABLE})\b", re.I

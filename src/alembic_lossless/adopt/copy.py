@@ -17,7 +17,7 @@ from ..checklist import settings
 from ..checklist.finding import Finding, Step, Verdict
 from ..errors import MigrationError
 from ..schema import diff, readers
-from ..sqlite import create_table, names
+from ..sqlite import names, parser
 
 #: A table called so says that the revision of the rest of its name is to close the difference.
 MARK = "alembic_lossless_adopt_"
@@ -51,9 +51,9 @@ def _is_found(connection: Connection, key: diff.Key, spelled: str) -> bool:
     return readers.sqlite_constraint(found) == spelled
 
 
-def _parsed(connection: Connection, table: str) -> create_table.Table:
+def _parsed(connection: Connection, table: str) -> parser.ParsedTable:
     query = text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
-    return create_table.parse(connection.execute(query, {"name": table}).scalar_one())
+    return parser.parse(connection.execute(query, {"name": table}).scalar_one())
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Adopted(proposal.Database):
             table, kind, name = item.key
             if item.wanted is None and kind == "constraint" and name == item.found:
                 parsed = _parsed(self.connection, table)
-                for one in parsed.of(*create_table.RULES):
+                for one in parsed.constraints_of(*parser.NAMED_KINDS):
                     if one.name is None and readers.sqlite_constraint(one) == name:
                         found_by = names.by_convention(parsed, one)
                         yield Step(ops.DropConstraintOp(found_by, table, one.kind))

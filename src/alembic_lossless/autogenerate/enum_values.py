@@ -13,7 +13,7 @@ from ..checklist.rules import message
 from ..checklist.rules.enums import native
 from ..checklist.rules.postgresql import quote
 from ..schema.diff import Difference, Key
-from ..sqlite.tokens import literal
+from ..sqlite.parser import literal
 from .fills import Fill
 from .proposal import Database
 from .questions import Answers

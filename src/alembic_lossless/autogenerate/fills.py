@@ -12,7 +12,7 @@ from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Numeric, String, T
 from sqlalchemy.dialects import postgresql
 
 from ..schema.dialect_support import without_parameters
-from ..sqlite.tokens import literal
+from ..sqlite.parser import literal
 from .data_operations import TableSQL, escaped
 
 

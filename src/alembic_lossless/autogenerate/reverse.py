@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
 
 from ..schema.diff import Key
-from ..sqlite import create_table
-from ..sqlite.tokens import scan
+from ..sqlite import parser
+from ..sqlite.parser import scan
 
 
 def as_typed(connection: Connection, key: Key) -> str | None:
@@ -23,7 +23,7 @@ def as_typed(connection: Connection, key: Key) -> str | None:
     if key.kind == "index":
         unique = "UNIQUE " if scan(sql)[1].key == "UNIQUE" else ""
         return unique + sql[next(token.start for token in scan(sql) if token.key == "(") :]
-    for constraint in create_table.parse(sql).every_constraint():
+    for constraint in parser.parse(sql).all_constraints():
         if constraint.name == key.name and constraint.kind == "check":
             return f"CHECK ({constraint.expression})"
     return None

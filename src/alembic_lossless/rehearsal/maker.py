@@ -15,7 +15,7 @@ from sqlalchemy import Connection, ForeignKeyConstraint, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..scratch import databases
-from ..sqlite import create_table
+from ..sqlite import parser
 from .values import candidates, fresh, literals
 
 #: How many rows are tried before a table is given up.
@@ -204,7 +204,7 @@ def _conditions(
     if connection.dialect.name == "sqlite":  # SQLAlchemy misses some that have no name
         query = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
         sql = connection.scalar(query, {"name": table.name})
-        found = list(create_table.parse(sql).every_constraint()) if sql else []
+        found = list(parser.parse(sql).all_constraints()) if sql else []
         named = [(c.name or c.expression, c.expression) for c in found if c.kind == "check"]
         unique = [list(c.columns) for c in found if c.kind == "unique"]
     elif getattr(connection.dialect, "is_mariadb", False):  # and those written at their column

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..sqlite import create_table
-from ..sqlite.tokens import fold, scan
+from ..sqlite import parser
+from ..sqlite.parser import fold, scan
 from . import mysql, naming
 
 
@@ -65,7 +65,7 @@ def _sqlite(connection: Connection) -> Rows:
 
 def _sqlite_table(name: str, sql: str) -> Rows:
     """Describe one table; where a constraint is written, at its column or after, is no matter."""
-    table = create_table.parse(sql)
+    table = parser.parse(sql)
     counter = ["AUTOINCREMENT"] if table.autoincrement else []
     yield Key(name, "table", name), " ".join(["TABLE", *sorted(table.options), *counter])
     for column in table.columns:
@@ -78,7 +78,7 @@ def _sqlite_table(name: str, sql: str) -> Rows:
             expression = f"({_bare(column.generated.expression)})"
             stored = column.generated.options or "virtual"
             yield Key(name, "generated", column.name), f"{expression} {stored}"
-    for constraint in table.of(*create_table.RULES):
+    for constraint in table.constraints_of(*parser.NAMED_KINDS):
         text = sqlite_constraint(constraint)
         # AUTOINCREMENT leaves SQLAlchemy no place for the primary key's name.
         own = naming.primary_key(name) if constraint.kind == "primary" else text
@@ -123,7 +123,7 @@ def _whole(text: str) -> bool:
     return False
 
 
-def sqlite_constraint(constraint: create_table.Constraint) -> str:
+def sqlite_constraint(constraint: parser.ParsedConstraint) -> str:
     """Spell one constraint of SQLite's, without its name."""
     columns = ", ".join(constraint.columns)
     options = constraint.options.replace("autoincrement", "")

@@ -15,13 +15,12 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import MigrationError
 from .change import Change, involved, without
 from .checks import explain_rows, insist_foreign_keys, insist_values
-from .create_table import Column, Table
+from .parser import ParsedColumn, ParsedTable, fold, literal, normal, quote
 from .rebuild import progress, rebuild, renamed_aside
 from .references import broken, check_referrers, explain, own_indexes, refuse_broken, refuse_users
 from .render import addable
 from .rows import insist
 from .shape import shape
-from .tokens import fold, literal, normal, quote
 
 ALTER, TEXT, REBUILD = "SQLite's own ALTER", "the schema's text in place", "a rebuild"
 
@@ -112,10 +111,10 @@ class Alter:
                 yield TEXT, lambda: self._by_text(kept)
         yield REBUILD, self._by_rebuild
 
-    def _added(self) -> list[Column]:
+    def _added(self) -> list[ParsedColumn]:
         return [self.change.column(name) for name in self.change.added]
 
-    def _without_involved(self) -> Table:
+    def _without_involved(self) -> ParsedTable:
         """The table as it is, without the constraints that a dropped column takes with it."""
         table = self.before
         for name in self.dropped:
@@ -145,7 +144,7 @@ class Alter:
             self._write(self.after)  # SQLite drops the comments beside a column with it
         insist_foreign_keys(self.change)
 
-    def _by_text(self, kept: Table) -> None:
+    def _by_text(self, kept: ParsedTable) -> None:
         if kept is not self.before:
             self._write(kept)
         self._add_and_drop()
@@ -159,8 +158,8 @@ class Alter:
         check the others as well.
         """
         table, told = self.after, len(self.statements)
-        for constraint in table.of("foreignkey"):
-            if not any(constraint.like(new) for new in self.change.parents):
+        for constraint in table.constraints_of("foreignkey"):
+            if not any(constraint.equals(new) for new in self.change.parents):
                 table = without(table, constraint)
         if self.change.parents:
             self._write(table)
@@ -196,7 +195,7 @@ class Alter:
         for sql in triggers.values():
             self._do(sql)
 
-    def _write(self, table: Table) -> None:
+    def _write(self, table: ParsedTable) -> None:
         """Put a table's text in the schema, and read it back."""
         version = self.db.pragma("schema_version")[0][0]
         master = f"{quote(self.db.schema)}.sqlite_master"

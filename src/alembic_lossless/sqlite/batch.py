@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from alembic.ddl.sqlite import SQLiteImpl
 
 from ..errors import MigrationError
-from .create_table import Table
 from .names import text_of
+from .parser import ParsedTable, fold, names_in
 from .render import Render, addable, read_column
-from .tokens import fold, names_in
 
 #: The name of a method of Alembic's implementation, its arguments, its keyword arguments.
 Operation = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -84,7 +83,7 @@ def new_name(operation: Operation) -> str | None:
     return str(new) if new and new != arguments[1] else None
 
 
-def may_join(operation: Operation, todo: Sequence[Operation], table: Table) -> bool:
+def may_join(operation: Operation, todo: Sequence[Operation], table: ParsedTable) -> bool:
     """Whether an operation may be part of one edit with those before it.
 
     A new column's default has to be in its rows before it is changed; a column that takes the name
@@ -102,7 +101,7 @@ def may_join(operation: Operation, todo: Sequence[Operation], table: Table) -> b
     return new_name(operation) is None or _may_go_first(operation, todo, table)
 
 
-def _may_go_first(rename: Operation, todo: Sequence[Operation], table: Table) -> bool:
+def _may_go_first(rename: Operation, todo: Sequence[Operation], table: ParsedTable) -> bool:
     others = [operation for operation in todo if not new_name(operation)]
     if not others:
         return True

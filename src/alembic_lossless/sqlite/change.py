@@ -5,12 +5,20 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import MigrationError
 from . import edit
-from .create_table import RULES, Column, Constraint, Table
 from .database import Database
 from .names import describe
+from .parser import (
+    NAMED_KINDS,
+    ParsedColumn,
+    ParsedConstraint,
+    ParsedTable,
+    fold,
+    names_in,
+    normal,
+    quote,
+)
 from .references import refuse_strings
 from .rows import Demand, affinity, misfit
-from .tokens import fold, names_in, normal, quote
 
 
 class Change:
@@ -31,7 +39,7 @@ class Change:
         self.dropped: list[str] = []
         self.stored: list[str] = []
         self.demands: list[Demand] = []
-        self.parents: list[Constraint] = []
+        self.parents: list[ParsedConstraint] = []
         self.natives: list[str | None] = []
         self.notes: list[str] = []
 
@@ -129,7 +137,7 @@ class Change:
         """Add a constraint of the table."""
         target = edit.add_constraint(self.after, definition)
         new = target.constraints[-1]
-        taken = [c.name for c in self.after.every_constraint() if c.name and c.kind != "primary"]
+        taken = [c.name for c in self.after.all_constraints() if c.name and c.kind != "primary"]
         if new.name and fold(new.name) in map(fold, taken):
             raise MigrationError(
                 f'Table "{target.name}" has a constraint "{new.name}" already: drop it first.'
@@ -155,7 +163,7 @@ class Change:
         for name in new.columns if new.kind == "primary" else ():
             self.set_not_null(name, True)
 
-    def drop_constraint(self, constraint: Constraint) -> None:
+    def drop_constraint(self, constraint: ParsedConstraint) -> None:
         """Drop a constraint of ``self.after``."""
         library = self.db.library
         able = library.drop_check if constraint.kind == "check" else False
@@ -188,12 +196,12 @@ class Change:
         if autoincrement and not self.after.autoincrement:
             self._edited(edit.set_autoincrement(self.after))
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> ParsedColumn:
         """Return the column as it is to be.
 
         :raises MigrationError: where there is none of that name.
         """
-        return self.after.named(name)
+        return self.after.require_column(name)
 
     def _is_new(self, name: str) -> bool:
         return fold(name) in map(fold, self.added)
@@ -202,18 +210,18 @@ class Change:
     def _alter(self) -> str:
         return f"ALTER TABLE {self.db.name(self.before.name)}"
 
-    def _edited(self, target: Table, native: str | None = None, of: str = "") -> None:
+    def _edited(self, target: ParsedTable, native: str | None = None, of: str = "") -> None:
         self.after = target
         if not self._is_new(of):  # a new column is added as it ends up
             self.natives.append(native)
 
 
-def involved(table: Table, column: str) -> list[Constraint]:
+def involved(table: ParsedTable, column: str) -> list[ParsedConstraint]:
     """Return the constraints, beside the column's own definition, that go when the column goes."""
-    return [c for c in table.of(*RULES) if _involves(c, column)]
+    return [c for c in table.constraints_of(*NAMED_KINDS) if _involves(c, column)]
 
 
-def _involves(constraint: Constraint, column: str) -> bool:
+def _involves(constraint: ParsedConstraint, column: str) -> bool:
     own = [fold(c) for c in constraint.columns]
     if constraint.inline and own == [fold(column)]:
         return False
@@ -222,9 +230,9 @@ def _involves(constraint: Constraint, column: str) -> bool:
     return fold(column) in own
 
 
-def without(table: Table, constraint: Constraint) -> Table:
+def without(table: ParsedTable, constraint: ParsedConstraint) -> ParsedTable:
     """Return *table* without a constraint that another text of it holds."""
-    found = next(c for c in table.every_constraint() if c.like(constraint))
+    found = next(c for c in table.all_constraints() if c.equals(constraint))
     return edit.drop_constraint(table, found)
 
 

@@ -4,10 +4,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ..errors import MigrationError
 from .change import Change
-from .create_table import Constraint
+from .parser import ParsedConstraint, fold
 from .references import explain, has_parent_key
 from .rows import SHOWN, insist, insist_unique, key_columns, refuse, rowid_name, shown
-from .tokens import fold
 
 
 def insist_values(change: Change) -> None:
@@ -34,8 +33,8 @@ def insist_foreign_keys(change: Change) -> None:
     :raises MigrationError: with the count and first keys of the rows, or where a foreign key
         points at columns that are no key.
     """
-    there = list(change.after.every_constraint())
-    for key in [k for k in change.parents if any(k.like(c) for c in there)]:
+    there = list(change.after.all_constraints())
+    for key in [k for k in change.parents if any(k.equals(c) for c in there)]:
         try:
             _insist_parents(change, key)
         except DBAPIError as error:
@@ -50,7 +49,7 @@ def insist_foreign_keys(change: Change) -> None:
             ) from error
 
 
-def _insist_parents(change: Change, key: Constraint) -> None:
+def _insist_parents(change: Change, key: ParsedConstraint) -> None:
     """Ask SQLite itself: what it compares, and how, depends on the parent's collation and type."""
     db, table = change.db, change.after
     listed: dict[int, list[str]] = {}
@@ -86,6 +85,6 @@ def explain_rows(change: Change, error: DBAPIError) -> None:
         return
     for demand in change.demands:
         insist(change.db, change.before, demand)
-    for constraint in change.after.of("primary", "unique"):
+    for constraint in change.after.constraints_of("primary", "unique"):
         if all(change.before.column(c) for c in constraint.columns):
             insist_unique(change.db, change.before, constraint.columns)

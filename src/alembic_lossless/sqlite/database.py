@@ -12,8 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
-from .create_table import Table, parse
-from .tokens import fold, quote
+from .parser import ParsedTable, fold, parse, quote
 
 #: Marks the engine's own statements; those that count are told by its steps.
 OWN = {"alembic_lossless_own": True}
@@ -75,7 +74,7 @@ class Database:
         there = {fold(found): table for found, table in self.rows(sql, kind)}
         return there.get(fold(name))
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> ParsedTable:
         """Read the table of this *name*.
 
         :raises MigrationError: where there is none, or its text cannot be read.

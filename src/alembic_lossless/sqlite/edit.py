@@ -1,4 +1,4 @@
-"""Edits of one CREATE TABLE statement: a :class:`Table` goes in, another comes out.
+"""Edits of one CREATE TABLE statement: a :class:`ParsedTable` goes in, another comes out.
 
 Every byte that an edit does not name is kept, comments and layout included. What comes out has
 been read again, so that a text which SQLite could not read never leaves this module.
@@ -7,27 +7,26 @@ been read again, so that a text which SQLite could not read never leaves this mo
 import re
 from collections.abc import Collection, Sequence
 
-from .create_table import Column, Constraint, CreateTableError, Table, parse
-from .tokens import fold, scan
+from .parser import CreateTableError, ParsedColumn, ParsedConstraint, ParsedTable, fold, parse, scan
 
 Cut = tuple[int, int, str]
 
 
-def _splice(table: Table, *cuts: Cut) -> Table:
+def _splice(table: ParsedTable, *cuts: Cut) -> ParsedTable:
     text = table.text
     for start, end, new in sorted(cuts, reverse=True):
         text = text[:start] + new + text[end:]
     return parse(text)
 
 
-def _separator(table: Table) -> str:
+def _separator(table: ParsedTable) -> str:
     """What stands between two definitions of this table, so that a new one looks like them."""
-    items: list[Column | Constraint] = [*table.columns, *table.constraints]
+    items: list[ParsedColumn | ParsedConstraint] = [*table.columns, *table.constraints]
     between = table.text[items[-2].end : items[-1].start] if len(items) > 1 else ""
     return between if re.fullmatch(r"\s*,\s*", between) else ", "
 
 
-def _remove_item(table: Table, item: Column | Constraint) -> Table:
+def _remove_item(table: ParsedTable, item: ParsedColumn | ParsedConstraint) -> ParsedTable:
     tokens = scan(table.text)
     before = next(t for t in reversed(tokens) if t.end <= item.start)
     after = next(t for t in tokens if t.start >= item.end)
@@ -44,7 +43,7 @@ def _remove_item(table: Table, item: Column | Constraint) -> Table:
     return _splice(table, *cuts)
 
 
-def _remove_inline(table: Table, item: Constraint) -> Cut:
+def _remove_inline(table: ParsedTable, item: ParsedConstraint) -> Cut:
     space = len(table.text[: item.start]) - len(table.text[: item.start].rstrip())
     before = table.text[: item.start - space].rsplit("\n", 1)[-1]
     # A comment that runs to the end of its line needs that end.
@@ -52,50 +51,50 @@ def _remove_inline(table: Table, item: Constraint) -> Cut:
 
 
 def add_column(
-    table: Table, definition: str, *, before: str | None = None, after: str | None = None
-) -> Table:
+    table: ParsedTable, definition: str, *, before: str | None = None, after: str | None = None
+) -> ParsedTable:
     """Add a column, last among the columns or beside another."""
     separator = _separator(table)
     if before is not None:
-        place = table.named(before).start
+        place = table.require_column(before).start
         return _splice(table, (place, place, definition + separator))
-    place = (table.named(after) if after is not None else table.columns[-1]).end
+    place = (table.require_column(after) if after is not None else table.columns[-1]).end
     return _splice(table, (place, place, separator + definition))
 
 
-def drop_column(table: Table, name: str) -> Table:
+def drop_column(table: ParsedTable, name: str) -> ParsedTable:
     """Drop a column's definition, and nothing else that may name it."""
     if len(table.columns) == 1:
         raise CreateTableError(
             f'Column "{name}" is the only one of table "{table.name}": drop the table instead.'
         )
-    return _remove_item(table, table.named(name))
+    return _remove_item(table, table.require_column(name))
 
 
-def add_constraint(table: Table, definition: str) -> Table:
+def add_constraint(table: ParsedTable, definition: str) -> ParsedTable:
     """Add a constraint of the table, last."""
     place = (table.constraints or table.columns)[-1].end
     return _splice(table, (place, place, _separator(table) + definition))
 
 
-def drop_constraint(table: Table, constraint: Constraint) -> Table:
+def drop_constraint(table: ParsedTable, constraint: ParsedConstraint) -> ParsedTable:
     """Drop a constraint, the table's or a column's."""
     if constraint.inline:
         return _splice(table, _remove_inline(table, constraint))
     return _remove_item(table, constraint)
 
 
-def set_type(table: Table, name: str, type_: str) -> Table:
+def set_type(table: ParsedTable, name: str, type_: str) -> ParsedTable:
     """Give a column another declared type."""
-    column = table.named(name)
+    column = table.require_column(name)
     if column.type:
         return _splice(table, (column.type_end - len(column.type), column.type_end, type_))
     return _splice(table, (column.name_end, column.name_end, " " + type_))
 
 
-def set_not_null(table: Table, name: str, not_null: bool) -> Table:
+def set_not_null(table: ParsedTable, name: str, not_null: bool) -> ParsedTable:
     """Add NOT NULL to a column, or take it away."""
-    column = table.named(name)
+    column = table.require_column(name)
     unwanted = [c for c in column.constraints if c.kind in ("null", "notnull")]
     if not_null and column.not_null:
         return table
@@ -105,9 +104,11 @@ def set_not_null(table: Table, name: str, not_null: bool) -> Table:
     return _splice(table, *cuts)
 
 
-def _set_one(table: Table, name: str, kind: str, text: str | None, *, last: bool) -> Table:
+def _set_one(
+    table: ParsedTable, name: str, kind: str, text: str | None, *, last: bool
+) -> ParsedTable:
     """Replace, add or drop the one constraint of this kind that a column has."""
-    column = table.named(name)
+    column = table.require_column(name)
     found = [c for c in column.constraints if c.kind == kind]
     cuts = [_remove_inline(table, c) for c in found]
     if text is not None and found:
@@ -118,24 +119,24 @@ def _set_one(table: Table, name: str, kind: str, text: str | None, *, last: bool
     return _splice(table, *cuts)
 
 
-def set_default(table: Table, name: str, default: str | None) -> Table:
+def set_default(table: ParsedTable, name: str, default: str | None) -> ParsedTable:
     """Give a column this default, or none."""
     text = None if default is None else f"DEFAULT {default}"
     return _set_one(table, name, "default", text, last=False)
 
 
-def set_collation(table: Table, name: str, collation: str | None) -> Table:
+def set_collation(table: ParsedTable, name: str, collation: str | None) -> ParsedTable:
     """Give a column this collation, or SQLite's own."""
     text = None if collation is None else f"COLLATE {collation}"
     return _set_one(table, name, "collate", text, last=False)
 
 
-def set_generated(table: Table, name: str, generated: str | None) -> Table:
+def set_generated(table: ParsedTable, name: str, generated: str | None) -> ParsedTable:
     """Make a column a generated one, ``GENERATED ALWAYS AS (…)``, or an ordinary one."""
     return _set_one(table, name, "generated", generated, last=True)
 
 
-def set_autoincrement(table: Table) -> Table:
+def set_autoincrement(table: ParsedTable) -> ParsedTable:
     """Make the one INTEGER column of the primary key AUTOINCREMENT, which stands inline only."""
     if table.autoincrement:
         return table
@@ -145,11 +146,11 @@ def set_autoincrement(table: Table) -> Table:
         raise CreateTableError(f'Table "{table.name}" has no INTEGER PRIMARY KEY to count up.')
     name = table.text[key.start : key.end].split("PRIMARY", 1)[0] if key.name else ""
     table = drop_constraint(table, key)
-    place = table.named(alias).end
+    place = table.require_column(alias).end
     return _splice(table, (place, place, f" {name}PRIMARY KEY AUTOINCREMENT"))
 
 
-def drop_autoincrement(table: Table) -> Table:
+def drop_autoincrement(table: ParsedTable) -> ParsedTable:
     """Let the primary key be without AUTOINCREMENT."""
     key = table.key
     if key is None or not table.autoincrement:
@@ -159,7 +160,7 @@ def drop_autoincrement(table: Table) -> Table:
     return _splice(table, (words[words.index(word) - 1].end, word.end, ""))
 
 
-def set_options(table: Table, options: Collection[str]) -> Table:
+def set_options(table: ParsedTable, options: Collection[str]) -> ParsedTable:
     """Let the table have exactly these options: STRICT, WITHOUT ROWID."""
     if table.options == set(options):
         return table
@@ -168,23 +169,25 @@ def set_options(table: Table, options: Collection[str]) -> Table:
     return _splice(table, (end, words[-1].end, " " * bool(options) + ", ".join(sorted(options))))
 
 
-def move_constraint(table: Table, at: int, to: int) -> Table:
+def move_constraint(table: ParsedTable, at: int, to: int) -> ParsedTable:
     """Move one of the table's constraints to another place among them."""
     order = [*table.constraints]
     order.insert(to, order.pop(at))
     return _permuted(table, table.constraints, order)
 
 
-def reorder(table: Table, order: Sequence[str]) -> Table:
+def reorder(table: ParsedTable, order: Sequence[str]) -> ParsedTable:
     """Put the columns in this order; what stands between the definitions stays in its place."""
-    columns = [table.named(name) for name in order]
+    columns = [table.require_column(name) for name in order]
     if {fold(c.name) for c in columns} != {fold(c.name) for c in table.columns}:
         raise CreateTableError(f'The order of the columns of "{table.name}" leaves some out.')
     return _permuted(table, table.columns, columns)
 
 
 def _permuted(
-    table: Table, slots: Sequence[Column | Constraint], items: Sequence[Column | Constraint]
-) -> Table:
+    table: ParsedTable,
+    slots: Sequence[ParsedColumn | ParsedConstraint],
+    items: Sequence[ParsedColumn | ParsedConstraint],
+) -> ParsedTable:
     pairs = zip(slots, items, strict=True)
     return _splice(table, *((s.start, s.end, table.text[i.start : i.end]) for s, i in pairs))

@@ -5,9 +5,8 @@ from sqlalchemy.dialects import sqlite
 
 from ..errors import MigrationError
 from .database import Database
+from .parser import ParsedTable, fold, names_in, scan
 from .references import refuse_strings
-from .table import Table
-from .tokens import fold, names_in, scan
 
 
 def _body(index: sa.Index) -> str:
@@ -22,14 +21,14 @@ def uses(index: sa.Index, column: str) -> bool:
     return fold(column) in names_in(_body(index))
 
 
-def refuse_unknown(table: Table, index: sa.Index) -> None:
+def refuse_unknown(table: ParsedTable, index: sa.Index) -> None:
     """Refuse an index of columns that are not there.
 
     :raises MigrationError: naming the first; SQLite would make an index of the word.
     """
     for column in index.expressions:
         if isinstance(column, sa.Column):
-            table.named(column.name)
+            table.require_column(column.name)
     refuse_strings(table, _body(index))
 
 

@@ -15,8 +15,7 @@ from sqlalchemy.types import TypeEngine
 
 from ..errors import MigrationError
 from ..schema import naming
-from .create_table import RULES, Constraint, Table
-from .tokens import fold, names_in, normal
+from .parser import NAMED_KINDS, ParsedConstraint, ParsedTable, fold, names_in, normal
 
 #: What SQLAlchemy has for each kind.
 CLASSES: dict[str, type[sa.Constraint]] = {
@@ -38,7 +37,7 @@ class NoSuchConstraint(MigrationError):
     """None of a table's constraints is meant by a name."""
 
 
-def describe(constraint: Constraint) -> str:
+def describe(constraint: ParsedConstraint) -> str:
     """Say in a few words which constraint this is."""
     name = f'"{constraint.name}" ' if constraint.name else ""
     columns = ", ".join(constraint.columns)
@@ -48,24 +47,24 @@ def describe(constraint: Constraint) -> str:
 
 
 def find(
-    table: Table,
+    table: ParsedTable,
     name: str | None,
     kind: str | None,
     conventions: Sequence[Mapping[str, Any]] = (),
     said: Sequence[sa.Constraint] = (),
     numbers: Sequence[int] = (),
-) -> Constraint:
+) -> ParsedConstraint:
     """Return the constraint of *table* that *name* means.
 
     :param name: as a server named it; None where only one of this kind can be meant.
-    :param kind: one of :data:`table.RULES`, None for any.
+    :param kind: one of :data:`parser.NAMED_KINDS`, None for any.
     :param conventions: naming conventions of SQLAlchemy's to try besides this project's own.
     :param said: constraints that the migration itself says are there, under their names.
     :param numbers: MySQL's of the foreign keys without a name, where they are not 1, 2, 3.
     :raises NoSuchConstraint: if none is meant, with a list of what is there.
     :raises MigrationError: if more than one may be meant.
     """
-    there = table.of(*RULES)
+    there = table.constraints_of(*NAMED_KINDS)
     pool = [c for c in there if kind in (None, c.kind)]
     found = pool
     if name is not None:
@@ -89,7 +88,7 @@ def find(
     raise NoSuchConstraint(f'Table "{table.name}" has no {asked}. It has: {listed}.')
 
 
-def _same(table: Table, constraint: Constraint, said: sa.Constraint) -> bool:
+def _same(table: ParsedTable, constraint: ParsedConstraint, said: sa.Constraint) -> bool:
     if isinstance(said, sa.CheckConstraint):
         return constraint in of_text(table, said)
     columns: Any = getattr(said, "columns", ())
@@ -97,13 +96,13 @@ def _same(table: Table, constraint: Constraint, said: sa.Constraint) -> bool:
     return isinstance(said, CLASSES[constraint.kind]) and own == [fold(c.name) for c in columns]
 
 
-def of_text(table: Table, said: sa.CheckConstraint) -> list[Constraint]:
+def of_text(table: ParsedTable, said: sa.CheckConstraint) -> list[ParsedConstraint]:
     """Return the CHECKs that say what *said* does."""
     text = normal(text_of(said))
-    return [c for c in table.of("check") if normal(c.expression) == text]
+    return [c for c in table.constraints_of("check") if normal(c.expression) == text]
 
 
-def bound(table: Table, column: str, type_: TypeEngine[Any]) -> list[Constraint]:
+def bound(table: ParsedTable, column: str, type_: TypeEngine[Any]) -> list[ParsedConstraint]:
     """Return the CHECKs that an older SQLAlchemy made for a Boolean or Enum, by any name."""
     if not isinstance(type_, sa.Boolean | sa.Enum):
         return []
@@ -123,13 +122,13 @@ def text_of(check: sa.CheckConstraint | sa.Computed) -> str:
 
 
 def _called(
-    table: Table, conventions: Sequence[Mapping[str, Any]], numbers: Sequence[int]
-) -> dict[Constraint, set[str]]:
+    table: ParsedTable, conventions: Sequence[Mapping[str, Any]], numbers: Sequence[int]
+) -> dict[ParsedConstraint, set[str]]:
     """Return, for every constraint, what it would be called, folded."""
     called = {}
     taken: dict[str, set[str]] = {"postgresql": set(), "mysql": set()}
-    counts = dict.fromkeys(RULES, 0)
-    for constraint in table.of(*RULES):
+    counts = dict.fromkeys(NAMED_KINDS, 0)
+    for constraint in table.constraints_of(*NAMED_KINDS):
         names = {by_convention(table, constraint, c) for c in conventions}
         if constraint.kind == "check":  # as a Boolean's or an Enum's would be called
             names.add(naming.check(table.name, "_".join(_used(table, constraint))))
@@ -145,7 +144,9 @@ def _called(
 
 
 def by_convention(
-    table: Table, constraint: Constraint, convention: Mapping[str, Any] = naming.convention
+    table: ParsedTable,
+    constraint: ParsedConstraint,
+    convention: Mapping[str, Any] = naming.convention,
 ) -> str | None:
     """Return the name that a naming convention of SQLAlchemy's gives a constraint, if it can."""
     made: Any
@@ -166,7 +167,7 @@ def by_convention(
     return made.name if isinstance(made.name, str) else None
 
 
-def _by_postgresql(table: Table, constraint: Constraint, taken: set[str]) -> set[str]:
+def _by_postgresql(table: ParsedTable, constraint: ParsedConstraint, taken: set[str]) -> set[str]:
     """PostgreSQL's ChooseConstraintName: table, columns and what it is, then a number."""
     if constraint.kind == "primary":
         return {_fitted(table.name, "", "pkey")}
@@ -186,7 +187,7 @@ def _free(names: Iterator[str], taken: set[str]) -> str:
     return name
 
 
-def _used(table: Table, check: Constraint) -> list[str]:
+def _used(table: ParsedTable, check: ParsedConstraint) -> list[str]:
     """Return the columns that a CHECK names, in the table's order."""
     used = names_in(check.expression)
     return [c.name for c in table.columns if fold(c.name) in used]
@@ -200,12 +201,14 @@ def _fitted(one: str, two: str, label: str) -> str:
     return "_".join(filter(None, (one, two, label)))
 
 
-def _tail(constraint: Constraint) -> str:
+def _tail(constraint: ParsedConstraint) -> str:
     label = {"unique": "key", "foreignkey": "fkey"}.get(constraint.kind, "")
     return fold("_".join(["", *constraint.columns, label])) if label else "no such name"
 
 
-def _outlived(table: Table, name: str, unnamed: Sequence[Constraint]) -> list[Constraint]:
+def _outlived(
+    table: ParsedTable, name: str, unnamed: Sequence[ParsedConstraint]
+) -> list[ParsedConstraint]:
     """Return what a server's name can mean that is older than its table's or columns' names.
 
     A name of columns that are all there means these and no other.
@@ -228,7 +231,9 @@ def _joined(text: str, columns: Sequence[str]) -> bool:
     )
 
 
-def _by_mysql(table: Table, constraint: Constraint, number: int, taken: set[str]) -> set[str]:
+def _by_mysql(
+    table: ParsedTable, constraint: ParsedConstraint, number: int, taken: set[str]
+) -> set[str]:
     if constraint.kind == "primary":
         return {"PRIMARY"}
     if constraint.kind == "foreignkey":

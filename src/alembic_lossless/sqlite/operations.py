@@ -12,10 +12,9 @@ from ..errors import MigrationError
 from . import indexes, names
 from .batch import Options, arranged
 from .change import Change
-from .create_table import Constraint, Table, parse
 from .database import Database
+from .parser import ParsedConstraint, ParsedTable, fold, parse
 from .render import Render
-from .tokens import fold
 
 
 class Told:
@@ -31,7 +30,7 @@ class Told:
         table: str,
         dialect: Any,
         options: Options,
-        original: Table,
+        original: ParsedTable,
         renamed: Mapping[str, str],
     ) -> None:
         self.db, self.table, self.dialect, self.options = db, table, dialect, options
@@ -160,7 +159,7 @@ class Told:
         bare.append_constraint(constraint)
         definition = self.render.item(constraint)
         probe = parse(f"CREATE TABLE t (c, {definition})").constraints[0]
-        if not any(c.says(probe) for c in self.change.after.every_constraint()):
+        if not any(c.means(probe) for c in self.change.after.all_constraints()):
             self.add_constraint(constraint)
 
     def drop_constraint(
@@ -189,8 +188,8 @@ class Told:
             self._numbers().pop(keys.index(found))
         self.change.drop_constraint(found)
 
-    def _unnamed_keys(self) -> list[Constraint]:
-        return [c for c in self.change.after.of("foreignkey") if c.name is None]
+    def _unnamed_keys(self) -> list[ParsedConstraint]:
+        return [c for c in self.change.after.constraints_of("foreignkey") if c.name is None]
 
     def _numbers(self) -> list[int]:
         """Return MySQL's numbers of the foreign keys without a name, as this run remembers them."""
@@ -201,7 +200,7 @@ class Told:
             known.append(max(known, default=0) + 1)
         return known
 
-    def _find(self, name: str | None, kind: str | None) -> Constraint:
+    def _find(self, name: str | None, kind: str | None) -> ParsedConstraint:
         after, options = self.change.after, self.options
         try:
             return names.find(after, name, kind, options.conventions, options.said, self._numbers())
@@ -210,10 +209,10 @@ class Told:
             if not self.renamed:
                 raise
             then = names.find(self.original, name, kind, options.conventions, options.said)
-            number = list(self.original.every_constraint()).index(then)
-            now = list(self.change.before.every_constraint())[number]
-            for constraint in after.every_constraint():
-                if constraint.like(now):
+            number = list(self.original.all_constraints()).index(then)
+            now = list(self.change.before.all_constraints())[number]
+            for constraint in after.all_constraints():
+                if constraint.equals(now):
                     return constraint
             raise  # it went with its column
 
@@ -225,7 +224,9 @@ class Told:
     ) -> None:
         name = str(index.name)
         unique = [
-            c for c in self.change.after.of("unique") if c.name and fold(c.name) == fold(name)
+            c
+            for c in self.change.after.constraints_of("unique")
+            if c.name and fold(c.name) == fold(name)
         ]
         waiting = [i for i, _ in self.later if fold(str(i.name)) == fold(name)]
         if waiting:

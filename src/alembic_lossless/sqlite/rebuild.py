@@ -13,10 +13,9 @@ from contextlib import contextmanager
 
 from ..errors import MigrationError
 from .change import Change
-from .create_table import Table
 from .database import Database
+from .parser import ParsedTable, fold, quote, scan
 from .rows import rowid_name
-from .tokens import fold, quote, scan
 
 Run = Callable[[str], object]
 
@@ -66,7 +65,7 @@ def _in_schema(db: Database, sql: str) -> str:
     return f"{sql[: word.end]} {quote(db.schema)}.{sql[word.end :].lstrip()}"
 
 
-def _counter(db: Database, table: Table) -> int | None:
+def _counter(db: Database, table: ParsedTable) -> int | None:
     """Return where AUTOINCREMENT stands, so that no number is given twice."""
     if not table.autoincrement:
         return None

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
-from .create_table import Constraint, Table
 from .database import Database
-from .tokens import fold, names_in, quote, scan
+from .parser import ParsedConstraint, ParsedTable, fold, names_in, quote, scan
 
 #: SQLITE_ERROR and SQLITE_CONSTRAINT: what was asked for is refused, and nothing else is wrong.
 _REFUSALS = (1, 19)
@@ -20,7 +19,7 @@ class Refused(MigrationError):
     certain = False
 
 
-def explain(table: Table, error: DBAPIError) -> Refused:
+def explain(table: ParsedTable, error: DBAPIError) -> Refused:
     """Turn an error of SQLite's into one sentence."""
     said = str(error.orig)
     found = re.match(r"error in (view|trigger) (.+?)( after .+?)?: (.*)", said)
@@ -42,7 +41,7 @@ def explain(table: Table, error: DBAPIError) -> Refused:
     return refused
 
 
-def own_indexes(db: Database, table: Table, columns: Sequence[str]) -> list[str]:
+def own_indexes(db: Database, table: ParsedTable, columns: Sequence[str]) -> list[str]:
     """Return the names of the table's indexes that use one of *columns*."""
     gone = {fold(c) for c in columns}
     return [
@@ -52,7 +51,7 @@ def own_indexes(db: Database, table: Table, columns: Sequence[str]) -> list[str]
     ]
 
 
-def refuse_strings(table: Table, sql: str) -> None:
+def refuse_strings(table: ParsedTable, sql: str) -> None:
     """Refuse a name in quotes that is no column: SQLite would take it for a string.
 
     :raises MigrationError: naming it.
@@ -61,10 +60,12 @@ def refuse_strings(table: Table, sql: str) -> None:
     keys = ["", *(t.key for t in tokens), ""]
     for token, before, after in zip(tokens, keys, keys[2:], strict=False):
         if token.kind == "quoted" and after != "." and before != "COLLATE":
-            table.named(token.name)
+            table.require_column(token.name)
 
 
-def refuse_users(db: Database, before: Table, after: Table, dropped: Sequence[str]) -> None:
+def refuse_users(
+    db: Database, before: ParsedTable, after: ParsedTable, dropped: Sequence[str]
+) -> None:
     """Refuse to drop columns that a generated column, a trigger or a view names.
 
     SQLite sees for itself whether a view or a trigger still makes sense; what it does not see is
@@ -155,9 +156,9 @@ def refuse_broken(
             )
 
 
-def _referrers(db: Database, after: Table) -> Iterator[tuple[str, list[str]]]:
+def _referrers(db: Database, after: ParsedTable) -> Iterator[tuple[str, list[str]]]:
     """Yield, for every foreign key that points at *after*, whose it is and the columns it needs."""
-    for constraint in after.of("foreignkey"):
+    for constraint in after.constraints_of("foreignkey"):
         if fold(constraint.referred_table) == fold(after.name):
             yield after.name, [fold(c) for c in constraint.referred_columns]
     for name in db.objects("table"):
@@ -169,9 +170,9 @@ def _referrers(db: Database, after: Table) -> Iterator[tuple[str, list[str]]]:
             yield name, [fold(c) for c in columns if c is not None]
 
 
-def _keys(db: Database, table: Table, dropped: Sequence[str]) -> set[frozenset[str]]:
+def _keys(db: Database, table: ParsedTable, dropped: Sequence[str]) -> set[frozenset[str]]:
     """Return the sets of columns of which *table* holds no values twice."""
-    found = {frozenset(map(fold, c.columns)) for c in table.of("primary", "unique")}
+    found = {frozenset(map(fold, c.columns)) for c in table.constraints_of("primary", "unique")}
     gone = own_indexes(db, table, dropped)
     for _, name, unique, origin, partial in db.pragma("index_list", table.name):
         if unique and origin == "c" and not partial and name not in gone:
@@ -180,7 +181,7 @@ def _keys(db: Database, table: Table, dropped: Sequence[str]) -> set[frozenset[s
     return found
 
 
-def has_parent_key(db: Database, constraint: Constraint) -> bool:
+def has_parent_key(db: Database, constraint: ParsedConstraint) -> bool:
     """Whether what a foreign key points at is a key; of any other constraint, yes."""
     if constraint.kind != "foreignkey":
         return True
@@ -189,7 +190,9 @@ def has_parent_key(db: Database, constraint: Constraint) -> bool:
     return frozenset(map(fold, columns)) in _keys(db, parent, ())
 
 
-def check_referrers(db: Database, before: Table, after: Table, dropped: Sequence[str]) -> None:
+def check_referrers(
+    db: Database, before: ParsedTable, after: ParsedTable, dropped: Sequence[str]
+) -> None:
     """Refuse to take from foreign keys the columns or the key they point at.
 
     :raises MigrationError: naming the tables whose foreign keys they are.

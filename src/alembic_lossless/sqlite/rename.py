@@ -5,10 +5,9 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import MigrationError
 from .alter import ALTER, Alter, Step
 from .change import Change
-from .create_table import Table
 from .database import Database
+from .parser import ParsedTable, fold, quote
 from .references import explain
-from .tokens import fold, quote
 
 
 def rename_column(db: Database, table: str, old: str, new: str) -> list[Step]:
@@ -20,7 +19,7 @@ def rename_column(db: Database, table: str, old: str, new: str) -> list[Step]:
     :raises MigrationError: where there is no such column, or something that uses it is broken.
     """
     before = db.table(table)
-    old = before.named(old).name
+    old = before.require_column(old).name
     if before.column(new) and fold(new) != fold(old):
         raise MigrationError(f'Table "{before.name}" has a column "{new}" already.')
     sql = f"ALTER TABLE {db.name(before.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
@@ -31,7 +30,7 @@ def rename_column(db: Database, table: str, old: str, new: str) -> list[Step]:
     return [*moved, _native(db, before, sql), *_move_constraint(db, table, 0, at)]
 
 
-def _badly_placed(table: Table, column: str) -> bool:
+def _badly_placed(table: ParsedTable, column: str) -> bool:
     """Whether *column*'s own PRIMARY KEY stands after a UNIQUE that names the column."""
     kinds = [c.kind for c in table.constraints if fold(column) in map(fold, c.columns)]
     before = kinds[: kinds.index("primary")] if "primary" in kinds else []
@@ -51,7 +50,7 @@ def rename_table(db: Database, old: str, new: str) -> Step:
     return _native(db, before, f"ALTER TABLE {db.name(before.name)} RENAME TO {quote(new)}")
 
 
-def _native(db: Database, before: Table, sql: str) -> Step:
+def _native(db: Database, before: ParsedTable, sql: str) -> Step:
     try:
         with db.savepoint():
             db.rows(sql)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.ddl.base import add_column
 from sqlalchemy.types import TypeEngine, to_instance
 
-from .create_table import Column, parse
+from .parser import ParsedColumn, parse
 
 
 class Render:
@@ -30,7 +30,7 @@ class Render:
         """Return the definition of a new column."""
         return str(add_column(self._compiler, column, **keywords)).removeprefix("ADD COLUMN ")
 
-    def type(self, type_: TypeEngine[Any]) -> Column:
+    def type(self, type_: TypeEngine[Any]) -> ParsedColumn:
         """Return a type as a column that has it: its name, and its collation."""
         return read_column(f"c {self._types.process(to_instance(type_))}")
 
@@ -46,12 +46,12 @@ class Render:
         return text  # type: ignore[no-any-return]
 
 
-def read_column(definition: str) -> Column:
+def read_column(definition: str) -> ParsedColumn:
     """Read a column's definition."""
     return parse(f"CREATE TABLE t ({definition})").columns[0]
 
 
-def addable(column: Column) -> bool:
+def addable(column: ParsedColumn) -> bool:
     """Whether SQLite's own ALTER can add a column, be there rows or none."""
     if column.generated:
         return column.generated.options != "stored"

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from ..errors import MigrationError, plural
-from .create_table import Table
 from .database import Database
-from .tokens import quote
+from .parser import ParsedTable, quote
 
 #: How many rows a refusal names.
 SHOWN = 5
@@ -28,19 +27,19 @@ class Demand:
     early: bool = False
 
 
-def rowid_name(table: Table) -> str | None:
+def rowid_name(table: ParsedTable) -> str | None:
     """Return a name by which the rowid can be had: none WITHOUT ROWID or where columns hide it."""
     if table.without_rowid:
         return None
     return next((n for n in ("rowid", "_rowid_", "oid") if table.column(n) is None), None)
 
 
-def key_columns(table: Table) -> list[str]:
+def key_columns(table: ParsedTable) -> list[str]:
     """Return what identifies a row for a person, as SQL: the primary key, else the rowid."""
     return [quote(c) for c in table.primary_key] or [rowid_name(table) or "1"]
 
 
-def insist(db: Database, table: Table, demand: Demand) -> None:
+def insist(db: Database, table: ParsedTable, demand: Demand) -> None:
     """Look at every row.
 
     :raises MigrationError: with the count and first keys of those that do not satisfy *demand*.
@@ -55,7 +54,7 @@ def insist(db: Database, table: Table, demand: Demand) -> None:
     refuse(table, count, demand.problem, which, demand.remedy)
 
 
-def refuse(table: Table, count: int, problem: str, which: str, remedy: str) -> NoReturn:
+def refuse(table: ParsedTable, count: int, problem: str, which: str, remedy: str) -> NoReturn:
     """Raise the refusal of a change that *count* rows do not satisfy."""
     raise MigrationError(
         f'Table "{table.name}": {problem} in {plural(count, "row")} ({which}). '
@@ -68,7 +67,7 @@ def shown(rows: Sequence[tuple[object, ...]]) -> str:
     return ", ".join(repr(value) for value in values) + (", …" if len(rows) == SHOWN else "")
 
 
-def insist_unique(db: Database, table: Table, columns: Sequence[str]) -> None:
+def insist_unique(db: Database, table: ParsedTable, columns: Sequence[str]) -> None:
     """Look for values that stand twice in *columns*.
 
     :raises MigrationError: with the count of such values and the first of them.

@@ -15,9 +15,9 @@ from .alter import ALTER, Alter, Step
 from .batch import Operation, Options, may_join, new_name
 from .database import Database
 from .operations import Told
+from .parser import fold
 from .rename import rename_column
 from .render import Render, addable, read_column
-from .tokens import fold
 
 log = logging.getLogger("alembic_lossless.sqlite")
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from .create_table import Column, Table
+from .parser import ParsedColumn, ParsedTable, fold, normal
 from .rows import affinity
-from .tokens import fold, normal
 
 
-def shape(table: Table, but: Sequence[str] = (), defaults_of: Sequence[str] = ()) -> object:
+def shape(table: ParsedTable, but: Sequence[str] = (), defaults_of: Sequence[str] = ()) -> object:
     """Return all of a table that the rows and keys on disk depend on.
 
     Two texts of one shape are two names for the same bytes. A primary key, a generated column and
@@ -20,7 +19,7 @@ def shape(table: Table, but: Sequence[str] = (), defaults_of: Sequence[str] = ()
     gone = {fold(name) for name in but}
     free = {fold(name) for name in defaults_of}
 
-    def of(column: Column) -> object:
+    def of(column: ParsedColumn) -> object:
         name = fold(column.name)
         generated = column.generated
         exact = table.strict or generated or name in map(fold, table.primary_key)
@@ -34,7 +33,10 @@ def shape(table: Table, but: Sequence[str] = (), defaults_of: Sequence[str] = ()
         )
 
     columns = tuple(of(c) for c in table.columns if fold(c.name) not in gone)
-    keys = [(c.kind, tuple(map(fold, c.columns)), c.options) for c in table.of("primary", "unique")]
+    keys = [
+        (c.kind, tuple(map(fold, c.columns)), c.options)
+        for c in table.constraints_of("primary", "unique")
+    ]
     if table.rowid_alias:  # it has no index, so its place among those that have does not count
         keys.sort(key=lambda key: key[0] != "primary")
     return columns, keys, table.options

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, Connection, inspect
 
 from ..errors import MigrationError, plural
 from ..schema.diff import LOG_TABLE, VERSION_TABLE
-from ..sqlite.tokens import quote
+from ..sqlite.parser import quote
 from . import fit
 from .misfit import Misfit
 from .source import Source

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import MigrationError
 from ..schema.diff import VERSION_TABLE
-from ..sqlite.tokens import quote
+from ..sqlite.parser import quote
 
 BATCH = 5000
 

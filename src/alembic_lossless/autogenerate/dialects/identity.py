@@ -8,7 +8,7 @@ from alembic.operations import ops
 
 from ...checklist.finding import NOTHING, Guard, Step
 from ...schema.diff import Difference, Key
-from ...sqlite.tokens import literal
+from ...sqlite.parser import literal
 from ..data_operations import LateSQL, WordedSQL
 from ..fills import Numbered
 from ..replayed import fresh

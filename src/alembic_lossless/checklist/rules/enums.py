@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Enum, MetaData
 from ...autogenerate.data_operations import LateSQL, Statements
 from ...autogenerate.render import ExistingEnum
 from ...schema.diff import Difference
-from ...sqlite.tokens import literal
+from ...sqlite.parser import literal
 from ..finding import NOTHING, Step, Verdict
 from . import Hit, Project, rule
 from .postgresql import ONLY, quote

@@ -3,8 +3,15 @@
 import pytest
 
 from alembic_lossless.sqlite import edit
-from alembic_lossless.sqlite.create_table import CreateTableError, parse
-from alembic_lossless.sqlite.tokens import fold, names_in, normal, quote, unquote
+from alembic_lossless.sqlite.parser import (
+    CreateTableError,
+    fold,
+    names_in,
+    normal,
+    parse,
+    quote,
+    unquote,
+)
 
 ODD = """CREATE TABLE "a ""b" ( -- c, )
  id INTEGER NOT NULL CONSTRAINT x PRIMARY KEY ASC ON CONFLICT FAIL AUTOINCREMENT,
@@ -28,7 +35,7 @@ def test_odd_text_is_read_as_sqlite_reads_it(memory):
     ]
     assert [bool(c.generated) for c in table.columns] == [row[6] > 1 for row in stored]
     keys = memory.execute("PRAGMA foreign_key_list('a \"b')").fetchall()
-    read = [c for c in table.every_constraint() if c.kind == "foreignkey"]
+    read = [c for c in table.all_constraints() if c.kind == "foreignkey"]
     assert {(k.referred_table, k.columns, k.referred_columns) for k in read} == {
         ("q", ("f",), ()),
         ("Z", ("id", "c"), ("x", "y")),
@@ -36,7 +43,7 @@ def test_odd_text_is_read_as_sqlite_reads_it(memory):
     assert len({row[0] for row in keys}) == len(read)
     assert (table.name, table.primary_key, table.autoincrement) == ('a "b', ("id",), True)
     assert table.rowid_alias == "id"
-    named = {c.name: c.kind for c in table.every_constraint() if c.name}
+    named = {c.name: c.kind for c in table.all_constraints() if c.name}
     assert named == {"x": "primary", "ck": "check"}
     assert table.column("F").type == "unsigned big int"
     assert table.column("b)").collate == "nocase"
