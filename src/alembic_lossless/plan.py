@@ -23,7 +23,9 @@ from .errors import MigrationError
 from .rehearsal.effects import origin
 from .run import recorder, status
 from .schema import diff
+from .schema.dialect_support import kind_of
 from .scratch import databases
+from .scratch.sources import Source, empty_database
 from .sqlite import engine
 from .sqlite.parser import literal, scan
 
@@ -70,7 +72,7 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
         _offline(script, connection, heads, planned, metadata)
     revisions = [plan.revision for plan in planned]
     checks = handwritten.of_pending(script, connection, revisions, metadata) if planned else {}
-    held = Locks(databases.kind_of(connection.engine.url))
+    held = Locks(kind_of(connection.engine.url))
     for plan in planned:
         plan.checks = checks[plan.revision]
         plan.locks = [held.of(statement) for statement in plan.statements]
@@ -80,7 +82,7 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
 def _run_on_copy(
     script: ScriptDirectory, connection: Connection, planned: list[Planned], metadata: MetaData
 ) -> None:
-    with databases.empty(databases.Source("sqlite")) as copy:
+    with empty_database(Source("sqlite")) as copy:
         _copy_schema(connection, copy)
         steps = engine.steps_of(copy)
         for plan in planned:

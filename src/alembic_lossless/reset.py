@@ -13,7 +13,9 @@ from sqlalchemy import URL, Connection, MetaData, text
 from .errors import MigrationError
 from .run.connection import connect, private
 from .schema import diff
+from .schema.dialect_support import create_all, kind_of
 from .scratch import databases
+from .scratch.sources import Source, empty_database, find_sources
 
 
 def rebuild(
@@ -36,7 +38,7 @@ def rebuild(
 
 def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
     file = Path(str(url.database))
-    with databases.empty(databases.Source("sqlite")) as connection:
+    with empty_database(Source("sqlite")) as connection:
         with connection.begin():
             _make(connection, metadata, heads)
         try:
@@ -51,7 +53,7 @@ def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
 
 
 def _make(connection: Connection, metadata: MetaData, heads: Iterable[str]) -> None:
-    databases.create_all(metadata, connection)
+    create_all(metadata, connection)
     context = MigrationContext.configure(connection)
     context._ensure_version_table()
     for head in heads:
@@ -95,8 +97,8 @@ def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool
 
     :return: whether it was so, and the database is now stamped.
     """
-    kind = databases.kind_of(url)
-    source = next((one for one in databases.sources([kind], url)[0] if one.kind == kind), None)
+    kind = kind_of(url)
+    source = next((one for one in find_sources([kind], url)[0] if one.kind == kind), None)
     if source is None:
         return False
     with private(url).connect() as connection:
@@ -119,7 +121,7 @@ def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool
 
 def _of_chain(
     script: ScriptDirectory,
-    source: databases.Source,
+    source: Source,
     metadata: MetaData,
     revision: str,
 ) -> diff.Schema:

@@ -23,7 +23,9 @@ from ..checklist.finding import Finding, Step
 from ..errors import MigrationError
 from ..run import status
 from ..schema import diff
+from ..schema.dialect_support import kind_of
 from ..scratch import databases
+from ..scratch.sources import Source, empty_database
 from . import copy as adopted
 from .copy import MARK, Adopted, described
 from .twin import twin
@@ -59,7 +61,7 @@ def stand(
     connection: Connection,
     script: ScriptDirectory,
     metadata: MetaData,
-    source: databases.Source,
+    source: Source,
     revision: str | None = None,
 ) -> Standing:
     """Compare the database behind *connection* with the chain; nothing is written to it.
@@ -88,13 +90,13 @@ def _earlier(
     live: Connection,
     script: ScriptDirectory,
     metadata: MetaData,
-    source: databases.Source,
+    source: Source,
 ) -> tuple[str, ...] | None:
     """Find the last part of the chain that makes the schema *here*."""
     found = None
     if not any(key.kind == "table" for key in here):
         return None
-    with databases.empty(source) as connection:
+    with empty_database(source) as connection:
         for revision in status.pending(script, ()):
             databases.upgrade(script, connection, revision, metadata)
             there = diff.describe(connection)
@@ -140,7 +142,7 @@ def close(
     connection: Connection,
     script: ScriptDirectory,
     metadata: MetaData,
-    source: databases.Source,
+    source: Source,
     answers: Answers | None = None,
 ) -> Closed:
     """Write the revision that brings the database behind *connection* to the head's schema.
@@ -160,7 +162,7 @@ def close(
                 'The models and the migrations differ: make newmigration m="…" first, then adopt.',
                 exit_code=4,
             )
-    kind = databases.kind_of(connection.engine.url)
+    kind = kind_of(connection.engine.url)
     with twin(connection, source) as copy:
         digest = _digest(described(copy))
         copy.rollback()  # what was read; a transaction of Alembic's own begins

@@ -11,11 +11,12 @@ from sqlalchemy import URL, Connection, MetaData
 from ..errors import MigrationError
 from ..run.connection import private
 from ..schema import dialect_support, diff
-from ..scratch import databases, dump
+from ..scratch import dump
+from ..scratch.sources import Source, empty_database
 
 
 @contextmanager
-def twin(connection: Connection, source: databases.Source) -> Iterator[Connection]:
+def twin(connection: Connection, source: Source) -> Iterator[Connection]:
     """Give a throwaway database with the schema of *connection*'s; on SQLite with the rows too.
 
     :raises MigrationError: where the schema cannot be rebuilt.
@@ -24,13 +25,13 @@ def twin(connection: Connection, source: databases.Source) -> Iterator[Connectio
         with _copied(connection.engine.url) as copy:
             yield copy
         return
-    with databases.empty(source) as copy:
+    with empty_database(source) as copy:
         if connection.dialect.name == "postgresql":
             reflected = MetaData()
             reflected.reflect(connection)
             dialect_support.create_all(reflected, copy)
         else:
-            dump.carry_out(copy, dump.tables(connection))
+            dump.run(copy, dump.tables(connection))
         copy.commit()
         for item in diff.difference(diff.describe(copy), diff.describe(connection)):
             raise MigrationError(

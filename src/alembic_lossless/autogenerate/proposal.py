@@ -21,7 +21,9 @@ from ..checklist.rules.enums import native
 from ..errors import MigrationError
 from ..run import recorder
 from ..schema import dialect_support, diff
-from ..scratch import databases as scratch
+from ..scratch.databases import configure, from_chain, from_models
+from ..scratch.hints import reason
+from ..scratch.sources import Source
 from .drops import dropped_column, dropped_table
 from .order import target
 from .to_operations import Mender
@@ -72,7 +74,7 @@ class Database:
             raise
         except Exception as error:
             raise MigrationError(
-                f"The proposed revision does not run on {self.kind}: {scratch.reason(error)}. "
+                f"The proposed revision does not run on {self.kind}: {reason(error)}. "
                 "Nothing was written; change the models, or write it by hand (empty=yes)."
             ) from error
 
@@ -81,7 +83,7 @@ class Database:
 def databases(
     script: ScriptDirectory,
     metadata: MetaData,
-    sources: Sequence[scratch.Source],
+    sources: Sequence[Source],
     primary: MigrationContext | None = None,
 ) -> Iterator[list[Database]]:
     """Give a :class:`Database` for each of *sources*, the last first.
@@ -94,13 +96,11 @@ def databases(
         for source in reversed(sources):
             context = primary if not found else None
             if context is None:
-                chain = stack.enter_context(scratch.from_chain(script, source, metadata=metadata))
+                chain = stack.enter_context(from_chain(script, source, metadata=metadata))
                 options = {"target_metadata": metadata, "script": script}
-                context = scratch.configure(chain, options)
+                context = configure(chain, options)
             assert context.connection is not None
-            models = stack.enter_context(
-                scratch.from_models(metadata, source, like=context.connection)
-            )
+            models = stack.enter_context(from_models(metadata, source, like=context.connection))
             # The migrations' own, which an autocommit_block commits; what was read before ends.
             context.connection.rollback()
             stack.enter_context(context.begin_transaction(_per_migration=True))

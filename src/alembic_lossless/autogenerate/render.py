@@ -24,7 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ..checklist.finding import NAMES, Finding, Guard, Step, Verdict
 from ..schema.dialect_support import without_parameters
-from ..scratch import databases as scratch
+from ..scratch import databases
 from .data_operations import Statements, escaped
 from .fills import Numbered
 from .together import block
@@ -140,7 +140,7 @@ def _type(item: Any, context: AutogenContext, imports: set[str]) -> str | bool:
 
 @cache
 def _impl(dialect: str) -> Any:
-    with scratch.quiet():
+    with databases.quiet():
         return MigrationContext.configure(dialect_name=dialect).impl
 
 

@@ -9,8 +9,8 @@ from alembic.script import ScriptDirectory
 from ..checklist.finding import Finding, Step
 from ..run import status
 from ..schema import diff
-from ..scratch import databases as scratch
 from ..scratch.hints import shown
+from ..scratch.sources import Missing, Source
 from .questions import Answers
 
 
@@ -23,12 +23,12 @@ class Report:
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     databases: list[str] = field(default_factory=list)
-    missing: list[scratch.Missing] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     #: For the rehearsal: what was written, in the chain with it, and where throwaway databases are.
     revisions: list[str] = field(default_factory=list)
     script: ScriptDirectory | None = None
-    sources: Sequence[scratch.Source] = ()
+    sources: Sequence[Source] = ()
 
     def lines(self) -> list[str]:
         """Return the screen: one line an operation, what was found, the file."""
@@ -54,7 +54,7 @@ class Agreement:
     heads: list[str]
     differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
     kept: dict[str, list[str]] = field(default_factory=dict)
-    missing: list[scratch.Missing] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
     #: What the checklist asks of the files that no release holds yet, and what it only says.
     unanswered: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)

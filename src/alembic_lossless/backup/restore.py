@@ -16,8 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL
 
 from ..errors import MigrationError
+from ..schema.dialect_support import kind_of
 from ..schema.diff import LOG_TABLE, VERSION_TABLE
-from ..scratch.databases import kind_of
 from .changes import PATIENCE, beside, changes, tables, uri
 from .store import Copy, Shelf, mysql_target, postgresql_target, sqlite_file
 

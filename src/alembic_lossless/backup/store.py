@@ -23,8 +23,8 @@ from sqlalchemy import URL, inspect
 
 from ..errors import MigrationError
 from ..run.connection import label, private
+from ..schema.dialect_support import kind_of
 from ..schema.diff import LOG_TABLE, VERSION_TABLE
-from ..scratch.databases import kind_of
 
 KEPT = 5
 OFF = "off"

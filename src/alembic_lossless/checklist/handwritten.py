@@ -15,7 +15,9 @@ from sqlalchemy import Connection, MetaData, Table
 
 from ..autogenerate.render import REVIEWED
 from ..run import expand_contract, recorder
+from ..schema.dialect_support import kind_of
 from ..scratch import databases
+from ..scratch.sources import Source, empty_database
 from . import review, settings
 from .finding import NAMES, Finding, Message, Step, Verdict
 
@@ -29,7 +31,7 @@ _ASKED = Message("{subject} has a question open.", "Nobody has said why it is ri
 
 
 def unsettled(
-    script: ScriptDirectory, metadata: MetaData, source: databases.Source
+    script: ScriptDirectory, metadata: MetaData, source: Source
 ) -> dict[Script, list[Finding]]:
     """Run the revisions that no release holds on a throwaway database; return what is open there.
 
@@ -43,7 +45,7 @@ def unsettled(
     before = [one.revision for one in chain if one not in new]
     off = settings.switched_off(Path(script.dir))
     found: dict[Script, list[Finding]] = {}
-    with databases.empty(source) as connection:
+    with empty_database(source) as connection:
         if before:
             databases.upgrade(script, connection, before[-1], metadata)
         databases.upgrade(script, connection, "heads", metadata)
@@ -116,7 +118,7 @@ def of_pending(
 
     The revisions are followed without being run, so one that reads rows is only seen in part.
     """
-    kind = databases.kind_of(connection.engine.url)
+    kind = kind_of(connection.engine.url)
     off = settings.switched_off(Path(script.dir))
     chain = list(reversed(list(script.walk_revisions())))
     new = [one.revision for one in _unreleased(script, chain)]

@@ -16,7 +16,7 @@ from . import console, project
 if TYPE_CHECKING:
     from ..adopt.adopt import Standing
     from ..autogenerate.migrate import Answers
-    from ..scratch.databases import Source
+    from ..scratch.sources import Source
 
 
 @console.command("adopt")
@@ -93,10 +93,11 @@ def _close(
 
 def _scratch() -> "Source":
     """Find where throwaway databases of the same kind can be made."""
-    from ..scratch import databases
+    from ..schema.dialect_support import kind_of
+    from ..scratch.sources import find_sources
 
-    kind = databases.kind_of(project.url())
-    have, missing = databases.sources([kind], project.url(), anywhere=True)
+    kind = kind_of(project.url())
+    have, missing = find_sources([kind], project.url(), anywhere=True)
     if have[-1].kind == kind:
         return have[-1]
     raise MigrationError(

@@ -15,7 +15,7 @@ from . import console, project
 
 if TYPE_CHECKING:
     from ..autogenerate.migrate import Report
-    from ..scratch.databases import Missing, Source
+    from ..scratch.sources import Missing, Source
 
 
 def review(context: MigrationContext, revision: Any, directives: list[Any]) -> None:
@@ -110,7 +110,7 @@ def _warn_of_stacking(revisions: Iterable[str], script: ScriptDirectory) -> None
 @click.argument("revision", default="")
 def rehearse(revision: str) -> None:
     """Rehearse a REVISION, else the head, on rows: up, down and up again on throwaway databases."""
-    from ..scratch import databases
+    from ..scratch.sources import find_sources
 
     script = project.chain()
     heads = script.get_heads()
@@ -121,7 +121,7 @@ def rehearse(revision: str) -> None:
         raise MigrationError(f"{revision} is no revision; make history lists them.")
     if found is None:
         raise MigrationError('No migrations yet: edit a model, then make newmigration m="…".')
-    sources, missing = databases.sources(current_app.config["MIGRATION_DATABASES"], project.url())
+    sources, missing = find_sources(current_app.config["MIGRATION_DATABASES"], project.url())
     _rehearse(script, [found.revision], sources, missing)
 
 

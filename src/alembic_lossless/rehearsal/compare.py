@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import plural
 from ..schema import diff
-from ..scratch import databases
+from ..scratch.hints import reason
 from .effects import ALL, Said
 from .fixtures import quoted
 
@@ -44,7 +44,7 @@ class Unreadable(Exception):
     """The rows of *table* cannot be read, and why."""
 
     def __init__(self, table: str, error: SQLAlchemyError) -> None:
-        super().__init__(f"the rows of {table} can be read no more: {databases.reason(error)}")
+        super().__init__(f"the rows of {table} can be read no more: {reason(error)}")
         self.table = table
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from ..checklist.finding import Step
 from ..errors import MigrationError
 from ..run.recorder import Batch
-from ..scratch import databases
+from ..scratch.hints import reason
 from ..sqlite.rows import misfit
 from .compare import SHOWN, Content
 from .effects import Said
@@ -77,7 +77,7 @@ def find(
     suspects = [
         (suspect, f"{suspect.rule} {Step(op).subject}", line)
         for op, line in operations
-        for suspect in _suspects(op, databases.reason(error), connection.dialect)
+        for suspect in _suspects(op, reason(error), connection.dialect)
     ]
     for suspect, key, line in suspects:
         if found := rows(connection, suspect.query, SHOWN):

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, ForeignKeyConstraint, Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..scratch import databases
+from ..scratch.hints import reason
 from ..sqlite import parser
 from .values import candidates, fresh, literals
 
@@ -119,7 +119,7 @@ class Maker:
             with attempt(self.connection):
                 self.connection.execute(self.insert.values(row))
         except (SQLAlchemyError, OverflowError, ValueError, TypeError) as error:
-            self.error = databases.reason(error)
+            self.error = reason(error)
             return False
         return True
 

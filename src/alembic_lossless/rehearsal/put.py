@@ -9,7 +9,7 @@ from sqlalchemy import Connection, ForeignKeyConstraint, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import plural
-from ..scratch import databases
+from ..scratch.hints import reason
 from .maker import attempt, automatic
 
 Row = dict[str, Any]
@@ -60,7 +60,7 @@ def _one_by_one(
             with attempt(connection):
                 connection.execute(insert, row)
         except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
-            refused, why = refused + 1, databases.reason(error)
+            refused, why = refused + 1, reason(error)
     if refused:
         copied.notes.append(f"{plural(refused, 'row')} of {table.name} not copied: {why}")
     return len(rows) - refused

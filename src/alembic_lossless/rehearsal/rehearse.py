@@ -24,6 +24,8 @@ from ..run import recorder, status
 from ..run.env import foreign_keys_kept
 from ..schema import diff
 from ..scratch import databases
+from ..scratch.hints import reason
+from ..scratch.sources import Source, empty_database
 from . import diagnose, sample
 from .compare import Content, Unreadable, contents, harm
 from .diagnose import Blame
@@ -40,7 +42,7 @@ def rehearse(
     script: ScriptDirectory,
     revision: str,
     metadata: MetaData,
-    sources: Sequence[databases.Source],
+    sources: Sequence[Source],
     development: URL | None = None,
 ) -> Rehearsal:
     """Run *revision* up, down and up again on rows, on each of *sources*.
@@ -102,7 +104,7 @@ class _Round:
     script: ScriptDirectory
     revision: Script
     metadata: MetaData
-    source: databases.Source
+    source: Source
     development: URL | None
     what: str = ""
     notes: list[str] = field(default_factory=list)
@@ -146,7 +148,7 @@ class _Round:
     def _before(self, revision: Script) -> AbstractContextManager[Connection]:
         needed = split.needed(revision)
         if not needed:
-            return databases.empty(self.source)
+            return empty_database(self.source)
         at: Any = needed[0] if len(needed) == 1 else needed
         return databases.from_chain(self.script, self.source, at, self.metadata)
 
@@ -213,7 +215,7 @@ class _Round:
                     context.run_migrations()
             except (Exception, SystemExit) as error:
                 connection.rollback()
-                why = databases.reason(error)
+                why = reason(error)
                 if not isinstance(error, MigrationError) and not getattr(error, "orig", None):
                     why = f"{type(error).__name__}: {why}"
                 found = diagnose.find(connection, error, said, self.before)

@@ -15,7 +15,7 @@ from sqlalchemy.types import NULLTYPE
 
 from ..run import connection as connections
 from ..run import status
-from ..scratch import databases
+from ..scratch.hints import reason
 from .fixtures import held_back, in_order
 from .put import Copied, Row, drop_orphans, put
 
@@ -37,7 +37,7 @@ def copy(url: URL, connection: Connection, tables: MetaData) -> Copied:
             same = url.get_backend_name() == "sqlite" == connection.dialect.name
             rows = _Reader(source, tables, copied, same).read() if source is not None else {}
     except (SQLAlchemyError, sqlite3.Error) as error:
-        copied.notes.append(f"the development database was not read: {databases.reason(error)}")
+        copied.notes.append(f"the development database was not read: {reason(error)}")
         return copied
     order, _ = in_order(tables)
     keys = [key for table in order for key in table.foreign_key_constraints]
@@ -150,7 +150,7 @@ class _Reader:
             return [dict(row) for row in self.source.execute(query).mappings()]
         except (ValueError, TypeError, SQLAlchemyError) as error:
             self.copied.notes.append(
-                f"the rows of {self.tables[key].name} were not copied: {databases.reason(error)}"
+                f"the rows of {self.tables[key].name} were not copied: {reason(error)}"
             )
             return []
 

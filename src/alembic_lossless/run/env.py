@@ -17,6 +17,7 @@ from ..backup import store
 from ..errors import MigrationError, plural
 from ..schema import dialect_support
 from ..scratch import databases
+from ..scratch.sources import find_sources
 from ..sqlite import impl
 from . import connection as connections
 from . import history, lock, server, status
@@ -175,7 +176,7 @@ class Guard:
 
     @contextmanager
     def _scratch(self) -> Iterator[Connection]:
-        have, missing = databases.sources(self._settings["MIGRATION_DATABASES"], self.url)
+        have, missing = find_sources(self._settings["MIGRATION_DATABASES"], self.url)
         self._options["sources"], self._options["missing"] = have, missing
         # The comparison of two databases sees what these would: the plugin leaves constraints of
         # its own in the models, and defaults with a quote in them break Alembic's query.

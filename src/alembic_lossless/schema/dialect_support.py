@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     CheckConstraint,
     Connection,
     Constraint,
@@ -33,6 +34,12 @@ _OTHERWISE = {
     "sqlite": "; what is for another database alone says so: a type with .with_variant(JSON(), "
     '"sqlite"), a constraint or an index with .ddl_if(dialect="postgresql")'
 }
+
+
+def kind_of(url: URL) -> str:
+    """Name the kind of database behind *url*; MariaDB is a mysql."""
+    name = url.get_backend_name()
+    return "mysql" if name == "mariadb" else name
 
 
 class Borrowed(TextClause):

@@ -1,1 +1,1 @@
-"""Scratch databases: where they can be made, built from the chain or from the models."""
+"""Scratch databases: where they can be created, built from the chain or from the models."""

@@ -1,37 +1,45 @@
-"""Keeps what a long chain built, so that the next throwaway database need not run it again.
+"""Caches what a long chain builds, so that the next scratch database need not run it again.
 
-A kept database is a file outside of the project, found by the content of all that made it
-(``digests.py``): SQLite's own bytes, or the statements that make it again on a server. These were
-tried: where they do not make the very same database, the chain runs each time.
+A cached database is a file outside of the project: SQLite's own bytes, or the statements that
+build it again on a server. These are tried once; where they do not build the very same database,
+the chain runs each time. The file's name is a digest of all that decides what the chain builds:
+the text of every revision and of what these import, the models' naming convention, this engine and
+its libraries. Whatever is edited, the name is another one.
 """
 
 import hashlib
 import json
 import os
+import re
+import sqlite3
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
+from importlib import metadata as distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from ..run.recorder import by_hand
 from ..schema import diff
+from ..schema.dialect_support import kind_of
 from . import dump
-from .digests import digests
-from .sources import Source, empty, kind_of
+from .sources import Source, empty_database
 
-#: So many revisions have to run before what they made is kept: fewer take no time.
-WORTH = 20
-#: How many databases are kept, for all projects of this user.
-KEPT = 16
+#: A database is cached where more revisions than this had to run: fewer take no time.
+MIN_REVISIONS = 20
+#: How many databases are cached, for all projects of this user.
+MAX_DATABASES = 16
 
 
 def folder() -> Path:
-    """Return where the databases are kept: this user's, outside of every project."""
+    """Return where databases are cached: this user's folder, outside of every project."""
     if os.name == "nt":
         base = os.environ.get("LOCALAPPDATA") or tempfile.gettempdir()
     elif sys.platform == "darwin":
@@ -41,12 +49,14 @@ def folder() -> Path:
     return Path(base).expanduser() / "alembic-lossless" / "chains"
 
 
-#: What this process has made already: a chain does not change while it is in memory.
-_made: WeakKeyDictionary[ScriptDirectory, dict[tuple[Source, str], bytes]] = WeakKeyDictionary()
+#: What this process has built already: a chain does not change while it is in memory.
+_in_memory: WeakKeyDictionary[ScriptDirectory, dict[tuple[Source, str], bytes]] = (
+    WeakKeyDictionary()
+)
 
 
-class Kept:
-    """What is kept of a chain up to *revision*: a file, and the memory of this process."""
+class ChainCache:
+    """The cached databases of a chain up to *revision*: files, and the memory of this process."""
 
     def __init__(
         self, script: ScriptDirectory, revision: Any, metadata: MetaData | None, source: Source
@@ -55,75 +65,77 @@ class Kept:
         #: Several heads have no database in common to look for.
         self._target = targets[0].revision if len(targets) == 1 and targets[0] else None
         self._script, self._metadata, self._source = script, metadata, source
-        self._made = _made.setdefault(script, {})
-        #: A name for each revision, oldest first; none for a short chain.
+        self._in_memory = _in_memory.setdefault(script, {})
+        #: A file name for each revision, oldest first; none for a short chain.
         self._names: list[str] = []
         #: How many of them need not run.
         self._restored = 0
 
     def restore(self, connection: Connection) -> None:
-        """Put the newest database that is kept into *connection*'s, which is empty."""
-        known = self._made.get((self._source, str(self._target)))
-        if known is not None:
-            _load(known, connection)
+        """Load the newest cached database into *connection*'s, which is empty."""
+        key = self._source, str(self._target)
+        if key in self._in_memory:
+            _load(self._in_memory[key], connection)
             return
-        self._names = self._named(connection)
-        with suppress(OSError):  # nothing is kept, or it cannot be read
-            there = {file.name: file for file in folder().iterdir()} if self._names else {}
+        self._names = self._file_names(connection)
+        with suppress(OSError):  # nothing is cached, or it cannot be read
+            files = {file.name: file for file in folder().iterdir()} if self._names else {}
             for number, name in reversed([*enumerate(self._names, 1)]):
-                if name in there and _load(content := there[name].read_bytes(), connection):
-                    there[name].touch()
+                if name in files and _load(content := files[name].read_bytes(), connection):
+                    files[name].touch()
                     self._restored = number
                     if number == len(self._names):
-                        self._made[self._source, str(self._target)] = content
+                        self._in_memory[key] = content
                     return
 
-    def _named(self, connection: Connection) -> list[str]:
+    def _file_names(self, connection: Connection) -> list[str]:
         if self._target is None:
             return []
         steps = self._script._upgrade_revs(self._target, ())  # type: ignore[arg-type]
-        found = [self._script.get_revision(str(one.info.up_revision_id)) for one in steps]
-        if len(found) <= WORTH:
+        chain = [self._script.get_revision(str(step.info.up_revision_id)) for step in steps]
+        if len(chain) <= MIN_REVISIONS:
             return []
-        return list(digests([one for one in found if one], self._metadata, _server(connection)))
+        revisions = [revision for revision in chain if revision]
+        return list(digests(revisions, self._metadata, _server(connection)))
 
-    def keep(self, connection: Connection) -> None:
-        """Keep the database of *connection*, at the end of the chain, where that is worthwhile."""
+    def store(self, connection: Connection) -> None:
+        """Cache the database of *connection*, at the end of the chain, where that saves time."""
         key = self._source, str(self._target)
-        worth = len(self._names) - self._restored > WORTH
+        long = len(self._names) - self._restored > MIN_REVISIONS
         # PostgreSQL's dump takes longer than a short chain.
         quick = connection.dialect.name != "postgresql"
-        if self._target is None or key in self._made or not (worth or quick):
+        if self._target is None or key in self._in_memory or not (long or quick):
             return
         body = _body(connection)
         head = {"sum": hashlib.sha256(body).hexdigest(), "by hand": sorted(by_hand(connection))}
         content = json.dumps(head).encode() + b"\n" + body
-        if not body or (worth and not self._same(content, connection)):
+        if not body or (long and not self._rebuilds(content, connection)):
             content = b""  # the chain runs each time
-        self._made[key] = content
-        if worth and content:
-            with suppress(OSError):  # without a place to keep it the chain is run again
+        self._in_memory[key] = content
+        if long and content:
+            with suppress(OSError):  # without a place for the file the chain runs again
                 _write(self._names[-1], content)
 
-    def _same(self, content: bytes, connection: Connection) -> bool:
-        """Tell whether *content* makes the very database of *connection* again."""
+    def _rebuilds(self, content: bytes, connection: Connection) -> bool:
+        """Tell whether *content* builds the very database of *connection* again."""
         if self._source.url is None:  # these are its own bytes
             return True
-        with empty(self._source) as copy:
-            alike = (
+        with empty_database(self._source) as copy:
+            same = (
                 _load(content, copy)
                 and diff.describe(copy) == diff.describe(connection)
-                and _casts(_body(copy)) == _casts(_body(connection))
+                and _without_casts(_body(copy)) == _without_casts(_body(connection))
             )
         connection.rollback()
-        return alike
+        return same
 
 
-def _casts(body: bytes) -> str:
+def _without_casts(body: bytes) -> str:
     return diff.without_casts(body.decode())
 
 
-_ASKED = {
+#: What of a server decides what a revision builds there.
+_SERVER = {
     "postgresql": "SELECT version(), current_user, current_setting('search_path'), datcollate,"
     " datctype, encoding FROM pg_database WHERE datname = current_database()",
     "mysql": "SELECT version(), @@sql_mode, @@character_set_database, @@collation_database",
@@ -133,25 +145,25 @@ _ASKED = {
 def _server(connection: Connection) -> str:
     if connection.dialect.name == "sqlite":
         return ""
-    asked = _ASKED[kind_of(connection.engine.url)]
-    told = connection.execute(text(asked)).one()
+    kind = kind_of(connection.engine.url)
+    answer = connection.execute(text(_SERVER[kind])).one()
     connection.rollback()  # a revision that begins none of its own must find no transaction
-    return repr((kind_of(connection.engine.url), *told))
+    return repr((kind, *answer))
 
 
 def _body(connection: Connection) -> bytes:
-    """Return what makes the database again; nothing where that cannot be had."""
+    """Return what builds the database again; nothing where that cannot be had."""
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
         body: bytes = driver.serialize()
         return body
-    made = dump.statements(connection)
+    statements = dump.statements(connection)
     connection.rollback()
-    return b"" if made is None else json.dumps(made).encode()
+    return b"" if statements is None else json.dumps(statements).encode()
 
 
 def _load(content: bytes, connection: Connection) -> bool:
-    """Put what was kept into the database; tell whether it was whole, and fitted."""
+    """Build the database from *content*; tell whether it was whole, and fitted."""
     line, _, body = content.partition(b"\n")
     driver: Any = connection.connection.driver_connection
     try:
@@ -161,7 +173,7 @@ def _load(content: bytes, connection: Connection) -> bool:
         if connection.dialect.name == "sqlite":
             driver.deserialize(body)
         else:
-            dump.carry_out(connection, json.loads(body))
+            dump.run(connection, json.loads(body))
         by_hand(connection).update(head["by hand"])
     except (ValueError, KeyError, TypeError, connection.dialect.loaded_dbapi.Error):
         driver.rollback()
@@ -175,5 +187,66 @@ def _write(name: str, content: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=folder(), delete=False) as file:
         file.write(content)
     Path(file.name).replace(folder() / name)
-    for old in sorted(folder().iterdir(), key=lambda file: -file.stat().st_mtime)[KEPT:]:
-        old.unlink(missing_ok=True)
+    newest_first = sorted(folder().iterdir(), key=lambda file: -file.stat().st_mtime)
+    for file_ in newest_first[MAX_DATABASES:]:
+        file_.unlink(missing_ok=True)
+
+
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+([^\n#]+)", re.MULTILINE)
+#: Digested by version, or not at all.
+_KNOWN = {"alembic", "sqlalchemy", *sys.stdlib_module_names}
+
+
+def digests(revisions: Sequence[Script], metadata: MetaData | None, server: str) -> Iterator[str]:
+    """Yield for each of *revisions*, parents first, a name of the database at it.
+
+    :param metadata: the models, for their naming convention.
+    :param server: what else of the database's server decides what a revision builds there.
+    """
+    texts = {revision.revision: Path(revision.path).read_bytes() for revision in revisions}
+    imported = _imported(b"\n".join(texts.values()).decode("utf-8", "replace"))
+    salt = f"{_engine()} {imported} {_convention(metadata)} {server}"
+    names: dict[str, str] = {}
+    for revision in revisions:
+        parents = sorted(names[parent] for parent in revision._all_down_revisions)
+        parts = [salt, *parents, hashlib.sha256(texts[revision.revision]).hexdigest()]
+        names[revision.revision] = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+        yield names[revision.revision]
+
+
+def _convention(metadata: MetaData | None) -> list[tuple[str, str]]:
+    convention = metadata.naming_convention if metadata is not None else {}
+    return sorted((str(k), getattr(v, "__qualname__", str(v))) for k, v in convention.items())
+
+
+@cache
+def _engine() -> str:
+    digest = hashlib.sha256(f"{sys.version} {sqlite3.sqlite_version}".encode())
+    for name in ("alembic", "sqlalchemy"):
+        digest.update(distributions.version(name).encode())
+    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _imported(source: str) -> str:
+    """Return a digest of the modules that *source* imports, neither Alembic's nor Python's."""
+    names: set[str] = set()
+    for origin, listed in _IMPORT.findall(source):
+        parts = [part.split()[0].strip("()") for part in listed.split(",") if part.strip("() \t\r")]
+        names |= {origin, *(f"{origin}.{part}" for part in parts)} if origin else set(parts)
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        if name.partition(".")[0] not in _KNOWN and (file := _file(name)):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _file(module_name: str) -> Path | None:
+    module = sys.modules.get(module_name)
+    try:
+        spec = module.__spec__ if module else find_spec(module_name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    path = Path(spec.origin) if spec and spec.origin else None
+    return path if path and path.is_file() else None

@@ -1,4 +1,4 @@
-"""Throwaway databases: one at a revision of the chain, one made from the models."""
+"""Scratch databases: built by the chain up to a revision, or from the models."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +12,10 @@ from sqlalchemy import Connection, MetaData
 
 from ..errors import MigrationError
 from ..run.recorder import alone, watched
-from ..schema.dialect_support import create_all as create_all
-from ..schema.dialect_support import surroundings
-from . import cache, hints
-from .sources import Missing as Missing
-from .sources import Source as Source
-from .sources import empty as empty
-from .sources import kind_of as kind_of
-from .sources import reason as reason
-from .sources import sources as sources
+from ..schema.dialect_support import create_all, surroundings
+from .cache import ChainCache
+from .hints import instead, place, reason
+from .sources import Source, empty_database
 
 
 @contextmanager
@@ -30,15 +25,15 @@ def from_chain(
     revision: str = "heads",
     metadata: MetaData | None = None,
 ) -> Iterator[Connection]:
-    """Give a connection, in no transaction, to a throwaway database at *revision* of the chain.
+    """Give a connection, in no transaction, to a scratch database at *revision* of the chain.
 
     :param metadata: the models, for their naming convention; None where names are all written out.
     """
-    kept = cache.Kept(script, revision, metadata, source)
-    with empty(source) as connection:
-        kept.restore(connection)
+    cache = ChainCache(script, revision, metadata, source)
+    with empty_database(source) as connection:
+        cache.restore(connection)
         upgrade(script, connection, revision, metadata)
-        kept.keep(connection)
+        cache.store(connection)
         yield connection
 
 
@@ -48,7 +43,7 @@ def upgrade(
     revision: str = "heads",
     metadata: MetaData | None = None,
 ) -> MigrationContext:
-    """Run the chain up to *revision* on *connection*, which is a throwaway database's.
+    """Run the chain up to *revision* on *connection*, which is a scratch database's.
 
     ``alembic.command`` cannot be called inside env.py, where this runs: it takes the outer
     context away. Hence a context of our own, which is returned.
@@ -74,9 +69,9 @@ def upgrade(
     except Exception as error:
         dialect, file = connection.dialect.name, str(script.get_revision(at).path)
         raise MigrationError(
-            f"Revision {at}{hints.place(error, file)} does not run on an empty {dialect} "
+            f"Revision {at}{place(error, file)} does not run on an empty {dialect} "
             f"database, so there is nothing to compare the models with: {reason(error)}. "
-            f"Repair that revision first{hints.instead(error, file, dialect) or '.'}"
+            f"Repair that revision first{instead(error, file, dialect) or '.'}"
         ) from error
     connection.commit()
     return context
@@ -105,12 +100,12 @@ def quiet() -> Iterator[None]:
 def from_models(
     metadata: MetaData, source: Source, like: Connection | None = None
 ) -> Iterator[Connection]:
-    """Give a connection to a throwaway database that ``create_all`` made from *metadata*.
+    """Give a connection to a scratch database that ``create_all`` made from *metadata*.
 
     :param like: a database whose extensions and functions the models may need; they are made
         first. A migration that somebody wrote by hand made them there.
     """
-    with empty(source) as connection:
+    with empty_database(source) as connection:
         if like is not None and connection.dialect.name == "postgresql":
             surroundings(like, connection)
         create_all(metadata, connection)

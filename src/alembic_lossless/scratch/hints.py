@@ -1,14 +1,23 @@
-"""Where a revision stopped on a database that was not meant to run it, and what to write there."""
+"""Words for a failure on a scratch database: why, at which line, and what to write there."""
 
 import ast
 import re
 import textwrap
 import traceback
 from pathlib import Path
+from typing import Any
+
+
+def reason(error: BaseException) -> str:
+    """Return what went wrong on one line, in the database's words."""
+    failure: Any = getattr(error, "orig", None) or error
+    numbered = len(getattr(failure, "args", ())) == 2 and isinstance(failure.args[0], int)
+    text = str(failure.args[1] if numbered else failure).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
 
 
 def place(error: BaseException, file: str) -> str:
-    """Say at which line of *file* it stopped; nothing where it was elsewhere."""
+    """Return the line of *file* that *error* came from, in brackets; nothing if from elsewhere."""
     line = _line(error, file)
     return f" (line {line} of {shown(file)})" if line else ""
 

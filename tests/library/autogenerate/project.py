@@ -18,7 +18,7 @@ from sqlalchemy import MetaData, make_url, text
 from alembic_lossless.autogenerate import migrate as author
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff, naming
-from alembic_lossless.scratch import databases
+from alembic_lossless.schema.dialect_support import kind_of
 
 ENV = """
 from alembic import context
@@ -111,7 +111,7 @@ class Project:
     def __init__(self, folder: Path, url: str | None = None, kinds: tuple[str, ...] = ()) -> None:
         self.folder = folder / "migrations"
         self.url = url or f"sqlite:///{folder / 'real.sqlite'}"
-        self.kinds = kinds or (databases.kind_of(make_url(self.url)),)
+        self.kinds = kinds or (kind_of(make_url(self.url)),)
         self.development = False
         self.metadata = models()
         self._numbers = itertools.count(1)

@@ -11,7 +11,9 @@ from alembic_lossless.autogenerate.migrate import Answers
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff, naming
+from alembic_lossless.schema.dialect_support import kind_of
 from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import find_sources
 
 #: What a project's revisions are written by.
 (PACKAGE,) = Path(__file__).parents[3].glob("*cookiecutter.project_slug*/*cookiecutter*")
@@ -77,8 +79,8 @@ class Adopter:
         self.metadata = models()
         self._run = run
         shutil.copy(MAKO, chain.folder)
-        kind = databases.kind_of(url)
-        self.source = next(s for s in databases.sources([kind], url)[0] if s.kind == kind)
+        kind = kind_of(url)
+        self.source = next(s for s in find_sources([kind], url)[0] if s.kind == kind)
 
     def run(self, *statements):
         return self._run(self.url, *statements)

@@ -35,6 +35,7 @@ from alembic_lossless.autogenerate import migrate
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project, models
 
 Models = Callable[[MetaData], object]
@@ -324,7 +325,7 @@ def wanted(project: Project, versions: Sequence[Models]) -> diff.Schema:
     for version in versions:
         version(project.metadata)
     url = make_url(project.url)
-    source = databases.Source("sqlite") if len(project.kinds) == 1 else databases.Source("", url)
+    source = Source("sqlite") if len(project.kinds) == 1 else Source("", url)
     with databases.from_models(project.metadata, source) as connection:
         return diff.describe(connection)
 

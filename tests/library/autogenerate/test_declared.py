@@ -20,6 +20,7 @@ from alembic_lossless.autogenerate import replayed
 from alembic_lossless.run import recorder
 from alembic_lossless.schema import diff
 from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import Source, empty_database, find_sources
 from tests.library.autogenerate.project import Project
 
 
@@ -70,14 +71,14 @@ def test_conditions_come_back_as_they_were_declared(on_both: Project) -> None:
             assert "::" not in back
     on_both.upgrade()
     for kind in on_both.kinds:
-        (source,) = [s for s in databases.sources(on_both.kinds, on_both.url)[0] if s.kind == kind]
+        (source,) = [s for s in find_sources(on_both.kinds, on_both.url)[0] if s.kind == kind]
         with databases.from_chain(on_both.script, source, metadata=on_both.metadata) as connection:
             assert not schema_of_models(on_both, source, connection)
     on_both.downgrade("base")
     assert on_both.schema() == {}
 
 
-def schema_of_models(project: Project, source: databases.Source, found: Connection) -> list[str]:
+def schema_of_models(project: Project, source: Source, found: Connection) -> list[str]:
     """Return how *found* differs from what the models make."""
     with databases.from_models(project.metadata, source) as wanted:
         differences = diff.difference(diff.describe(found), diff.describe(wanted))
@@ -92,9 +93,9 @@ def test_what_was_not_run_is_read_from_the_files(project: Project) -> None:
     project.by_hand('op.get_bind().execute(sa.text("SELECT 1")).scalar_one()')
     project.by_hand('op.rename_table("person", "human")')
     project.by_hand('op.alter_column("human", "name", new_column_name="title")')
-    with databases.from_chain(project.script, databases.Source("sqlite")) as ran:
+    with databases.from_chain(project.script, Source("sqlite")) as ran:
         seen = replayed.read(ran, recorder.invoked(ran)).columns
-    with databases.empty(databases.Source("sqlite")) as kept:
+    with empty_database(Source("sqlite")) as kept:
         read = replayed.read(kept, [], project.script).columns
     assert set(read) == {("human", "id"), ("human", "title")}
     assert {key: repr(column) for key, column in read.items()} == {

@@ -34,6 +34,7 @@ from alembic_lossless.autogenerate import migrate
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project
 from tests.library.checklist.stage import stock
 
@@ -138,7 +139,7 @@ def wanted(version: Version, project: Project) -> diff.Schema:
     project.metadata.clear()
     version(project.metadata)
     url = make_url(project.url)
-    source = databases.Source("sqlite") if len(project.kinds) == 1 else databases.Source("", url)
+    source = Source("sqlite") if len(project.kinds) == 1 else Source("", url)
     with databases.from_models(project.metadata, source) as connection:
         return diff.describe(connection)
 

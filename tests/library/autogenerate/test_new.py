@@ -29,6 +29,7 @@ from alembic_lossless.autogenerate import migrate
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import dialect_support, diff
 from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project
 
 
@@ -38,7 +39,7 @@ def user(project: Project, *columns: Column) -> Table:
 
 
 def wanted(project: Project) -> diff.Schema:
-    with databases.from_models(project.metadata, databases.Source("sqlite")) as connection:
+    with databases.from_models(project.metadata, Source("sqlite")) as connection:
         return diff.describe(connection)
 
 
@@ -187,7 +188,7 @@ def test_one_set_of_files_for_postgresql_and_sqlite(on_both: Project) -> None:
     assert "USING gin" in found[diff.Key("booking", "index", "ix_booking_tags")]
     assert "EXCLUDE USING gist" in found[diff.Key("booking", "constraint", "excl_booking")]
 
-    with databases.from_chain(project.script, databases.Source("sqlite")) as chain:
+    with databases.from_chain(project.script, Source("sqlite")) as chain:
         assert diff.describe(chain) == wanted(project)
     project.downgrade("base")
     assert project.schema() == {}

@@ -12,7 +12,9 @@ from sqlalchemy import Date, Enum, MetaData, make_url
 
 from alembic_lossless.autogenerate import migrate
 from alembic_lossless.schema import diff
+from alembic_lossless.schema.dialect_support import kind_of
 from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import Source
 from tests.conftest import Databases
 from tests.library.autogenerate.generate import ModelsSpec, models
 from tests.library.autogenerate.project import Project
@@ -42,7 +44,7 @@ def migrated(project: Project, versions: list[ModelsSpec]) -> migrate.Report:
     return report
 
 
-def wanted(version: ModelsSpec, source: databases.Source) -> diff.Schema:
+def wanted(version: ModelsSpec, source: Source) -> diff.Schema:
     with databases.from_models(version.metadata(), source) as connection:
         return diff.describe(connection)
 
@@ -52,7 +54,7 @@ def assert_equal(found: diff.Schema, wanted: diff.Schema) -> None:
     assert not differences, differences
 
 
-def check(project: Project, source: databases.Source, versions: list[ModelsSpec]) -> None:
+def check(project: Project, source: Source, versions: list[ModelsSpec]) -> None:
     last = migrated(project, versions)
     assert_equal(project.schema(), wanted(versions[-1], source))
     again = project.new("again")
@@ -69,15 +71,15 @@ def check(project: Project, source: databases.Source, versions: list[ModelsSpec]
 @given(versions=st.lists(models(), min_size=2, max_size=2))
 def test_on_sqlite(versions: list[ModelsSpec]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        check(Project(Path(folder)), databases.Source("sqlite"), versions)
+        check(Project(Path(folder)), Source("sqlite"), versions)
 
 
 def on_server(folder: Path, url: str, versions: list[ModelsSpec]) -> None:
     """Check on the server, and that the same files do for SQLite."""
-    kind = databases.kind_of(make_url(url))
+    kind = kind_of(make_url(url))
     project = Project(folder, url=url, kinds=("sqlite", kind))
-    check(project, databases.Source(kind, make_url(url)), versions)
-    sqlite = databases.Source("sqlite")
+    check(project, Source(kind, make_url(url)), versions)
+    sqlite = Source("sqlite")
     with databases.from_chain(project.script, sqlite, metadata=project.metadata) as connection:
         found = diff.describe(connection)
     assert_equal(found, wanted(versions[-1], sqlite))

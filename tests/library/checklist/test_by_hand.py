@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Tab
 
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.rehearsal.rehearse import rehearse
-from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import find_sources
 from tests.library.autogenerate.project import Project
 from tests.library.checklist.stage import found, nickname, started, table, write
 
@@ -114,7 +114,7 @@ def test_an_imported_model(project: Project, used: str) -> None:
     (line,) = project.verify().unanswered
     assert 'sa.table("item", sa.column("id"), sa.column("name"))' in line
     assert "(model-import)" in line
-    sources, _ = databases.sources(project.kinds)
+    sources, _ = find_sources(project.kinds)
     (failure,) = rehearse(project.script, "hand1", project.metadata, sources).failures
     assert str(failure).startswith("checklist: ")
     assert line.endswith(failure.sentence)

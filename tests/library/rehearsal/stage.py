@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from alembic_lossless.rehearsal.rehearse import Rehearsal, rehearse
-from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import find_sources
 from tests.library.autogenerate.project import Project
 
 TABLES = """
@@ -37,7 +37,7 @@ ROWS = [
 
 def rehearsed(project: Project, revision: str = "head", development: bool = False) -> Rehearsal:
     """Rehearse on the database that the project is for alone."""
-    sources, _ = databases.sources(project.kinds, project.url)
+    sources, _ = find_sources(project.kinds, project.url)
     return rehearse(
         project.script,
         revision,

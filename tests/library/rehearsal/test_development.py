@@ -8,6 +8,7 @@ from sqlalchemy import Column, Integer, String, Table, make_url, text
 from alembic_lossless.rehearsal import sample
 from alembic_lossless.rehearsal.fixtures import reflect
 from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import Source, find_sources
 from tests.conftest import Databases
 from tests.library.autogenerate.project import Project
 
@@ -20,7 +21,7 @@ NOT_UNIQUE = """with op.batch_alter_table("author") as batch_op:
 
 
 def copied(project: Project) -> tuple[sample.Copied, dict[str, int]]:
-    source = databases.sources(project.kinds, project.url)[0][-1]
+    source = find_sources(project.kinds, project.url)[0][-1]
     with databases.from_chain(project.script, source) as connection:
         done = sample.copy(make_url(project.url), connection, reflect(connection))
         counts = {
@@ -161,7 +162,7 @@ def test_the_extremes_are_in_the_sample(tmp_path: Path, monkeypatch: pytest.Monk
         "UPDATE author SET name = 'the longest of all' WHERE id = 77",
         "UPDATE author SET name = NULL WHERE id = 78",
     )
-    source = databases.Source("sqlite")
+    source = Source("sqlite")
     with databases.from_chain(project.script, source) as connection:
         sample.copy(make_url(project.url), connection, reflect(connection))
         names = set(connection.scalars(text("SELECT name FROM author")))
@@ -186,7 +187,7 @@ def test_rows_for_another_kind_of_database(tmp_path: Path, place: Project) -> No
         "INSERT INTO t VALUES (7, '2024-02-29 10:11:12.000000', 1, 1.5, '{\"a\": 1}'),"
         " (8, NULL, NULL, NULL, NULL)"
     )
-    source = databases.sources(place.kinds, place.url)[0][-1]
+    source = find_sources(place.kinds, place.url)[0][-1]
     with databases.from_chain(place.script, source) as connection:
         tables = reflect(connection)
         done = sample.copy(make_url(own.url), connection, tables)
@@ -211,7 +212,7 @@ def test_rows_that_cannot_be_read_are_not_called_too_many(
     own.upgrade()
     authors = ", ".join(f"({n}, 'x{n}')" for n in range(1, 101))
     own.run(f"INSERT INTO author VALUES {authors}", "INSERT INTO moment VALUES ('yesterday')")
-    source = databases.sources(place.kinds, place.url)[0][-1]
+    source = find_sources(place.kinds, place.url)[0][-1]
     with databases.from_chain(place.script, source) as connection:
         done = sample.copy(make_url(own.url), connection, reflect(connection))
         connection.rollback()

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, Table, make_url, select, text
 
 from alembic_lossless.rehearsal.fixtures import fill, reflect
 from alembic_lossless.schema import diff
-from alembic_lossless.scratch import databases
+from alembic_lossless.scratch.sources import Source, empty_database, find_sources
 from tests.library.autogenerate.project import Project
 
 KEYS = {"sqlite": "INTEGER", "postgresql": "SERIAL", "mysql": "INTEGER AUTO_INCREMENT"}
@@ -47,8 +47,8 @@ def filled(connection: Connection) -> tuple[dict[str, Table], dict[str, str]]:
 
 
 def test_rows_for_every_table(place: Project) -> None:
-    source = databases.sources(place.kinds, make_url(place.url))[0][-1]
-    with databases.empty(source) as connection:
+    source = find_sources(place.kinds, make_url(place.url))[0][-1]
+    with empty_database(source) as connection:
         tables, unmade = filled(connection)
 
         def values(table: str, column: str) -> set[object]:
@@ -81,8 +81,8 @@ def test_rows_for_every_table(place: Project) -> None:
 
 
 def test_the_circle_s_keys_are_as_before(place: Project) -> None:
-    source = databases.sources(place.kinds, make_url(place.url))[0][-1]
-    with databases.empty(source) as connection:
+    source = find_sources(place.kinds, make_url(place.url))[0][-1]
+    with empty_database(source) as connection:
         filled(connection)
         known = diff.describe(connection)
         connection.rollback()
@@ -91,7 +91,7 @@ def test_the_circle_s_keys_are_as_before(place: Project) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [("", "NOT NULL"), ("NOT NULL", "")])
 def test_a_circle_one_side_of_which_can_be_empty(first: str, second: str) -> None:
-    with databases.empty(databases.Source("sqlite")) as connection:
+    with empty_database(Source("sqlite")) as connection:
         for statement in (
             f"CREATE TABLE a (id INTEGER PRIMARY KEY, b_id INTEGER {first} REFERENCES b (id))",
             f"CREATE TABLE b (id INTEGER PRIMARY KEY, a_id INTEGER {second} REFERENCES a (id))",

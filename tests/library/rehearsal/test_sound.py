@@ -15,7 +15,7 @@ from sqlalchemy import (
 
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.schema import diff
-from alembic_lossless.scratch import databases as scratch
+from alembic_lossless.scratch.sources import find_sources
 from tests.library.autogenerate.project import Project
 
 from .stage import DROPPED, TABLES, rehearsed
@@ -240,7 +240,7 @@ def test_nothing_is_left_of_it(place: Project) -> None:
     place.by_hand(TABLES.strip(), DROPPED)
     place.by_hand("raise ValueError")
     assert rehearsed(place).failures
-    source = scratch.sources(place.kinds, place.url)[0][-1]
+    source = find_sources(place.kinds, place.url)[0][-1]
     if source.url is not None:
         databases = {"postgresql": "SELECT datname FROM pg_database"}.get(
             source.kind, "SHOW DATABASES"

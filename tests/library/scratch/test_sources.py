@@ -1,19 +1,19 @@
-"""Where throwaway databases can be made."""
+"""Where scratch databases can be made."""
 
 from threading import Timer
 
 import sqlalchemy as sa
 
-from alembic_lossless.scratch import sources
+from alembic_lossless.scratch.sources import Source, empty_database, find_sources
 
 
-def test_a_role_that_may_make_no_throwaway_database_is_told_what_lets_it(mariadb):
+def test_a_role_that_may_make_no_scratch_database_is_told_what_lets_it(mariadb):
     url = sa.make_url(mariadb(user="humble", password="p"))
-    _, (missing,) = sources.sources(["mysql"], url)
+    _, (missing,) = find_sources(["mysql"], url)
     said, grant = missing.reason.split("; an administrator allows it: ")
     assert said.startswith("Access denied for user 'humble'@")
     mariadb.server.run(grant)
-    (_, source), none = sources.sources(["mysql"], url)
+    (_, source), none = find_sources(["mysql"], url)
     assert source.kind == "mysql"
     assert none == []
 
@@ -21,9 +21,9 @@ def test_a_role_that_may_make_no_throwaway_database_is_told_what_lets_it(mariadb
 def test_a_server_elsewhere_is_used_only_where_that_is_asked_for():
     """127.0.0.2 is this host too, by a name that nobody takes for it."""
     away = sa.make_url("mysql+pymysql://nobody@127.0.0.2:1/shop")
-    _, (missing,) = sources.sources(["mysql"], away)
+    _, (missing,) = find_sources(["mysql"], away)
     assert missing.reason == "its server is not on this host, or no URL names it"
-    _, (missing,) = sources.sources(["mysql"], away, anywhere=True)
+    _, (missing,) = find_sources(["mysql"], away, anywhere=True)
     assert "127.0.0.2" in missing.reason
 
 
@@ -31,7 +31,7 @@ def test_what_the_server_itself_does_there_is_waited_for(postgresql):
     """A plain role may not end it, as an autovacuum that runs there: DROP … FORCE is refused."""
     url = sa.make_url(postgresql(user="plain", password="p"))
     postgresql.server.run("ALTER ROLE plain CREATEDB")
-    with sources.empty(sources.Source("postgresql", url)) as connection:
+    with empty_database(Source("postgresql", url)) as connection:
         name = connection.engine.url.database
         theirs = sa.create_engine(postgresql.server.admin.set(database=name), poolclass=sa.NullPool)
         other = theirs.raw_connection()

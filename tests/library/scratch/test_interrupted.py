@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
-from alembic_lossless.scratch import databases, reaper
+from alembic_lossless.scratch import reaper
+from alembic_lossless.scratch.sources import find_sources
 from tests.conftest import Databases
 from tests.library.autogenerate.project import Project
-
-from .stage import DROPPED, TABLES
+from tests.library.rehearsal.stage import DROPPED, TABLES
 
 SLEEP = {
     "sqlite": "import time; time.sleep(60)",
@@ -28,19 +28,19 @@ import sys
 from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic_lossless.scratch import databases
 from alembic_lossless.rehearsal.rehearse import rehearse
+from alembic_lossless.scratch.sources import Source, find_sources
 from sqlalchemy import MetaData, make_url
 
 folder, kind, url = sys.argv[1:]
 config = Config()
 config.set_main_option("script_location", folder)
-source = databases.Source(kind, None if kind == "sqlite" else make_url(url))
+source = Source(kind, None if kind == "sqlite" else make_url(url))
 rehearse(ScriptDirectory.from_config(config), "head", MetaData(), [source])
 """
 
 
-NO_KEEPER = "import sys\nsys.executable = '/nowhere'\n"
+NO_REAPER = "import sys\nsys.executable = '/nowhere'\n"
 
 
 def left(place: Project) -> list[str]:
@@ -63,7 +63,7 @@ def comes(true: Callable[[], object]) -> bool:
 @contextmanager
 def started(place: Project, run: str = RUN, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
     """Rehearse in a process of its own."""
-    home = Path(databases.__file__).parents[1]
+    home = Path(reaper.__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", run, str(place.folder), place.kinds[0], place.url],
         env={**os.environ, "PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1", **environ},
@@ -116,7 +116,7 @@ def test_the_embedded_server_is_stopped(tmp_path: Path) -> None:
     # As root it lives in the temporary folder, else in the user's cache.
     places = {"TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     folder = tmp_path / "alembic-lossless-postgresql"
-    run = RUN.replace("source = ", "source = scratch.sources(['postgresql'])[0][-1]  # ")
+    run = RUN.replace("source = ", "source = find_sources(['postgresql'])[0][-1]  # ")
     place = Project(tmp_path / "project", url="postgresql://", kinds=("postgresql",))
     with running(place, run, **places) as process:
         assert (folder / "postmaster.pid").exists()
@@ -158,9 +158,9 @@ def test_killed_while_a_database_is_made(tmp_path: Path, postgresql: Databases) 
 
 
 def test_what_nobody_dropped_is_swept_up(place: Project) -> None:
-    """Where the keeper went as well, the next one does it, and lets those be that still run."""
-    with running(place, NO_KEEPER + RUN) as process:
-        databases.sources(place.kinds, place.url)
+    """Where the reaper went as well, the next one does it, and lets those be that still run."""
+    with running(place, NO_REAPER + RUN) as process:
+        find_sources(place.kinds, place.url)
         assert len(left(place)) == (0 if place.kinds == ("sqlite",) else 1)
         process.kill()
         process.wait()
@@ -176,4 +176,4 @@ def test_what_nobody_dropped_is_swept_up(place: Project) -> None:
             )[0]
             place.run(f"KILL {number}")
     assert len(left(place)) == (0 if place.kinds == ("sqlite",) else 1)
-    assert comes(lambda: databases.sources(place.kinds, place.url) and not left(place))
+    assert comes(lambda: find_sources(place.kinds, place.url) and not left(place))

@@ -11,18 +11,19 @@ from sqlalchemy import Connection, MetaData, event, inspect, make_url, text
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.run import recorder
 from alembic_lossless.schema import diff
-from alembic_lossless.scratch import cache, dump
-from alembic_lossless.scratch import databases as scratch
+from alembic_lossless.scratch import cache, databases, dump
+from alembic_lossless.scratch.databases import from_chain
+from alembic_lossless.scratch.sources import Source, empty_database
 from tests.conftest import Databases
 from tests.library.autogenerate.project import Project
 
-SQLITE = scratch.Source("sqlite")
+SQLITE = Source("sqlite")
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "kept"
-    monkeypatch.setattr(cache, "WORTH", 3)
+    folder = tmp_path / "cached"
+    monkeypatch.setattr(cache, "MIN_REVISIONS", 3)
     monkeypatch.setattr(cache, "folder", lambda: folder)
     return folder
 
@@ -39,9 +40,7 @@ def project(tmp_path: Path) -> Project:
 
 
 @contextmanager
-def counted(
-    project: Project, source: scratch.Source = SQLITE
-) -> Iterator[tuple[Connection, list[str]]]:
+def counted(project: Project, source: Source = SQLITE) -> Iterator[tuple[Connection, list[str]]]:
     """Give a database of the chain, and the names of the columns that were added to it."""
     added: list[str] = []
 
@@ -50,16 +49,16 @@ def counted(
             added.append(statement.split()[-2].strip('"'))
 
     with pytest.MonkeyPatch.context() as patch:
-        empty = scratch.empty
+        empty = databases.empty_database
 
         @contextmanager
-        def listened(source: scratch.Source) -> Iterator[Connection]:
+        def listened(source: Source) -> Iterator[Connection]:
             with empty(source) as connection:
                 event.listen(connection, "before_cursor_execute", note)
                 yield connection
 
-        patch.setattr(scratch, "empty", listened)
-        with scratch.from_chain(project.script, source, "heads", MetaData()) as connection:
+        patch.setattr(databases, "empty_database", listened)
+        with from_chain(project.script, source, "heads", MetaData()) as connection:
             yield connection, added
 
 
@@ -100,7 +99,7 @@ def test_what_comes_after_runs_on_what_is_kept(project: Project) -> None:
 def test_one_process_runs_a_chain_once(project: Project) -> None:
     script = project.script
     for _ in range(2):
-        with scratch.from_chain(script, SQLITE, "hand2") as connection:
+        with from_chain(script, SQLITE, "hand2") as connection:
             known = diff.describe(connection)
             connection.rollback()
             connection.execute(text("DROP TABLE t"))
@@ -133,9 +132,9 @@ def test_an_edited_module(project: Project, tmp_path: Path) -> None:
 def test_another_naming_convention(project: Project) -> None:
     columns(project)
     other = MetaData(naming_convention={"ix": "index_%(column_0_label)s"})
-    kept = cache.Kept(project.script, "heads", other, SQLITE)
-    with scratch.empty(SQLITE) as connection:
-        kept.restore(connection)
+    cached = cache.ChainCache(project.script, "heads", other, SQLITE)
+    with empty_database(SQLITE) as connection:
+        cached.restore(connection)
         assert diff.describe(connection) == {}
 
 
@@ -168,7 +167,7 @@ def test_a_chain_that_fails_is_not_kept(project: Project, folder: Path) -> None:
 def test_the_oldest_are_removed(
     project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "KEPT", 2)
+    monkeypatch.setattr(cache, "MAX_DATABASES", 2)
     for number in range(4):
         file = project.folder / "versions" / "hand1.py"
         file.write_text(file.read_text() + f"\n# {number}\n")
@@ -227,7 +226,7 @@ def test_on_a_server(
 ) -> None:
     databases: Databases = request.getfixturevalue(kind)
     project.by_hand(MORE[kind])
-    source = scratch.Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
+    source = Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
     rows = {"mariadb": "child"}.get(kind, "beside.child")
     with counted(project, source) as (connection, added):
         first, by_hand = diff.describe(connection), set(recorder.by_hand(connection))
@@ -262,7 +261,7 @@ def test_a_block_without_a_transaction_in_a_long_chain(
     kind: str, project: Project, request: pytest.FixtureRequest
 ) -> None:
     databases: Databases = request.getfixturevalue(kind)
-    source = scratch.Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
+    source = Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
     for column in ("c2", "c3"):  # the second on what was kept of the first
         project.by_hand(
             "with op.get_context().autocommit_block():\n"
@@ -281,14 +280,14 @@ def test_nothing_is_left_on_a_server(
 ) -> None:
     """Neither by a short chain nor by a long one, which is kept elsewhere, nor by a failure."""
     databases: Databases = request.getfixturevalue(kind)
-    source = scratch.Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
+    source = Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
     before = databases.server.run(DATABASES[kind])
     for revision in ("hand2", "heads"):
-        with scratch.from_chain(project.script, source, revision):
+        with from_chain(project.script, source, revision):
             assert databases.server.run(DATABASES[kind]) != before
         assert databases.server.run(DATABASES[kind]) == before
     project.by_hand("raise ValueError")
-    with pytest.raises(MigrationError), scratch.from_chain(project.script, source):
+    with pytest.raises(MigrationError), from_chain(project.script, source):
         pass
     assert databases.server.run(DATABASES[kind]) == before
 
@@ -307,7 +306,7 @@ def test_what_a_dump_does_not_make_again(
     odd: str, project: Project, postgresql: Databases, folder: Path
 ) -> None:
     project.by_hand(f"op.execute({odd!r})")
-    source = scratch.Source("postgresql", make_url(postgresql()))
+    source = Source("postgresql", make_url(postgresql()))
     for _ in range(2):
         with counted(project, source) as (_, added):
             assert added == WHOLE
@@ -318,7 +317,7 @@ def test_without_a_dump_the_chain_runs(
     project: Project, postgresql: Databases, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dump, "_programs", lambda: ["false"])  # as one too old for the server
-    source = scratch.Source("postgresql", make_url(postgresql()))
+    source = Source("postgresql", make_url(postgresql()))
     for _ in range(2):
         with counted(project, source) as (_, added):
             assert added == WHOLE
@@ -328,7 +327,7 @@ def test_without_a_dump_the_chain_runs(
 def test_a_role_with_a_password(project: Project, postgresql: Databases, folder: Path) -> None:
     url = postgresql(user="kept", password="it's \\ a 'secret'")
     postgresql.server.run("ALTER ROLE kept CREATEDB")
-    source = scratch.Source("postgresql", make_url(url))
+    source = Source("postgresql", make_url(url))
     for expected in (WHOLE, []):
         with counted(project, source) as (_, added):
             assert added == expected
@@ -338,7 +337,7 @@ def test_a_role_with_a_password(project: Project, postgresql: Databases, folder:
 
 def test_a_sequence_is_not_kept(project: Project, mariadb: Databases, folder: Path) -> None:
     project.by_hand('op.execute("CREATE SEQUENCE s")')
-    source = scratch.Source("mysql", make_url(mariadb()))
+    source = Source("mysql", make_url(mariadb()))
     for _ in range(2):
         with counted(project, source) as (_, added):
             assert added == WHOLE

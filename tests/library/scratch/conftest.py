@@ -1,0 +1,3 @@
+from tests.library.rehearsal.conftest import place
+
+__all__ = ["place"]
