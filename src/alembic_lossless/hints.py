@@ -1,0 +1,70 @@
+"""Commands as a person can paste them, in the words of the command line that they use.
+
+Messages say what to type next. Whoever typed ``make migrate`` is told ``make …``, in a Flask
+project ``flask db …``, and ``alembic-lossless …`` otherwise.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+MAKE, FLASK, ALEMBIC = "make", "flask db", "alembic-lossless"
+
+#: Set by a Makefile whose targets call the commands.
+VARIABLE = "ALEMBIC_LOSSLESS_COMMAND"
+
+_command_line: ContextVar[str] = ContextVar("command_line", default=ALEMBIC)
+
+#: What Make targets are called that differ from the verb.
+_TARGETS = {"migrate": "newmigration", "upgrade": "migrate", "downgrade": "rollback", "reset": "db"}
+
+#: The variable of a Make target that holds the revision.
+_REVISIONS = {"downgrade": "to"}
+
+
+@contextmanager
+def typed_as(command_line: str) -> Iterator[None]:
+    """Word the hints of the body for *command_line*; for make where a Makefile says so."""
+    token = _command_line.set(MAKE if os.environ.get(VARIABLE) == MAKE else command_line)
+    try:
+        yield
+    finally:
+        _command_line.reset(token)
+
+
+def command(verb: str, revision: str = "", **options: str | bool) -> str:
+    """Return a command that can be pasted.
+
+    :param verb: Flask-Migrate's, such as ``upgrade``.
+    :param revision: the revision that it is about.
+    :param options: by their long names; True for one without a value.
+    """
+    command_line = _command_line.get()
+    if command_line == MAKE:
+        words = ["make", _TARGETS.get(verb, verb)]
+        if revision:
+            words.append(f"{_REVISIONS.get(verb, 'r')}={revision}")
+        words += [
+            f"{'m' if name == 'message' else name}={'yes' if value is True else _quoted(value)}"
+            for name, value in options.items()
+            if value
+        ]
+        return " ".join(words)
+    words = [command_line, verb]
+    for name, value in options.items():
+        flag = "-m" if name == "message" else f"--{name}"
+        if value:
+            words += [flag] if value is True else [flag, _quoted(value)]
+    return " ".join([*words, revision] if revision else words)
+
+
+def _quoted(value: str | bool) -> str:
+    text = str(value)
+    return text if text.replace("_", "").replace("-", "").isalnum() else json_quoted(text)
+
+
+def json_quoted(text: str) -> str:
+    """Return *text* in double quotes, as a shell and make take it."""
+    return json.dumps(text, ensure_ascii=False)
