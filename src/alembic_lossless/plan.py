@@ -22,15 +22,15 @@ from .checklist.locks import Locks
 from .errors import MigrationError
 from .rehearsal.effects import origin
 from .run import recorder, status
-from .schema import diff
 from .schema.dialect_support import kind_of
+from .schema.own_tables import VERSION_TABLE
 from .scratch import databases
 from .scratch.sources import Source, empty_database
 from .sqlite import engine
 from .sqlite.parser import literal, scan
 
 _OWN = re.compile(
-    rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{diff.VERSION_TABLE})\b", re.I
+    rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{VERSION_TABLE})\b", re.I
 )
 
 #: What asks for rows, not for the schema.
@@ -105,9 +105,9 @@ def _copy_schema(connection: Connection, copy: Connection) -> None:
     for name, sql in rows:
         if name not in shadows and not name.startswith("sqlite_"):
             driver.execute(sql)
-    if connection.dialect.has_table(connection, diff.VERSION_TABLE):
-        for (version,) in connection.exec_driver_sql(f"SELECT * FROM {diff.VERSION_TABLE}"):
-            driver.execute(f"INSERT INTO {diff.VERSION_TABLE} VALUES (?)", (version,))
+    if connection.dialect.has_table(connection, VERSION_TABLE):
+        for (version,) in connection.exec_driver_sql(f"SELECT * FROM {VERSION_TABLE}"):
+            driver.execute(f"INSERT INTO {VERSION_TABLE} VALUES (?)", (version,))
 
 
 @contextmanager

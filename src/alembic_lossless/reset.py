@@ -14,6 +14,7 @@ from .errors import MigrationError
 from .run.connection import connect, private
 from .schema import diff
 from .schema.dialect_support import create_all, kind_of
+from .schema.model import Schema
 from .scratch import databases
 from .scratch.sources import Source, empty_database, find_sources
 
@@ -107,11 +108,11 @@ def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool
         at = context.get_current_heads()
         if len(at) > 1:
             return False
-        if not diff.difference(
+        if not diff.differences(
             is_there, _of_chain(script, source, metadata, at[0] if at else "base")
         ):
             return False
-        if diff.difference(is_there, _of_chain(script, source, metadata, "heads")):
+        if diff.differences(is_there, _of_chain(script, source, metadata, "heads")):
             return False
         context._ensure_version_table()
         context.stamp(script, "heads")
@@ -124,6 +125,6 @@ def _of_chain(
     source: Source,
     metadata: MetaData,
     revision: str,
-) -> diff.Schema:
+) -> Schema:
     with databases.from_chain(script, source, revision, metadata=metadata) as connection:
         return diff.describe(connection)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic_lossless import cli  # alembic_lossless
-from alembic_lossless.schema import naming  # alembic_lossless
+from alembic_lossless import naming  # alembic_lossless
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy

@@ -24,10 +24,12 @@ from ..errors import MigrationError
 from ..run import status
 from ..schema import diff
 from ..schema.dialect_support import kind_of
+from ..schema.model import Schema
+from ..schema.own_tables import ADOPT_PREFIX
 from ..scratch import databases
 from ..scratch.sources import Source, empty_database
 from . import copy as adopted
-from .copy import MARK, Adopted, described
+from .copy import Adopted
 from .twin import twin
 
 _CLOSES = re.compile(r'^closes = "(\w+)"$', re.MULTILINE)
@@ -51,8 +53,8 @@ class Standing:
     def lines(self) -> list[str]:
         """Say each difference from the head in words."""
         return [
-            f"  {item.key}: here {item.found or 'missing'}; the migrations make "
-            f"{item.wanted or 'none'}"
+            f"  {item.key}: here {item.actual or 'missing'}; the migrations make "
+            f"{item.expected or 'none'}"
             for item in self.differences
         ]
 
@@ -71,12 +73,12 @@ def stand(
     """
     at = status.current(connection)
     known = at <= status.of_script(script).known
-    here = described(connection)
+    here = diff.describe(connection)
     standing = Standing(at, known, is_empty=not here and not at)
     with databases.from_chain(script, source, revision or "heads", metadata) as made:
-        there = described(made)
+        there = diff.describe(made)
         heads = tuple(MigrationContext.configure(made).get_current_heads())
-    standing.differences = diff.difference(adopted.named_as(there, here, connection), there)
+    standing.differences = diff.differences(adopted.named_as(there, here, connection), there)
     if not standing.differences:
         standing.equals = heads
     elif revision is None:
@@ -86,7 +88,7 @@ def stand(
 
 
 def _earlier(
-    here: diff.Schema,
+    here: Schema,
     live: Connection,
     script: ScriptDirectory,
     metadata: MetaData,
@@ -106,7 +108,7 @@ def _earlier(
     return found
 
 
-def _closing(script: ScriptDirectory, here: diff.Schema) -> str | None:
+def _closing(script: ScriptDirectory, here: Schema) -> str | None:
     for revision in script.walk_revisions():
         closes = _CLOSES.search(Path(revision.path).read_text(encoding="utf-8"))
         if closes and closes[1] == _digest(here):
@@ -114,17 +116,17 @@ def _closing(script: ScriptDirectory, here: diff.Schema) -> str | None:
     return None
 
 
-def _digest(found: diff.Schema) -> str:
+def _digest(found: Schema) -> str:
     return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:16]
 
 
 def mark(connection: Connection, revision: str | None) -> None:
     """Leave the table that lets the closing *revision* run; take away one that was left before."""
     for name in inspect(connection).get_table_names():
-        if name.startswith(MARK):
+        if name.startswith(ADOPT_PREFIX):
             connection.execute(text(f"DROP TABLE {name}"))
     if revision:
-        connection.execute(text(f"CREATE TABLE {MARK}{revision} (closes INTEGER)"))
+        connection.execute(text(f"CREATE TABLE {ADOPT_PREFIX}{revision} (closes INTEGER)"))
     connection.commit()
 
 
@@ -155,16 +157,16 @@ def close(
     """
     answers = answers or Answers()
     with databases.from_chain(script, source, metadata=metadata) as made:
-        wanted = described(made)
+        wanted = diff.describe(made)
     with databases.from_models(metadata, source) as models:
-        if diff.difference(wanted, diff.describe(models)):
+        if diff.differences(wanted, diff.describe(models)):
             raise MigrationError(
                 'The models and the migrations differ: make newmigration m="…" first, then adopt.',
                 exit_code=4,
             )
     kind = kind_of(connection.engine.url)
     with twin(connection, source) as copy:
-        digest = _digest(described(copy))
+        digest = _digest(diff.describe(copy))
         copy.rollback()  # what was read; a transaction of Alembic's own begins
         context = databases.configure(copy, {"target_metadata": metadata, "script": script})
         with context.begin_transaction(_per_migration=True):
@@ -192,7 +194,7 @@ def _write(
     digest: str,
 ) -> tuple[str, Path]:
     revision = rev_id()
-    upgrade = _UPGRADE.format(mark=MARK + revision, body=body)
+    upgrade = _UPGRADE.format(mark=ADOPT_PREFIX + revision, body=body)
     note = (
         "Closes what an adopted database had otherwise than the migrations before this make it.\n"
         "It runs there alone, and its downgrade keeps what it closed.\n\n"

@@ -16,20 +16,12 @@ from ..checklist import review as checklist
 from ..checklist import settings
 from ..checklist.finding import Finding, Step, Verdict
 from ..errors import MigrationError
-from ..schema import diff, readers
+from ..schema import diff, sqlite
+from ..schema.model import Key, Schema
 from ..sqlite import names, parser
 
-#: A table called so says that the revision of the rest of its name is to close the difference.
-MARK = "alembic_lossless_adopt_"
 
-
-def described(connection: Connection) -> diff.Schema:
-    """Describe the schema without the tables that ``adopt`` itself leaves."""
-    found = diff.describe(connection)
-    return {key: value for key, value in found.items() if not key.table.startswith(MARK)}
-
-
-def named_as(wanted: diff.Schema, here: diff.Schema, connection: Connection) -> diff.Schema:
+def named_as(wanted: Schema, here: Schema, connection: Connection) -> Schema:
     """Give what stands without a name on SQLite the name that *wanted* has for the same.
 
     Only where later revisions find it by that name (sqlite/names.py).
@@ -43,12 +35,12 @@ def named_as(wanted: diff.Schema, here: diff.Schema, connection: Connection) -> 
     return found
 
 
-def _is_found(connection: Connection, key: diff.Key, spelled: str) -> bool:
+def _is_found(connection: Connection, key: Key, spelled: str) -> bool:
     try:
         found = names.find(_parsed(connection, key.table), key.name, None)
     except MigrationError:
         return False
-    return readers.sqlite_constraint(found) == spelled
+    return sqlite.spell_constraint(found) == spelled
 
 
 def _parsed(connection: Connection, table: str) -> parser.ParsedTable:
@@ -62,8 +54,8 @@ class Adopted(proposal.Database):
 
     def differences(self) -> list[diff.Difference]:
         """Say what it has otherwise than the migrations make it."""
-        here = named_as(self.wanted, described(self.connection), self.connection)
-        return diff.difference(here, self.wanted)
+        here = named_as(self.expected, diff.describe(self.connection), self.connection)
+        return diff.differences(here, self.expected)
 
     def renamed(self) -> list[Step]:
         """Drop what no name would find on SQLite, which renames none: it comes back with a name.
@@ -78,10 +70,10 @@ class Adopted(proposal.Database):
     def _unnamed(self) -> Iterator[Step]:
         for item in self.differences():
             table, kind, name = item.key
-            if item.wanted is None and kind == "constraint" and name == item.found:
+            if item.expected is None and kind == "constraint" and name == item.actual:
                 parsed = _parsed(self.connection, table)
                 for one in parsed.constraints_of(*parser.NAMED_KINDS):
-                    if one.name is None and readers.sqlite_constraint(one) == name:
+                    if one.name is None and sqlite.spell_constraint(one) == name:
                         found_by = names.by_convention(parsed, one)
                         yield Step(ops.DropConstraintOp(found_by, table, one.kind))
 

@@ -33,7 +33,7 @@ def twin(connection: Connection, source: Source) -> Iterator[Connection]:
         else:
             dump.run(copy, dump.tables(connection))
         copy.commit()
-        for item in diff.difference(diff.describe(copy), diff.describe(connection)):
+        for item in diff.differences(diff.describe(copy), diff.describe(connection)):
             raise MigrationError(
                 f"This database cannot be rebuilt for a trial ({item.key}), so nothing was "
                 "written: close the difference by hand, in a revision with empty=yes."

@@ -10,6 +10,7 @@ from alembic.operations import ops
 from ..checklist.finding import Guard, Step, is_comment, is_rename, whole_name
 from ..errors import MigrationError
 from ..schema import dialect_support, diff
+from ..schema.model import Key
 from . import render
 from .data_operations import LateSQL
 from .dialects.mysql import computed, repointed, retyped, taken_out
@@ -70,8 +71,8 @@ def _in_a_key(steps: Sequence[Step], found: Sequence[Database]) -> list[Step]:
         f"{item.key.table}.{column}"
         for database in (found if gone else ())
         for item in database.differences()
-        if (item.found or "").startswith("PRIMARY KEY")
-        for column in columns_of(item.found)
+        if (item.actual or "").startswith("PRIMARY KEY")
+        for column in columns_of(item.actual)
     }
     return [step for step in steps if _column(step) in gone & keyed]
 
@@ -85,12 +86,12 @@ def _column(step: Step) -> str | None:
 def _is_in_the_way(item: diff.Difference) -> bool:
     """Tell what goes before tables and columns change, or comes before they do."""
     if item.key.kind == "sequence":
-        return item.found is None
+        return item.actual is None
     if item.key.kind == "type":
-        return item.found is not None and item.wanted is not None
-    if item.found is None or item.key.kind not in ("constraint", "index"):
+        return item.actual is not None and item.expected is not None
+    if item.actual is None or item.key.kind not in ("constraint", "index"):
         return False
-    return not item.found.startswith("PRIMARY KEY")
+    return not item.actual.startswith("PRIMARY KEY")
 
 
 def _mended(found: Sequence[Database], early: bool = False) -> list[Step]:
@@ -99,7 +100,7 @@ def _mended(found: Sequence[Database], early: bool = False) -> list[Step]:
     :param early: only for what is in the way of tables and columns.
     """
     steps: list[Step] = []
-    differing: dict[str, dict[diff.Key, diff.Difference]] = {}
+    differing: dict[str, dict[Key, diff.Difference]] = {}
     for database in found:
         items = {item.key: item for item in database.differences()}
         own = {key: item for key, item in items.items() if not early or _is_in_the_way(item)}

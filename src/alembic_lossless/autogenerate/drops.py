@@ -10,7 +10,8 @@ from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, UniqueCons
 
 from ..checklist.finding import Guard, Step, whole_name
 from ..schema import dialect_support
-from ..schema.diff import Key, Schema, describe
+from ..schema.diff import describe
+from ..schema.model import Key, Schema
 from .dialects import identity
 from .fills import Fill, Numbered, is_number, is_text, stand_in
 from .replayed import fresh

@@ -12,7 +12,8 @@ from ..checklist.finding import NOTHING, Finding, Guard, Message, Step, Verdict
 from ..checklist.rules import message
 from ..checklist.rules.enums import native
 from ..checklist.rules.postgresql import quote
-from ..schema.diff import Difference, Key
+from ..schema.diff import Difference
+from ..schema.model import Key
 from ..sqlite.parser import literal
 from .fills import Fill
 from .proposal import Database
@@ -105,9 +106,9 @@ def _worded(found: Sequence[Database]) -> Iterable[Words]:
     enums: dict[Any, Words] = {}
     for database in found:
         for item in database.differences():
-            if item.found is None or item.wanted is None:
+            if item.actual is None or item.expected is None:
                 continue
-            before = [_plain(text) for text in _TEXTS.findall(item.found)]
+            before = [_plain(text) for text in _TEXTS.findall(item.actual)]
             for table, column in _columns(item, database):
                 after = column.type.enums
                 gone = [value for value in before if value not in after]
@@ -177,7 +178,7 @@ def _columns(item: Difference, database: Database) -> Iterator[tuple[str, Any]]:
                 concerned = native(column.type) is not None and column.type.name == item.key.name
             elif item.key.kind == "column":
                 own = item.key.table == table.name and item.key.name == column.name
-                concerned = own and "enum(" in str(item.found)
+                concerned = own and "enum(" in str(item.actual)
             else:
                 concerned = item.key.table == table.name and any(
                     name_of(check, dialect) == item.key.name

@@ -21,6 +21,7 @@ from ..checklist.rules.enums import native
 from ..errors import MigrationError
 from ..run import recorder
 from ..schema import dialect_support, diff
+from ..schema.model import Schema
 from ..scratch.databases import configure, from_chain, from_models
 from ..scratch.hints import reason
 from ..scratch.sources import Source
@@ -36,7 +37,7 @@ class Database:
     kind: str
     context: MigrationContext
     metadata: MetaData
-    wanted: diff.Schema
+    expected: Schema
     kept: list[str] = field(default_factory=list)
 
     @property
@@ -52,12 +53,12 @@ class Database:
 
     def differences(self) -> list[diff.Difference]:
         """Say what the chain, with what was applied to it since, has otherwise."""
-        found = diff.describe(self.connection)
-        by_hand = recorder.by_hand(self.connection)
+        actual = diff.describe(self.connection)
+        by_hand = diff.made_by_raw_sql(self.connection)
         return [
             item
-            for item in diff.difference(found, self.wanted)
-            if not (item.wanted is None and item.key.bare in by_hand)
+            for item in diff.differences(actual, self.expected)
+            if not (item.expected is None and item.key.bare in by_hand)
         ]
 
     def apply(self, text: str, imports: set[str]) -> None:
@@ -104,7 +105,7 @@ def databases(
             # The migrations' own, which an autocommit_block commits; what was read before ends.
             context.connection.rollback()
             stack.enter_context(context.begin_transaction(_per_migration=True))
-            kept = diff.kept(context.connection, metadata)
+            kept = diff.unmanaged_objects(context.connection, metadata)
             wanted = diff.describe(models)
             found.append(Database(source.kind, context, metadata, wanted, kept))
         yield found
@@ -117,7 +118,7 @@ def proposal(container: ops.UpgradeOps, database: Database) -> list[Step]:
     Alembic knows a CHECK by its name alone, passes over indexes with expressions, and sees
     phantoms in defaults. What a person made by hand stays.
     """
-    by_hand = recorder.by_hand(database.connection) - diff.known_names(database.metadata)
+    by_hand = diff.made_by_raw_sql(database.connection) - diff.known_names(database.metadata)
     taken = (ops.CreateTableOp, ops.DropTableOp, ops.AddColumnOp, ops.DropColumnOp)
     steps = [
         step

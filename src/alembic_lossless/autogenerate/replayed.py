@@ -18,8 +18,8 @@ from sqlalchemy import CheckConstraint, Column, Connection, Dialect, MetaData
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import conv
 
+from .. import naming
 from ..run.recorder import followed
-from ..schema import naming
 from ..schema.dialect_support import without_parameters
 from ..scratch.databases import quiet
 

@@ -8,7 +8,7 @@ from alembic.operations import ops
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
 
-from ..schema.diff import Key
+from ..schema.model import Key
 from ..sqlite import parser
 from ..sqlite.parser import scan
 

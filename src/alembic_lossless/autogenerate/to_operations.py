@@ -13,12 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table
 from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
+from .. import naming
 from ..checklist.finding import NOTHING, Guard, Step
 from ..checklist.rules import enums
 from ..errors import MigrationError
 from ..run.recorder import invoked
-from ..schema import naming
-from ..schema.diff import Difference, Key
+from ..schema.diff import Difference
+from ..schema.model import Key
 from .dialects import identity, table_options
 from .fills import LateFill
 from .replayed import Declared, fresh, name_of, operation, plain_type, read
@@ -86,9 +87,9 @@ class Mender:
         sequence = self.metadata._sequences.get(item.key.name) or Sequence(item.key.name)
         create = ops.ExecuteSQLOp(str(CreateSequence(sequence).compile(dialect=self.dialect)))
         drop = ops.ExecuteSQLOp(str(DropSequence(sequence).compile(dialect=self.dialect)))
-        if item.found is not None:
-            yield Step(drop, back=identity.sequence(self.quote(item.key.name), item.found))
-        if item.wanted is not None:
+        if item.actual is not None:
+            yield Step(drop, back=identity.sequence(self.quote(item.key.name), item.actual))
+        if item.expected is not None:
             yield Step(create, back=drop)
 
     def _table(self, item: Difference) -> Iterable[Step]:
@@ -99,9 +100,9 @@ class Mender:
 
     def _index(self, item: Difference) -> Iterable[Step]:
         table, _, name = item.key
-        if item.found is not None:
-            yield Step(ops.DropIndexOp(name, table), back=self.back(item.key, item.found))
-        if item.wanted is not None:
+        if item.actual is not None:
+            yield Step(ops.DropIndexOp(name, table), back=self.back(item.key, item.actual))
+        if item.expected is not None:
             model = self.model(table)
             indexes = [index for index in model.indexes if index.name == name]
             if indexes:
@@ -116,11 +117,11 @@ class Mender:
                 yield Step(make if made else None, Guard.MYSQL, ops.DropIndexOp(name, table))
 
     def _constraint(self, item: Difference) -> Iterable[Step]:
-        if item.found is not None:
-            if item.found.startswith("PRIMARY KEY") and self.dialect.name in ("mysql", "mariadb"):
+        if item.actual is not None:
+            if item.actual.startswith("PRIMARY KEY") and self.dialect.name in ("mysql", "mariadb"):
                 yield from identity.stopped(self, item.key.table)
-            yield self._drop(item.key, item.found)
-        if item.wanted is not None:
+            yield self._drop(item.key, item.actual)
+        if item.expected is not None:
             yield Step(self._add(item.key))
 
     def back(self, key: Key, printed: str) -> Any:
@@ -188,7 +189,7 @@ class Mender:
         yield Step(op)
 
     def _column(self, item: Difference) -> Iterable[Step]:
-        if item.found is None or item.wanted is None:
+        if item.actual is None or item.expected is None:
             return
         model = self._model_column(item.key)
         changes: dict[str, Any] = {"modify_type": plain_type(model.type)}
@@ -197,16 +198,16 @@ class Mender:
             changes["modify_server_default"] = model.server_default
         for step in self.altered(item, **changes):
             if self.dialect.name == "sqlite":
-                step.op.modify_type = _collated(step.op.modify_type, item.wanted, item.found)
-                step.op.existing_type = _collated(step.op.existing_type, item.found, item.wanted)
+                step.op.modify_type = _collated(step.op.modify_type, item.expected, item.actual)
+                step.op.existing_type = _collated(step.op.existing_type, item.actual, item.expected)
             yield step
 
     def _null(self, item: Difference) -> Iterable[Step]:
-        return self.altered(item, modify_nullable=item.wanted is None)
+        return self.altered(item, modify_nullable=item.expected is None)
 
     def _default(self, item: Difference) -> Iterable[Step]:
         default: Any = self._model_column(item.key).server_default
-        if {*identity.COUNTERS, "auto_increment"} & {item.found, item.wanted}:
+        if {*identity.COUNTERS, "auto_increment"} & {item.actual, item.expected}:
             return identity.changed(self, item, default)
         if default is not None and not isinstance(default, sa.DefaultClause):
             return []
@@ -214,18 +215,18 @@ class Mender:
 
     def _comment(self, item: Difference) -> Iterable[Step]:
         if item.key.name:
-            return self.altered(item, modify_comment=item.wanted)
-        existing = item.found
-        if item.wanted is None:
+            return self.altered(item, modify_comment=item.expected)
+        existing = item.actual
+        if item.expected is None:
             return [Step(ops.DropTableCommentOp(item.key.table, existing_comment=existing))]
         return [
-            Step(ops.CreateTableCommentOp(item.key.table, item.wanted, existing_comment=existing))
+            Step(ops.CreateTableCommentOp(item.key.table, item.expected, existing_comment=existing))
         ]
 
     def _generated(self, item: Difference) -> Iterable[Step]:
         """Drop and add: what a generated column holds is no one's data."""
         table, _, name = item.key
-        if item.found is None:
+        if item.actual is None:
             raise MigrationError(
                 f"{table}.{name} is to be computed from now on, and what it holds would go. Nothing"
                 " was written: take it out of the model and run this, then put it in as computed."
@@ -239,7 +240,7 @@ class Mender:
         yield Step(
             ops.AddColumnOp.from_column_and_tablename(None, table, self._model_column(item.key))
         )
-        if item.wanted is None and column.computed is not None:
+        if item.expected is None and column.computed is not None:
             # It goes on with what was computed last.
             yield Step(LateFill(table, name, str(column.computed.sqltext)), back=NOTHING)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MigrationError, plural
-from ..schema.diff import LOG_TABLE, VERSION_TABLE
+from ..schema.own_tables import without_own
 
 #: Seconds to wait for another writer.
 PATIENCE = 30
@@ -30,10 +30,7 @@ def changes(live: Path, copy: Path) -> list[Change]:
     """
     with beside(live, copy) as connection:
         now, then = tables(connection, "main"), tables(connection, "copy")
-        found = [
-            _change(connection, table, now, then)
-            for table in sorted((now | then) - {VERSION_TABLE, LOG_TABLE})
-        ]
+        found = [_change(connection, table, now, then) for table in sorted(without_own(now | then))]
     return [change for change in found if change.lost or change.back]
 
 

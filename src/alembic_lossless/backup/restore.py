@@ -17,7 +17,7 @@ from sqlalchemy import URL
 
 from ..errors import MigrationError
 from ..schema.dialect_support import kind_of
-from ..schema.diff import LOG_TABLE, VERSION_TABLE
+from ..schema.own_tables import LOG_TABLE, VERSION_TABLE, without_own
 from .changes import PATIENCE, beside, changes, tables, uri
 from .store import Copy, Shelf, mysql_target, postgresql_target, sqlite_file
 
@@ -81,7 +81,7 @@ def _of_another(connection: sqlite3.Connection, script: ScriptDirectory) -> str 
         oldest = [connection.execute(query.format(side)).fetchone() for side in ("main", "copy")]
         if None not in oldest and oldest[0] != oldest[1]:
             return "its log of migrations begins otherwise"
-    now, then = now - {VERSION_TABLE, LOG_TABLE}, then - {VERSION_TABLE, LOG_TABLE}
+    now, then = without_own(now), without_own(then)
     if now and then and not now & then:
         return "they have no table in common"
     return None

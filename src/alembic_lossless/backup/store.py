@@ -24,7 +24,7 @@ from sqlalchemy import URL, inspect
 from ..errors import MigrationError
 from ..run.connection import label, private
 from ..schema.dialect_support import kind_of
-from ..schema.diff import LOG_TABLE, VERSION_TABLE
+from ..schema.own_tables import without_own
 
 KEPT = 5
 OFF = "off"
@@ -88,16 +88,15 @@ class Shelf:
 
     def has_something(self) -> bool:
         """Tell whether the database holds a table yet that is not ours."""
-        ours = {VERSION_TABLE, LOG_TABLE}
         file = sqlite_file(self.url)
         if file is None:
             with private(self.url).connect() as connection:
-                return bool(set(inspect(connection).get_table_names()) - ours)
+                return bool(without_own(inspect(connection).get_table_names()))
         if not file.is_file():
             return False
         with _readable(file) as connection:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            return bool({row[0] for row in names} - ours)
+            return bool(without_own(row[0] for row in names))
 
     def copies(self) -> list[Copy]:
         """List the copies, the newest first."""

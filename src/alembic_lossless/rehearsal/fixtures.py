@@ -9,17 +9,17 @@ from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import sort_tables_and_constraints
 
-from ..schema import diff
+from ..schema.own_tables import is_own
 from .maker import Maker, Row, attempt
 
 
 def reflect(connection: Connection) -> MetaData:
     """Return the tables behind *connection*, Alembic's own and the log left out."""
-    metadata, own = MetaData(), (diff.VERSION_TABLE, diff.LOG_TABLE)
+    metadata = MetaData()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on types and indexes that it does not know
         for name in _schemas(connection):
-            metadata.reflect(connection, schema=name, only=lambda name, _: name not in own)
+            metadata.reflect(connection, schema=name, only=lambda name, _: not is_own(name))
     for table in metadata.tables.values():
         for column in table.columns:
             if isinstance(column.type, sa.JSON):
@@ -30,10 +30,10 @@ def reflect(connection: Connection) -> MetaData:
 
 def names(connection: Connection) -> MetaData:
     """Return the same tables by their names alone, which costs less."""
-    metadata, own = MetaData(), (diff.VERSION_TABLE, diff.LOG_TABLE)
+    metadata = MetaData()
     for name in _schemas(connection):
         for table in sa.inspect(connection).get_table_names(schema=name):
-            if table not in own:
+            if not is_own(table):
                 Table(table, metadata, schema=name)
     connection.rollback()
     return metadata

@@ -23,6 +23,7 @@ from ..errors import MigrationError
 from ..run import recorder, status
 from ..run.env import foreign_keys_kept
 from ..schema import diff
+from ..schema.model import Schema
 from ..scratch import databases
 from ..scratch.hints import reason
 from ..scratch.sources import Source, empty_database
@@ -172,7 +173,7 @@ class _Round:
         start, kept = self._schema(connection)
         up = self._migrate(connection, "upgrade")
         upgraded, _ = self._schema(connection)
-        retyped = diff.difference(upgraded, start)
+        retyped = diff.differences(upgraded, start)
         self._rows_kept(connection, "rows after the upgrade", up, retyped)
         self._same_as_models(connection, start, upgraded, up)
         consent = self.consents.get(NO_WAY_BACK)
@@ -189,10 +190,10 @@ class _Round:
         again = self._migrate(connection, "upgrade", " again")
         self._same(self._schema(connection)[0], upgraded, "schema after the second upgrade", again)
 
-    def _schema(self, connection: Connection) -> tuple[diff.Schema, set[str]]:
-        found = diff.describe(connection), diff.kept(connection, self.metadata)
+    def _schema(self, connection: Connection) -> tuple[Schema, set[str]]:
+        schema, unmanaged = diff.describe(connection), diff.catalogued_objects(connection)
         connection.rollback()
-        return found[0], {name for name in found[1] if not name.endswith("made by hand")}
+        return schema, unmanaged
 
     def _migrate(self, connection: Connection, way: str, words: str = "") -> Said:
         """Run the revision in one direction.
@@ -226,31 +227,31 @@ class _Round:
         return said
 
     def _same_as_models(
-        self, connection: Connection, before: diff.Schema, found: diff.Schema, said: Said
+        self, connection: Connection, before: Schema, found: Schema, said: Said
     ) -> None:
         """Compare with the models at the head; what it left as it was, it is not to blame for."""
         if list(self.script.get_heads()) != [self.revision.revision]:
             return
         with databases.from_models(self.metadata, self.source, like=connection) as models:
             wanted = diff.describe(models)
-        by_hand = recorder.by_hand(connection)
-        for item in diff.difference(found, wanted):
-            if item.wanted is None and item.key.name in by_hand:
+        by_hand = diff.made_by_raw_sql(connection)
+        for item in diff.differences(found, wanted):
+            if item.expected is None and item.key.name in by_hand:
                 continue
-            if before.get(item.key) == item.found:
+            if before.get(item.key) == item.actual:
                 self.ahead.append(f"{NAMES[self.source.kind]}: {item}")
                 continue
             line = said.line(item.key.table)
             raise Failure("schema after the upgrade", str(item), Blame(line))
 
-    def _same(self, found: diff.Schema, wanted: diff.Schema, step: str, said: Said) -> None:
-        for item in diff.difference(found, wanted):
-            if item.found is None:
-                words = f"is missing, it was {item.wanted}"
-            elif item.wanted is None:
-                words = f"is left over: {item.found}"
+    def _same(self, found: Schema, wanted: Schema, step: str, said: Said) -> None:
+        for item in diff.differences(found, wanted):
+            if item.actual is None:
+                words = f"is missing, it was {item.expected}"
+            elif item.expected is None:
+                words = f"is left over: {item.actual}"
             else:
-                words = f"is {item.found or 'none'}, it was {item.wanted or 'none'}"
+                words = f"is {item.actual or 'none'}, it was {item.expected or 'none'}"
             line = said.line(item.key.table, said.tables.get(item.key.table, item.key.table))
             raise Failure(step, f"{item.key} {words}", Blame(line or said.line()))
 

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
-from ..schema.diff import LOG_TABLE
+from ..schema.own_tables import LOG_TABLE
 from .lock import whoami
 
 LOG = Table(

@@ -13,6 +13,7 @@ from alembic.script import Script
 from sqlalchemy import Connection, Dialect, Engine, TextClause, event
 
 from ..errors import MigrationError
+from ..schema.diff import made_by_raw_sql
 
 _CREATED = re.compile(
     r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE|TYPE)\s+"
@@ -29,12 +30,6 @@ class Batch(MigrateOperation):
         self.options = options
 
 
-def by_hand(connection: Connection) -> set[str]:
-    """Return the names of the indexes and tables that a hand-written statement made."""
-    names: set[str] = connection.info.setdefault("made by hand", set())
-    return names
-
-
 def invoked(connection: Connection) -> list[tuple[str, Any]]:
     """Return what the chain did on *connection*: pairs of a revision and an operation."""
     done: list[tuple[str, Any]] = connection.info.setdefault("invoked", [])
@@ -44,7 +39,7 @@ def invoked(connection: Connection) -> list[tuple[str, Any]]:
 @contextmanager
 def watched(connection: Connection, revision: Callable[[], str]) -> Iterator[None]:
     """Note what runs on *connection*; *revision* says which one is running."""
-    made = _noting_names(by_hand(connection))
+    made = _noting_names(made_by_raw_sql(connection))
     event.listen(connection, "before_execute", made)
     try:
         with noted(invoked(connection), revision):

@@ -13,9 +13,8 @@ from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
+from ..schema.own_tables import VERSION_TABLE
 from .engine import private
-
-VERSION_TABLE = "alembic_version"
 
 
 class Chain(NamedTuple):

@@ -1,83 +1,99 @@
-"""A database's schema as its server prints it, and the difference of two, in words.
+"""The schema of a database, and how two of them differ.
 
 Whether two schemas are equal is asked of two databases of one server, so that both sides went
-through the same printer: differently spelled expressions come out alike. Column order and counters
-are left out. So is what models cannot express (views, triggers, functions …): :func:`kept` lists
-it.
+through the same reader: differently spelled expressions come out alike. Column order and counters
+are left out. So is what models cannot express (views, triggers, functions …):
+:func:`unmanaged_objects` lists it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, MetaData, text
 
-from ..run.recorder import by_hand
-from .readers import PROPERTIES, READERS
-from .readers import Key as Key
-from .readers import without_casts as without_casts
+from . import mysql, postgresql, sqlite
+from .model import PROPERTIES, Definitions, Key, Schema
+from .own_tables import is_own
 
-VERSION_TABLE = "alembic_version"
-#: Where ``apply/log.py`` notes what was applied.
-LOG_TABLE = "alembic_lossless_log"
+_READERS: dict[str, Callable[[Connection], Definitions]] = {
+    "sqlite": sqlite.read,
+    "postgresql": postgresql.read,
+    "mysql": mysql.read,
+    "mariadb": mysql.read,
+}
 
-_OWN = {VERSION_TABLE, LOG_TABLE}
 
+def describe(connection: Connection) -> Schema:
+    """Describe the schema of a database, without Alembic's tables and our own.
 
-#: Every object with the text that says what it is. Two of them compare with ``==``.
-Schema = dict[Key, str]
+    :param connection: to the database.
+    :return: every object and its definition.
+    :raises KeyError: on a database other than SQLite, PostgreSQL, MySQL and MariaDB.
+    """
+    definitions = _READERS[connection.dialect.name](connection)
+    return {
+        key: definition.strip()
+        for key, definition in definitions
+        if definition and not is_own(key.table)
+    }
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One object that *found* has otherwise than *wanted*; None where it is not there."""
+    """One object whose definition is not the expected; None on the side that lacks the object."""
 
     key: Key
-    found: str | None
-    wanted: str | None
+    actual: str | None
+    expected: str | None
 
     def __str__(self) -> str:
-        if self.found is None:
-            return f"{self.key}: missing, the models say {self.wanted}"
-        if self.wanted is None:
-            return f"{self.key}: not in the models, the migrations say {self.found}"
-        return f"{self.key}: the migrations say {self.found}, the models say {self.wanted}"
+        if self.actual is None:
+            return f"{self.key}: missing, the models say {self.expected}"
+        if self.expected is None:
+            return f"{self.key}: not in the models, the migrations say {self.actual}"
+        return f"{self.key}: the migrations say {self.actual}, the models say {self.expected}"
 
 
-def difference(found: Schema, wanted: Schema) -> list[Difference]:
-    """Say what *found* (of the migrations) has otherwise than *wanted* (of the models).
+def differences(actual: Schema, expected: Schema) -> list[Difference]:
+    """Compare two schemas.
 
-    The objects of a table that one side lacks are not listed, the table is; likewise a column.
+    :param actual: usually of the migrations.
+    :param expected: usually of the models.
+    :return: what differs, sorted by key. The objects of a table that one side lacks are not
+        listed, the table is; likewise a column.
     """
-    lacking = {key for key in found.keys() ^ wanted.keys() if key.kind in ("table", "column")}
+    lacking = {key for key in actual.keys() ^ expected.keys() if key.kind in ("table", "column")}
     tables = {key.table for key in lacking if key.kind == "table"}
     columns = {(key.table, key.name) for key in lacking if key.kind == "column"}
 
     def listed(key: Key) -> bool:
         if key.kind == "table":
             return True
-        whole = key.kind in PROPERTIES and (key.table, key.name) in columns
-        return key.table not in tables and not whole
+        of_lacking_column = key.kind in PROPERTIES and (key.table, key.name) in columns
+        return key.table not in tables and not of_lacking_column
 
     return [
-        Difference(key, found.get(key), wanted.get(key))
-        for key in sorted(found.keys() | wanted.keys())
-        if found.get(key) != wanted.get(key) and listed(key)
+        Difference(key, actual.get(key), expected.get(key))
+        for key in sorted(actual.keys() | expected.keys())
+        if actual.get(key) != expected.get(key) and listed(key)
     ]
 
 
-def describe(connection: Connection) -> Schema:
-    """Describe the schema behind *connection*, without Alembic's own table and the log.
+def made_by_raw_sql(connection: Connection) -> set[str]:
+    """Return the names of the tables, indexes and types that raw SQL of the migrations made.
 
-    :raises KeyError: on a database other than SQLite, PostgreSQL, MySQL and MariaDB.
+    :param connection: the one that the migrations ran on.
+    :return: a set that belongs to the connection, for whoever watches the migrations to fill.
     """
-    rows = READERS[connection.dialect.name](connection)
-    return {key: value.strip() for key, value in rows if value and key.table not in _OWN}
+    names: set[str] = connection.info.setdefault("alembic_lossless_made_by_raw_sql", set())
+    return names
 
 
-_KEPT_SQLITE = """
+_UNMANAGED_SQLITE = """
 SELECT type || ' ' || name || CASE WHEN type = 'trigger' THEN ' on ' || tbl_name ELSE '' END
 FROM sqlite_master WHERE type IN ('view', 'trigger')
 """
-_KEPT_POSTGRESQL = """
+_UNMANAGED_POSTGRESQL = """
 SELECT CASE relkind WHEN 'v' THEN 'view ' ELSE 'materialized view ' END || relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind IN ('v', 'm') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
@@ -88,7 +104,7 @@ WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT EXISTS (
   SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
 UNION ALL SELECT 'extension ' || extname FROM pg_extension WHERE extname <> 'plpgsql'
 """
-_KEPT_MYSQL = """
+_UNMANAGED_MYSQL = """
 SELECT concat('view ', table_name) FROM information_schema.views WHERE table_schema = database()
 UNION ALL SELECT concat('trigger ', trigger_name, ' on ', event_object_table)
 FROM information_schema.triggers WHERE trigger_schema = database()
@@ -97,19 +113,32 @@ FROM information_schema.routines WHERE routine_schema = database()
 """
 
 
-def kept(connection: Connection, metadata: MetaData) -> list[str]:
-    """List what a person made in the chain and models cannot express: it is never dropped."""
-    name = connection.dialect.name
-    query = {"sqlite": _KEPT_SQLITE, "postgresql": _KEPT_POSTGRESQL}.get(name, _KEPT_MYSQL)
-    objects = set(connection.scalars(text(query)))
-    known = known_names(metadata)
-    for made in by_hand(connection):
-        if made not in known:
-            objects.add(f"{made}, made by hand")
-    return sorted(objects)
+def catalogued_objects(connection: Connection) -> set[str]:
+    """Ask the database's catalogue for what models cannot express.
+
+    :param connection: to the database.
+    :return: views, triggers, functions and extensions, each as its kind and name.
+    """
+    query = {"sqlite": _UNMANAGED_SQLITE, "postgresql": _UNMANAGED_POSTGRESQL}
+    return set(connection.scalars(text(query.get(connection.dialect.name, _UNMANAGED_MYSQL))))
+
+
+def unmanaged_objects(connection: Connection, metadata: MetaData) -> list[str]:
+    """List what a person made in the migrations and models do not express: it is never dropped.
+
+    :param connection: the one that the migrations ran on.
+    :param metadata: the models.
+    :return: sorted, each as its kind and name, or as its name and "made by raw SQL".
+    """
+    raw = made_by_raw_sql(connection) - known_names(metadata)
+    return sorted(catalogued_objects(connection) | {f"{name}, made by raw SQL" for name in raw})
 
 
 def known_names(metadata: MetaData) -> set[str]:
-    """Return the names of the tables and indexes of *metadata*."""
+    """Return the names of the tables and indexes of models.
+
+    :param metadata: the models.
+    :return: tables without their schemas.
+    """
     indexes = (index.name for table in metadata.tables.values() for index in table.indexes)
     return {table.name for table in metadata.tables.values()} | {str(name) for name in indexes}

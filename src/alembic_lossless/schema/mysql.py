@@ -1,12 +1,10 @@
-"""Reads what MySQL and MariaDB print of their own schema: rows as ``printed.py`` gives them."""
+"""Reads the schema of a MySQL or MariaDB database, which spells expressions in its own way."""
 
 import re
-from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-#: Table, kind and name of an object, and the text that says what it is.
-Row = tuple[str, str, str, str | None]
+from .model import Definitions, Key
 
 _COLUMNS = """
 SELECT column_name, column_type, collation_name, is_nullable, column_default, extra,
@@ -14,17 +12,23 @@ SELECT column_name, column_type, collation_name, is_nullable, column_default, ex
 FROM information_schema.columns WHERE table_schema = database() AND table_name = %s
 """
 
+_LINE = re.compile(r"(?P<head>[A-Z ]*)(?:`(?P<name>(?:[^`]|``)+)`)?(?P<rest>.*)", re.DOTALL)
 
-def rows(connection: Connection) -> Iterator[Row]:
-    """Read SHOW CREATE TABLE, which prints one definition a line, and the columns' catalogue."""
+
+def read(connection: Connection) -> Definitions:
+    """Read SHOW CREATE TABLE, which prints one definition a line, and the columns' catalogue.
+
+    :param connection: to the database.
+    :return: every object and its definition.
+    """
     tables = connection.exec_driver_sql("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
     for table in [row[0] for row in tables]:
         quoted = table.replace("`", "``").replace("%", "%%")
         sql = connection.exec_driver_sql(f"SHOW CREATE TABLE `{quoted}`").one()[1]
         _, *lines, options = sql.splitlines()
         options, _, comment = options.lstrip(") ").partition(" COMMENT=")
-        yield table, "table", table, re.sub(r" AUTO_INCREMENT=\d+", "", options)
-        yield table, "comment", "", comment[1:-1]
+        yield Key(table, "table", table), re.sub(r" AUTO_INCREMENT=\d+", "", options)
+        yield Key(table, "comment", ""), comment[1:-1]
         checks = {}
         for line in lines:
             match = _LINE.fullmatch(line.strip().rstrip(","))
@@ -36,14 +40,11 @@ def rows(connection: Connection) -> Iterator[Row]:
                 if head == "UNIQUE KEY " and not name.startswith("ix_"):
                     head = "CONSTRAINT UNIQUE "
                 kind = "constraint" if head.startswith(("CONSTRAINT ", "PRIMARY ")) else "index"
-                yield table, kind, name, head.removeprefix("CONSTRAINT ") + rest.strip()
+                yield Key(table, kind, name), head.removeprefix("CONSTRAINT ") + rest.strip()
             elif " CHECK (" in rest:  # MariaDB's JSON
                 checks[name] = rest[rest.index(" CHECK (") :]
         for row in connection.exec_driver_sql(_COLUMNS, (table,)).all():
             yield from _column(table, checks.get(row[0], ""), *row)
-
-
-_LINE = re.compile(r"(?P<head>[A-Z ]*)(?:`(?P<name>(?:[^`]|``)+)`)?(?P<rest>.*)", re.DOTALL)
 
 
 def _column(
@@ -57,14 +58,14 @@ def _column(
     extra: str,
     generated: str | None,
     comment: str,
-) -> Iterator[Row]:
+) -> Definitions:
     extra = extra.replace("DEFAULT_GENERATED", "").strip()
-    default = (
-        "" if default is None or (nullable == "YES" and default == "NULL") else default or "''"
-    )
-    yield table, "column", name, kind + (f" COLLATE {collation}" * bool(collation)) + check
-    yield table, "null", name, "NOT NULL" if nullable == "NO" else None
-    yield table, "generated", name, f"{generated} {extra.lower()}" if generated else None
+    no_default = default is None or (nullable == "YES" and default == "NULL")
+    default = "" if no_default else default or "''"
+    collate = f" COLLATE {collation}" if collation else ""
+    yield Key(table, "column", name), kind + collate + check
+    yield Key(table, "null", name), "NOT NULL" if nullable == "NO" else None
+    yield Key(table, "generated", name), f"{generated} {extra.lower()}" if generated else None
     if not generated:
-        yield table, "default", name, f"{default} {extra}"
-    yield table, "comment", name, comment
+        yield Key(table, "default", name), f"{default} {extra}"
+    yield Key(table, "comment", name), comment

@@ -26,8 +26,7 @@ from weakref import WeakKeyDictionary
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
-from ..run.recorder import by_hand
-from ..schema import diff
+from ..schema import diff, postgresql
 from ..schema.dialect_support import kind_of
 from . import dump
 from .sources import Source, empty_database
@@ -107,7 +106,10 @@ class ChainCache:
         if self._target is None or key in self._in_memory or not (long or quick):
             return
         body = _body(connection)
-        head = {"sum": hashlib.sha256(body).hexdigest(), "by hand": sorted(by_hand(connection))}
+        head = {
+            "sum": hashlib.sha256(body).hexdigest(),
+            "by hand": sorted(diff.made_by_raw_sql(connection)),
+        }
         content = json.dumps(head).encode() + b"\n" + body
         if not body or (long and not self._rebuilds(content, connection)):
             content = b""  # the chain runs each time
@@ -131,7 +133,7 @@ class ChainCache:
 
 
 def _without_casts(body: bytes) -> str:
-    return diff.without_casts(body.decode())
+    return postgresql.without_casts(body.decode())
 
 
 #: What of a server decides what a revision builds there.
@@ -174,7 +176,7 @@ def _load(content: bytes, connection: Connection) -> bool:
             driver.deserialize(body)
         else:
             dump.run(connection, json.loads(body))
-        by_hand(connection).update(head["by hand"])
+        diff.made_by_raw_sql(connection).update(head["by hand"])
     except (ValueError, KeyError, TypeError, connection.dialect.loaded_dbapi.Error):
         driver.rollback()
         return False

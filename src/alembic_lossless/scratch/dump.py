@@ -127,7 +127,7 @@ def _rows(connection: Connection, table: str) -> Iterator[str]:
 def _others(connection: Connection) -> Iterator[str]:
     """Yield the functions, procedures, triggers and views: one that names another comes later."""
     waiting: dict[str, str] = {}
-    for item in diff.kept(connection, MetaData()):
+    for item in diff.unmanaged_objects(connection, MetaData()):
         kind, name, *_ = item.split()
         if kind in _PLACES:
             waiting[f"`{name}`"] = _shown(connection, kind, name, _PLACES[kind])

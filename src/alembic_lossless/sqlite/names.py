@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
+from .. import naming
 from ..errors import MigrationError
-from ..schema import naming
 from .parser import NAMED_KINDS, ParsedConstraint, ParsedTable, fold, names_in, normal
 
 #: What SQLAlchemy has for each kind.

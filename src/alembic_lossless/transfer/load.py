@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 
 from ..errors import MigrationError, plural
-from .rows import MARK, Table
+from ..schema.own_tables import MOVE_TABLE
+from .rows import Table
 from .source import BATCH
 from .statements import is_postgresql, quoted, run
 
@@ -191,5 +192,5 @@ def commit(target: Connection, given: dict[str, int]) -> None:
         for table, highest in given.items():
             # InnoDB knows the highest number there is, but not of rows that are gone.
             run(target, f"ALTER TABLE {quoted(target, table)} AUTO_INCREMENT = {highest + 1}")
-    run(target, f"DROP TABLE {MARK}")
+    run(target, f"DROP TABLE {MOVE_TABLE}")
     target.commit()

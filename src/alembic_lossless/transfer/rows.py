@@ -9,16 +9,12 @@ from typing import Any
 from sqlalchemy import JSON, Connection, inspect
 
 from ..errors import MigrationError, plural
-from ..schema.diff import LOG_TABLE, VERSION_TABLE
+from ..schema.own_tables import is_own, without_own
 from ..sqlite.parser import quote
 from . import fit
 from .misfit import Misfit
 from .source import Source
 from .statements import is_postgresql, quoted, run
-
-#: There on the target while a move is not finished.
-MARK = "migration_move"
-OWN = {MARK, VERSION_TABLE, LOG_TABLE}
 
 #: Is told how far it is: the stage ("check", "copy" or "compare"), and how many rows more.
 Progress = Callable[[str, int], None]
@@ -99,7 +95,7 @@ def tables(source: Source, target: Connection, accepted: Collection[str]) -> lis
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a type that SQLAlchemy does not know
         ordered = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name]
-        found = [_table(inspector, name, target) for name in ordered if name not in OWN]
+        found = [_table(inspector, name, target) for name in ordered if not is_own(name)]
     refusals = [r for r in _without_place(source, found) if r.count and r.what not in accepted]
     if refusals:
         raise Refused(refusals)
@@ -120,7 +116,7 @@ def _table(inspector: Any, name: str, target: Connection) -> Table:
 
 def _without_place(source: Source, found: Sequence[Table]) -> Iterator[Refusal]:
     places = {table.name: {column.name for column in table.fields} for table in found}
-    here = {name: source.columns(name) for name in source.tables - OWN}
+    here = {name: source.columns(name) for name in without_own(source.tables)}
     for name, columns in places.items():
         missing = columns - here.get(name, set())
         if missing:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MigrationError
-from ..schema.diff import VERSION_TABLE
+from ..schema.own_tables import VERSION_TABLE
 from ..sqlite.parser import quote
 
 BATCH = 5000

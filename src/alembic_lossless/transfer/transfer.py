@@ -18,9 +18,10 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
 from ..run import status
+from ..schema.own_tables import MOVE_TABLE, without_own
 from . import load
 from .compare import gave_up, judged
-from .rows import MARK, OWN, Progress, Refused, Sum, Table, converted, look, orphans, tables
+from .rows import Progress, Refused, Sum, Table, converted, look, orphans, tables
 from .source import Source
 from .statements import quoted, run
 
@@ -39,7 +40,7 @@ class Moved:
 def size(file: Path) -> int:
     """Return how many rows a move of *file* would move."""
     with closing(Source(file)) as source:
-        return sum(source.count(name) for name in source.tables - OWN)
+        return sum(source.count(name) for name in without_own(source.tables))
 
 
 def move(
@@ -100,7 +101,7 @@ def _arrived(
     sums = look(source, found, accepted, progress)
     if _sums(target, found, progress) != sums:
         return None
-    if MARK in there:  # it ended between its last row and this
+    if MOVE_TABLE in there:  # it ended between its last row and this
         load.commit(target, source.highest_given())
     return Moved(sums, already=True, notes=_not_compared(found))
 
@@ -110,13 +111,13 @@ def _at_head(target: Connection, script: ScriptDirectory) -> bool:
 
 
 def _held(source: Source, names: Collection[str]) -> dict[str, int]:
-    counts = {name: source.count(name) for name in (source.tables & set(names)) - OWN}
+    counts = {name: source.count(name) for name in without_own(source.tables & set(names))}
     return {name: count for name, count in counts.items() if count}
 
 
 def _counts(target: Connection) -> dict[str, int]:
     """Return the number of rows of each table that has any."""
-    names = set(inspect(target).get_table_names()) - OWN
+    names = without_own(inspect(target).get_table_names())
     counts = {
         name: run(target, f"SELECT count(*) FROM {quoted(target, name)}").scalar_one()
         for name in names
@@ -131,15 +132,15 @@ def _claim(target: Connection, script: ScriptDirectory) -> None:
     """
     there = set(inspect(target).get_table_names())
     held = _counts(target)
-    if MARK not in there:
+    if MOVE_TABLE not in there:
         if held or (there and not _at_head(target, script)):
             raise MigrationError(
                 f"The target is not empty ({_some(held or there)}), so nothing was moved: name an "
                 "empty database, or one that is not there yet."
             )
-        run(target, f"CREATE TABLE {MARK} (made_by_migrations TEXT)")
+        run(target, f"CREATE TABLE {MOVE_TABLE} (made_by_migrations TEXT)")
     else:
-        made = run(target, f"SELECT made_by_migrations FROM {MARK}").scalar()
+        made = run(target, f"SELECT made_by_migrations FROM {MOVE_TABLE}").scalar()
         if made is not None and json.loads(made) != held:
             raise MigrationError(
                 f"Rows came into the target since a move that did not end ({_some(held)}), so "
@@ -158,10 +159,10 @@ def _note_migrated(target: Connection) -> None:
 
     :raises MigrationError: when another move has ended meanwhile.
     """
-    if MARK not in inspect(target).get_table_names():
+    if MOVE_TABLE not in inspect(target).get_table_names():
         raise MigrationError("Another move to this target has just ended: run move again.")
-    run(target, f"DELETE FROM {MARK}")
-    insert = text(f"INSERT INTO {MARK} VALUES (:made)")
+    run(target, f"DELETE FROM {MOVE_TABLE}")
+    insert = text(f"INSERT INTO {MOVE_TABLE} VALUES (:made)")
     target.execute(insert, {"made": json.dumps(_counts(target), sort_keys=True)})
     target.commit()
 

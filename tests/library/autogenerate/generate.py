@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from hypothesis import strategies as st
 
-from alembic_lossless.schema import naming
+from alembic_lossless import naming
 
 TABLES = ("ant", "bee", "order")
 COLUMNS = ("name", "size", "value", "Group")

@@ -15,10 +15,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, make_url, text
 
+from alembic_lossless import naming
 from alembic_lossless.autogenerate import migrate as author
 from alembic_lossless.run.connection import private
-from alembic_lossless.schema import diff, naming
+from alembic_lossless.schema import diff
 from alembic_lossless.schema.dialect_support import kind_of
+from alembic_lossless.schema.model import Schema
 
 ENV = """
 from alembic import context
@@ -190,7 +192,7 @@ class Project:
                 rows = [tuple(row) for row in result] if result.returns_rows else []
         return rows
 
-    def schema(self) -> diff.Schema:
+    def schema(self) -> Schema:
         with private(make_url(self.url)).connect() as connection:
             return diff.describe(connection)
 

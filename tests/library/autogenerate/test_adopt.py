@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from alembic_lossless import naming
 from alembic_lossless.adopt import adopt
 from alembic_lossless.autogenerate.migrate import Answers
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.run.connection import private
-from alembic_lossless.schema import diff, naming
+from alembic_lossless.schema import diff
 from alembic_lossless.schema.dialect_support import kind_of
 from alembic_lossless.scratch import databases
 from alembic_lossless.scratch.sources import find_sources

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_lossless.autogenerate import migrate
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.schema import diff
+from alembic_lossless.schema.model import Key
 from tests.library.autogenerate.people import (
     files,
     one_person,
@@ -173,8 +173,8 @@ def test_a_told_rename_of_a_table_keeps_its_rows(
     assert project.run("SELECT human_id FROM letter") == [(1,)]
     assert project.verify().agrees
     keys = set(project.schema())
-    assert diff.Key("letter", "constraint", "fk_letter_human_id_human") in keys
-    assert diff.Key("human", "index", "ix_human_name") in keys
+    assert Key("letter", "constraint", "fk_letter_human_id_human") in keys
+    assert Key("human", "index", "ix_human_name") in keys
     for _ in report.paths:
         project.downgrade()
     assert project.run("SELECT person_id FROM letter") == [(1,)]
@@ -195,7 +195,7 @@ def test_a_told_value_fills_the_rows(where: str, request: pytest.FixtureRequest)
     report = project.new("crew", fill="person.crew=7, person.note='a, b'")
     project.upgrade()
     assert project.run("SELECT crew, note FROM person") == [(7, "a, b")]
-    assert diff.Key("person", "default", "crew") not in project.schema()
+    assert Key("person", "default", "crew") not in project.schema()
     assert project.verify().agrees
     for _ in report.paths:
         project.downgrade()

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from alembic_lossless.autogenerate import migrate
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
+from alembic_lossless.schema.model import Schema
 from alembic_lossless.scratch import databases
 from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project, models
@@ -320,7 +321,7 @@ EVERYWHERE = [
 ]
 
 
-def wanted(project: Project, versions: Sequence[Models]) -> diff.Schema:
+def wanted(project: Project, versions: Sequence[Models]) -> Schema:
     project.metadata = models()
     for version in versions:
         version(project.metadata)

@@ -81,7 +81,7 @@ def test_conditions_come_back_as_they_were_declared(on_both: Project) -> None:
 def schema_of_models(project: Project, source: Source, found: Connection) -> list[str]:
     """Return how *found* differs from what the models make."""
     with databases.from_models(project.metadata, source) as wanted:
-        differences = diff.difference(diff.describe(found), diff.describe(wanted))
+        differences = diff.differences(diff.describe(found), diff.describe(wanted))
     return [str(item) for item in differences]
 
 

@@ -33,6 +33,7 @@ from sqlalchemy.schema import SchemaItem
 from alembic_lossless.autogenerate import migrate
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
+from alembic_lossless.schema.model import Schema
 from alembic_lossless.scratch import databases
 from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project
@@ -135,7 +136,7 @@ def answers() -> migrate.Answers:
     return migrate.Answers(ask=lambda question, otherwise: "x" if "Why" in question else otherwise)
 
 
-def wanted(version: Version, project: Project) -> diff.Schema:
+def wanted(version: Version, project: Project) -> Schema:
     project.metadata.clear()
     version(project.metadata)
     url = make_url(project.url)

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import INT4RANGE, JSONB, ExcludeConstraint
 from alembic_lossless.autogenerate import migrate
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import dialect_support, diff
+from alembic_lossless.schema.model import Key, Schema
 from alembic_lossless.scratch import databases
 from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project
@@ -38,7 +39,7 @@ def user(project: Project, *columns: Column) -> Table:
     return Table("user", project.metadata, Column("id", Integer, primary_key=True), *columns)
 
 
-def wanted(project: Project) -> diff.Schema:
+def wanted(project: Project) -> Schema:
     with databases.from_models(project.metadata, Source("sqlite")) as connection:
         return diff.describe(connection)
 
@@ -149,7 +150,12 @@ def test_what_a_person_made_by_hand_stays(project: Project) -> None:
         report = project.new(f"add c{number}")
         assert [str(step) for step in report.steps] == [f"add column user.c{number}"]
     project.upgrade()
-    kept = ["by_hand, made by hand", "ix_raw, made by hand", "trigger t on user", "view names"]
+    kept = [
+        "by_hand, made by raw SQL",
+        "ix_raw, made by raw SQL",
+        "trigger t on user",
+        "view names",
+    ]
     agreement = project.verify()
     assert agreement.agrees
     assert agreement.kept == {"sqlite": kept}
@@ -184,9 +190,9 @@ def test_one_set_of_files_for_postgresql_and_sqlite(on_both: Project) -> None:
         )
         assert connection.execute(text(comments)).one() == ("All bookings", "The room's number")
         found = diff.describe(connection)
-    assert found[diff.Key("", "sequence", "invoice")].startswith("bigint 100")
-    assert "USING gin" in found[diff.Key("booking", "index", "ix_booking_tags")]
-    assert "EXCLUDE USING gist" in found[diff.Key("booking", "constraint", "excl_booking")]
+    assert found[Key("", "sequence", "invoice")].startswith("bigint 100")
+    assert "USING gin" in found[Key("booking", "index", "ix_booking_tags")]
+    assert "EXCLUDE USING gist" in found[Key("booking", "constraint", "excl_booking")]
 
     with databases.from_chain(project.script, Source("sqlite")) as chain:
         assert diff.describe(chain) == wanted(project)
@@ -221,15 +227,11 @@ def test_what_is_for_postgresql_is_passed_over_by_create_all(project: Project) -
     assert dialect_support.portable(project.metadata)
     assert not dialect_support.portable(project.metadata)
     found = wanted(project)
-    assert diff.Key("booking", "index", "ix_booking_tags") not in found
+    assert Key("booking", "index", "ix_booking_tags") not in found
     assert (
-        found[diff.Key("booking", "index", "ix_open")]
-        == "UNIQUE INDEX ON booking ( room ) where open"
+        found[Key("booking", "index", "ix_open")] == "UNIQUE INDEX ON booking ( room ) where open"
     )
-    assert (
-        found[diff.Key("booking", "index", "ix_named")]
-        == "INDEX ON booking ( room ) where room > 0"
-    )
+    assert found[Key("booking", "index", "ix_named")] == "INDEX ON booking ( room ) where room > 0"
 
 
 def test_a_database_that_cannot_be_had_is_said_loudly(tmp_path: Path) -> None:

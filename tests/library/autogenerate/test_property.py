@@ -13,6 +13,7 @@ from sqlalchemy import Date, Enum, MetaData, make_url
 from alembic_lossless.autogenerate import migrate
 from alembic_lossless.schema import diff
 from alembic_lossless.schema.dialect_support import kind_of
+from alembic_lossless.schema.model import Schema
 from alembic_lossless.scratch import databases
 from alembic_lossless.scratch.sources import Source
 from tests.conftest import Databases
@@ -44,13 +45,13 @@ def migrated(project: Project, versions: list[ModelsSpec]) -> migrate.Report:
     return report
 
 
-def wanted(version: ModelsSpec, source: Source) -> diff.Schema:
+def wanted(version: ModelsSpec, source: Source) -> Schema:
     with databases.from_models(version.metadata(), source) as connection:
         return diff.describe(connection)
 
 
-def assert_equal(found: diff.Schema, wanted: diff.Schema) -> None:
-    differences = [str(item) for item in diff.difference(found, wanted)]
+def assert_equal(found: Schema, wanted: Schema) -> None:
+    differences = [str(item) for item in diff.differences(found, wanted)]
     assert not differences, differences
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
 
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.schema import diff
+from alembic_lossless.schema.model import Schema
 from alembic_lossless.scratch import databases
 from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project
@@ -23,7 +24,7 @@ def user(project: Project, *columns: Column) -> Table:
     return Table("user", project.metadata, Column("id", Integer, primary_key=True), *columns)
 
 
-def wanted(project: Project) -> diff.Schema:
+def wanted(project: Project) -> Schema:
     with databases.from_models(project.metadata, Source("sqlite")) as connection:
         return diff.describe(connection)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
-from alembic_lossless.schema.naming import check_of_text
+from alembic_lossless.naming import check_of_text
 
 from .cell import MODES, private, run
 

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.schema import diff
+from alembic_lossless.schema.own_tables import VERSION_TABLE
 from alembic_lossless.scratch.sources import find_sources
 from tests.library.autogenerate.project import Project
 
@@ -249,4 +249,4 @@ def test_nothing_is_left_of_it(place: Project) -> None:
             row[0] for row in place.run(databases) if row[0].startswith("alembic_lossless_scratch")
         ]
     assert place.schema() == {}
-    assert diff.VERSION_TABLE not in {key.table for key in place.schema()}
+    assert VERSION_TABLE not in {key.table for key in place.schema()}

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, MetaData, event, inspect, make_url, text
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.run import recorder
 from alembic_lossless.schema import diff
+from alembic_lossless.schema.model import Key
 from alembic_lossless.scratch import cache, databases, dump
 from alembic_lossless.scratch.databases import from_chain
 from alembic_lossless.scratch.sources import Source, empty_database
@@ -73,14 +73,14 @@ WHOLE = ["c2", "c3", "c4", "c5", "c6"]
 
 def test_a_chain_runs_once(project: Project, folder: Path) -> None:
     with counted(project) as (connection, added):
-        first, by_hand = diff.describe(connection), set(recorder.by_hand(connection))
+        first, by_hand = diff.describe(connection), set(diff.made_by_raw_sql(connection))
     assert added == WHOLE
     assert not folder.is_relative_to(project.folder.parent)
     (file,) = folder.iterdir()
     with counted(project) as (connection, added):
         assert added == []
         assert diff.describe(connection) == first
-        assert recorder.by_hand(connection) == by_hand == {"ix_raw"}
+        assert diff.made_by_raw_sql(connection) == by_hand == {"ix_raw"}
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "hand6"
         connection.rollback()
         connection.execute(text("INSERT INTO t (id) VALUES (1)"))  # it is a copy
@@ -104,7 +104,7 @@ def test_one_process_runs_a_chain_once(project: Project) -> None:
             connection.rollback()
             connection.execute(text("DROP TABLE t"))
             connection.commit()
-        assert diff.Key("t", "column", "c2") in known
+        assert Key("t", "column", "c2") in known
 
 
 @pytest.mark.parametrize("number", [1, 4, 6])
@@ -229,16 +229,16 @@ def test_on_a_server(
     source = Source("mysql" if kind == "mariadb" else kind, make_url(databases()))
     rows = {"mariadb": "child"}.get(kind, "beside.child")
     with counted(project, source) as (connection, added):
-        first, by_hand = diff.describe(connection), set(recorder.by_hand(connection))
-        kept = diff.kept(connection, MetaData())
+        first, by_hand = diff.describe(connection), set(diff.made_by_raw_sql(connection))
+        kept = diff.unmanaged_objects(connection, MetaData())
         held = connection.execute(text(f"SELECT * FROM {rows}")).all()
         assert "ix_raw" in by_hand
         assert held
     assert added == WHOLE
     with counted(project, source) as (connection, added):
         assert diff.describe(connection) == first
-        assert recorder.by_hand(connection) == by_hand
-        assert diff.kept(connection, MetaData()) == kept
+        assert diff.made_by_raw_sql(connection) == by_hand
+        assert diff.unmanaged_objects(connection, MetaData()) == kept
         assert connection.execute(text(f"SELECT * FROM {rows}")).all() == held
         assert connection.scalar(text("SELECT one FROM a")) == 1
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "hand7"

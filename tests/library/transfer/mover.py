@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from alembic_lossless.run import connection as connections
 from alembic_lossless.run import lock
+from alembic_lossless.schema.own_tables import MOVE_TABLE
 from alembic_lossless.transfer import transfer as moving
-from alembic_lossless.transfer.rows import MARK, Refusal, Refused
+from alembic_lossless.transfer.rows import Refusal, Refused
 
 
 class Mover:
@@ -64,7 +65,7 @@ class Mover:
     def nothing_moved(self, *tables) -> bool:
         """No row is there, and another attempt may begin."""
         empty = all(self.there(f"SELECT count(*) FROM {table}") == [(0,)] for table in tables)
-        return empty and MARK in self.tables()
+        return empty and MOVE_TABLE in self.tables()
 
     def tables(self) -> list[str]:
         engine = sa.create_engine(self.target, poolclass=sa.NullPool)

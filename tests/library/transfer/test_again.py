@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 import alembic_lossless
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.transfer.rows import MARK
+from alembic_lossless.schema.own_tables import MOVE_TABLE
 
 ENGINE = Path(alembic_lossless.__file__).parents[1]
 
@@ -50,7 +50,7 @@ def test_a_second_run_changes_nothing_and_says_so(library_mover):
     assert not first.already
     assert second.already
     assert {n: str(s) for n, s in first.sums.items()} == {n: str(s) for n, s in second.sums.items()}
-    assert MARK not in library_mover.tables()
+    assert MOVE_TABLE not in library_mover.tables()
 
 
 def test_after_an_interruption_it_goes_on(library_mover):

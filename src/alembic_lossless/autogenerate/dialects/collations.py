@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 
 from ...checklist.finding import Guard, Step
-from ...schema.diff import Difference, Key
+from ...schema.diff import Difference
+from ...schema.model import Key
 from ..data_operations import TableSQL
 from ..proposal import Database
 from ..reverse import without_backticks
@@ -20,7 +21,9 @@ def changed(items: dict[Key, Difference], database: Database) -> Iterator[Step]:
     The collations of their columns go with them; what else differs of a column is left.
     """
     quote = database.connection.dialect.identifier_preparer.quote
-    both = {key: (one.found, one.wanted) for key, one in items.items() if one.found and one.wanted}
+    both = {
+        key: (one.actual, one.expected) for key, one in items.items() if one.actual and one.expected
+    }
     for key in [key for key in both if key.kind == "table"]:
         columns = {
             other.name: (_parts(str(found)), _parts(str(wanted)))

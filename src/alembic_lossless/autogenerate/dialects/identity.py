@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ...checklist.finding import NOTHING, Guard, Step
-from ...schema.diff import Difference, Key
+from ...schema.diff import Difference
+from ...schema.model import Key
 from ...sqlite.parser import literal
 from ..data_operations import LateSQL, WordedSQL
 from ..fills import Numbered
@@ -22,15 +23,15 @@ def changed(mender: "Mender", item: Difference, default: Any) -> Iterable[Step]:
 
     :param default: the model's, for a column that counts no more.
     """
-    if "auto_increment" in (item.found, item.wanted):
-        on = item.wanted == "auto_increment"
+    if "auto_increment" in (item.actual, item.expected):
+        on = item.expected == "auto_increment"
         key = sa.inspect(mender.connection).get_pk_constraint(*mender.place(item.key.table))
         # What is no key yet comes in the next round.
         if item.key.name in key["constrained_columns"] or not on:
             yield _counted(mender, item, on)
         return
-    found, wanted = (counter(mender, item.key, text) for text in (item.found, item.wanted))
-    if wanted[0] and item.found and not found[0]:
+    found, wanted = (counter(mender, item.key, text) for text in (item.actual, item.expected))
+    if wanted[0] and item.actual and not found[0]:
         yield from mender.altered(item, modify_server_default=None)
     # What stops counting may get another type afterwards; what begins has it by then.
     there, back = (

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...checklist.finding import Guard, Step
-from ...schema.diff import Difference, Key, Schema
+from ...schema.diff import Difference
+from ...schema.model import Key, Schema
 from ..data_operations import Exchange, TableSQL
 from ..proposal import Database
 from ..reverse import columns_of, constraint_as_printed
@@ -33,12 +34,12 @@ def taken_out(items: Items, database: Database, early: bool) -> Iterator[Step]:
 def _renamed(items: Items, database: Database) -> Iterator[Step]:
     """Rename what differs by its name alone."""
     gone = {
-        (key.table, key.kind, item.found): key
+        (key.table, key.kind, item.actual): key
         for key, item in items.items()
-        if item.wanted is None and key.kind in ("constraint", "index")
+        if item.expected is None and key.kind in ("constraint", "index")
     }
-    for new in [key for key, item in items.items() if item.found is None]:
-        printed = items[new].wanted or ""
+    for new in [key for key, item in items.items() if item.actual is None]:
+        printed = items[new].expected or ""
         old = gone.get((new.table, new.kind, printed))
         if old is None or (database.kind == "mysql" and not _has_a_name(new, printed, items)):
             continue
@@ -80,23 +81,23 @@ def _exchanged(items: Items, database: Database, early: bool) -> Iterator[Step]:
     """
     tables: dict[str, set[Key]] = {}
     for key, item in items.items():
-        if _is_primary(item.found) and _is_primary(item.wanted):
+        if _is_primary(item.actual) and _is_primary(item.expected):
             tables[key.table] = {key}
             yield from () if early else _stopped(key.table, database)
-    for table, columns in _foreign_keys(items, database.wanted):
-        here = [key for key in database.wanted if key.table == table]
-        if any(_serves(database.wanted[key], columns) for key in here if key not in items):
+    for table, columns in _foreign_keys(items, database.expected):
+        here = [key for key in database.expected if key.table == table]
+        if any(_serves(database.expected[key], columns) for key in here if key not in items):
             continue
         own = [key for key in items if key.table == table]
-        old = {key for key in own if _serves(items[key].found, columns)}
-        new = [key for key in own if _serves(items[key].wanted, columns)]
+        old = {key for key in own if _serves(items[key].actual, columns)}
+        new = [key for key in own if _serves(items[key].expected, columns)]
         if old and new:
             tables.setdefault(table, set()).update(old, new[:1])
     for table, keys in tables.items():
         quote = database.connection.dialect.identifier_preparer.quote
-        found = {key.name: items[key].found for key in sorted(keys)}
-        wanted = {key.name: items[key].wanted for key in sorted(keys)}
-        later = early and any(_is_primary(items[key].found) for key in keys)
+        found = {key.name: items[key].actual for key in sorted(keys)}
+        wanted = {key.name: items[key].expected for key in sorted(keys)}
+        later = early and any(_is_primary(items[key].actual) for key in keys)
         for key in keys:
             del items[key]
         if later:
@@ -109,7 +110,7 @@ def _stopped(table: str, database: Database) -> Iterator[Step]:
     """Let a column count no more that is not to, before it leaves the primary key."""
     for step in identity.stopped(database.mender, table):
         default = Key(table, "default", step.op.column_name)
-        if database.wanted.get(default) != "auto_increment":
+        if database.expected.get(default) != "auto_increment":
             yield step
 
 
@@ -151,8 +152,8 @@ def retyped(items: Items, database: Database) -> Items:
         if database.kind == "mysql" or (database.kind == "postgresql" and not _compare(item))
     }
     return {
-        key: Difference(key, database.wanted[key], database.wanted[key])
-        for key, made in (_staying(items, database.wanted) if changed else ())
+        key: Difference(key, database.expected[key], database.expected[key])
+        for key, made in (_staying(items, database.expected) if changed else ())
         if changed & {(key.table, column) for column in made.local_cols}
         or changed & {(made.referent_table, column) for column in made.remote_cols}
     }
@@ -174,7 +175,7 @@ def computed(items: Items, database: Database) -> Items:
     concerned = {"generated": types, "index": of["generated"], "constraint": of["generated"]}
     return {
         key: Difference(key, text, text)
-        for key, text in database.wanted.items()
+        for key, text in database.expected.items()
         if key not in items
         for table, name in concerned.get(key.kind, ())
         if table == key.table and name in re.findall(r"\w+", text)
@@ -187,18 +188,18 @@ def repointed(items: Items, database: Database) -> Items:
     MySQL has them point to any index; PostgreSQL and SQLite to a key, which they do not let go.
     """
     keys = {
-        (key.table, frozenset(columns_of(item.found)))
+        (key.table, frozenset(columns_of(item.actual)))
         for key, item in items.items()
-        if (item.found or "").startswith(("PRIMARY KEY", "UNIQUE"))
+        if (item.actual or "").startswith(("PRIMARY KEY", "UNIQUE"))
     }
     if database.kind == "mysql" or not keys:
         return {}
     return {
-        key: Difference(key, database.wanted[key], database.wanted[key])
-        for key, made in _staying(items, database.wanted)
+        key: Difference(key, database.expected[key], database.expected[key])
+        for key, made in _staying(items, database.expected)
         if (made.referent_table, frozenset(made.remote_cols)) in keys
     }
 
 
 def _both(item: Difference) -> tuple[str | None, str | None]:
-    return item.found, item.wanted
+    return item.actual, item.expected

@@ -18,7 +18,7 @@ def changed(item: Difference) -> Iterator[Step]:
     """Yield the step that gives a table the options of the models."""
     there, back = {}, {}
     for word, option in _OPTIONS.items():
-        before, after = word in str(item.found), word in str(item.wanted)
+        before, after = word in str(item.actual), word in str(item.expected)
         if before != after:
             # WITHOUT ROWID is said the other way round.
             there[option], back[option] = after != (word == _ROWID), before != (word == _ROWID)

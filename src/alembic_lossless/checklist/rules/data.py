@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
 
+from ... import naming
 from ...autogenerate.fills import Fill, Numbered, stand_in
 from ...autogenerate.replayed import follow, fresh
-from ...schema import naming
 from ...schema.dialect_support import without_parameters
 from ..development import fits
 from ..finding import NOTHING, Part, Step, Verdict

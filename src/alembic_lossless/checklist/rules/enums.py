@@ -100,14 +100,14 @@ def _there(item: Any) -> Any:
 
 def steps(item: Difference, connection: Connection, metadata: MetaData) -> Iterator[Step]:
     """Yield the steps that end the difference *item* of an enum; those that add values alone."""
-    name, before, after = item.key.name, _values(item.found), _values(item.wanted)
+    name, before, after = item.key.name, _values(item.actual), _values(item.expected)
     create, drop = ops.ExecuteSQLOp, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
-    if item.wanted is None:
+    if item.expected is None:
         # When no column is of it any more.
         yield Step(
             LateSQL(f"drop type {name}", str(drop.sqltext)), ONLY, create(_create(name, before))
         )
-    elif item.found is None:
+    elif item.actual is None:
         yield Step(create(_create(name, after)), ONLY, drop)
     elif set(after) - set(before):
         # A value cannot be taken out again: on the way back the type is made anew.

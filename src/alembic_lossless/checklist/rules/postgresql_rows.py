@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.schema import conv
 
+from ... import naming
 from ...autogenerate.fills import Batches, Fill
-from ...schema import naming
 from ..finding import NOTHING, Part, Step, Verdict
 from . import Hit, Project, rule
 from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote

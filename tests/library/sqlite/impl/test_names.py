@@ -3,8 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
+from alembic_lossless import naming
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.schema import naming
 
 
 def test_the_models_own_convention_names_constraints(base):
