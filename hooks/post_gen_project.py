@@ -1,6 +1,8 @@
-"""Removes what was not chosen, starts a git repository, and says what to type next."""
+"""Removes what was not chosen, puts the library beside the project, starts a git repository, and
+prints what to type next."""
 
 import os
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -12,6 +14,7 @@ from urllib.parse import unquote
 PACKAGE = "{{ cookiecutter.package_name }}"
 EXAMPLE = "{{ cookiecutter.example }}"
 TEMPLATE = unquote("{{ cookiecutter._template | default('') | urlencode }}")
+FOLDER = unquote("{{ template_folder() | urlencode }}")
 BY_CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
 
 # What an answer leaves out, by glob patterns; PACKAGE stands for the package's folder.
@@ -25,9 +28,6 @@ LEFT_OUT = {
         "tests/test_library.py",
     ],
 }
-
-# The template's own checks leave these in folders that are copied as they are.
-CACHES = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis")
 
 
 def remove_left_out(project: Path, package: str, example: str) -> list[str]:
@@ -43,11 +43,10 @@ def remove_left_out(project: Path, package: str, example: str) -> list[str]:
     return missed
 
 
-def remove_caches(project: Path) -> None:
-    for name in CACHES:
-        for path in list(project.rglob(name)):
-            if ".venv" not in path.parts:
-                shutil.rmtree(path, ignore_errors=True)
+def write_library(project: Path, template: Path) -> None:
+    """Put the library's wheel, made from the sources in *template*, into ``vendor/``."""
+    module = runpy.run_path(str(template / "library_wheel.py"), run_name="wheel")
+    module["Wheel"].read().write(project / "vendor")
 
 
 def git(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -120,7 +119,7 @@ def main() -> int:
     if missed:
         print(f"The template has lost files that this hook knows: {', '.join(missed)}.")
         return 1
-    remove_caches(project)
+    write_library(project, Path(FOLDER))
     asked_in = Path(os.environ.get("PWD", project.parent)).resolve()
     folder = min(os.path.relpath(project, asked_in), str(project), key=len)
     if not BY_CRUFT:

@@ -3,12 +3,22 @@
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 from tests.support.bake import TEMPLATE, environment, type_cookiecutter
 
-PARTS = ("cookiecutter.json", "local_extensions.py", "hooks", "templates")
+PARTS = (
+    "cookiecutter.json",
+    "local_extensions.py",
+    "library_wheel.py",
+    "pyproject.toml",
+    "LICENSE",
+    "hooks",
+    "templates",
+    "src",
+)
 
 
 @pytest.fixture
@@ -63,6 +73,26 @@ def test_a_project_made_by_cruft_takes_later_changes(type_in, tmp_path):
     assert (project / "README.md").read_text(encoding="utf-8").endswith("\nMore.\n")
     changed = type_in(project, "git", "status", "--porcelain").stdout.split()
     assert sorted(changed[1::2]) == [".cruft.json", "README.md"]
+
+
+def test_an_update_brings_the_library_s_new_wheel(type_in, tmp_path):
+    done = type_in(tmp_path, *CRUFT, "create", "tpl", "--no-input")
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "my-project"
+    for step in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Start"]):
+        assert type_in(project, "git", *step).returncode == 0
+    (before,) = (project / "vendor").iterdir()
+    (tmp_path / "tpl" / "src" / "alembic_lossless" / "more.py").touch()
+    for step in (["add", "-A"], ["commit", "-qm", "Two"]):
+        assert type_in(tmp_path / "tpl", "git", *step).returncode == 0
+    done = type_in(project, *CRUFT, "update", "--skip-apply-ask")
+    assert done.returncode == 0, done.stderr
+    (after,) = (project / "vendor").iterdir()
+    assert after.name != before.name
+    assert (project / "pyproject.toml").read_text(encoding="utf-8").count(after.name) == 2
+    with zipfile.ZipFile(after) as archive:
+        assert archive.testzip() is None
+        assert "alembic_lossless/more.py" in archive.namelist()
 
 
 def test_a_project_made_by_cookiecutter_is_linked_as_the_last_line_says(type_in, tmp_path):

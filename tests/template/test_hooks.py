@@ -102,14 +102,6 @@ def test_what_was_not_chosen_goes_and_the_rest_stays(hook, tmp_path):
     assert hook.remove_left_out(tmp_path, "shop", "no") == hook.LEFT_OUT["no"]
 
 
-def test_caches_go_and_environments_stay(hook, tmp_path):
-    for folder in ("shop/__pycache__", "shop/migrator/.ruff_cache/0", ".venv/lib/__pycache__"):
-        (tmp_path / folder).mkdir(parents=True)
-    hook.remove_caches(tmp_path)
-    left = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")}
-    assert left == {"shop", "shop/migrator", ".venv", ".venv/lib", ".venv/lib/__pycache__"}
-
-
 @pytest.mark.parametrize(
     ("template", "found"),
     [
