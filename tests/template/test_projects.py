@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tomllib
@@ -11,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 import local_extensions
-from tests.support.bake import TEMPLATE, bake
+from tests.support.bake import bake
 from tests.template.answers import CHOICES, PROJECTS, QUESTIONS, TEXTS
 
 DRIVERS = {"sqlite": set(), "postgresql": {"psycopg"}, "mysql": {"pymysql"}}
