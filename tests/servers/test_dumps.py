@@ -48,9 +48,11 @@ def test_undo_shows_what_plays_the_dump_back(
     }
     project.make("migrate", **server)
     refused = project.make("undo", fails=True, **server)
-    assert "No copies are made of this database: MIGRATION_BACKUP is empty" in refused.stderr
+    assert (
+        "No backups are made of this database, because MIGRATION_BACKUP is empty" in refused.stderr
+    )
 
-    without = "no copy is made before this: name a folder in MIGRATION_BACKUP to have one\n"
+    without = "no backup is made before this: name a folder in MIGRATION_BACKUP to have one\n"
     assert without in project.make("rollback", fails=True, **server).stdout
 
     folder = tmp_path / "dumps"
@@ -61,16 +63,16 @@ def test_undo_shows_what_plays_the_dump_back(
     folder.mkdir()
     assert without not in project.make("rollback", fails=True, **server).stdout
     refused = project.make("undo", fails=True, **server)
-    assert "There is no copy to go back to" in refused.stderr
+    assert "There is no backup to restore" in refused.stderr
 
     ask(url, "INSERT INTO author (name) VALUES ('Lem \U0001f680')")
-    assert f"Copied to {folder}/kept_{database}-" in project.make("migrate", **server).stdout
+    assert f"Backed up to {folder}/kept_{database}-" in project.make("migrate", **server).stdout
     ask(url, "INSERT INTO author (name, nickname) VALUES ('Le Guin', 'U.')")
 
     shown = project.make("undo", fails=True, **server)
     assert "made " in shown.stdout
     assert f"at revision {project.heads()}" in shown.stdout
-    assert "exit 1: Nothing was changed: a server's dump is played back by hand" in shown.stderr
+    assert "exit 1: Nothing was changed: a server's dump is restored by hand" in shown.stderr
     assert "secret" not in shown.stdout + shown.stderr
     assert ask(url, "SELECT count(*) FROM author") == [(2,)]
 
@@ -114,7 +116,7 @@ def test_a_dump_that_fails_stops_the_migration(
     server["PATH"] = f"{project.venv / 'bin'}:{programs}:{os.environ['PATH']}"
     refused = project.make("migrate", fails=True, **server).stderr
     assert "No space left on device" in refused
-    assert "so nothing was done: make room" in refused
+    assert "Nothing was changed, because there would be no way back. Make room" in refused
     assert list(folder.iterdir()) == []
     with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
         names = {column["name"] for column in sa.inspect(connection).get_columns("author")}

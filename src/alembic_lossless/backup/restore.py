@@ -1,14 +1,14 @@
-"""The way back: the copy that was made before a migration takes the database's place.
+"""Restores the backup that was made before an upgrade.
 
-SQLite's copy is written over the live file by SQLite's own backup, in one transaction, so that
+SQLite's is written over the live file by SQLite's own backup, in one transaction, so that
 servers that have it open see it (https://www.sqlite.org/backup.html). A dump of a server is never
-played back from here: :func:`by_hand` says how.
+restored from here: :func:`restore_commands` returns the commands to paste.
 """
 
 import shlex
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import closing
 from pathlib import Path
 
@@ -16,99 +16,108 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL
 
 from ..errors import MigrationError
+from ..hints import command
 from ..schema.dialect_support import kind_of
 from ..schema.own_tables import LOG_TABLE, VERSION_TABLE, without_own
-from .changes import PATIENCE, beside, changes, tables, uri
-from .store import Copy, Shelf, mysql_target, postgresql_target, sqlite_file
-
-__all__ = ["bring_back", "by_hand", "changes", "choose", "verify"]
+from .changes import PATIENCE, attached, read_only_uri, tables
+from .store import Backup, BackupStore, mysql_target, postgresql_target, sqlite_file
 
 
-def choose(shelf: Shelf, name: str = "") -> Copy:
-    """Return the copy that *name* names, or the newest that ``undo`` has not set aside.
+def choose(store: BackupStore, name: str = "") -> Backup:
+    """Return the backup to restore.
 
+    :param store: the backups of the database.
+    :param name: the file name of one; else the newest that ``undo`` has not set aside.
+    :return: the backup.
     :raises MigrationError: when there is none.
     """
-    copies = shelf.copies()
-    wanted = [c for c in copies if c.path.name == name] if name else _not_aside(copies)
-    if wanted:
-        return wanted[0]
-    missing = f"no copy named {name}" if name else "no copy to go back to"
-    names = [copy.path.name for copy in copies]
-    there = f"Name one of these, make undo copy=NAME: {', '.join(names)}."
-    raise MigrationError(
-        f"There is {missing} in {shelf.folder}. "
-        + (there if names else "One is made before each migration.")
-    )
+    backups = store.backups()
+    candidates = [b for b in backups if (b.path.name == name if name else not b.set_aside)]
+    if candidates:
+        return candidates[0]
+    missing = f"no backup named {name}" if name else "no backup to restore"
+    if not backups:
+        raise MigrationError(
+            f"There is {missing} in {store.folder}: one is made before each upgrade, and none was "
+            f"made yet. Undo revisions without one: {command('downgrade')}"
+        )
+    commands = "; or ".join(command("undo", backup=backup.path.name) for backup in backups)
+    raise MigrationError(f"There is {missing} in {store.folder}. Restore another one: {commands}")
 
 
-def _not_aside(copies: list[Copy]) -> list[Copy]:
-    return [copy for copy in copies if not copy.aside]
+def verify(live: Path, backup: Path, script: ScriptDirectory) -> None:
+    """Make sure that *backup* is whole and of this database.
 
-
-def verify(live: Path, copy: Path, script: ScriptDirectory) -> None:
-    """Make sure that *copy* is whole and of this database.
-
+    :param live: the database's file.
+    :param backup: the backup's file.
+    :param script: the chain, which knows the revision that the backup is at.
     :raises MigrationError: when it is damaged, or belongs to another database.
     """
     try:
-        with beside(live, copy) as connection:
-            said = connection.execute("PRAGMA copy.quick_check(1)").fetchone()[0]
-            reason = _of_another(connection, script) if said == "ok" else None
+        with attached(live, backup) as connection:
+            verdict = connection.execute("PRAGMA backup.quick_check(1)").fetchone()[0]
+            mismatch = _mismatch(connection, script) if verdict == "ok" else None
     except sqlite3.DatabaseError as error:
-        said, reason = str(error), None
-    if said != "ok":
+        verdict, mismatch = str(error), None
+    if verdict != "ok":
         raise MigrationError(
-            f"{copy.name} is damaged ({said}), so nothing was changed: name an older copy, "
-            "make undo copy=NAME."
+            f"The backup {backup.name} is damaged ({verdict}). Nothing was changed. Restore an "
+            f"older one: {command('undo', backup='NAME')}"
         )
-    if reason:
+    if mismatch:
         raise MigrationError(
-            f"{copy.name} is a copy of another database ({reason}), so nothing was changed."
+            f"The backup {backup.name} is of another database: {mismatch}. Nothing was changed. "
+            f"Restore one of this database: {command('undo', backup='NAME')}"
         )
 
 
-def _of_another(connection: sqlite3.Connection, script: ScriptDirectory) -> str | None:
-    now, then = tables(connection, "main"), tables(connection, "copy")
+def _mismatch(connection: sqlite3.Connection, script: ScriptDirectory) -> str | None:
+    """Say why the attached backup cannot be of this database; None where nothing speaks so."""
+    now, then = tables(connection, "main"), tables(connection, "backup")
     if VERSION_TABLE in then:
         known = {revision.revision for revision in script.walk_revisions()}
-        at = {row[0] for row in connection.execute(f"SELECT version_num FROM copy.{VERSION_TABLE}")}
-        if at - known:
-            return f"revision {', '.join(sorted(at - known))} is not among these migrations"
+        rows = connection.execute(f"SELECT version_num FROM backup.{VERSION_TABLE}")
+        unknown = sorted({row[0] for row in rows} - known)
+        if unknown:
+            return f"its revision {', '.join(unknown)} is not among these migrations"
     if LOG_TABLE in now and LOG_TABLE in then:
         # What was applied first, and when, is never the same in two databases.
         query = "SELECT * FROM {}." + LOG_TABLE + " ORDER BY rowid LIMIT 1"
-        oldest = [connection.execute(query.format(side)).fetchone() for side in ("main", "copy")]
+        oldest = [connection.execute(query.format(side)).fetchone() for side in ("main", "backup")]
         if None not in oldest and oldest[0] != oldest[1]:
-            return "its log of migrations begins otherwise"
+            return "its log of migrations begins with another entry"
     now, then = without_own(now), without_own(then)
     if now and then and not now & then:
         return "they have no table in common"
     return None
 
 
-def bring_back(shelf: Shelf, copy: Copy, at: set[str] | frozenset[str]) -> Path | None:
-    """Put *copy* in the place of the live database; the caller holds the migration lock.
+def restore(store: BackupStore, backup: Backup, at: Set[str]) -> Path | None:
+    """Put *backup* in the place of the live database; the caller holds the migration lock.
 
+    :param store: the backups of the database.
+    :param backup: the one to restore.
     :param at: the revisions that the live database is at.
-    :return: the copy that was made of it first; None where there was nothing to copy.
-    :raises MigrationError: when that copy cannot be made, another process keeps writing, or wrote
-        meanwhile. The database is then as it was.
+    :return: the backup that was made of the live database first; None where there was nothing to
+        back up.
+    :raises MigrationError: when that backup cannot be made, another process keeps writing, or
+        wrote meanwhile. The database is then as it was.
     """
-    live = sqlite_file(shelf.url)
-    assert live is not None, "of a server: by_hand"
+    live = sqlite_file(store.url)
+    assert live is not None, "of a server: restore_commands"
     with closing(sqlite3.connect(live, timeout=0)) as watch:
         seen = _version(watch)
-        aside = shelf.add(at, instead_of=copy) if shelf.has_something() else None
+        set_aside = store.add(at, instead_of=backup) if store.has_tables() else None
         try:
-            _write_over(live, copy.path, unchanged=lambda: _version(watch) in (seen, None))
+            _write_over(live, backup.path, unchanged=lambda: _version(watch) in (seen, None))
         except (TimeoutError, InterruptedError, sqlite3.Error) as error:
             raise MigrationError(
-                f"{live} was left as it was: {error}. Stop the application and run undo again."
+                f"The backup was not restored: {error}. {live} was left as it was. Stop the "
+                f"application, and run again: {command('undo')}"
             ) from None
-    if not copy.aside:
-        copy.path.rename(copy.path.with_suffix(".undo.bak"))
-    return aside
+    if not backup.set_aside:
+        backup.path.rename(backup.path.with_suffix(".undo.bak"))
+    return set_aside
 
 
 def _version(connection: sqlite3.Connection) -> int | None:
@@ -119,30 +128,34 @@ def _version(connection: sqlite3.Connection) -> int | None:
         return None
 
 
-def _write_over(live: Path, copy: Path, unchanged: Callable[[], bool]) -> None:
+def _write_over(live: Path, backup: Path, unchanged: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
 
-    def step(status: int, remaining: int, total: int) -> None:
+    def progress(status: int, remaining: int, total: int) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"another process kept it locked for {PATIENCE} seconds")
         elif remaining == total - 1 and not unchanged():
-            raise InterruptedError("rows were written while it was being copied")
+            raise InterruptedError("rows were written while it was backed up")
 
-    source = sqlite3.connect(uri(copy), uri=True)
+    source = sqlite3.connect(read_only_uri(backup), uri=True)
     target = sqlite3.connect(live, timeout=PATIENCE)
     with closing(source), closing(target):
         # The first page takes the lock; then comes the look for what was written since.
-        source.backup(target, pages=1, progress=step, sleep=0.05)
+        source.backup(target, pages=1, progress=progress, sleep=0.05)
 
 
-def by_hand(url: URL, copy: Copy) -> list[str]:
-    """Return the commands that play a server's dump back, into a new database beside the old one.
+def restore_commands(url: URL, backup: Backup) -> list[str]:
+    """Return the commands that restore a server's dump, into a new database beside the old one.
 
     Nothing is overwritten, and the application goes on until its URI names the new one.
+
+    :param url: the database that was dumped.
+    :param backup: the dump.
+    :return: a line of shell each.
     """
     database = f"{url.database}_restored"
-    file = shlex.quote(str(copy.path))
+    file = shlex.quote(str(backup.path))
     if kind_of(url) == "postgresql":
         admin, _ = postgresql_target(url)
         target, _ = postgresql_target(url, database)
@@ -151,10 +164,10 @@ def by_hand(url: URL, copy: Copy) -> list[str]:
             f"psql --dbname={shlex.quote(admin)} --command={shlex.quote(create)}",
             f"pg_restore --exit-on-error --no-owner --dbname={shlex.quote(target)} {file}",
         ]
-    where = shlex.join(mysql_target(url)[0])
+    server = shlex.join(mysql_target(url)[0])
     create = "CREATE DATABASE `{}`".format(database.replace("`", "``"))
-    ask = "" if not url.password else " --password"
+    password = " --password" if url.password else ""
     return [
-        f"mariadb {where}{ask} --execute={shlex.quote(create)}",
-        f"mariadb {where}{ask} {shlex.quote(database)} < {file}",
+        f"mariadb {server}{password} --execute={shlex.quote(create)}",
+        f"mariadb {server}{password} {shlex.quote(database)} < {file}",
     ]

@@ -1,13 +1,14 @@
-"""A copy of the database before it is migrated.
+"""Backups of a database, made before it is upgraded.
 
 SQLite is copied beside the database, or into the folder that ``MIGRATION_BACKUP`` names; a server
-is dumped where that folder is named. Each copy's name holds the time and the revision; the last
-few are kept. ``undo.py`` brings one back.
+is dumped where that folder is named. Each backup's name holds the time and the revision; the last
+few are retained. ``restore.py`` restores one.
 """
 
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -26,47 +27,54 @@ from ..run.connection import label, private
 from ..schema.dialect_support import kind_of
 from ..schema.own_tables import without_own
 
-KEPT = 5
+#: How many backups of a database are retained.
+RETAINED = 5
+#: What ``MIGRATION_BACKUP`` is where no backups are made.
 OFF = "off"
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, order=True)
-class Copy:
-    """One copy: made when, at which revision; *aside* when ``undo`` is not to choose it itself."""
+class Backup:
+    """One backup: made when, at which revision.
+
+    It is *set_aside* when it was restored, or made by ``undo``: that does not choose it itself.
+    """
 
     when: datetime
     revision: str
-    aside: bool
+    set_aside: bool
     path: Path
 
 
-def before(url: URL, settings: Mapping[str, Any], at: Iterable[str]) -> Path | None:
-    """Copy the database at *url* before it is migrated; the caller holds the migration lock.
+def back_up(url: URL, settings: Mapping[str, Any], at: Iterable[str]) -> Path | None:
+    """Back up the database at *url* before it is upgraded; the caller holds the migration lock.
 
     :param url: with the password, where one is needed.
     :param settings: ``MIGRATION_BACKUP`` is empty (SQLite is copied beside the database, servers
         are not), names a folder, or is "off".
     :param at: the revisions that the database is at.
-    :return: the copy, or None where there is nothing to copy or none is asked for.
-    :raises MigrationError: when the copy cannot be made; nothing is left of it then.
+    :return: the backup, or None where there is nothing to back up or none is asked for.
+    :raises MigrationError: when the backup cannot be made; nothing is left of it then.
     """
-    shelf = Shelf.of(url, settings)
-    return shelf.add(at) if shelf and shelf.has_something() else None
+    store = BackupStore.of(url, settings)
+    return store.add(at) if store and store.has_tables() else None
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The place where the copies of one database stand."""
+class BackupStore:
+    """The backups of one database: files in *folder* whose names begin with *stem*."""
 
     url: URL
     folder: Path
     stem: str
 
     @classmethod
-    def of(cls, url: URL, settings: Mapping[str, Any]) -> "Shelf | None":
-        """Return the shelf of the database at *url*; None where there is to be no copy of it.
+    def of(cls, url: URL, settings: Mapping[str, Any]) -> "BackupStore | None":
+        """Return the store of the database at *url*; None where no backups of it are made.
 
+        :param url: the database.
+        :param settings: see :func:`back_up`.
         :raises MigrationError: when ``MIGRATION_BACKUP`` names no folder.
         """
         asked = str(settings.get("MIGRATION_BACKUP") or "").strip()
@@ -78,16 +86,17 @@ class Shelf:
         folder = Path(asked).absolute()
         if not folder.is_dir():
             raise MigrationError(
-                f"MIGRATION_BACKUP names {folder}, and there is no such folder: make it, or "
-                "correct the setting. Nothing was migrated."
+                f"MIGRATION_BACKUP names {folder}, which is no folder, so no backup can be made. "
+                f"Nothing was changed. Create it, mkdir -p {shlex.quote(str(folder))}, or correct "
+                "the setting."
             )
-        # Databases of one name may share a folder, so each copy says whose it is.
+        # Databases of one name may share a folder, so each backup's name says whose it is.
         whose = hashlib.sha256((str(file) if file else label(url)).encode()).hexdigest()[:8]
         name = file.name if file else re.sub(r"[^\w+-]", "_", url.database or "database")
         return cls(url, folder, f"{name}-{whose}")
 
-    def has_something(self) -> bool:
-        """Tell whether the database holds a table yet that is not ours."""
+    def has_tables(self) -> bool:
+        """Tell whether the database holds a table that is not ours."""
         file = sqlite_file(self.url)
         if file is None:
             with private(self.url).connect() as connection:
@@ -98,25 +107,27 @@ class Shelf:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             return bool(without_own(row[0] for row in names))
 
-    def copies(self) -> list[Copy]:
-        """List the copies, the newest first."""
+    def backups(self) -> list[Backup]:
+        """List the backups, the newest first."""
         pattern = re.compile(re.escape(self.stem) + r"\.(\d{8}T\d{6}Z)\.([\w+-]+?)(\.undo)?\.bak")
-        found = []
+        backups = []
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if match := pattern.fullmatch(path.name):
                 when = datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)
-                found.append(Copy(when, match[2], bool(match[3]), path))
-        return sorted(found, reverse=True)
+                backups.append(Backup(when, match[2], bool(match[3]), path))
+        return sorted(backups, reverse=True)
 
-    def add(self, at: Iterable[str], instead_of: Copy | None = None) -> Path:
-        """Make a copy and remove those that are more than the last few.
+    def add(self, at: Iterable[str], instead_of: Backup | None = None) -> Path:
+        """Make a backup, and remove those that are more than are retained.
 
-        :param instead_of: the copy that ``undo`` is about to bring back; it stays, and the new one
+        :param at: the revisions that the database is at.
+        :param instead_of: the backup that ``undo`` is about to restore; it stays, and the new one
             is set aside.
+        :return: the new backup.
         :raises MigrationError: when it cannot be made.
         """
         revision = re.sub(r"[^\w+-]", "_", "+".join(sorted(at))) or "base"
-        older = self.copies()
+        older = self.backups()
         now = datetime.now(UTC).replace(microsecond=0)
         # Never another one's name, and the newest whatever the clock does.
         when = max(now, older[0].when + timedelta(seconds=1)) if older else now
@@ -125,9 +136,9 @@ class Shelf:
         with self._whole(path) as part:
             file = sqlite_file(self.url)
             _copy(file, part) if file else _dump(self.url, part)
-        for copy in _surplus(self.copies()):
-            if copy != instead_of:
-                copy.path.unlink(missing_ok=True)
+        for backup in _surplus(self.backups()):
+            if backup != instead_of:
+                backup.path.unlink(missing_ok=True)
         return path
 
     @contextmanager
@@ -141,26 +152,26 @@ class Shelf:
             part.replace(path)
         except (OSError, sqlite3.Error) as error:
             raise MigrationError(
-                f"No copy of {label(self.url)} could be made in {self.folder} ({error}), so "
-                "nothing was done: make room or put it right there, or name another folder in "
-                "MIGRATION_BACKUP."
+                f"No backup of {label(self.url)} could be made in {self.folder}: {error}. Nothing "
+                "was changed, because there would be no way back. Make room there or correct the "
+                "cause, or name another folder in MIGRATION_BACKUP, and run again."
             ) from None
         finally:
             for left in (part, part.with_name(f"{part.name}-journal")):
                 left.unlink(missing_ok=True)
 
 
-def _surplus(newest_first: list[Copy]) -> list[Copy]:
-    """Return what is to go: of each revision the newest stays longest, then the oldest.
+def _surplus(newest_first: list[Backup]) -> list[Backup]:
+    """Return the backups to delete: each revision's newest is deleted last, its oldest before that.
 
-    A migration that is tried again and again pushes out neither the copies of other revisions, nor
-    the one that was made before it was tried first.
+    A migration that is tried again and again pushes out neither the backups of other revisions,
+    nor the one that was made before it was tried first.
     """
-    newest = {(copy.revision, copy.aside): copy for copy in reversed(newest_first)}
-    oldest = {(copy.revision, copy.aside): copy for copy in newest_first}
-    order = [copy for copy in newest_first if copy in newest.values()]
-    order += [copy for copy in newest_first if copy in oldest.values()]
-    return list(dict.fromkeys([*order, *newest_first]))[KEPT:]
+    newest = {(backup.revision, backup.set_aside): backup for backup in reversed(newest_first)}
+    oldest = {(backup.revision, backup.set_aside): backup for backup in newest_first}
+    order = [backup for backup in newest_first if backup in newest.values()]
+    order += [backup for backup in newest_first if backup in oldest.values()]
+    return list(dict.fromkeys([*order, *newest_first]))[RETAINED:]
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -188,17 +199,17 @@ def _copy(file: Path, part: Path) -> None:
     log = file.with_name(f"{file.name}-wal")
     size = file.stat().st_size + (log.stat().st_size if log.exists() else 0)
     if shutil.disk_usage(part.parent).free < size:
-        raise OSError(f"it needs {size:,} bytes, which are not free there")
-    with _readable(file) as live, closing(sqlite3.connect(part)) as copy:
-        live.backup(copy)
+        raise OSError(f"{size:,} bytes are needed, and not free there")
+    with _readable(file) as live, closing(sqlite3.connect(part)) as backup:
+        live.backup(backup)
     shutil.copymode(file, part)
 
 
 def _dump(url: URL, part: Path) -> None:
     """Write a dump of a server's database; the password goes through the environment, where
     neither the process list nor a log shows it."""
-    make = _pg_dump if kind_of(url) == "postgresql" else _mysql_dump
-    command, secret = make(url)
+    dump_command = _pg_dump if kind_of(url) == "postgresql" else _mysql_dump
+    command, secret = dump_command(url)
     if (program := shutil.which(command[0])) is None:
         raise OSError(f"{command[0]} is not installed here")
     target = f"--file={part}" if kind_of(url) == "postgresql" else f"--result-file={part}"
@@ -211,13 +222,13 @@ def _dump(url: URL, part: Path) -> None:
         errors="replace",
     )
     if run.returncode:
-        said = run.stderr.strip().splitlines() or [f"exit {run.returncode}"]
-        raise OSError(f"{command[0]}: {said[-1]}")
+        output = run.stderr.strip().splitlines() or [f"exit {run.returncode}"]
+        raise OSError(f"{command[0]}: {output[-1]}")
 
 
 def _pg_dump(url: URL) -> tuple[list[str], dict[str, str]]:
-    where, secret = postgresql_target(url)
-    return ["pg_dump", "--format=custom", "--no-password", f"--dbname={where}"], secret
+    target, secret = postgresql_target(url)
+    return ["pg_dump", "--format=custom", "--no-password", f"--dbname={target}"], secret
 
 
 def postgresql_target(url: URL, database: str | None = None) -> tuple[str, dict[str, str]]:
@@ -236,18 +247,18 @@ def postgresql_target(url: URL, database: str | None = None) -> tuple[str, dict[
 
 def _mysql_dump(url: URL) -> tuple[list[str], dict[str, str]]:
     program = "mariadb-dump" if shutil.which("mariadb-dump") else "mysqldump"
-    where, secret = mysql_target(url)
-    whole = ["--single-transaction", "--routines", "--triggers", "--events", "--hex-blob"]
-    return [program, *whole, *where, "--", url.database or ""], secret
+    server, secret = mysql_target(url)
+    options = ["--single-transaction", "--routines", "--triggers", "--events", "--hex-blob"]
+    return [program, *options, *server, "--", url.database or ""], secret
 
 
 def mysql_target(url: URL) -> tuple[list[str], dict[str, str]]:
     """Return how MariaDB's programs reach the server at *url*, and what their environment needs."""
     options = url.get_dialect()().create_connect_args(url)[1]
     names = {"user": "user", "host": "host", "port": "port", "unix_socket": "socket"}
-    where = [f"--{name}={options[key]}" for key, name in names.items() if options.get(key)]
-    where += [f"--ssl-{key}={options['ssl'][key]}" for key in options.get("ssl", {})]
+    server = [f"--{name}={options[key]}" for key, name in names.items() if options.get(key)]
+    server += [f"--ssl-{key}={options['ssl'][key]}" for key in options.get("ssl", {})]
     password = options.get("password") or options.get("passwd")
-    return [*where, "--default-character-set=utf8mb4"], (
+    return [*server, "--default-character-set=utf8mb4"], (
         {"MYSQL_PWD": str(password)} if password else {}
     )

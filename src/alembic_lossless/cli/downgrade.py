@@ -72,16 +72,16 @@ def _undone(script: ScriptDirectory, target: str, at: frozenset[str]) -> list[st
 
 
 def _announce(script: ScriptDirectory, undone: Sequence[str]) -> None:
-    """Say which revisions go, what they take with them, and where no copy stays."""
-    from ..backup.store import Shelf
+    """Say which revisions go, what they take with them, and where no backup is made."""
+    from ..backup.store import BackupStore
     from ..run import losses
 
     console.lines((console.title(script, revision) for revision in undone), "  undo  ")
     with project.reading() as connection:
         console.lines(losses.find(script, connection, undone), "  lose  ")
-    if Shelf.of(project.url(), current_app.config) is None:
+    if BackupStore.of(project.url(), current_app.config) is None:
         console.say(
-            "  ! no copy is made before this: name a folder in MIGRATION_BACKUP to have one"
+            "  ! no backup is made before this: name a folder in MIGRATION_BACKUP to have one"
         )
 
 
@@ -101,10 +101,10 @@ def _say_what_stays(script: ScriptDirectory, last: str) -> None:
 
 
 def _say_way_back() -> None:
-    from ..backup.store import Shelf
+    from ..backup.store import BackupStore
 
-    if Shelf.of(project.url(), current_app.config):
-        console.say("What it held before: make undo")
+    if BackupStore.of(project.url(), current_app.config):
+        console.say("To restore the database as it was before: make undo")
 
 
 @console.command("redo")
@@ -155,47 +155,49 @@ def redo() -> None:
 
 
 @console.command("undo")
-@click.option("--copy", default="", help="The name of another copy than the newest.")
+@click.option("--backup", default="", help="The name of another backup than the newest.")
 @click.option("--force", is_flag=True, help="Without asking, also where rows would be lost.")
-def undo(copy: str, force: bool) -> None:
-    """Bring back the copy that was made before the last migration."""
-    from ..backup import restore as undoing
-    from ..backup import store
+def undo(backup: str, force: bool) -> None:
+    """Restore the backup that was made before the last migration."""
+    from ..backup import restore, store
+    from ..backup.changes import changes
 
     project.name_database()
     url = project.url()
-    shelf = store.Shelf.of(url, current_app.config)
-    if shelf is None:
+    backups = store.BackupStore.of(url, current_app.config)
+    if backups is None:
         raise MigrationError(
-            "No copies are made of this database: MIGRATION_BACKUP is empty or off. The way back "
-            "is make rollback, or the server's own backup."
+            "No backups are made of this database, because MIGRATION_BACKUP is empty or off. Undo "
+            "revisions without one: make rollback; or restore the server's own backup."
         )
-    chosen = undoing.choose(shelf, copy)
+    chosen = restore.choose(backups, backup)
     console.say(
-        f"Copy: {chosen.path}, made {chosen.when:%Y-%m-%d %H:%M:%S} UTC at revision "
+        f"Backup: {chosen.path}, made {chosen.when:%Y-%m-%d %H:%M:%S} UTC at revision "
         f"{chosen.revision}"
     )
     live = store.sqlite_file(url)
     if live is None:
-        console.lines(undoing.by_hand(url, chosen), "  ")
+        console.lines(restore.restore_commands(url, chosen), "  ")
         raise MigrationError(
-            "Nothing was changed: a server's dump is played back by hand, as shown, into a new "
+            "Nothing was changed: a server's dump is restored by hand, as shown, into a new "
             "database; then name that one in the settings."
         )
     script = project.chain()
-    undoing.verify(live, chosen.path, script)
-    changes = undoing.changes(live, chosen.path)
-    console.lines((line for change in changes for line in change.lost), "  lose  ")
-    console.lines((line for change in changes for line in change.back), "  back  ")
-    lost = any(change.lost for change in changes)
-    console.consent(lost and not force, "Bring the copy back", "make undo force=yes")
+    restore.verify(live, chosen.path, script)
+    tables = changes(live, chosen.path)
+    console.lines((line for table in tables for line in table.lost), "  lose  ")
+    console.lines((line for table in tables for line in table.restored), "  back  ")
+    lost = any(table.lost for table in tables)
+    console.consent(lost and not force, "Restore the backup", "make undo force=yes")
     with project.locked() as connection:
         at = status.current(connection)
         connection.rollback()
-        aside = undoing.bring_back(shelf, chosen, at)
+        set_aside = restore.restore(backups, chosen, at)
         then = status.current(connection)
     pending = status.pending(script, then)
-    again = ". What is after it is pending again; mend it before the next make migrate"
-    console.say(f"Brought back: at {console.words(then)}{again if pending else ''}.")
-    if aside:
-        console.say(f"What it was until now: make undo copy={aside.name}")
+    later = ". Later revisions are pending again: fix the file before you upgrade"
+    console.say(f"Restored: at {console.words(then)}{later if pending else ''}.")
+    if set_aside:
+        console.say(
+            f"To restore the database as it was until now: make undo backup={set_aside.name}"
+        )

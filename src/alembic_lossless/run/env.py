@@ -149,9 +149,9 @@ class Guard:
         if self._attributes.get("copied") or fn.__name__ == "do_stamp":
             return
         if list(fn(tuple(at), None)):
-            copy = store.before(connection.engine.url, self._settings, at)
+            copy = store.back_up(connection.engine.url, self._settings, at)
             if copy:
-                self._say(f"Copied to {copy}")
+                self._say(f"Backed up to {copy}")
 
     def _has_nothing_to_do(self, fn: Any) -> bool:
         if fn.__name__ == "do_stamp" or self._command.get("purge"):

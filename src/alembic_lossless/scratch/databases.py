@@ -13,6 +13,7 @@ from sqlalchemy import Connection, MetaData
 from ..errors import MigrationError
 from ..run.recorder import alone, watched
 from ..schema.dialect_support import create_all, surroundings
+from ..sqlite import impl
 from .cache import ChainCache
 from .hints import instead, place, reason
 from .sources import Source, empty_database
@@ -78,7 +79,12 @@ def upgrade(
 
 
 def configure(connection: Connection, options: dict[str, Any]) -> MigrationContext:
-    """Make a context on *connection* that has a transaction for each migration."""
+    """Make a context on *connection* that has a transaction for each migration.
+
+    :raises MigrationError: where SQLite would be migrated by stock Alembic.
+    """
+    if connection.dialect.name == "sqlite":
+        impl.require()
     defaults = {"transactional_ddl": connection.dialect.name != "mysql" or None}
     defaults["transaction_per_migration"] = True
     with quiet():

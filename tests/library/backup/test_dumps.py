@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from alembic_lossless.backup import restore, store
-from alembic_lossless.backup.store import Shelf
+from alembic_lossless.backup.store import BackupStore
 from alembic_lossless.errors import MigrationError
-from tests.library.backup.shelves import shelf_of
+from tests.library.backup.backups import store_of
 from tests.support.servers import newest_programs
 
 
@@ -34,11 +34,11 @@ def test_postgresql_is_dumped_and_comes_back(postgresql, library, run, tmp_path,
     library.upgrade(url, "1111")
     run(url, "INSERT INTO author VALUES (1, 'Lem')")
     settings = {"MIGRATION_BACKUP": str(tmp_path)}
-    assert store.before(url, {}, ["1111"]) is None
-    path = store.before(url, settings, ["1111"])
+    assert store.back_up(url, {}, ["1111"]) is None
+    path = store.back_up(url, settings, ["1111"])
     assert path.name.startswith("shop_d_or-")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    commands = restore.by_hand(url, restore.choose(shelf_of(url, settings)))
+    commands = restore.restore_commands(url, restore.choose(store_of(url, settings)))
     assert secret not in " ".join(commands)
     postgresql.server.run('ALTER ROLE "keeper" CREATEDB')
     shell(commands, PGPASSWORD=secret)
@@ -53,8 +53,8 @@ def test_mariadb_is_dumped_and_comes_back(mariadb, library, run, tmp_path):
     library.upgrade(url, "1111")
     run(url, "INSERT INTO author VALUES (1, 'Stanis\u0142aw \U0001f680')")
     settings = {"MIGRATION_BACKUP": str(tmp_path)}
-    store.before(url, settings, ["1111"])
-    commands = restore.by_hand(url, restore.choose(shelf_of(url, settings)))
+    store.back_up(url, settings, ["1111"])
+    commands = restore.restore_commands(url, restore.choose(store_of(url, settings)))
     mariadb.server.run("GRANT ALL ON `shop d'or_restored`.* TO 'keeper'@'localhost'")
     shell([c.replace(" --password", "") for c in commands], MYSQL_PWD=secret)
     restored = url.set(database="shop d'or_restored")
@@ -72,8 +72,8 @@ def test_the_password_is_in_no_process_list(postgresql, library, tmp_path, monke
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", f"{stand_in.parent}:{os.environ['PATH']}")
     (tmp_path / "dumps").mkdir()
-    with pytest.raises(MigrationError, match="nothing was done"):
-        store.before(url, {"MIGRATION_BACKUP": str(tmp_path / "dumps")}, ["1111"])
+    with pytest.raises(MigrationError, match="Nothing was changed"):
+        store.back_up(url, {"MIGRATION_BACKUP": str(tmp_path / "dumps")}, ["1111"])
     said = (tmp_path / "said").read_text()
     assert "--dbname=" in said
     assert secret not in said
@@ -86,8 +86,8 @@ def test_a_missing_program_and_a_refusal_are_said(postgresql, library, tmp_path,
     settings = {"MIGRATION_BACKUP": str(tmp_path)}
     monkeypatch.setenv("PATH", newest_programs())
     wrong = url.set(database="no such")
-    with pytest.raises(MigrationError, match=r'pg_dump: .*"no such" does not exist.*nothing was'):
-        Shelf.of(wrong, settings).add(["1111"])
+    with pytest.raises(MigrationError, match=r'pg_dump: .*"no such" does not exist.*Nothing was'):
+        BackupStore.of(wrong, settings).add(["1111"])
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(MigrationError, match=r"pg_dump is not installed here.*nothing was done"):
-        store.before(url, settings, ["1111"])
+    with pytest.raises(MigrationError, match=r"pg_dump is not installed here.*Nothing was changed"):
+        store.back_up(url, settings, ["1111"])

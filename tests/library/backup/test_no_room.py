@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from alembic_lossless.backup import restore, store
-from alembic_lossless.backup.store import Shelf
+from alembic_lossless.backup.store import BackupStore
 from alembic_lossless.errors import MigrationError
 from tests.conftest import leave_out
-from tests.library.backup.shelves import rows, shelf_of
+from tests.library.backup.backups import rows, store_of
 
 
 @pytest.fixture
@@ -32,16 +32,16 @@ def small(live, tmp_path):
 
 
 def test_is_said_and_nothing_half_stays(live, small):
-    with pytest.raises(MigrationError, match="nothing was done: make room"):
-        store.before(live, {"MIGRATION_BACKUP": str(small)}, ["1111"])
+    with pytest.raises(MigrationError, match=r"Nothing was changed.*Make room"):
+        store.back_up(live, {"MIGRATION_BACKUP": str(small)}, ["1111"])
     assert list(small.iterdir()) == []
 
 
 def test_is_met_too_when_it_shows_only_on_the_way(live, small, monkeypatch):
     usage = shutil.disk_usage(small)._replace(free=10**9)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(MigrationError, match=r"full.*nothing was done: make room"):
-        store.before(live, {"MIGRATION_BACKUP": str(small)}, ["1111"])
+    with pytest.raises(MigrationError, match=r"full.*Nothing was changed.*Make room"):
+        store.back_up(live, {"MIGRATION_BACKUP": str(small)}, ["1111"])
     assert list(small.iterdir()) == []
 
 
@@ -50,15 +50,15 @@ def test_an_undo_that_has_no_room_leaves_the_database_as_it_was(live, small, tmp
     folder = tmp_path / "copies"
     folder.mkdir()
     here = sa.URL.create("sqlite", database=str(small / "library.sqlite"))
-    shelf = shelf_of(here, {"MIGRATION_BACKUP": str(folder)})
+    backups = store_of(here, {"MIGRATION_BACKUP": str(folder)})
     with closing(sqlite3.connect(here.database)) as connection, connection:
         connection.execute("CREATE TABLE book (id INTEGER PRIMARY KEY)")
         connection.execute("INSERT INTO book VALUES (7)")
-    shelf.add(["1111"])
-    (copy,) = shelf.copies()
+    backups.add(["1111"])
+    (copy,) = backups.backups()
     shutil.copy(live.database, copy.path)
-    with pytest.raises(MigrationError, match=r"left as it was: .*full"):
-        restore.bring_back(shelf, copy, {"2222"})
+    with pytest.raises(MigrationError, match=r"full.*left as it was"):
+        restore.restore(backups, copy, {"2222"})
     assert rows(Path(here.database), "SELECT id FROM book") == [(7,)]
     assert rows(Path(here.database), "PRAGMA integrity_check") == [("ok",)]
     assert copy.path.exists()
@@ -68,7 +68,7 @@ def test_a_folder_that_may_not_be_written_is_said(live, tmp_path):
     folder = tmp_path / "plain"
     folder.mkdir()
     (folder / f"{Path(live.database).name}").touch()
-    shelf = shelf_of(live)
-    gone = Shelf(live, folder / "gone", shelf.stem)
-    with pytest.raises(MigrationError, match="nothing was done"):
+    backups = store_of(live)
+    gone = BackupStore(live, folder / "gone", backups.stem)
+    with pytest.raises(MigrationError, match="Nothing was changed"):
         gone.add(["1111"])

@@ -19,8 +19,8 @@ def test_redo_says_what_it_loses_copies_once_and_names_the_way_back(shop: Shop) 
     edited.write_text(edited.read_text().replace("sa.Integer", "sa.BigInteger"))
     said = shop.flask("db", "redo", DEVELOPMENT=1)
     assert "lose  column t.n (2 values)" in said
-    assert said.count("Copied to") == 1
-    assert "What it held before: make undo" in said
+    assert said.count("Backed up to") == 1
+    assert "To restore the database as it was before: make undo" in said
     assert shop.ask("SELECT n FROM t") == [(None,)] * 3
     assert "back  " not in shop.flask("db", "undo", "--force")
     assert shop.ask("SELECT n FROM t ORDER BY id") == [(1,), (None,), (3,)]
@@ -38,10 +38,11 @@ def test_redo_of_a_way_back_that_does_not_fit_says_how_to_go_on(shop: Shop) -> N
 def test_rollback_names_the_copy_and_undo_brings_it_back(shop: Shop) -> None:
     shop.flask("db", "apply")
     shop.ask("INSERT INTO t (n) VALUES (1)")
-    assert "What it held before: make undo" in shop.flask("db", "rollback", DEVELOPMENT=1)
+    said = shop.flask("db", "rollback", DEVELOPMENT=1)
+    assert "To restore the database as it was before: make undo" in said
     said = shop.flask("db", "undo")
     assert "back  t.n: the column" in said
-    assert "Brought back: at a2.\n" in said
+    assert "Restored: at a2.\n" in said
     assert shop.ask("SELECT n FROM t") == [(1,)]
 
 

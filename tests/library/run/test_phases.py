@@ -22,7 +22,7 @@ def test_what_is_on_another_branch_than_the_contract_does_not_wait(shop: Shop) -
     said = shop.flask("db", "apply", "--phase", "expand")
     assert set(shop.at()) == {"b1", "c1"}
     assert "Applied 2 revisions: at b1, c1." in said
-    assert said.count("Copied to") == 1
+    assert said.count("Backed up to") == 1
     assert "waits  c2  the c2 revision (drop t.n)" in said
     assert "waits  c3  the c3 revision (behind it)" in said
     assert shop.ask("SELECT n FROM t") == [(7,)]

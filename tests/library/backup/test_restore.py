@@ -1,4 +1,4 @@
-"""The way back to the copy."""
+"""Restoring a backup."""
 
 import os
 import signal
@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 import alembic_lossless
 from alembic_lossless.backup import restore, store
-from alembic_lossless.backup.store import Shelf
+from alembic_lossless.backup.changes import changes
+from alembic_lossless.backup.store import BackupStore
 from alembic_lossless.errors import MigrationError
-from tests.library.backup.shelves import SETTINGS, shelf_of
+from tests.library.backup.backups import SETTINGS, store_of
 
 ENGINE = Path(alembic_lossless.__file__).parents[1]
 
@@ -24,7 +25,7 @@ KILLED = """
 import functools, os, signal, sqlite3, sys
 import sqlalchemy as sa
 from alembic_lossless.backup import restore
-from alembic_lossless.backup.store import Shelf
+from alembic_lossless.backup.store import BackupStore
 
 class Dying(sqlite3.Connection):
     def backup(self, target, *, progress=None, **keywords):
@@ -35,15 +36,15 @@ class Dying(sqlite3.Connection):
         super().backup(target, progress=progress and step, **keywords)
 
 sqlite3.connect = functools.partial(sqlite3.connect, factory=Dying)
-shelf = Shelf.of(sa.make_url(sys.argv[1]), {})
-restore.bring_back(shelf, restore.choose(shelf), set())
+backups = BackupStore.of(sa.make_url(sys.argv[1]), {})
+restore.restore(backups, restore.choose(backups), set())
 """
 
 
 @pytest.fixture
 def migrated(live, library, run) -> sa.URL:
     """The second revision is applied, a copy was made before, and work went on since."""
-    store.before(live, SETTINGS, ["1111"])
+    store.back_up(live, SETTINGS, ["1111"])
     library.upgrade(live)
     run(
         live,
@@ -58,21 +59,21 @@ def migrated(live, library, run) -> sa.URL:
 
 
 def test_tells_what_would_be_lost_and_what_comes_back(migrated):
-    copy = restore.choose(shelf_of(migrated))
-    changes = restore.changes(Path(migrated.database), copy.path)
-    assert [line for change in changes for line in change.lost] == [
+    copy = restore.choose(store_of(migrated))
+    compared = changes(Path(migrated.database), copy.path)
+    assert [line for table in compared for line in table.lost] == [
         "author: 1 row added since",
         "book: 1 row added since",
         "book: 1 row changed since",
         "book.pages: the column, 1 value",
         "loan: the table, 2 rows",
     ]
-    assert [line for change in changes for line in change.back] == ["book: 1 row"]
+    assert [line for table in compared for line in table.restored] == ["book: 1 row"]
 
 
 def test_what_comes_back_is_no_loss(live, run):
     run(live, "CREATE TABLE loan (book_id INTEGER)", "INSERT INTO loan VALUES (1)")
-    path = store.before(live, SETTINGS, ["2222"])
+    path = store.back_up(live, SETTINGS, ["2222"])
     run(
         live,
         "DROP TABLE loan",
@@ -81,9 +82,9 @@ def test_what_comes_back_is_no_loss(live, run):
         "CREATE TABLE room (id INTEGER)",
         "DELETE FROM book WHERE id = 3",
     )
-    changes = restore.changes(Path(live.database), path)
-    assert [line for change in changes for line in change.lost] == []
-    assert [line for change in changes for line in change.back] == [
+    compared = changes(Path(live.database), path)
+    assert [line for table in compared for line in table.lost] == []
+    assert [line for table in compared for line in table.restored] == [
         "book: 1 row",
         "book.title: the column",
         "loan: the table, 1 row",
@@ -92,7 +93,7 @@ def test_what_comes_back_is_no_loss(live, run):
 
 def test_what_was_renamed_is_no_loss(live, run):
     run(live, "CREATE TABLE loan (book_id INTEGER)", "INSERT INTO loan VALUES (1), (1)")
-    path = store.before(live, SETTINGS, ["2222"])
+    path = store.back_up(live, SETTINGS, ["2222"])
     run(
         live,
         "ALTER TABLE loan RENAME TO lending",
@@ -101,18 +102,18 @@ def test_what_was_renamed_is_no_loss(live, run):
         "ALTER TABLE author RENAME COLUMN name TO full_name",
         "UPDATE author SET born = 1921",
     )
-    changes = restore.changes(Path(live.database), path)
-    assert [line for change in changes for line in change.lost] == [
+    compared = changes(Path(live.database), path)
+    assert [line for table in compared for line in table.lost] == [
         "author.born: the column, 2 values"
     ]
-    assert [line for change in changes for line in change.back] == [
+    assert [line for table in compared for line in table.restored] == [
         "author.name: the column",
         "book.title: the column",
         "loan: the table, 2 rows",
     ]
     run(live, "UPDATE book SET name = 'other' WHERE id = 1", "INSERT INTO lending VALUES (1)")
-    changes = restore.changes(Path(live.database), path)
-    assert [line for change in changes for line in change.lost] == [
+    compared = changes(Path(live.database), path)
+    assert [line for table in compared for line in table.lost] == [
         "author.born: the column, 2 values",
         "book.name: the column, 3 values",
         "lending: the table, 3 rows",
@@ -120,26 +121,26 @@ def test_what_was_renamed_is_no_loss(live, run):
 
 
 def test_nothing_is_lost_where_nothing_happened(live):
-    path = store.before(live, SETTINGS, ["1111"])
-    assert restore.changes(Path(live.database), path) == []
+    path = store.back_up(live, SETTINGS, ["1111"])
+    assert changes(Path(live.database), path) == []
 
 
 def test_rows_without_a_key_are_counted_whole(live, run):
     run(live, "CREATE TABLE note (t TEXT)", "INSERT INTO note VALUES ('a'), ('b')")
-    path = store.before(live, SETTINGS, ["1111"])
+    path = store.back_up(live, SETTINGS, ["1111"])
     run(live, "UPDATE note SET t = 'c' WHERE t = 'b'")
-    (change,) = restore.changes(Path(live.database), path)
+    (change,) = changes(Path(live.database), path)
     assert change.lost == ["note: 1 row added since"]
-    assert change.back == ["note: 1 row"]
+    assert change.restored == ["note: 1 row"]
 
 
 def test_brings_everything_back_under_an_open_server(migrated, library, run):
-    shelf = shelf_of(migrated)
-    copy = restore.choose(shelf)
+    backups = store_of(migrated)
+    copy = restore.choose(backups)
     restore.verify(Path(migrated.database), copy.path, library.script)
     with closing(sqlite3.connect(migrated.database)) as server:
         assert server.execute("SELECT count(*) FROM loan").fetchone() == (2,)
-        restore.bring_back(shelf, copy, {"2222"})
+        restore.restore(backups, copy, {"2222"})
         assert server.execute("SELECT title, year FROM book ORDER BY id").fetchall() == [
             ("Solaris", 1961),
             ("The Dispossessed", 1974),
@@ -151,69 +152,69 @@ def test_brings_everything_back_under_an_open_server(migrated, library, run):
 
 
 def test_is_undone_by_the_copy_it_made_first(migrated, run):
-    shelf = shelf_of(migrated)
-    aside = restore.bring_back(shelf, restore.choose(shelf), {"2222"})
+    backups = store_of(migrated)
+    aside = restore.restore(backups, restore.choose(backups), {"2222"})
     assert run(migrated, "SELECT count(*) FROM author") == [(2,)]
-    restore.bring_back(shelf, restore.choose(shelf, aside.name), {"1111"})
+    restore.restore(backups, restore.choose(backups, aside.name), {"1111"})
     assert run(migrated, "SELECT count(*) FROM author") == [(3,)]
     assert run(migrated, "SELECT count(*) FROM loan") == [(2,)]
 
 
 def test_twice_goes_back_two_migrations(live, library, run):
-    store.before(live, SETTINGS, ["1111"])
+    store.back_up(live, SETTINGS, ["1111"])
     library.upgrade(live)
     library.add("3333", 'op.drop_column("book", "year")')
-    store.before(live, SETTINGS, ["2222"])
+    store.back_up(live, SETTINGS, ["2222"])
     library.upgrade(live)
-    shelf = shelf_of(live)
+    backups = store_of(live)
     for at, then in (("3333", "2222"), ("2222", "1111")):
-        restore.bring_back(shelf, restore.choose(shelf), {at})
+        restore.restore(backups, restore.choose(backups), {at})
         assert run(live, "SELECT version_num FROM alembic_version") == [(then,)]
-    with pytest.raises(MigrationError, match=r"no copy to go back to"):
-        restore.choose(shelf)
+    with pytest.raises(MigrationError, match=r"no backup to restore"):
+        restore.choose(backups)
 
 
 def test_brings_back_a_database_that_is_gone(migrated, run):
     for name in ("", "-wal", "-shm"):
         Path(migrated.database + name).unlink(missing_ok=True)
-    shelf = shelf_of(migrated)
-    copy = restore.choose(shelf)
-    assert restore.bring_back(shelf, copy, set()) is None
+    backups = store_of(migrated)
+    copy = restore.choose(backups)
+    assert restore.restore(backups, copy, set()) is None
     assert run(migrated, "SELECT count(*) FROM book") == [(3,)]
 
 
 def test_never_prunes_the_copy_it_is_about_to_bring_back(live, run):
-    path = store.before(live, SETTINGS, ["1111"])
-    shelf = shelf_of(live)
-    copy = restore.choose(shelf)
+    path = store.back_up(live, SETTINGS, ["1111"])
+    backups = store_of(live)
+    copy = restore.choose(backups)
     for number in range(6):
-        store.before(live, SETTINGS, [f"{number}"])
-        path.exists() or path.write_bytes(shelf.copies()[0].path.read_bytes())
+        store.back_up(live, SETTINGS, [f"{number}"])
+        path.exists() or path.write_bytes(backups.backups()[0].path.read_bytes())
     run(live, "DELETE FROM book")
-    restore.bring_back(shelf, copy, {"1111"})
+    restore.restore(backups, copy, {"1111"})
     assert run(live, "SELECT count(*) FROM book") == [(3,)]
 
 
 def test_a_copy_that_vanished_leaves_the_database_as_it_was(live, run):
-    store.before(live, SETTINGS, ["1111"])
-    shelf = shelf_of(live)
-    copy = restore.choose(shelf)
+    store.back_up(live, SETTINGS, ["1111"])
+    backups = store_of(live)
+    copy = restore.choose(backups)
     copy.path.unlink()
-    with pytest.raises(MigrationError, match="left as it was: unable to open"):
-        restore.bring_back(shelf, copy, {"1111"})
+    with pytest.raises(MigrationError, match=r"unable to open.*left as it was"):
+        restore.restore(backups, copy, {"1111"})
     assert run(live, "SELECT count(*) FROM book") == [(3,)]
 
 
 def test_refuses_where_there_is_no_copy(live):
-    with pytest.raises(MigrationError, match=r"no copy to go back to .* One is made before each"):
-        restore.choose(shelf_of(live))
-    with pytest.raises(MigrationError, match=r"no copy named x\.bak"):
-        restore.choose(shelf_of(live), "x.bak")
+    with pytest.raises(MigrationError, match=r"no backup to restore in .* one is made before each"):
+        restore.choose(store_of(live))
+    with pytest.raises(MigrationError, match=r"no backup named x\.bak"):
+        restore.choose(store_of(live), "x.bak")
 
 
 @pytest.mark.parametrize("damage", ["text", "page", "short"])
 def test_refuses_a_damaged_copy(migrated, library, damage):
-    copy = restore.choose(shelf_of(migrated))
+    copy = restore.choose(store_of(migrated))
     content = copy.path.read_bytes()
     spoilt = {
         "text": b"not a database" * 100,
@@ -245,52 +246,52 @@ def test_refuses_the_copy_of_another_database(migrated, library, tmp_path, run):
 def test_refuses_a_namesake_with_another_log(live, library, tmp_path, run):
     """Two installations of one application have the same tables and revisions."""
     log = "CREATE TABLE alembic_lossless_log (id INTEGER PRIMARY KEY, revision TEXT, at TEXT)"
-    path = store.before(live, SETTINGS, ["1111"])
+    path = store.back_up(live, SETTINGS, ["1111"])
     run(live, log, "INSERT INTO alembic_lossless_log VALUES (1, '1111', '2026-01-01')")
     namesake = sa.URL.create("sqlite", database=str(path))
     run(namesake, log, "INSERT INTO alembic_lossless_log VALUES (1, '1111', '2026-02-02')")
-    with pytest.raises(MigrationError, match="log of migrations begins otherwise"):
+    with pytest.raises(MigrationError, match="log of migrations begins with another entry"):
         restore.verify(Path(live.database), path, library.script)
 
 
 def test_a_live_database_that_cannot_be_read_is_left_alone(migrated, library):
-    copy = restore.choose(shelf_of(migrated))
+    copy = restore.choose(store_of(migrated))
     Path(migrated.database).write_bytes(b"no database at all" * 1000)
-    with pytest.raises(MigrationError, match=r"cannot be read .* copy .* in its place yourself"):
+    with pytest.raises(MigrationError, match=r"cannot be read .* copy .* to its place yourself"):
         restore.verify(Path(migrated.database), copy.path, library.script)
 
 
 def test_waits_for_a_writer_and_gives_up_with_nothing_changed(migrated, monkeypatch, run):
     monkeypatch.setattr(restore, "PATIENCE", 0.2)
-    shelf = shelf_of(migrated)
+    backups = store_of(migrated)
     with closing(sqlite3.connect(migrated.database, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         with pytest.raises(MigrationError, match="kept it locked for"):
-            restore.bring_back(shelf, restore.choose(shelf), {"2222"})
+            restore.restore(backups, restore.choose(backups), {"2222"})
         writer.execute("ROLLBACK")
     assert run(migrated, "SELECT count(*) FROM loan") == [(2,)]
-    assert not restore.choose(shelf).aside
+    assert not restore.choose(backups).set_aside
 
 
 def test_notices_rows_that_came_in_after_its_own_copy(migrated, monkeypatch, run):
-    shelf = shelf_of(migrated)
-    add = Shelf.add
+    backups = store_of(migrated)
+    add = BackupStore.add
 
     def and_then_a_row(self, at, instead_of=None):
         path = add(self, at, instead_of)
         run(migrated, "INSERT INTO author VALUES (9, 'late')")
         return path
 
-    monkeypatch.setattr(Shelf, "add", and_then_a_row)
-    with pytest.raises(MigrationError, match="rows were written while it was being copied"):
-        restore.bring_back(shelf, restore.choose(shelf), {"2222"})
+    monkeypatch.setattr(BackupStore, "add", and_then_a_row)
+    with pytest.raises(MigrationError, match="rows were written while it was backed up"):
+        restore.restore(backups, restore.choose(backups), {"2222"})
     assert run(migrated, "SELECT name FROM author WHERE id = 9") == [("late",)]
 
 
 def test_killed_in_the_middle_leaves_one_or_the_other(live, run):
     """What it was until the last page is there, and the copy from then on."""
     run(live, "CREATE TABLE filler (b)", "INSERT INTO filler VALUES (zeroblob(8000000))")
-    store.before(live, SETTINGS, ["1111"])
+    store.back_up(live, SETTINGS, ["1111"])
     run(live, "DELETE FROM filler", "UPDATE author SET name = name || '!'")
     url = live.render_as_string(hide_password=False)
     log = Path(f"{live.database}-wal")
@@ -306,6 +307,6 @@ def test_killed_in_the_middle_leaves_one_or_the_other(live, run):
         assert run(live, "PRAGMA integrity_check") == [("ok",)]
         assert run(live, "SELECT name FROM author ORDER BY id") == then
     run(live, "UPDATE author SET name = name || '!'")
-    shelf = shelf_of(live)
-    restore.bring_back(shelf, restore.choose(shelf), {"1111"})
+    backups = store_of(live)
+    restore.restore(backups, restore.choose(backups), {"1111"})
     assert run(live, "SELECT name FROM author ORDER BY id") == copied

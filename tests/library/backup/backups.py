@@ -1,4 +1,4 @@
-"""The copies of a database, and what is in one."""
+"""The backups of a database, and the rows in one."""
 
 import sqlite3
 from contextlib import closing
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from alembic_lossless.backup.store import Shelf
+from alembic_lossless.backup.store import BackupStore
 
 SETTINGS = {"MIGRATION_BACKUP": ""}
 
 
-def shelf_of(url: sa.URL, settings=SETTINGS) -> Shelf:
-    shelf = Shelf.of(url, settings)
-    assert shelf is not None
-    return shelf
+def store_of(url: sa.URL, settings=SETTINGS) -> BackupStore:
+    store = BackupStore.of(url, settings)
+    assert store is not None
+    return store
 
 
 def rows(file: Path, query: str) -> list[tuple[object, ...]]:
