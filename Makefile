@@ -10,6 +10,9 @@ NO_PYTHON := Python 3.11 or later is needed: install it, or say where it is: mak
 BIN := .venv/bin
 READY := .venv/ready
 LIBRARY := .[flask,postgresql,mysql,review]
+# Asking the questions needs this alone, and not the environment of the tests.
+ASKING := .venv-new
+COOKIECUTTER := cookiecutter>=2.7,<3
 to := ..
 
 .PHONY: help
@@ -17,8 +20,8 @@ help: python ## Show this help
 	@$(PYTHON) -c 'import re; [print("  make {:<8}{}".format(*found.groups())) for found in re.finditer("(?m)^([a-z]+):.*?## (.*)", open("Makefile").read())]'
 
 .PHONY: new
-new: $(READY) ## Answer the questions and get a project, beside this folder or in to=FOLDER
-	@$(BIN)/python scripts/new.py "$(value to)"
+new: $(ASKING)/ready ## Answer the questions and get a project, beside this folder or in to=FOLDER
+	@$(ASKING)/bin/python scripts/new.py "$(value to)"
 
 .PHONY: demo
 demo: $(READY) ## Make the default project in build/demo and use it as a person would
@@ -48,8 +51,8 @@ bench: $(READY) ## Measure side by side with stock Flask-Migrate
 python:
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)"; exit 1; }
 
-# The environment, made by uv where there is one, else by pip; made again when pyproject.toml is
-# newer. pip knows dependency groups since 25.1.
+# Environments, made by uv where there is one, else by pip; made again when what they are made from
+# is newer. pip knows dependency groups since 25.1.
 $(READY): pyproject.toml | python
 	@echo "Making the environment in .venv"
 	@if command -v uv >/dev/null; then \
@@ -60,5 +63,20 @@ $(READY): pyproject.toml | python
 	  $(BIN)/python -m pip install -qq --disable-pip-version-check "pip>=25.1" && \
 	  $(BIN)/python -m pip install -qq --disable-pip-version-check \
 	    --editable "$(LIBRARY)" --group dev; \
+	fi
+	@touch $@
+
+# In seconds where this Python has pip: a pip of the environment's own is most of the work.
+$(ASKING)/ready: Makefile | python
+	@echo "Installing cookiecutter in $(ASKING)"
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python "$(PYTHON)" $(ASKING) && \
+	  uv pip install --quiet --python $(ASKING) "$(COOKIECUTTER)"; \
+	else \
+	  $(PYTHON) -m venv --without-pip $(ASKING) && \
+	  $(PYTHON) -m pip --python $(ASKING)/bin/python install -qq --no-compile \
+	    --disable-pip-version-check "$(COOKIECUTTER)" 2>/dev/null || { \
+	  $(PYTHON) -m venv $(ASKING) && \
+	  $(ASKING)/bin/python -m pip install -qq --disable-pip-version-check "$(COOKIECUTTER)"; }; \
 	fi
 	@touch $@

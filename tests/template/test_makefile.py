@@ -3,8 +3,12 @@
 import os
 import re
 import subprocess
+import sys
+import tomllib
 
 from tests.support.bake import TEMPLATE
+
+MAKEFILE = (TEMPLATE / "Makefile").read_text(encoding="utf-8")
 
 
 def make(*arguments):
@@ -24,7 +28,7 @@ def make(*arguments):
 def test_make_alone_lists_every_target():
     done = make()
     assert done.returncode == 0, done.stderr
-    targets = re.findall(r"^\.PHONY: (\w+)$", (TEMPLATE / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^\.PHONY: (\w+)$", MAKEFILE, re.MULTILINE)
     listed = re.findall(r"^  make (\w+) +\S", done.stdout, re.MULTILINE)
     assert sorted([*listed, "python"]) == sorted(targets)
 
@@ -32,6 +36,20 @@ def test_make_alone_lists_every_target():
 def test_every_target_can_be_read():
     for target in ("new", "demo", "test", "trials", "lint", "format", "bench"):
         assert make("-n", target).returncode == 0
+
+
+def test_the_questions_need_cookiecutter_alone():
+    done = make("-n", "new")
+    assert "--group dev" not in done.stdout
+    project = tomllib.loads((TEMPLATE / "pyproject.toml").read_text(encoding="utf-8"))
+    (cookiecutter,) = re.findall(r"^COOKIECUTTER := (.*)$", MAKEFILE, re.MULTILINE)
+    assert cookiecutter in project["dependency-groups"]["dev"]
+    # And the script that asks them imports nothing else.
+    imports = re.findall(
+        r"^(?:import|from) (\w+)", (TEMPLATE / "scripts" / "new.py").read_text(), re.MULTILINE
+    )
+    known = {"cookiecutter", "click", "jinja2", "local_extensions"} | sys.stdlib_module_names
+    assert set(imports) <= known
 
 
 def test_without_a_python_one_sentence_says_so():
