@@ -71,7 +71,11 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
     elif planned:
         _offline(script, connection, heads, planned, metadata)
     revisions = [plan.revision for plan in planned]
-    checks = handwritten.of_pending(script, connection, revisions, metadata) if planned else {}
+    checks = (
+        handwritten.checklists_of_pending(script, connection, revisions, metadata)
+        if planned
+        else {}
+    )
     held = Locks(kind_of(connection.engine.url))
     for plan in planned:
         plan.checks = checks[plan.revision]

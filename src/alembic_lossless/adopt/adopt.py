@@ -18,7 +18,8 @@ from alembic.util import rev_id
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from ..autogenerate import render
-from ..autogenerate.questions import Answers
+from ..checklist import file_header
+from ..checklist.answers import Answers
 from ..checklist.finding import Finding, Step
 from ..errors import MigrationError
 from ..run import status
@@ -173,8 +174,8 @@ def close(
             database = Adopted(kind, context, metadata, wanted)
             done, findings = adopted.closing_steps(database, connection, metadata, answers)
             body, imports = render.body(done, context)
-    review_text = render.docstring(done, findings, [kind])
-    accepted = render.accepted(findings)
+    review_text = file_header.checklist(done, findings, [kind])
+    accepted = file_header.accepted(findings)
     revision, path = _write(script, body, imports, review_text, accepted, digest)
     return Closed(revision, path, done, findings)
 

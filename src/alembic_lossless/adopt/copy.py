@@ -9,11 +9,10 @@ from alembic.operations import ops
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from ..autogenerate import proposal, renames, render
+from ..autogenerate.comparison import ComparedDatabase, Lookup
 from ..autogenerate.converge import complete
-from ..autogenerate.questions import Answers
-from ..autogenerate.to_operations import Mender
-from ..checklist import review as checklist
-from ..checklist import settings
+from ..checklist import review, settings
+from ..checklist.answers import Answers
 from ..checklist.finding import Finding, Step, Verdict
 from ..errors import MigrationError
 from ..schema import diff, sqlite
@@ -49,7 +48,7 @@ def _parsed(connection: Connection, table: str) -> parser.ParsedTable:
 
 
 @dataclass
-class Adopted(proposal.Database):
+class Adopted(ComparedDatabase):
     """A copy of the database that is adopted."""
 
     def differences(self) -> list[diff.Difference]:
@@ -89,36 +88,38 @@ def closing_steps(
     script = database.context.script
     assert script is not None
     off = settings.switched_off(Path(script.dir))
-    mender = Mender(metadata, database.connection, None)
-    types = proposal.types([database], mender)
+    lookup = Lookup(metadata, database.connection, None)
+    types = proposal.types([database], lookup)
     findings: list[Finding] = []
 
-    def review(steps: Sequence[Step]) -> list[Step]:
-        after, found = checklist.review(
+    def review_steps(steps: Sequence[Step]) -> list[Step]:
+        after, found = review.review(
             steps, [database.kind], metadata, answers, types=types, off=off
         )
         findings.extend(found)
-        for stop in checklist.stops(found):
+        for stop in review.stops(found):
             raise MigrationError(f"Nothing was written. {stop}")
         return after
 
     def settle() -> list[Finding]:
         """Stop at a question that the rows do not answer."""
-        fills = [subject for subject, line in answers.open.items() if line.startswith("fill=")]
+        fills = [
+            subject for subject, line in answers.unanswered.items() if line.startswith("fill=")
+        ]
         idle = {subject for subject in fills if not _lacks_values(live, subject)}
         for subject in idle:
-            del answers.open[subject]
+            del answers.unanswered[subject]
         asked = [f for f in findings if f.verdict is not Verdict.ASK or f.subject not in idle]
-        settled = checklist.answered(asked, answers)
+        answered = review.with_consents(asked, answers)
         answers.check("behind make adopt")
-        return settled
+        return answered
 
     renamed = database.renamed()
     proposed = produce_migrations(database.context, metadata).upgrade_ops
     assert proposed is not None
-    steps = renames.settled(proposal.proposal(proposed, database), mender, answers)
+    steps = renames.apply_renames(proposal.proposal(proposed, database), lookup, answers)
     try:
-        done = complete(steps, [database], review)
+        done = complete(steps, [database], review_steps)
     except MigrationError:
         settle()  # what nobody answered may be why
         raise

@@ -1,27 +1,32 @@
 """Completes a proposal: what two databases still have otherwise becomes operations too."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 
+from ..checklist.data_operations import LateSQL, TableSQL
 from ..checklist.finding import Guard, Step, is_comment, is_rename, whole_name
 from ..errors import MigrationError
 from ..schema import dialect_support, diff
 from ..schema.model import Key
 from . import render
-from .data_operations import LateSQL
-from .dialects.mysql import computed, repointed, retyped, taken_out
+from .comparison import ComparedDatabase
+from .dialects import mysql, postgresql
 from .order import ordered
-from .proposal import Database
-from .reverse import columns_of
+from .reverse import columns_of, unchanged_foreign_keys
+from .to_operations import steps_for
 
+Items = dict[Key, diff.Difference]
 Review = Callable[[Sequence[Step]], list[Step]]
 
 
-def complete(steps: Sequence[Step], found: Sequence[Database], review: Review) -> list[Step]:
+def complete(
+    steps: Sequence[Step], databases: Sequence[ComparedDatabase], review: Review
+) -> list[Step]:
     """Apply *steps* everywhere and add what the comparison finds missing, until nothing is.
 
     :param review: the checklist, which gives back the steps as they are to be written.
@@ -33,29 +38,29 @@ def complete(steps: Sequence[Step], found: Sequence[Database], review: Review) -
     def run(proposed: Sequence[Step]) -> bool:
         more = review(proposed)
         if more:
-            text, imports = render.body(more, found[0].context)
-            for database in found:
+            text, imports = render.body(more, databases[0].context)
+            for database in databases:
                 database.apply(text, imports)
             whole.extend(more)
         return bool(more)
 
     # A server carries a new name into what speaks of it: what differs then is less.
     run(ordered([step for step in steps if is_rename(step.op)]))
-    run([step for step in steps if step.reworded])
-    steps = [step for step in steps if not (is_rename(step.op) or step.reworded)]
+    run([step for step in steps if step.on_enum_values])
+    steps = [step for step in steps if not (is_rename(step.op) or step.on_enum_values)]
     first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     early = [
         s
-        for s in _mended(found, early=True)
+        for s in _missing_steps(databases, early=True)
         if s.guard is Guard.MYSQL or (isinstance(s.op, first) and not isinstance(s.op, LateSQL))
     ]
-    late = _in_a_key(steps, found)
+    late = _in_a_key(steps, databases)
     run(ordered([*early, *(step for step in steps if step not in late)]))
     for _ in range(3):
-        if not run(_mended(found)):
+        if not run(_missing_steps(databases)):
             break
     run(ordered(late))
-    for database in found:
+    for database in databases:
         for item in database.differences():
             raise MigrationError(
                 f"On {database.kind} the migrations and the models would still differ: {item}. "
@@ -64,12 +69,12 @@ def complete(steps: Sequence[Step], found: Sequence[Database], review: Review) -
     return whole
 
 
-def _in_a_key(steps: Sequence[Step], found: Sequence[Database]) -> list[Step]:
+def _in_a_key(steps: Sequence[Step], databases: Sequence[ComparedDatabase]) -> list[Step]:
     """Return the steps about columns that go and are in a primary key, which changes first."""
     gone = {_column(step) for step in steps if isinstance(step.op, ops.DropColumnOp)}
     keyed = {
         f"{item.key.table}.{column}"
-        for database in (found if gone else ())
+        for database in (databases if gone else ())
         for item in database.differences()
         if (item.actual or "").startswith("PRIMARY KEY")
         for column in columns_of(item.actual)
@@ -94,30 +99,30 @@ def _is_in_the_way(item: diff.Difference) -> bool:
     return not item.actual.startswith("PRIMARY KEY")
 
 
-def _mended(found: Sequence[Database], early: bool = False) -> list[Step]:
+def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -> list[Step]:
     """Return the steps for what still differs: unguarded where it differs on every database.
 
     :param early: only for what is in the way of tables and columns.
     """
     steps: list[Step] = []
-    differing: dict[str, dict[Key, diff.Difference]] = {}
-    for database in found:
+    differing: dict[str, Items] = {}
+    for database in databases:
         items = {item.key: item for item in database.differences()}
         own = {key: item for key, item in items.items() if not early or _is_in_the_way(item)}
-        between = retyped(own, database) | computed(own, database)
-        steps += taken_out(items, database, early)
+        between = _foreign_keys_of_retyped(own, database) | _around_generated(own, database)
+        steps += _in_one_statement(items, database, early)
         own = {key: item for key, item in own.items() if key in items}
-        differing[database.kind] = own | between | repointed(own, database)
+        differing[database.kind] = own | between | _foreign_keys_to_changed_keys(own, database)
     everywhere = set.intersection(*(set(items) for items in differing.values()))
-    for database in found:
-        mender = database.mender
+    for database in databases:
+        lookup = database.lookup()
         for key, item in differing[database.kind].items():
-            mended = mender.mend(item)
-            if key in everywhere or len(found) == 1:
-                steps += mended if database is found[0] else []
+            converted = steps_for(item, lookup)
+            if key in everywhere or len(databases) == 1:
+                steps += converted if database is databases[0] else []
             else:
                 guard = Guard.only(database.kind)
-                steps += [s if _has_a_rule(s.op) else replace(s, guard=guard) for s in mended]
+                steps += [s if _has_a_rule(s.op) else replace(s, guard=guard) for s in converted]
     return ordered(steps)
 
 
@@ -128,3 +133,120 @@ def _has_a_rule(op: Any) -> bool:
     return is_comment(op) or isinstance(
         op, ops.CreateTableCommentOp | ops.DropTableCommentOp | CreateExcludeConstraintOp
     )
+
+
+def _in_one_statement(items: Items, database: ComparedDatabase, early: bool) -> Iterator[Step]:
+    """Yield the steps for what a server does in one statement, and take it out of *items*.
+
+    :param early: whether columns have still to change: a primary key comes after that.
+    """
+    if database.kind != "sqlite":
+        yield from _rename_indexes(items, database)
+    if database.kind == "mysql":
+        yield from mysql.replace_indexes(items, database, early)
+        if not early:
+            yield from mysql.change_options(items, database)
+
+
+def _rename_indexes(items: Items, database: ComparedDatabase) -> Iterator[Step]:
+    """Rename the indexes and constraints that differ by their names alone."""
+    dropped = {
+        (key.table, key.kind, item.actual): key
+        for key, item in items.items()
+        if item.expected is None and key.kind in ("constraint", "index")
+    }
+    lookup = database.lookup()
+    for new in [key for key, item in items.items() if item.actual is None]:
+        printed = items[new].expected or ""
+        old = dropped.get((new.table, new.kind, printed))
+        if old is None or (database.kind == "mysql" and not _renames_on_mysql(new, printed, items)):
+            continue
+        del items[old], items[new], dropped[new.table, new.kind, printed]
+        dialect = mysql if database.kind == "mysql" else postgresql
+        forward, backward = (
+            TableSQL(
+                new.table,
+                dialect.rename_statement(lookup, before, after.name),
+                f"rename {before.kind} {before.name} to {after.name} on {new.table}",
+            )
+            for before, after in ((old, new), (new, old))
+        )
+        yield Step(forward, Guard.only(database.kind), backward)
+
+
+def _renames_on_mysql(key: Key, printed: str, items: Items) -> bool:
+    """Tell whether MySQL renames it: not the index of a new foreign key, which it names itself."""
+    of_foreign_key = key.kind == "index" and key._replace(kind="constraint") in items
+    return mysql.is_index(printed) and not of_foreign_key
+
+
+def _foreign_keys_of_retyped(items: Items, database: ComparedDatabase) -> Items:
+    """Return the foreign keys that have to go while the type of their columns changes.
+
+    PostgreSQL needs that where the two sides would not compare with each other meanwhile.
+    """
+    changed = {
+        (key.table, key.name)
+        for key, item in items.items()
+        if key.kind == "column" and _is_changed(item)
+        if database.kind == "mysql" or (database.kind == "postgresql" and not _compare(item))
+    }
+    return {
+        key: diff.Difference(key, database.expected[key], database.expected[key])
+        for key, foreign in (unchanged_foreign_keys(items, database.expected) if changed else ())
+        if changed & {(key.table, column) for column in foreign.local_cols}
+        or changed & {(foreign.referent_table, column) for column in foreign.remote_cols}
+    }
+
+
+def _is_changed(item: diff.Difference) -> bool:
+    return item.actual is not None and item.expected is not None
+
+
+def _compare(item: diff.Difference) -> bool:
+    """Tell whether PostgreSQL compares values of both types with each other."""
+    comparable = (
+        ("smallint", "integer", "bigint", "numeric"),
+        ("character", "text"),
+        ("timestamp",),
+    )
+    types = str(item.actual), str(item.expected)
+    return any(all(type_.startswith(kinds) for type_ in types) for kinds in comparable)
+
+
+def _around_generated(items: Items, database: ComparedDatabase) -> Items:
+    """Return what goes with a generated column that is made anew, and the generated columns that
+    PostgreSQL has to make anew because the type changes that they are computed from."""
+    changed: dict[str, set[tuple[str, str]]] = {"generated": set(), "column": set()}
+    for key, item in items.items():
+        if key.kind in changed and _is_changed(item):
+            changed[key.kind].add((key.table, key.name))
+    types = changed["column"] if database.kind == "postgresql" else set()
+    generated = changed["generated"]
+    concerned = {"generated": types, "index": generated, "constraint": generated}
+    return {
+        key: diff.Difference(key, text, text)
+        for key, text in database.expected.items()
+        if key not in items
+        for table, name in concerned.get(key.kind, ())
+        if table == key.table and name in re.findall(r"\w+", text)
+    }
+
+
+def _foreign_keys_to_changed_keys(items: Items, database: ComparedDatabase) -> Items:
+    """Return the foreign keys that have to go while the key that they point to changes.
+
+    MySQL has them point to any index; PostgreSQL and SQLite to a key, which they do not let go.
+    """
+    keys = {
+        (key.table, frozenset(columns_of(item.actual)))
+        for key, item in items.items()
+        if (item.actual or "").startswith(("PRIMARY KEY", "UNIQUE"))
+    }
+    if database.kind == "mysql" or not keys:
+        return {}
+    return {
+        key: diff.Difference(key, database.expected[key], database.expected[key])
+        for key, foreign in unchanged_foreign_keys(items, database.expected)
+        if (foreign.referent_table, frozenset(foreign.remote_cols)) in keys
+    }

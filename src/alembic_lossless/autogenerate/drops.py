@@ -1,4 +1,4 @@
-"""What goes, and how it comes back: as the chain declared it, with what it took along."""
+"""Drops of tables and columns, and how they come back: as the chain declared them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -8,18 +8,20 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, UniqueConstraint
 
-from ..checklist.finding import Guard, Step, whole_name
+from ..checklist.columns import detached
+from ..checklist.data_operations import Fill, NumberRows, is_number, is_text, placeholder
+from ..checklist.finding import NOTHING, Guard, Step, whole_name
 from ..schema import dialect_support
 from ..schema.diff import describe
 from ..schema.model import Key, Schema
-from .dialects import identity
-from .fills import Fill, Numbered, is_number, is_text, stand_in
-from .replayed import fresh
-from .reverse import columns_of
-from .to_operations import Mender
+from .comparison import Lookup
+from .dialects import postgresql
+from .reverse import columns_of, recreate
 
 
-def dropped_table(mender: Mender, op: ops.DropTableOp, printed: Schema) -> Iterable[Step]:
+def objects_of_dropped_table(
+    lookup: Lookup, op: ops.DropTableOp, printed: Schema
+) -> Iterable[Step]:
     """Return what the table of *op* takes along and Alembic does not bring back.
 
     Reflection loses CHECKs and passes over indexes with expressions; the steps do nothing on
@@ -30,7 +32,7 @@ def dropped_table(mender: Mender, op: ops.DropTableOp, printed: Schema) -> Itera
     for item in into_schema:
         yield Step(ops.DropConstraintOp.from_constraint(item), Guard.POSTGRESQL)
     create.columns = [
-        fresh(mender.declared.columns.get((op.table_name, item.name), item), item)
+        detached(lookup.declared.columns.get((op.table_name, item.name), item), item)
         if isinstance(item, Column)
         else item
         for item in create.columns
@@ -42,39 +44,42 @@ def dropped_table(mender: Mender, op: ops.DropTableOp, printed: Schema) -> Itera
         if key.table == whole_name(op):
             lost = key.kind == "constraint" and text.startswith(missing)
             if key.kind == "index" or lost:
-                yield Step(None, Guard.of(op), mender.back(key, text))
+                yield Step(None, Guard.of(op), recreate(key, text, lookup))
 
 
 def _into_schema(item: Any) -> bool:
     return isinstance(item, ForeignKeyConstraint) and bool(dialect_support.only_postgresql(item))
 
 
-def dropped_column(mender: Mender, step: Step) -> Step:
+def reversible_drop(lookup: Lookup, step: Step) -> Step:
     """Return the step that drops a column and brings it back as the chain declared it."""
     op: ops.DropColumnOp = step.op
     reflected = op.to_column()
-    declared = mender.declared.columns.get((op.table_name, op.column_name))
-    column = fresh(reflected if declared is None else declared, reflected)
+    declared = lookup.declared.columns.get((op.table_name, op.column_name))
+    column = detached(reflected if declared is None else declared, reflected)
     return Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
 
 
-def relaxed(steps: Sequence[Step], mender: Mender) -> Iterator[Step]:
-    """Let a NOT NULL column that goes be NULL first, for the release that does not know it.
+def with_values_for_rows(steps: Sequence[Step], lookup: Lookup) -> Iterator[Step]:
+    """Let a NOT NULL column be NULL before it is dropped, for the release that does not know it.
 
-    Its INSERTs name the column no more, and it runs before the column is dropped. What the column
-    held is gone on the way back; the rows get what stands in for it. A column that comes and is to
-    count gets numbers for the rows.
+    That release's INSERTs do not name the column, and it runs before the column is dropped. The
+    downgrade cannot bring back what the column held: rows get placeholders. A new column that is to
+    number the rows gets their numbers.
+
+    :param steps: the proposal, with its renames.
     """
-    printed = describe(mender.connection)
+    printed = describe(lookup.connection)
     was = {s.op.new_table_name: s.op.table_name for s in steps if isinstance(s.op, _RENAME)}
     for step in steps:
         if isinstance(step.op, ops.AddColumnOp) and step.op.table_name not in was:
-            yield from identity.comes(mender, step.op)
+            yield from _add_column(step.op, lookup)
         elif isinstance(step.op, ops.DropColumnOp):
-            place = f"{step.op.schema}." * bool(step.op.schema)
-            before = place + was.get(step.op.table_name, step.op.table_name)
+            before = was.get(step.op.table_name, step.op.table_name)
+            if step.op.schema:
+                before = f"{step.op.schema}.{before}"
             own = {key: text for key, text in printed.items() if key.table == before}
-            yield from _relaxed(step, before, own, mender)
+            yield from _drop_column(step, before, own, lookup)
         else:
             yield step
 
@@ -82,25 +87,42 @@ def relaxed(steps: Sequence[Step], mender: Mender) -> Iterator[Step]:
 _RENAME = ops.RenameTableOp
 
 
-def _relaxed(step: Step, before: str, printed: Schema, mender: Mender) -> Iterator[Step]:
+def _add_column(op: ops.AddColumnOp, lookup: Lookup) -> Iterator[Step]:
+    """Yield the steps that add a column; one that is to number the rows, with their numbers."""
+    table: sa.Table = lookup.model(op.table_name)
+    counts = table.autoincrement_column
+    primary_key = sa.inspect(lookup.connection).get_pk_constraint(op.table_name, op.schema)
+    key = primary_key["constrained_columns"]
+    if counts is None or counts.name != op.column.name or not key:
+        yield Step(op)
+        return
+    column = detached(op.column)
+    column.nullable = True
+    yield Step(ops.AddColumnOp(op.table_name, column, schema=op.schema))
+    numbers = NumberRows(op.table_name, column.name, key, schema=op.schema)
+    yield Step(numbers, back=NOTHING)
+
+
+def _drop_column(step: Step, before: str, printed: Schema, lookup: Lookup) -> Iterator[Step]:
     """Yield the steps that drop a column of the table that is called *before* by now."""
     column = step.back.column
     table, name = step.op.table_name, column.name
     key = Key(before, "default", name)
     if printed.get(key) == "SERIAL":  # an Identity is the column's own
-        counts, _ = identity.counter(mender, key, printed[key])
-        yield Step(None, Guard.POSTGRESQL, identity.said(key, counts, late=True))
+        starts, _ = postgresql.counter_statements(lookup, key, printed[key])
+        back = postgresql.counter_operation(key, starts, late=True)
+        yield Step(None, Guard.POSTGRESQL, back)
     if column.nullable or column.computed or column.server_default:
         yield step
         return
     keys = [set(columns_of(text)) for text in printed.values() if text.startswith(_KEYS)]
     shared = [columns - {name} for columns in keys if name in columns]
-    back = _values(mender, table, column, shared, _points_to(mender, before, name))
-    back.schema = step.op.schema
-    nullable = fresh(column)
+    values = _values(lookup, table, column, shared, _points_to(lookup, before, name))
+    values.schema = step.op.schema
+    nullable = detached(column)
     nullable.nullable = True
     yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
-    yield Step(None, Guard.of(step.op), back)
+    yield Step(None, Guard.of(step.op), values)
     yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
 
 
@@ -108,29 +130,29 @@ _KEYS = ("UNIQUE", "PRIMARY KEY")
 
 
 def _values(
-    mender: Mender,
+    lookup: Lookup,
     table: str,
     column: Column[Any],
     shared: Iterable[set[str]],
     points_to: tuple[str, str] | None,
-) -> Fill | Numbered:
+) -> Fill | NumberRows:
     """Return what gives the rows values on the way back.
 
     :param shared: the other columns of each key that the column was in; where these alone tell
         rows apart, any value does.
     :param points_to: the table and column that it referred to.
     """
-    key = list(mender.model(table).primary_key)
+    key = list(lookup.model(table).primary_key)
     names = [one.name for one in key]
     if all(others >= set(names) for others in shared):
-        return Fill(table, column.name, stand_in(column, points_to=points_to))
+        return Fill(table, column.name, placeholder(column, points_to=points_to))
     by_key = is_text(column) or (is_number(column) and all(map(is_number, key)))
     if points_to is None and len(key) == 1 and by_key:
-        return Fill(table, column.name, stand_in(column, names[0]))
+        return Fill(table, column.name, placeholder(column, names[0]))
     if points_to is None and not (is_text(column) or is_number(column)):
-        return Fill(table, column.name, stand_in(column))
+        return Fill(table, column.name, placeholder(column))
     text = column.type if is_text(column) else None
-    return Numbered(table, column.name, names, text, points_to)
+    return NumberRows(table, column.name, names, text, points_to)
 
 
 def _set_null(op: ops.DropColumnOp, column: Column[Any], nullable: bool) -> ops.AlterColumnOp:
@@ -145,8 +167,8 @@ def _set_null(op: ops.DropColumnOp, column: Column[Any], nullable: bool) -> ops.
     )
 
 
-def _points_to(mender: Mender, table: str, column: str) -> tuple[str, str] | None:
-    for key in sa.inspect(mender.connection).get_foreign_keys(*mender.place(table)):
+def _points_to(lookup: Lookup, table: str, column: str) -> tuple[str, str] | None:
+    for key in sa.inspect(lookup.connection).get_foreign_keys(*lookup.place(table)):
         if key["constrained_columns"] == [column]:
             return key["referred_table"], key["referred_columns"][0]
     return None

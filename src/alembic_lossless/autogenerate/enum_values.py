@@ -8,6 +8,9 @@ from typing import Any
 from alembic.operations import ops
 from sqlalchemy import CheckConstraint, Enum
 
+from ..checklist.answers import Answers
+from ..checklist.columns import without_check
+from ..checklist.data_operations import Fill
 from ..checklist.finding import NOTHING, Finding, Guard, Message, Step, Verdict
 from ..checklist.rules import message
 from ..checklist.rules.enums import native
@@ -15,14 +18,12 @@ from ..checklist.rules.postgresql import quote
 from ..schema.diff import Difference
 from ..schema.model import Key
 from ..sqlite.parser import literal
-from .fills import Fill
-from .proposal import Database
-from .questions import Answers
-from .renames import accepted
-from .replayed import name_of, plain_type
-from .to_operations import Mender
+from .comparison import ComparedDatabase, Lookup
+from .renames import is_accepted
+from .replayed import name_of
+from .to_operations import steps_for
 
-_GOES = Message(
+_REMOVED = Message(
     "The value {subject} goes.",
     "A row that holds it {detail}.",
     "Say what such rows get instead (fill=), or that there are none.",
@@ -32,7 +33,7 @@ _UNREADABLE = "is refused by no database, and the application fails on it (Looku
 
 
 @dataclass
-class Words:
+class ChangedEnum:
     """An enum with other values than before: its columns, and what holds them on each database."""
 
     columns: list[tuple[str, Any]]
@@ -49,7 +50,7 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Reworded:
+class ValueMapping:
     """The rows that hold *old* get *new*; it is the same value where it is a *rename*."""
 
     old: str
@@ -67,43 +68,45 @@ class Reworded:
         yield Step(Fill(table, column, literal(self.new), self.old, beside), back=NOTHING)
 
 
-def settled(found: Sequence[Database], answers: Answers) -> tuple[list[Step], list[Finding]]:
+def map_values(
+    found: Sequence[ComparedDatabase], answers: Answers
+) -> tuple[list[Step], list[Finding]]:
     """Return the steps that let rows follow a value, and a finding for each value that goes."""
     steps: list[Step] = []
     findings: list[Finding] = []
-    checked = list(_worded(found))
-    for words in [*checked, *_unchecked(found, checked)]:
-        kinds, come, pairs = tuple(words.differing), list(words.come), []
-        for old in words.gone:
-            subject = words.subject(old)
-            new = _renamed(words, old, come, answers)
-            other = new or _replaced(words, old, come, answers)
+    checked = list(_changed_enums(found))
+    for enum in [*checked, *_unchecked(found, checked)]:
+        kinds, come, pairs = tuple(enum.differing), list(enum.come), []
+        for old in enum.gone:
+            subject = enum.subject(old)
+            new = _renamed(enum, old, come, answers)
+            other = new or _replaced(enum, old, come, answers)
             if other:
-                pairs.append(Reworded(old, other, rename=new is not None))
+                pairs.append(ValueMapping(old, other, rename=new is not None))
             if new:
                 come.remove(new)
                 said = message("rename")
                 findings.append(Finding("rename", kinds, subject, Verdict.KEEP, said, new))
             elif not other:
-                why = _UNREADABLE if words.unchecked else _STOPS
-                findings.append(Finding("enum", kinds, subject, Verdict.ASK, _GOES, why))
-        if words.unchecked:
-            steps += _said(words, pairs, found[0].mender)
+                why = _UNREADABLE if enum.unchecked else _STOPS
+                findings.append(Finding("enum", kinds, subject, Verdict.ASK, _REMOVED, why))
+        if enum.unchecked:
+            steps += _fill_unchecked(enum, pairs, found[0].lookup())
             continue
         for database in found if pairs else ():
-            mender = database.mender
-            own = list(_steps(words, pairs, mender, words.differing.get(database.kind, [])))
-            kinds_of = {item.key.kind for items in words.differing.values() for item in items}
+            lookup = database.lookup()
+            own = list(_steps(enum, pairs, lookup, enum.differing.get(database.kind, [])))
+            kinds_of = {item.key.kind for items in enum.differing.values() for item in items}
             if kinds_of == {"constraint"} and len(kinds) == len(found):
                 steps += own  # a CHECK is one everywhere
                 break
             guard = Guard.only(database.kind) if len(found) > 1 else None
             steps += [replace(step, guard=guard) for step in own]
-    return [replace(step, reworded=True) for step in steps], findings
+    return [replace(step, on_enum_values=True) for step in steps], findings
 
 
-def _worded(found: Sequence[Database]) -> Iterable[Words]:
-    enums: dict[Any, Words] = {}
+def _changed_enums(found: Sequence[ComparedDatabase]) -> Iterable[ChangedEnum]:
+    enums: dict[Any, ChangedEnum] = {}
     for database in found:
         for item in database.differences():
             if item.actual is None or item.expected is None:
@@ -115,48 +118,52 @@ def _worded(found: Sequence[Database]) -> Iterable[Words]:
                 come = [value for value in after if value not in before]
                 if gone:
                     key = column.type.name if native(column.type) else (table, column.name)
-                    words = enums.setdefault(key, Words([], gone, come))
-                    words.columns += [(table, column)] * ((table, column) not in words.columns)
-                    items = words.differing.setdefault(database.kind, [])
+                    enum = enums.setdefault(key, ChangedEnum([], gone, come))
+                    enum.columns += [(table, column)] * ((table, column) not in enum.columns)
+                    items = enum.differing.setdefault(database.kind, [])
                     items += [item] * (item not in items)
     return enums.values()
 
 
-def _unchecked(found: Sequence[Database], checked: Sequence[Words]) -> Iterator[Words]:
+def _unchecked(
+    found: Sequence[ComparedDatabase], checked: Sequence[ChangedEnum]
+) -> Iterator[ChangedEnum]:
     """Yield the enums that no database checks, where the chain declares values that went.
 
     An Enum is plain text on SQLite, unless it has a CHECK: nothing differs when a value goes.
     """
-    asked = [column for words in checked for _, column in words.columns]
-    mender, missing = found[0].mender, found[0].context.opts.get("missing", ())
+    asked = [column for enum in checked for _, column in enum.columns]
+    lookup, missing = found[0].lookup(), found[0].context.opts.get("missing", ())
     text_alone = {one.kind for one in (*found, *missing)} == {"sqlite"}
-    for table in mender.metadata.tables.values():
+    for table in lookup.metadata.tables.values():
         for column in table.columns:
             type_: Any = column.type
             if not isinstance(type_, Enum) or type_.create_constraint or column in asked:
                 continue
             if type_.native_enum and not text_alone:
                 continue
-            declared = mender.declared.columns.get((table.name, column.name))
+            declared = lookup.declared.columns.get((table.name, column.name))
             before = getattr(declared is not None and declared.type, "enums", type_.enums)
             gone = [value for value in before if value not in type_.enums]
             if gone:
                 come = [value for value in type_.enums if value not in before]
                 kinds: dict[str, list[Difference]] = {database.kind: [] for database in found}
-                yield Words([(table.name, column)], gone, come, kinds, unchecked=True)
+                yield ChangedEnum([(table.name, column)], gone, come, kinds, unchecked=True)
 
 
-def _said(words: Words, pairs: Sequence[Reworded], mender: Mender) -> Iterator[Step]:
+def _fill_unchecked(
+    enum: ChangedEnum, pairs: Sequence[ValueMapping], lookup: Lookup
+) -> Iterator[Step]:
     """Yield what lets rows follow, and says in the chain which values there are now."""
-    ((table, column),) = words.columns
+    ((table, column),) = enum.columns
     for pair in pairs:
         yield from pair.fill(table, column.name, beside=False)
-    yield from _retyped(table, column, mender)
+    yield from _retyped(table, column, lookup)
 
 
-def _retyped(table: str, column: Any, mender: Mender) -> Iterable[Step]:
-    item = Difference(Key(table, "column", column.name), None, None)
-    return mender.altered(item, modify_type=plain_type(column.type))
+def _retyped(table: str, column: Any, lookup: Lookup) -> Iterable[Step]:
+    key = Key(table, "column", column.name)
+    return [lookup.alter_column(key, modify_type=without_check(column.type))]
 
 
 #: Texts as servers print them; MySQL writes a quote with a backslash before it.
@@ -167,7 +174,7 @@ def _plain(text: str) -> str:
     return text[1:-1].replace("''", "'").replace("\\'", "'")
 
 
-def _columns(item: Difference, database: Database) -> Iterator[tuple[str, Any]]:
+def _columns(item: Difference, database: ComparedDatabase) -> Iterator[tuple[str, Any]]:
     """Yield the columns whose enum the difference *item* is about."""
     dialect = database.connection.dialect
     for table in database.metadata.tables.values():
@@ -191,20 +198,20 @@ def _columns(item: Difference, database: Database) -> Iterator[tuple[str, Any]]:
                 yield table.name, column
 
 
-def _renamed(words: Words, old: str, come: list[str], answers: Answers) -> str | None:
-    subject = words.subject(old)
+def _renamed(enum: ChangedEnum, old: str, come: list[str], answers: Answers) -> str | None:
+    subject = enum.subject(old)
     told = answers.rename.get(subject)
     for new in come:
-        if told == new or (told is None and answers.renamed(subject, words.subject(new))):
+        if told == new or (told is None and answers.renamed(subject, enum.subject(new))):
             answers.used.add(subject)
             return new
     return None
 
 
-def _replaced(words: Words, old: str, come: list[str], answers: Answers) -> str | None:
+def _replaced(enum: ChangedEnum, old: str, come: list[str], answers: Answers) -> str | None:
     """Return the value that the rows get which hold *old*; note what would settle it."""
-    subject = words.subject(old)
-    values = words.columns[0][1].type.enums
+    subject = enum.subject(old)
+    values = enum.columns[0][1].type.enums
     question = f"Which of {', '.join(values)} do the rows get that are {subject}? (Enter: none)"
     column = subject.removesuffix(f".{old}")
 
@@ -213,10 +220,10 @@ def _replaced(words: Words, old: str, come: list[str], answers: Answers) -> str 
         return "" if not text or _bare(text) in values else f"{text!r} is {known}"
 
     value = answers.value(subject, question, literal(values[0]), wrong)
-    if value is None and not accepted(answers, "enum", subject):
-        answers.open[subject] += f' or accept="enum {subject}: no row holds it"'
+    if value is None and not is_accepted(answers, "enum", subject):
+        answers.unanswered[subject] += f' or accept="enum {subject}: no row holds it"'
         for new in come:
-            answers.unclear(subject, new)
+            answers.note_possible_rename(subject, new)
     return value and _bare(value)
 
 
@@ -225,7 +232,7 @@ def _bare(text: str) -> str:
 
 
 def _steps(
-    words: Words, pairs: Sequence[Reworded], mender: Mender, items: Sequence[Difference]
+    enum: ChangedEnum, pairs: Sequence[ValueMapping], lookup: Lookup, items: Sequence[Difference]
 ) -> Iterator[Step]:
     """Yield what is to be done on one database."""
     types = [item for item in items if item.key.kind == "type"]
@@ -235,20 +242,20 @@ def _steps(
         back = f"{name}{literal(pair.new)} TO {literal(pair.old)}"
         if pair.rename:
             yield Step(ops.ExecuteSQLOp(there), back=ops.ExecuteSQLOp(back))
-    for table, column in words.columns:
+    for table, column in enum.columns:
         left = [pair for pair in pairs if not (types and pair.rename)]
         fills = [step for p in left for step in p.fill(table, column.name, beside=bool(types))]
         item = next((item for item in items if item.key.table == table), None)
         if item is None:
             yield from fills
         elif item.key.kind == "column":
-            both = Enum(*words.gone, *column.type.enums, name=column.type.name)
-            yield from [*mender.altered(item, modify_type=both), *fills]
+            both = Enum(*enum.gone, *column.type.enums, name=column.type.name)
+            yield from [lookup.alter_column(item.key, modify_type=both), *fills]
         else:
-            drop, add = mender.mend(item)
-            declared: Any = mender.declared.columns.get((table, column.name))
+            drop, add = steps_for(item, lookup)
+            declared: Any = lookup.declared.columns.get((table, column.name))
             room = getattr(declared is not None and declared.type, "length", None)
             longer = room is not None and room < column.type.length
             yield drop
-            yield from _retyped(table, column, mender) if longer else ()
+            yield from _retyped(table, column, lookup) if longer else ()
             yield from [*fills, add]

@@ -1,14 +1,26 @@
-"""Puts operations into an order that runs, and several on one column into one."""
+"""Puts operations into an order that runs, and merges those on one column and on one table.
 
-from collections.abc import Sequence
+What the comparison finds missing comes after what Alembic proposed, so the steps as they were tried
+go from table to table and back. The order of two steps matters only where they speak of the same
+thing.
+"""
+
+from collections.abc import Collection, Sequence
 from types import NoneType
 from typing import Any
 
 from alembic.operations import ops
 
-from ..checklist.finding import Step, is_comment, whole_name
-from .data_operations import Exchange, LateSQL, Rebuild, TableSQL
-from .fills import Fill, LateFill, Numbered
+from ..checklist.data_operations import (
+    Fill,
+    LateFill,
+    LateSQL,
+    NumberRows,
+    RebuildTable,
+    ReplaceIndexes,
+    TableSQL,
+)
+from ..checklist.finding import NAMES, Step, is_comment, is_rename, whole_name
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -31,13 +43,15 @@ _WITHIN_A_TABLE: list[tuple[Any, ...]] = [
 
 def ordered(steps: Sequence[Step]) -> list[Step]:
     """Return *steps* so that none stands in another's way; equals keep their order."""
-    freed = {name for step in steps if isinstance(step.op, Exchange) for name in step.op.freed}
-    return merged(sorted(_tables_that_go(steps), key=lambda step: _place(step, freed)))
+    freed = {
+        name for step in steps if isinstance(step.op, ReplaceIndexes) for name in step.op.freed
+    }
+    return merged(sorted(_with_drops_ordered(steps), key=lambda step: _place(step, freed)))
 
 
 def _place(step: Step, freed: set[str]) -> tuple[Any, ...]:
     stage = _index(_STAGES, step)
-    if step.op is None and isinstance(step.back, Fill | Numbered):
+    if step.op is None and isinstance(step.back, Fill | NumberRows):
         # On the way back it is before the column is NOT NULL again.
         column = f"{step.back.table_name}.{step.back.column_name}"
         altered = _WITHIN_A_TABLE.index((ops.AlterColumnOp,))
@@ -47,9 +61,11 @@ def _place(step: Step, freed: set[str]) -> tuple[Any, ...]:
     if isinstance(step.op, TableSQL):
         within = -1 if step.op.early else _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.5
         return _STAGES.index(()), step.op.table_name, within, "", False
-    if isinstance(step.op, LateSQL | LateFill | Rebuild):
+    if isinstance(step.op, LateSQL | LateFill | RebuildTable):
         # A table that is STRICT no longer takes types that it did not take before.
-        loosened = isinstance(step.op, Rebuild) and step.op.options.get("sqlite_strict") is False
+        loosened = (
+            isinstance(step.op, RebuildTable) and step.op.options.get("sqlite_strict") is False
+        )
         stage = 0.5 if loosened else len(_STAGES)
     foreign = isinstance(step.op, ops.DropConstraintOp) and step.op.constraint_type == "foreignkey"
     if foreign:
@@ -84,7 +100,7 @@ def _index(kinds: list[tuple[Any, ...]], step: Step) -> float:
     return kinds.index(())
 
 
-def _tables_that_go(steps: Sequence[Step]) -> list[Step]:
+def _with_drops_ordered(steps: Sequence[Step]) -> list[Step]:
     """Put tables that point to others before them; a circle is cut at its foreign keys."""
     gone = {whole_name(step.op): step for step in steps if isinstance(step.op, ops.DropTableOp)}
     left, order = dict(gone), list[Step]()
@@ -143,7 +159,7 @@ def merged(steps: Sequence[Step]) -> list[Step]:
     for step in steps:
         last = result[-1] if result else None
         if last is not None and _same_column(last, step):
-            if last.guard == step.guard and not _apart(last.op, step.op):
+            if last.guard == step.guard and not _stay_apart(last.op, step.op):
                 for name, absent in _CHANGES.items():
                     value = getattr(step.op, f"modify_{name}")
                     if value is not absent:
@@ -160,11 +176,98 @@ def merged(steps: Sequence[Step]) -> list[Step]:
 _CHANGES = {"type": None, "nullable": None, "server_default": False, "comment": False}
 
 
-def _same_column(one: Step, other: Step) -> bool:
-    altered = isinstance(one.op, ops.AlterColumnOp) and isinstance(other.op, ops.AlterColumnOp)
-    return altered and one.subject == other.subject
+def _same_column(first: Step, second: Step) -> bool:
+    altered = isinstance(first.op, ops.AlterColumnOp) and isinstance(second.op, ops.AlterColumnOp)
+    return altered and first.subject == second.subject
 
 
-def _apart(one: ops.AlterColumnOp, other: ops.AlterColumnOp) -> bool:
-    filled = one.modify_type is not None and other.modify_nullable is False
-    return filled or is_comment(one) or is_comment(other)
+def _stay_apart(first: ops.AlterColumnOp, second: ops.AlterColumnOp) -> bool:
+    filled = first.modify_type is not None and second.modify_nullable is False
+    return filled or is_comment(first) or is_comment(second)
+
+
+def grouped(steps: Sequence[Step]) -> list[Step]:
+    """Return *steps* in an order that does the same, with fewer blocks."""
+    result: list[Step] = []
+    for step in steps:
+        result.insert(_insert_at(result, step), step)
+    return result
+
+
+def _insert_at(before: Sequence[Step], step: Step) -> int:
+    for at in range(len(before) - 1, -1, -1):
+        if _in_one_block(before[at], step):
+            return at + 1
+        if _has_to_stay_before(before[at], step):
+            near = (
+                _table_of(before[at]) == _table_of(step) is not None
+                and before[at].guard == step.guard
+            )
+            return _end(before, at) if near else len(before)
+    return len(before)
+
+
+def block(step: Step) -> tuple[Any, bool, str | None]:
+    """Return what steps that are written in one block have in common."""
+    alone = step.alone and not getattr(step.op, "is_whole", False)
+    return step.guard, alone, None if alone else step.table
+
+
+def _in_one_block(first: Step, second: Step) -> bool:
+    return block(first) == block(second) != (second.guard, False, None)
+
+
+def _end(steps: Sequence[Step], at: int) -> int:
+    while at + 1 < len(steps) and _in_one_block(steps[at], steps[at + 1]):
+        at += 1
+    return at + 1
+
+
+def _has_to_stay_before(first: Step, second: Step) -> bool:
+    """Tell whether *first* has to stay before *second*."""
+    if not any(first.runs_on(kind) and second.runs_on(kind) for kind in NAMES):
+        return False
+    mine, theirs = _tables(first), _tables(second)
+    if mine is None or theirs is None:
+        return True
+    if _table_of(first) == _table_of(second):
+        return first.subject == second.subject or not (
+            is_comment(first.op) or is_comment(second.op)
+        )
+    keys = [(step, _foreign_key(step)) for step in (first, second)]
+    if mine & theirs and any(key for _, key in keys):
+        columns = {name for _, key in keys if key for name in key.remote_cols}
+        return any(_is_referred(step.op, columns) for step, key in keys if not key)
+    return bool(mine & theirs)
+
+
+def _table_of(step: Step) -> str | None:
+    op = step.op or step.back
+    return getattr(op, "table_name", None) or getattr(op, "source_table", None)
+
+
+def _tables(step: Step) -> set[str] | None:
+    """Return the tables that a step speaks of; None where it may be all."""
+    op, name = step.op or step.back, _table_of(step)
+    if name is None or is_rename(op):
+        return None
+    key = _foreign_key(step)
+    if isinstance(op, ops.CreateTableOp | ops.DropTableOp):
+        return {name, *pointed_to(op)}
+    return {name, key.referent_table} if key else {name}
+
+
+def _foreign_key(step: Step) -> Any:
+    made = (step.op, step.back, getattr(step.op, "_reverse", None))
+    return next((op for op in made if isinstance(op, ops.CreateForeignKeyOp)), None)
+
+
+def _is_referred(op: Any, columns: Collection[str]) -> bool:
+    """Tell whether *op* changes what a foreign key to *columns* needs."""
+    if isinstance(op, ops.AddColumnOp):
+        return op.column.name in columns
+    if isinstance(op, ops.DropColumnOp | ops.AlterColumnOp):
+        return op.column_name in columns
+    if isinstance(op, ops.CreateIndexOp):
+        return bool(op.unique)
+    return not isinstance(op, ops.CreateCheckConstraintOp | ops.CreateTableCommentOp)

@@ -7,26 +7,26 @@ from typing import Any
 from alembic.operations import ops
 from sqlalchemy import Column
 
+from ..checklist.answers import Answers
+from ..checklist.columns import detached
 from ..checklist.finding import Finding, Message, Step, Verdict
 from ..checklist.rules.casts import family
-from .questions import Answers
-from .replayed import fresh
-from .to_operations import Mender
+from .comparison import Lookup
 
 
-def settled(steps: Sequence[Step], mender: Mender, answers: Answers) -> list[Step]:
+def apply_renames(steps: Sequence[Step], lookup: Lookup, answers: Answers) -> list[Step]:
     """Put renames in the place of the drops and adds that are renames, asked or told."""
-    return _columns(_tables(list(steps), mender, answers), mender, answers)
+    return _columns(_tables(list(steps), lookup, answers), lookup, answers)
 
 
-def _tables(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
+def _tables(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
     gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
     come = [step for step in steps if isinstance(step.op, ops.CreateTableOp)]
     for old in gone:
         for new in come:
             names = old.op.table_name, new.op.table_name
             told = answers.rename.get(names[0]) == names[1]
-            if not (told or _tables_alike(old.op, new.op)):
+            if not (told or _look_alike_tables(old.op, new.op)):
                 continue
             if answers.renamed(*names):
                 theirs = [s for s in steps if s.op is None and s.back.table_name == names[0]]
@@ -34,44 +34,44 @@ def _tables(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
                 come.remove(new)
                 there = ops.RenameTableOp(*names, schema=old.op.schema)
                 back = ops.RenameTableOp(*reversed(names), schema=old.op.schema)
-                steps = [Step(there, back=back), *steps, *_within(old.op, new.op, mender)]
+                steps = [Step(there, back=back), *steps, *_within(old.op, new.op, lookup)]
                 for column in [name for name in answers.rename if name.startswith(f"{names[0]}.")]:
                     now = names[1] + column.removeprefix(names[0])
                     answers.rename[now] = answers.rename.pop(column)
                 break
-            if names[0] not in answers.rename and not accepted(answers, "drop-table", names[0]):
-                answers.unclear(*names)
+            if names[0] not in answers.rename and not is_accepted(answers, "drop-table", names[0]):
+                answers.note_possible_rename(*names)
     return steps
 
 
-def _within(old: ops.DropTableOp, new: ops.CreateTableOp, mender: Mender) -> Iterator[Step]:
+def _within(old: ops.DropTableOp, new: ops.CreateTableOp, lookup: Lookup) -> Iterator[Step]:
     """Yield what becomes of the columns of a table that is renamed: they come and go too."""
     name, before, after = new.table_name, old.to_table().columns, new.to_table().columns
     for column in before:
         if column.name not in after:
-            declared = mender.declared.columns.get((old.table_name, column.name), column)
-            back = ops.AddColumnOp(name, fresh(declared, column), schema=new.schema)
+            declared = lookup.declared.columns.get((old.table_name, column.name), column)
+            back = ops.AddColumnOp(name, detached(declared, column), schema=new.schema)
             yield Step(
                 ops.DropColumnOp.from_column_and_tablename(new.schema, name, column), back=back
             )
     for column in after:
         if column.name not in before:
-            yield Step(ops.AddColumnOp(name, fresh(column), schema=new.schema))
+            yield Step(ops.AddColumnOp(name, detached(column), schema=new.schema))
 
 
-def _tables_alike(old: ops.DropTableOp, new: ops.CreateTableOp) -> bool:
+def _look_alike_tables(old: ops.DropTableOp, new: ops.CreateTableOp) -> bool:
     before = {column.name for column in old.to_table().columns}
     after = {column.name for column in new.to_table().columns}
     return 2 * len(before & after) > len(before | after)
 
 
-def _columns(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
+def _columns(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
     gone = [step for step in steps if isinstance(step.op, ops.DropColumnOp)]
     come = [step for step in steps if isinstance(step.op, ops.AddColumnOp)]
     for old in gone:
         for new in [step for step in come if step.table == old.table]:
             told = answers.rename.get(old.subject) == new.op.column.name
-            if not (told or _alike(old.back.column, new.op.column)):
+            if not (told or _look_alike(old.back.column, new.op.column)):
                 continue
             if told or answers.renamed(old.subject, new.subject):
                 answers.used.add(old.subject)
@@ -79,22 +79,22 @@ def _columns(steps: list[Step], mender: Mender, answers: Answers) -> list[Step]:
                 steps = [s for s in steps if s is not new]
                 steps[steps.index(old)] = _rename(old, new.op.column.name)
                 break
-            if old.subject not in answers.rename and not accepted(
+            if old.subject not in answers.rename and not is_accepted(
                 answers, "drop-column", old.subject
             ):
-                answers.unclear(old.subject, new.subject)
+                answers.note_possible_rename(old.subject, new.subject)
     return steps
 
 
-def _alike(old: Column[Any], new: Column[Any]) -> bool:
+def _look_alike(old: Column[Any], new: Column[Any]) -> bool:
     computed = old.computed is not None or new.computed is not None
     return not computed and family(old.type) is family(new.type)
 
 
-def accepted(answers: Answers, rule: str, subject: str) -> bool:
-    """Tell whether it was said, or will be asked, that *subject* goes."""
-    said = rule in answers.accept or f"{rule} {subject}" in answers.accept
-    return said or answers.ask is not None
+def is_accepted(answers: Answers, rule: str, subject: str) -> bool:
+    """Tell whether the loss of *subject* was accepted beforehand, or will be asked about."""
+    accepted = rule in answers.accept or f"{rule} {subject}" in answers.accept
+    return accepted or answers.ask is not None
 
 
 def _rename(old: Step, name: str) -> Step:
@@ -122,11 +122,11 @@ _ALIKE = Message(
 )
 
 
-def asked(answers: Answers, findings: Sequence[Finding]) -> list[Finding]:
+def unanswered_renames(answers: Answers, findings: Sequence[Finding]) -> list[Finding]:
     """Return the questions whether something was renamed that nobody was there to answer."""
     gone = {finding.subject: finding for finding in findings if finding.verdict is Verdict.ASK}
     return [
         replace(gone[old], rule="rename-or-drop", message=_ALIKE, detail=" or ".join(new))
-        for old in dict.fromkeys(old for old, _ in answers.alike)
-        if old in gone and (new := [come for one, come in answers.alike if one == old])
+        for old in dict.fromkeys(old for old, _ in answers.possible_renames)
+        if old in gone and (new := [come for one, come in answers.possible_renames if one == old])
     ]

@@ -1,7 +1,7 @@
-"""The file of a revision: the text of its operations, the checklist in its docstring, its format.
+"""Renders the operations of a revision as plain Alembic, and formats its file.
 
-The text is what was tried on the throwaway databases, letter by letter: :func:`body` makes it
-once, and :class:`Written` carries it into Alembic's template.
+The text is what was tried on the scratch databases, letter by letter: :func:`body` renders it
+once, and :class:`RenderedOperations` carries it into Alembic's template.
 """
 
 import re
@@ -16,25 +16,66 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import _repr_type, render_op
+from alembic.autogenerate.render import _alter_column, _repr_type, render_op
+from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import write_hooks
 from sqlalchemy.sql.functions import FunctionElement
 
-from ..checklist.finding import NAMES, Finding, Guard, Step, Verdict
+from ..checklist.data_operations import NumberRows, Statements
+from ..checklist.finding import Guard, Step
+from ..checklist.rules.enums import ExistingEnum
 from ..schema.dialect_support import without_parameters
-from ..scratch import databases
-from .data_operations import Statements, escaped
-from .fills import Numbered
-from .together import block
-
-#: How the checklist begins in the docstring of each file.
-REVIEWED = "Reviewed for"
+from ..scratch.databases import quiet
+from .order import block
 
 
-class ExistingEnum(sa.Enum):
-    """An enum whose type PostgreSQL has already: a table that uses it does not make it."""
+class RenderedOperations(ops.MigrateOperation):
+    """Operations whose text is rendered already.
+
+    :param diffs: what Alembic's own ``check`` shows of them.
+    """
+
+    def __init__(self, text: str, diffs: list[Any]) -> None:
+        self.text = text
+        self.diffs = diffs
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """Return what Alembic's own ``check`` shows."""
+        return tuple(self.diffs)
+
+
+@renderers.dispatch_for(RenderedOperations)
+def _render_rendered(_: AutogenContext, op: RenderedOperations) -> str:
+    return op.text
+
+
+@renderers.dispatch_for(ops.RenameTableOp)
+def _render_rename_table(_: AutogenContext, op: ops.RenameTableOp) -> str:
+    schema = f", schema={op.schema!r}" if op.schema else ""
+    return f"op.rename_table({op.table_name!r}, {op.new_table_name!r}{schema})"
+
+
+@renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)
+def _render_primary_key(context: AutogenContext, op: ops.CreatePrimaryKeyOp) -> str:
+    # Alembic has no renderer for it: its autogenerate never makes one.
+    prefix = "batch_op." if context._has_batch else "op."
+    table = "" if context._has_batch else f", {op.table_name!r}"
+    return f"{prefix}create_primary_key({op.constraint_name!r}{table}, {list(op.columns)!r})"
+
+
+@renderers.dispatch_for(ops.AlterColumnOp, replace=True)
+def _render_alter_column(context: AutogenContext, op: ops.AlterColumnOp) -> str:
+    text = _alter_column(context, op)
+    using = op.kw.get("postgresql_using")  # Alembic takes it and does not write it
+    return f"{text[:-1]}, postgresql_using={using!r})" if using else text
+
+
+@renderers.dispatch_for(ops.ExecuteSQLOp, replace=True)
+def _render_execute(_: AutogenContext, op: ops.ExecuteSQLOp) -> str:
+    return f"op.execute({without_parameters(str(op.sqltext))!r})"
 
 
 def _existing_enum(item: ExistingEnum) -> str:
@@ -140,7 +181,7 @@ def _type(item: Any, context: AutogenContext, imports: set[str]) -> str | bool:
 
 @cache
 def _impl(dialect: str) -> Any:
-    with databases.quiet():
+    with quiet():
         return MigrationContext.configure(dialect_name=dialect).impl
 
 
@@ -158,36 +199,10 @@ def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str
 
 
 def _lines(step: Step, autogen: AutogenContext) -> str:
-    if isinstance(step.op, Numbered | Statements):
+    if isinstance(step.op, NumberRows | Statements):
         return "\n".join(render_op(autogen, step.op))
     lines = "\n".join(render_op(autogen, step.op)).splitlines()
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])
-
-
-def docstring(steps: Sequence[Step], findings: Sequence[Finding], databases: Sequence[str]) -> str:
-    """Return the checklist as a reviewer reads it in the file."""
-    done = [
-        f"{step} ({step.guard.words})" if step.guard else str(step)
-        for step in steps
-        if step.op is not None
-    ]
-    lines = [f"{REVIEWED} {', '.join(NAMES[kind] for kind in databases)}.", "", *_items(done)]
-    if findings:
-        lines += ["", "Checklist:", "", *_items(map(str, findings))]
-    return escaped("\n".join(lines))
-
-
-def _items(texts: Iterable[str]) -> Iterator[str]:
-    for text in texts:
-        yield from textwrap.wrap(
-            text, 96, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
-        )
-
-
-def accepted(findings: Sequence[Finding]) -> str:
-    """Return the line of the file that holds the consent given; a question has no reason yet."""
-    given = {f.key: f.accepted or "" for f in findings if f.accepted or f.verdict is Verdict.ASK}
-    return f"accepted = {given!r}" if given else ""
 
 
 @write_hooks.register("alembic_lossless")

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import CheckConstraint, Column, Connection, Dialect, MetaData
+from sqlalchemy import CheckConstraint, Connection, Dialect, MetaData
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import conv
 
 from .. import naming
+from ..checklist.columns import Columns, apply_to_columns
 from ..run.recorder import followed
 from ..schema.dialect_support import without_parameters
 from ..scratch.databases import quiet
@@ -28,14 +29,14 @@ from ..scratch.databases import quiet
 class Declared:
     """What the chain made last under each name, by table and name."""
 
-    columns: dict[tuple[str, str], Column[Any]] = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
     #: The operations that make indexes and constraints.
     objects: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def follow(self, operations: Iterable[Any], dialect: Dialect) -> None:
         """Take in what *operations* declare."""
         for op in operations:
-            follow(op, self.columns)
+            apply_to_columns(op, self.columns)
             _follow_objects(op, self, dialect)
 
     def forget(self, table: str, name: str | None = None) -> None:
@@ -51,7 +52,7 @@ def read(
 ) -> Declared:
     """Return the last declaration of each thing, of the chain that ran on *connection*.
 
-    :param done: what :func:`watch.invoked` said then.
+    :param done: what :func:`recorder.invoked` returned then.
     :param script: the chain; it is asked where its database was kept from an earlier run.
     """
     found = Declared()
@@ -74,29 +75,6 @@ def _read(newest_first: list[Script], dialect: Dialect) -> Declared:
         for done, _ in followed(reversed(newest_first), dialect):
             found.follow(done, dialect)
     return found
-
-
-def follow(op: Any, found: dict[tuple[str, str], Column[Any]]) -> None:
-    """Note in *found* the columns that *op* declares, and forget what it drops."""
-    if isinstance(op, ops.CreateTableOp):
-        items = [item for item in op.columns if isinstance(item, Column)]
-        found.update({(op.table_name, item.name): fresh(item) for item in items})
-    elif isinstance(op, ops.DropTableOp):
-        for key in [key for key in found if key[0] == op.table_name]:
-            del found[key]
-    elif isinstance(op, ops.RenameTableOp):
-        for key in [key for key in found if key[0] == op.table_name]:
-            found[op.new_table_name, key[1]] = found.pop(key)
-    elif isinstance(op, ops.AddColumnOp):
-        found[op.table_name, op.column.name] = fresh(op.column)
-    elif isinstance(op, ops.DropColumnOp):
-        found.pop((op.table_name, op.column_name), None)
-    elif isinstance(op, ops.AlterColumnOp) and (op.table_name, op.column_name) in found:
-        column = found.pop((op.table_name, op.column_name))
-        default = op.modify_server_default
-        changes = {"server_default": default} if default is not False else {}
-        name = op.modify_name or op.column_name
-        found[op.table_name, name] = fresh(column, name=name, type_=op.modify_type, **changes)
 
 
 def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
@@ -146,31 +124,3 @@ def operation(table: str, name: str | None, constraint: Any, dialect: Dialect) -
     made: Any = ops.AddConstraintOp.from_constraint(constraint)
     made.constraint_name = named
     return made
-
-
-def fresh(column: Column[Any], like: Column[Any] | None = None, **changes: Any) -> Column[Any]:
-    """Return *column* without its table and its constraints; NOT NULL as in *like*, if given."""
-    default: Any = changes.get("server_default", column.server_default)
-    extra = [default] if isinstance(default, sa.Computed | sa.Identity) else []
-    if extra:
-        default = None
-    elif default is not None and not isinstance(default, sa.FetchedValue):
-        default = sa.DefaultClause(default)
-    return Column(
-        changes.get("name") or column.name,
-        plain_type(changes.get("type_") or column.type),
-        *[item._copy() for item in extra],
-        nullable=(like if like is not None else column).nullable,
-        server_default=default,
-        autoincrement=column.autoincrement,
-        comment=(like if like is not None else column).comment,
-    )
-
-
-def plain_type(type_: Any) -> Any:
-    """Return *type_* without the CHECK that an Enum or a Boolean may bring: it comes by itself."""
-    type_ = sa.types.to_instance(type_)
-    if getattr(type_, "create_constraint", False):
-        type_ = type_.copy()
-        type_.create_constraint = False
-    return type_

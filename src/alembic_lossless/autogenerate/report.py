@@ -6,12 +6,12 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
+from ..checklist.answers import Answers
 from ..checklist.finding import Finding, Step
 from ..run import status
 from ..schema import diff
 from ..scratch.hints import shown
 from ..scratch.sources import Missing, Source
-from .questions import Answers
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     databases: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
+    unmanaged: list[str] = field(default_factory=list)
     #: For the rehearsal: what was written, in the chain with it, and where throwaway databases are.
     revisions: list[str] = field(default_factory=list)
     script: ScriptDirectory | None = None
@@ -53,11 +53,11 @@ class Agreement:
 
     heads: list[str]
     differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
-    kept: dict[str, list[str]] = field(default_factory=dict)
+    unmanaged: dict[str, list[str]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
     #: What the checklist asks of the files that no release holds yet, and what it only says.
     unanswered: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
@@ -80,7 +80,7 @@ class Agreement:
         for kind, differences in self.differences.items():
             lines += [f"  ✗ {kind}: {item}" for item in differences]
             lines += [f"  ✓ {kind}: models and migrations agree"] * (not differences)
-            lines += [f"    kept: {item}" for item in self.kept.get(kind, [])]
+            lines += [f"    kept: {item}" for item in self.unmanaged.get(kind, [])]
         lines += [f"  ✗ {line}" for line in self.unanswered]
-        lines += [f"  ! {line}" for line in self.said]
+        lines += [f"  ! {line}" for line in self.remarks]
         return lines + [f"  ! {missing}" for missing in self.missing]

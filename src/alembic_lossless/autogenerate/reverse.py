@@ -1,16 +1,50 @@
 """Reads the way back from what a server printed: the operation that makes an object again."""
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import conv
 
-from ..schema.model import Key
+from ..schema.diff import Difference
+from ..schema.model import Key, Schema
 from ..sqlite import parser
 from ..sqlite.parser import scan
+from .comparison import Lookup
+
+
+def recreate(key: Key, printed: str, lookup: Lookup) -> Any:
+    """Return what makes an index or a constraint again; None for an unknown kind of constraint.
+
+    :param key: its name, and its table's.
+    :param printed: what the server prints of it; what the chain declares comes first.
+    """
+    op = lookup.declared.objects.get((key.table, key.name))
+    is_index = isinstance(op, ops.CreateIndexOp)
+    if op is None or is_index != (key.kind == "index"):
+        text = as_typed(lookup.connection, key) or printed
+        op = (index_as_printed if key.kind == "index" else constraint_as_printed)(key, text)
+    if isinstance(op, ops.CreateCheckConstraintOp) and op.constraint_name:
+        op.constraint_name = conv(key.name)  # also where the table has another name by then
+    lookup.separate_schema(op)
+    return op
+
+
+def unchanged_foreign_keys(
+    items: Mapping[Key, Difference], wanted: Schema
+) -> Iterator[tuple[Key, Any]]:
+    """Yield the foreign keys of *wanted* that are not among *items*, with what adds each.
+
+    :param items: what differs.
+    :param wanted: the schema of the models.
+    """
+    for key, text in wanted.items():
+        if text.startswith("FOREIGN KEY") and key not in items:
+            yield key, constraint_as_printed(key, text)
 
 
 def as_typed(connection: Connection, key: Key) -> str | None:

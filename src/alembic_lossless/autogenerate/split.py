@@ -9,13 +9,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import rev_id
 
-from ..checklist.finding import NOTHING, Finding, Guard, Part, Step, Verdict
+from ..checklist import file_header
+from ..checklist.finding import NOTHING, Finding, Guard, Phase, Step, Verdict
 from . import render
-from .data_operations import Written
-from .together import together
+from .order import grouped
 
-#: What the message of each part but the first ends with.
-_PART = re.compile(rf" \(({'|'.join(part.value for part in Part if part.value)})\)$")
+#: What the message of each phase but the first ends with.
+_PHASE = re.compile(rf" \(({'|'.join(phase.value for phase in Phase if phase.value)})\)$")
 
 
 class Turns:
@@ -28,26 +28,26 @@ class Turns:
         return next(self._texts, "")
 
 
-def divided(steps: Sequence[Step]) -> dict[Part, list[Step]]:
+def by_phase(steps: Sequence[Step]) -> dict[Phase, list[Step]]:
     """Return the steps of each revision, in their order; none of them is empty."""
-    gone = {s.op.table_name for s in steps if s.part is Part.CONTRACT and _drops_table(s)}
-    taken = any(step.part is Part.CONTRACT for step in steps)
-    parts: dict[Part, list[Step]] = {part: [] for part in Part}
+    gone = {s.op.table_name for s in steps if s.phase is Phase.CONTRACT and _drops_table(s)}
+    taken = any(step.phase is Phase.CONTRACT for step in steps)
+    phases: dict[Phase, list[Step]] = {phase: [] for phase in Phase}
     for step in steps:
         with_table = step.op is None and getattr(step.back, "table_name", None) in gone
         with_them = taken and str(getattr(step.op, "sqltext", "")).startswith("DROP TYPE")
         last = with_table or (with_them and step.back is not NOTHING)
-        parts[Part.CONTRACT if last else step.part].append(step)
+        phases[Phase.CONTRACT if last else step.phase].append(step)
     # The statements for PostgreSQL together, then those for the others.
-    parts[Part.INDEX].sort(key=lambda step: step.guard is Guard.NOT_POSTGRESQL)
-    return {part: together(found) for part, found in parts.items() if found}
+    phases[Phase.INDEX].sort(key=lambda step: step.guard is Guard.NOT_POSTGRESQL)
+    return {phase: grouped(found) for phase, found in phases.items() if found}
 
 
 def _drops_table(step: Step) -> bool:
     return isinstance(step.op, ops.DropTableOp)
 
 
-def scripts(
+def divide(
     first: ops.MigrationScript,
     context: MigrationContext,
     steps: Sequence[Step],
@@ -59,29 +59,29 @@ def scripts(
 
     :param notes: what every file's checklist says at its end.
     """
-    made: list[ops.MigrationScript] = []
+    scripts: list[ops.MigrationScript] = []
     reviews, consents = [], []
-    parts = divided(steps)
-    for number, (part, own) in enumerate(parts.items()):
-        script = first if not made else _behind(made[-1], part, str(first.message))
-        _fill(script, context, own)
-        made.append(script)
-        theirs = [f for f in findings if f.part is part or (not number and f.part not in parts)]
-        reviews.append("\n".join([render.docstring(own, theirs, databases), *notes]))
-        # That no database has such rows may be asked of any part: they are looked at later.
+    phases = by_phase(steps)
+    for number, (phase, in_phase) in enumerate(phases.items()):
+        script = first if not scripts else _behind(scripts[-1], phase, str(first.message))
+        _fill(script, context, in_phase)
+        scripts.append(script)
+        theirs = [f for f in findings if f.phase is phase or (not number and f.phase not in phases)]
+        reviews.append("\n".join([file_header.checklist(in_phase, theirs, databases), *notes]))
+        # That no database has such rows may be asked of any phase: they are looked at later.
         rows = [f for f in findings if f.accepted and f.verdict is not Verdict.ASK]
-        consents.append(render.accepted([*theirs, *(f for f in rows if f not in theirs)]))
+        consents.append(file_header.accepted([*theirs, *(f for f in rows if f not in theirs)]))
     arguments: dict[str, Any] = context.opts["template_args"]
     arguments["review"], arguments["accepted"] = Turns(reviews), Turns(consents)
-    return made
+    return scripts
 
 
-def _behind(before: ops.MigrationScript, part: Part, message: str) -> ops.MigrationScript:
+def _behind(before: ops.MigrationScript, phase: Phase, message: str) -> ops.MigrationScript:
     return ops.MigrationScript(
         rev_id(),
         ops.UpgradeOps([]),
         ops.DowngradeOps([]),
-        message=f"{message} ({part.value})",
+        message=f"{message} ({phase.value})",
         head=before.rev_id,
         version_path=before.version_path,
     )
@@ -91,32 +91,34 @@ def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> None
     back = [step.reverse() for step in reversed(steps)]
     for container, done in ((script.upgrade_ops, steps), (script.downgrade_ops, back)):
         text, imports = render.body(done, context)
-        container.ops = [Written(text, [str(step) for step in done])] if text else []
+        container.ops = (
+            [render.RenderedOperations(text, [str(step) for step in done])] if text else []
+        )
         script.imports = (script.imports or set()) | imports
 
 
-def needed(revision: Script) -> tuple[str, ...]:
+def required(revision: Script) -> tuple[str, ...]:
     """Return the revisions that *revision* stands on."""
     parents = revision._normalized_down_revisions
     return (*parents, *revision._normalized_resolved_dependencies)
 
 
-def beginning(script: ScriptDirectory, revision: Script, applied: Collection[str]) -> Script:
-    """Return the first of the parts that the change of *revision* was divided into.
+def first_of_change(script: ScriptDirectory, revision: Script, applied: Collection[str]) -> Script:
+    """Return the first of the phases that the change of *revision* was divided into.
 
     They are applied one after the other: what one makes, no rows come into before the next.
 
     :param applied: the revisions that the rows have behind them.
     """
-    while (earlier := before(script, revision)) and earlier.revision not in applied:
+    while (earlier := previous_of_change(script, revision)) and earlier.revision not in applied:
         revision = earlier
     return revision
 
 
-def before(script: ScriptDirectory, revision: Script) -> Script | None:
-    """Return the part before *revision* of the change that was divided; None for the first."""
-    if not _PART.search(revision.doc) or len(needed(revision)) != 1:
+def previous_of_change(script: ScriptDirectory, revision: Script) -> Script | None:
+    """Return the phase before *revision* of the change that was divided; None for the first."""
+    if not _PHASE.search(revision.doc) or len(required(revision)) != 1:
         return None
-    found = script.get_revision(needed(revision)[0])
-    same = found is not None and _PART.sub("", found.doc) == _PART.sub("", revision.doc)
+    found = script.get_revision(required(revision)[0])
+    same = found is not None and _PHASE.sub("", found.doc) == _PHASE.sub("", revision.doc)
     return found if same else None

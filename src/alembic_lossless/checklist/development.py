@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 Look = Callable[[], AbstractContextManager[Connection | None]]
 
 
-class Rows:
+class DevelopmentRows:
     """Reads the development database, and never writes; *look* is None where it is another."""
 
     def __init__(self, look: Look | None = None) -> None:

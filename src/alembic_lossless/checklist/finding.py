@@ -31,10 +31,10 @@ class Message:
     remedy: str
 
 
-class Part(Enum):
+class Phase(Enum):
     """The revision that an operation goes into, in their order; the value is in its message."""
 
-    MAIN = ""
+    EXPAND = ""
     FILL = "rows"
     VALIDATE = "validate"
     INDEX = "index"
@@ -52,7 +52,7 @@ class Finding:
     message: Message
     detail: str = ""
     accepted: str | None = None
-    part: Part = Part.MAIN
+    phase: Phase = Phase.EXPAND
 
     @property
     def key(self) -> str:
@@ -123,16 +123,16 @@ class Step:
     """One operation of a revision, where it runs (None is everywhere), and the one that undoes it.
 
     Where *back* is None, the operation knows its own way back; where *op* is None, nothing is done
-    on the way forward. What is *alone* runs outside any transaction; what is *reworded* goes about
+    on the way forward. What is *alone* runs outside any transaction; what is *on_enum_values* maps
     the values of an enum, in an order of its own.
     """
 
     op: Any
     guard: Guard | None = None
     back: Any = None
-    part: Part = Part.MAIN
+    phase: Phase = Phase.EXPAND
     alone: bool = False
-    reworded: bool = False
+    on_enum_values: bool = False
 
     def runs_on(self, kind: str) -> bool:
         """Tell whether the operation runs on *kind* of database."""
@@ -164,8 +164,8 @@ class Step:
         return str(name or table or "the database")
 
     def __str__(self) -> str:
-        if own := getattr(self.op, "words", None):
-            return str(own)
+        if described := getattr(self.op, "words", None):
+            return str(described)
         for kind, words in _WORDS:
             if isinstance(self.op, kind):
                 if kind is ops.AlterColumnOp:
@@ -190,8 +190,8 @@ def _altered(op: ops.AlterColumnOp, subject: str) -> str:
         "comment" if op.modify_comment is not False else "",
         _COUNTS.get(op.kw.get("autoincrement"), ""),
     ]
-    said = ", ".join(filter(None, words))
-    return f"alter column {subject}: {said}" if said else f"alter column {subject}"
+    changes = ", ".join(filter(None, words))
+    return f"alter column {subject}: {changes}" if changes else f"alter column {subject}"
 
 
 _NO_BATCH = (ops.CreateTableOp, ops.DropTableOp, ops.RenameTableOp, ops.ExecuteSQLOp)

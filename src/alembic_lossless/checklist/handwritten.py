@@ -1,8 +1,7 @@
-"""Lays the checklist over what hand-written and hand-edited revisions really do."""
+"""Reviews what hand-written and hand-edited revisions really do."""
 
 import ast
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -13,12 +12,11 @@ from typing import Any
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, Table
 
-from ..autogenerate.render import REVIEWED
 from ..run import expand_contract, recorder
 from ..schema.dialect_support import kind_of
 from ..scratch import databases
 from ..scratch.sources import Source, empty_database
-from . import review, settings
+from . import file_header, review, settings
 from .finding import NAMES, Finding, Message, Step, Verdict
 
 _MODEL = Message(
@@ -30,19 +28,19 @@ _MODEL = Message(
 _ASKED = Message("{subject} has a question open.", "Nobody has said why it is right.", "Say it.")
 
 
-def unsettled(
+def open_findings(
     script: ScriptDirectory, metadata: MetaData, source: Source
 ) -> dict[Script, list[Finding]]:
-    """Run the revisions that no release holds on a throwaway database; return what is open there.
+    """Run the revisions that no release holds on a scratch database; return what is open there.
 
     :return: for each file what stops it or waits for consent, which ``accepted`` in it gives.
     :raises MigrationError: where the chain does not run.
     """
-    chain = [one for one in reversed(list(script.walk_revisions())) if one.path]
+    chain = [revision for revision in reversed(list(script.walk_revisions())) if revision.path]
     new = _unreleased(script, chain)
     if not new:
         return {}
-    before = [one.revision for one in chain if one not in new]
+    before = [revision.revision for revision in chain if revision not in new]
     off = settings.switched_off(Path(script.dir))
     found: dict[Script, list[Finding]] = {}
     with empty_database(source) as connection:
@@ -51,12 +49,12 @@ def unsettled(
         databases.upgrade(script, connection, "heads", metadata)
         invoked = recorder.invoked(connection)
     done: list[Step] = []
-    for one in chain:
-        steps = [Step(op) for revision, op in invoked if revision == one.revision]
-        if one in new:
-            findings = _of(one, steps, done, source.kind, metadata, off)
-            written = _written(one)
-            found[one] = [
+    for revision in chain:
+        steps = [Step(op) for name, op in invoked if name == revision.revision]
+        if revision in new:
+            findings = _of(revision, steps, done, source.kind, metadata, off)
+            written = file_header.written_findings(revision)
+            found[revision] = [
                 finding
                 for finding in findings
                 if not finding.accepted
@@ -73,26 +71,29 @@ def _unreleased(script: ScriptDirectory, chain: list[Script]) -> list[Script]:
     """
     released = expand_contract.released(Path(script.versions))
     if released is not None:
-        return [one for one in chain if Path(one.path).name not in released]
-    places = (n for n, one in enumerate(chain) if REVIEWED in (one.module.__doc__ or ""))
+        return [revision for revision in chain if Path(revision.path).name not in released]
+    places = (n for n, revision in enumerate(chain) if file_header.is_reviewed(revision))
     return chain[next(places, len(chain)) :]
 
 
 def _of(
-    one: Script,
+    revision: Script,
     steps: Sequence[Step],
     before: Sequence[Step],
     kind: str,
     metadata: MetaData,
     off: Collection[str],
 ) -> list[Finding]:
-    """Return what the checklist says of the revision *one*, with the consent that its file gives.
+    """Return what the checklist says of the *revision*, with the consent that its file gives.
 
     :param steps: what it does on this *kind* of database.
     :param before: what the revisions before it did there.
     """
-    given: dict[str, str] = getattr(one.module, "accepted", {})
-    findings = [*review.over(steps, before, kind, metadata, off), *imports(one)]
+    given: dict[str, str] = getattr(revision.module, "accepted", {})
+    findings = [
+        *review.review_written(steps, before, kind, metadata, off),
+        *model_imports(revision),
+    ]
     asked = {key for key, reason in given.items() if not reason}
     open_ = asked - {finding.key for finding in findings}
     return [
@@ -111,7 +112,7 @@ def _parted(key: str, kind: str) -> tuple[str, tuple[str], str]:
     return rule, (kind,), subject
 
 
-def of_pending(
+def checklists_of_pending(
     script: ScriptDirectory, connection: Connection, pending: Sequence[str], metadata: MetaData
 ) -> dict[str, list[str]]:
     """Return the checklist of each *pending* revision: what its file says, and what it does.
@@ -121,46 +122,41 @@ def of_pending(
     kind = kind_of(connection.engine.url)
     off = settings.switched_off(Path(script.dir))
     chain = list(reversed(list(script.walk_revisions())))
-    new = [one.revision for one in _unreleased(script, chain)]
+    new = [revision.revision for revision in _unreleased(script, chain)]
     done: list[Step] = []
     found: dict[str, list[str]] = {}
-    for one in (one for one in chain if one.revision in {*pending, *new}):
+    for revision in (revision for revision in chain if revision.revision in {*pending, *new}):
         with databases.quiet():
-            steps = [Step(op) for op in recorder.followed([one], connection.dialect)[0][0]]
-        if one.revision in pending:
-            written = _written(one)
-            said = _of(one, steps, done, kind, metadata, off)
-            found[one.revision] = [f"- {line}" for line in written]
-            found[one.revision] += [f"{f.verdict.value} {f}" for f in said if str(f) not in written]
+            steps = [Step(op) for op in recorder.followed([revision], connection.dialect)[0][0]]
+        if revision.revision in pending:
+            written = file_header.written_findings(revision)
+            findings = _of(revision, steps, done, kind, metadata, off)
+            found[revision.revision] = [f"- {line}" for line in written]
+            found[revision.revision] += [
+                f"{f.verdict.value} {f}" for f in findings if str(f) not in written
+            ]
         done += steps
     return found
 
 
-def _written(one: Script) -> list[str]:
-    """Return the checklist that was written into a file, a finding an item."""
-    listed = (one.module.__doc__ or "").partition("\nChecklist:\n")[2]
-    items = re.findall(r"^- (.*(?:\n  .*)*)", listed, re.MULTILINE)
-    return [" ".join(re.sub(r"-\n +", "-", item).split()) for item in items]
-
-
-def lines(found: dict[Script, list[Finding]], kind: str) -> tuple[list[str], list[str]]:
+def report_lines(found: dict[Script, list[Finding]], kind: str) -> tuple[list[str], list[str]]:
     """Return what refuses the files, and what is only to be said of them."""
-    refused, said = [], []
-    for one, findings in found.items():
-        given = getattr(one.module, "accepted", {})
+    refused, remarks = [], []
+    for revision, findings in found.items():
+        given = getattr(revision.module, "accepted", {})
         for finding in findings:
-            line = f"{Path(one.path).name}, {NAMES[kind]}: {finding}"
+            line = f"{Path(revision.path).name}, {NAMES[kind]}: {finding}"
             if finding.verdict is Verdict.ASK:
                 consents = json.dumps({**given, finding.key: "the reason"}, ensure_ascii=False)
                 refused.append(f"{line} Consent: accepted = {consents}")
             elif finding.verdict is Verdict.STOP:
                 refused.append(line)
             elif finding.verdict is not Verdict.KEEP:
-                said.append(line)
-    return refused, said
+                remarks.append(line)
+    return refused, remarks
 
 
-def imports(revision: Script) -> dict[Finding, int]:
+def model_imports(revision: Script) -> dict[Finding, int]:
     """Return a finding for each model that a file imports, with the line that uses it.
 
     A module is no model: a column type may come from one that has models too.

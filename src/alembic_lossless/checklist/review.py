@@ -7,11 +7,11 @@ from dataclasses import replace
 from alembic.operations import ops
 from sqlalchemy import MetaData
 
-from ..autogenerate.questions import Answers
 from ..errors import MigrationError
-from .development import Rows
-from .finding import Finding, Part, Step, Verdict
-from .rules import RULES, Project, Rule
+from .answers import Answers
+from .development import DevelopmentRows
+from .finding import Finding, Phase, Step, Verdict
+from .rules import RULES, ReviewContext, Rule
 
 
 def review(
@@ -22,9 +22,9 @@ def review(
     done: Sequence[Step] = (),
     types: set[str] | None = None,
     off: Collection[str] = (),
-    rows: Rows | None = None,
+    rows: DevelopmentRows | None = None,
 ) -> tuple[list[Step], list[Finding]]:
-    """Lay the rules over *steps*, for the *databases* that the project uses.
+    """Apply the rules to *steps*, for the *databases* that the project uses.
 
     :param done: what the revision has done before *steps*.
     :param types: the enum types that are there, which the rules complete; None if unknown.
@@ -32,15 +32,15 @@ def review(
     :param rows: the developer's own.
     :return: the steps to write, with what was rewritten, stripped or split; and the findings.
     """
-    project = Project(
+    context = ReviewContext(
         databases,
         metadata,
-        _made([*done, *steps]),
+        _created_tables([*done, *steps]),
         answers or Answers(),
         types,
         steps,
         done,
-        rows=rows or Rows(),
+        rows=rows or DevelopmentRows(),
     )
     current, findings = list(steps), []
     for rule in RULES:
@@ -48,60 +48,60 @@ def review(
             continue
         after: list[Step] = []
         for step in current:
-            found, instead = _apply(rule, step, project)
+            found, instead = _apply(rule, step, context)
             findings.extend(found)
             after.extend(instead)
         current = after
     return current, findings
 
 
-def over(
+def review_written(
     steps: Sequence[Step],
     before: Sequence[Step],
     database: str,
     metadata: MetaData,
     off: Collection[str] = (),
 ) -> list[Finding]:
-    """Lay the rules over what a revision did on one *database*; nothing is rewritten.
+    """Apply the rules to what a revision did on one *database*; nothing is rewritten.
 
     :param before: what the revisions before it did there.
     """
-    made = _made(steps)
+    made = _created_tables(steps)
     findings: list[Finding] = []
     for rule in RULES:
         if rule.id in off or database not in rule.databases:
             continue
         for number, step in enumerate(steps):
             earlier = [*before, *steps[:number]]
-            project = Project([database], metadata, made, steps=steps, before=earlier)
-            findings += _apply(rule, step, project)[0]
+            context = ReviewContext([database], metadata, made, steps=steps, before=earlier)
+            findings += _apply(rule, step, context)[0]
     return findings
 
 
-def _made(steps: Sequence[Step]) -> frozenset[str]:
+def _created_tables(steps: Sequence[Step]) -> frozenset[str]:
     return frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
 
 
-def _apply(rule: Rule, step: Step, project: Project) -> tuple[list[Finding], list[Step]]:
-    where = tuple(k for k in project.databases if k in rule.databases and step.runs_on(k))
-    if not where or not rule.concerns(step, project):
+def _apply(rule: Rule, step: Step, context: ReviewContext) -> tuple[list[Finding], list[Step]]:
+    where = tuple(k for k in context.databases if k in rule.databases and step.runs_on(k))
+    if not where or not rule.concerns(step, context):
         return [], [step]
     findings, instead = [], [step]
-    for hit in rule.check(step, project):
-        verdict = hit.verdict or rule.verdict
-        if hit.instead is not None:
-            instead = [_kept_apart(new, step) for new in hit.instead]
-        part = instead[0].part if instead else step.part
+    for match in rule.check(step, context):
+        verdict = match.verdict or rule.verdict
+        if match.instead is not None:
+            instead = [_where_it_was(new, step) for new in match.instead]
+        phase = instead[0].phase if instead else step.phase
         findings.append(
-            Finding(rule.id, where, hit.subject, verdict, rule.message, hit.detail, part=part)
+            Finding(rule.id, where, match.subject, verdict, rule.message, match.detail, phase=phase)
         )
     return findings, instead
 
 
-def _kept_apart(new: Step, step: Step) -> Step:
+def _where_it_was(new: Step, step: Step) -> Step:
     """Return *new* where *step* was: what was guarded or split before stays so."""
-    part = step.part if new.part is Part.MAIN else new.part
-    return replace(new, guard=new.guard or step.guard, part=part)
+    phase = step.phase if new.phase is Phase.EXPAND else new.phase
+    return replace(new, guard=new.guard or step.guard, phase=phase)
 
 
 def refuse_models(metadata: MetaData, databases: Collection[str], off: Collection[str]) -> None:
@@ -115,8 +115,8 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
     for table in metadata.tables.values():
         made = [ops.CreateTableOp.from_table(table)]
         for op in [*made, *(ops.CreateIndexOp.from_index(index) for index in table.indexes)]:
-            project = Project(limits.databases, metadata)
-            for finding in stops(_apply(limits, Step(op), project)[0]):
+            context = ReviewContext(limits.databases, metadata)
+            for finding in stops(_apply(limits, Step(op), context)[0]):
                 raise MigrationError(f"Nothing was written. {finding}")
 
 
@@ -125,7 +125,7 @@ def stops(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.verdict is Verdict.STOP]
 
 
-def answered(findings: Sequence[Finding], answers: Answers) -> list[Finding]:
+def with_consents(findings: Sequence[Finding], answers: Answers) -> list[Finding]:
     """Put the consent that was given, or asked for, beside the findings that it is about.
 
     A finding that asks for none may be told one too: that no database has such rows.

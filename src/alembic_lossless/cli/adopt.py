@@ -15,7 +15,7 @@ from . import console, project
 
 if TYPE_CHECKING:
     from ..adopt.adopt import Standing
-    from ..autogenerate.migrate import Answers
+    from ..checklist.answers import Answers
     from ..scratch.sources import Source
 
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def adopt(revision: str | None, rename: str, fill: str, accept: str, force: bool) -> None:
     """Take in a database that was made without these migrations."""
     from ..adopt import adopt as adopting
-    from ..autogenerate.migrate import Answers
+    from ..checklist.answers import Answers
 
     if revision == "":
         raise MigrationError("Say which one it is at: make stamp r=REVISION.", 2)

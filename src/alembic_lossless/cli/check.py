@@ -72,7 +72,7 @@ def verify() -> None:
     from ..autogenerate import migrate
     from ..rehearsal import memory
 
-    agreement = migrate.verify(project.config())
+    agreement = migrate.check(project.config())
     console.lines(agreement.lines())
     script = project.chain()
     console.lines(memory.failed(script, project.applied(script)), "  ! ")

@@ -91,7 +91,7 @@ def _say_what_stays(script: ScriptDirectory, last: str) -> None:
 
     rest = []
     revision = script.get_revision(last)
-    while earlier := split.before(script, revision):
+    while earlier := split.previous_of_change(script, revision):
         rest.append(console.title(script, earlier.revision))
         revision = earlier
     if rest:

@@ -14,7 +14,7 @@ from ..run import status
 from . import console, project
 
 if TYPE_CHECKING:
-    from ..autogenerate.migrate import Report
+    from ..autogenerate.report import Report
     from ..scratch.sources import Missing, Source
 
 
@@ -36,6 +36,7 @@ def review(context: MigrationContext, revision: Any, directives: list[Any]) -> N
 def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
     """Write a migration from what changed in the models, reviewed by the checklist."""
     from ..autogenerate import migrate
+    from ..checklist.answers import Answers
     from ..rehearsal import memory
 
     project.name_database()
@@ -46,11 +47,11 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
             exit_code=2,
         )
     ask = _ask if sys.stdin.isatty() else None
-    answers = migrate.Answers.parse(rename or None, fill or None, accept or None, ask=ask)
+    answers = Answers.parse(rename or None, fill or None, accept or None, ask=ask)
     config = project.config()
     if not message.isascii():
         config.set_main_option("file_template", project.file_template(message))
-    report = migrate.new(config, message.strip(), empty=empty, answers=answers)
+    report = migrate.write_migration(config, message.strip(), empty=empty, answers=answers)
     console.lines(report.lines())
     if report.revisions:
         script = report.script or project.chain()

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, MetaData
 
 from ..autogenerate import split
 from ..checklist.finding import NAMES
-from ..checklist.handwritten import imports
+from ..checklist.handwritten import model_imports
 from ..errors import MigrationError
 from ..run import recorder, status
 from ..run.env import foreign_keys_kept
@@ -58,7 +58,7 @@ def rehearse(
     assert found is not None
     found.module = load_module_py(found.module.__name__, found.path)
     rehearsal = Rehearsal(found)
-    for finding, line in imports(found).items():
+    for finding, line in model_imports(found).items():
         rehearsal.failures.append(Failure("checklist", str(finding), Blame(line)))
         rehearsal.failures[-1].file = Path(found.path).name
     for source in sources:
@@ -124,7 +124,7 @@ class _Round:
         """
         at = sample.at(self.development) if self.development else ()
         applied = status.applied(self.script, at)
-        first = split.beginning(self.script, self.revision, applied)
+        first = split.first_of_change(self.script, self.revision, applied)
         with self._before(first) as connection:
             tables = reflect(connection)
             of_chain = self.excused.rows(connection)
@@ -147,14 +147,14 @@ class _Round:
         return code.co_firstlineno if code else None
 
     def _before(self, revision: Script) -> AbstractContextManager[Connection]:
-        needed = split.needed(revision)
+        needed = split.required(revision)
         if not needed:
             return empty_database(self.source)
         at: Any = needed[0] if len(needed) == 1 else needed
         return databases.from_chain(self.script, self.source, at, self.metadata)
 
     def _earlier_parts(self, connection: Connection) -> None:
-        (at,) = split.needed(self.revision)
+        (at,) = split.required(self.revision)
         try:
             databases.upgrade(self.script, connection, at, self.metadata)
         except MigrationError as error:

@@ -95,7 +95,7 @@ class Guard:
     def _exit(self, error: MigrationError) -> None:
         """Leave a stock command with the error's own code, which Flask-Migrate would make a 1."""
         typed = hasattr(self._context.config.cmd_opts, "cmd")  # alembic upgrade …
-        stock = not {"say", "author"} & self._attributes.keys()
+        stock = not {"say", "alembic_lossless_report"} & self._attributes.keys()
         if stock and (typed or click.get_current_context(silent=True)):
             click.echo(f"exit {error.exit_code}: {error}", err=True)
             sys.exit(error.exit_code)

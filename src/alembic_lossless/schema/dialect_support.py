@@ -42,7 +42,7 @@ def kind_of(url: URL) -> str:
     return "mysql" if name == "mariadb" else name
 
 
-class Borrowed(TextClause):
+class InheritedCondition(TextClause):
     """An index's condition for PostgreSQL that SQLite takes over."""
 
     inherit_cache = True
@@ -143,7 +143,7 @@ def _portable(table: Table) -> bool:
                 changed = True
         where = index.dialect_options["postgresql"]["where"]
         if where is not None and index.dialect_options["sqlite"]["where"] is None:
-            borrowed = Borrowed(where.text)
+            borrowed = InheritedCondition(where.text)
             index.dialect_kwargs.update(postgresql_where=borrowed, sqlite_where=borrowed)
             changed = True
     return changed

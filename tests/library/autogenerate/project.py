@@ -16,7 +16,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, make_url, text
 
 from alembic_lossless import naming
-from alembic_lossless.autogenerate import migrate as author
+from alembic_lossless.autogenerate import migrate
+from alembic_lossless.autogenerate.report import Agreement, Report
+from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.schema.dialect_support import kind_of
@@ -136,10 +138,10 @@ class Project:
     def script(self) -> ScriptDirectory:
         return ScriptDirectory.from_config(self.config())
 
-    def new(self, message: str = "change", **answers: Any) -> author.Report:
+    def new(self, message: str = "change", **answers: Any) -> Report:
         """Write a revision as ``flask db new`` does; keywords are the answers as typed."""
-        parsed = author.Answers.parse(**answers)
-        report = author.new(self.config(), message, answers=parsed)
+        parsed = Answers.parse(**answers)
+        report = migrate.write_migration(self.config(), message, answers=parsed)
         return report
 
     def migrate(self) -> None:
@@ -180,8 +182,8 @@ class Project:
     def downgrade(self, revision: str = "-1") -> None:
         command.downgrade(self.config(), revision)
 
-    def verify(self) -> author.Agreement:
-        return author.verify(self.config())
+    def verify(self) -> Agreement:
+        return migrate.check(self.config())
 
     def run(self, *statements: str) -> list[Any]:
         """Run statements on the real database and return the last one's rows."""

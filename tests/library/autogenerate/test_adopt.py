@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from alembic_lossless import naming
 from alembic_lossless.adopt import adopt
-from alembic_lossless.autogenerate.migrate import Answers
+from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff

@@ -6,6 +6,7 @@ from sqlalchemy import Column, Date, ForeignKey, Integer, String
 from sqlalchemy.exc import DBAPIError
 
 from alembic_lossless.autogenerate import migrate
+from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.schema.model import Key
 from tests.library.autogenerate.people import (
@@ -53,7 +54,7 @@ def test_a_rename_is_asked_about_on_a_terminal(project: Project) -> None:
         asked.append(question)
         return "y"
 
-    migrate.new(project.config(), "rename", answers=migrate.Answers(ask=ask))
+    migrate.write_migration(project.config(), "rename", answers=Answers(ask=ask))
     project.upgrade()
     assert asked == ["Was person.name renamed to person.full_name? [y/N]"]
     assert project.run("SELECT full_name FROM person") == [("Ada",)]
@@ -66,7 +67,7 @@ def test_a_drop_that_is_no_rename_is_asked_for_its_reason(project: Project) -> N
     def ask(question: str, otherwise: str) -> str:
         return "never used" if "Why" in question else otherwise
 
-    migrate.new(project.config(), "another", answers=migrate.Answers(ask=ask))
+    migrate.write_migration(project.config(), "another", answers=Answers(ask=ask))
     written = "\n".join(path.read_text() for path in files(project))
     assert '"drop-column person.name": "never used"' in written
 
@@ -76,11 +77,9 @@ def test_no_is_no_reason(project: Project, no: str) -> None:
     one_person(project)
     with_name(project, "full_name")
     before = files(project)
-    answers = migrate.Answers(
-        ask=lambda question, otherwise: no if "Why" in question else otherwise
-    )
+    answers = Answers(ask=lambda question, otherwise: no if "Why" in question else otherwise)
     with pytest.raises(MigrationError, match=r"Nothing was written"):
-        migrate.new(project.config(), "another", answers=answers)
+        migrate.write_migration(project.config(), "another", answers=answers)
     assert files(project) == before
 
 
@@ -209,7 +208,7 @@ def test_a_value_is_asked_for_on_a_terminal(project: Project) -> None:
     def ask(question: str, otherwise: str) -> str:
         return "7" if "person.crew" in question else "'none'"
 
-    migrate.new(project.config(), "crew", answers=migrate.Answers(ask=ask))
+    migrate.write_migration(project.config(), "crew", answers=Answers(ask=ask))
     project.upgrade()
     assert project.run("SELECT crew, note FROM person") == [(7, "none")]
 

@@ -32,6 +32,8 @@ from sqlalchemy import (
 )
 
 from alembic_lossless.autogenerate import migrate
+from alembic_lossless.autogenerate.report import Report
+from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.schema.model import Schema
@@ -331,11 +333,12 @@ def wanted(project: Project, versions: Sequence[Models]) -> Schema:
         return diff.describe(connection)
 
 
-def new(project: Project, message: str, answers: dict[str, str]) -> migrate.Report:
+def new(project: Project, message: str, answers: dict[str, str]) -> Report:
     def ask(question: str, otherwise: str) -> str:
         return "no one reads it" if "Why" in question else otherwise
 
-    return migrate.new(project.config(), message, answers=migrate.Answers.parse(**answers, ask=ask))
+    parsed = Answers.parse(**answers, ask=ask)
+    return migrate.write_migration(project.config(), message, answers=parsed)
 
 
 def rows(project: Project) -> dict[tuple[str, str], list[str]]:

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 from alembic_lossless.autogenerate import migrate
+from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.schema.model import Schema
@@ -132,8 +133,8 @@ SERVER = sorted(name for name in CASES if name.upper() != name and "STRICT" not 
 SERVER = [name for name in SERVER if name not in ("collation", "no AUTOINCREMENT")]
 
 
-def answers() -> migrate.Answers:
-    return migrate.Answers(ask=lambda question, otherwise: "x" if "Why" in question else otherwise)
+def answers() -> Answers:
+    return Answers(ask=lambda question, otherwise: "x" if "Why" in question else otherwise)
 
 
 def wanted(version: Version, project: Project) -> Schema:
@@ -151,15 +152,15 @@ def migrated(project: Project, case: str) -> None:
 
 def changed(project: Project, before: Version, after: Version) -> None:
     first = wanted(before, project)
-    migrate.new(project.config(), "first", answers=answers())
+    migrate.write_migration(project.config(), "first", answers=answers())
     project.upgrade()
     assert project.schema() == first
 
     second = wanted(after, project)
-    report = migrate.new(project.config(), "second", answers=answers())
+    report = migrate.write_migration(project.config(), "second", answers=answers())
     project.upgrade()
     assert project.schema() == second
-    assert migrate.new(project.config(), "third", answers=answers()).paths == []
+    assert migrate.write_migration(project.config(), "third", answers=answers()).paths == []
     for _ in report.paths:
         project.downgrade()
     assert project.schema() == first
@@ -206,7 +207,7 @@ def seen_by_stock(url: str, metadata: MetaData, **options: object) -> list[objec
 def between(project: Project, before: Version, after: Version) -> None:
     """Bring the real database to the first version, and the models to the second."""
     wanted(before, project)
-    migrate.new(project.config(), "first", answers=answers())
+    migrate.write_migration(project.config(), "first", answers=answers())
     project.upgrade()
     wanted(after, project)
 
@@ -239,7 +240,7 @@ def test_stock_leaves_it_out_of_a_new_table(project: Project, kind: str, version
     stock(project.url, version)
     assert [key.kind for key in whole.keys() - project.schema().keys()] == [kind]
     project.run("DROP TABLE t")
-    migrate.new(project.config(), "first", answers=answers())
+    migrate.write_migration(project.config(), "first", answers=answers())
     project.upgrade()
     assert project.schema() == whole
 
@@ -252,7 +253,7 @@ def test_a_comment_reaches_postgresql(on_both: Project, tmp_path: Path) -> None:
     development = f"sqlite:///{tmp_path / 'development.sqlite'}"
     stock(development, bare)
     assert seen_by_stock(development, on_both.metadata) == []
-    migrate.new(on_both.config(), "comments", answers=answers())
+    migrate.write_migration(on_both.config(), "comments", answers=answers())
     on_both.upgrade()
     assert on_both.run(
         "SELECT obj_description('t'::regclass), col_description('t'::regclass, 2)"
@@ -265,18 +266,18 @@ def test_a_default_of_nothing_is_no_difference(project: Project) -> None:
     between(project, with_default, with_default)
     seen = seen_by_stock(project.url, project.metadata, compare_server_default=True)
     assert "modify_default" in str(seen)
-    assert migrate.new(project.config(), "again", answers=answers()).paths == []
+    assert migrate.write_migration(project.config(), "again", answers=answers()).paths == []
 
 
 def test_a_changed_default_leaves_the_rows(project: Project) -> None:
     first = table(lambda: Column("a", String(9), server_default="old"))
     second = table(lambda: Column("a", String(9), server_default=text("'it''s'")))
     wanted(first, project)
-    migrate.new(project.config(), "first", answers=answers())
+    migrate.write_migration(project.config(), "first", answers=answers())
     project.upgrade()
     project.run("INSERT INTO t (id) VALUES (1)")
     wanted(second, project)
-    migrate.new(project.config(), "second", answers=answers())
+    migrate.write_migration(project.config(), "second", answers=answers())
     project.upgrade()
     project.run("INSERT INTO t (id) VALUES (2)")
     assert project.run("SELECT a FROM t ORDER BY id") == [("old",), ("it's",)]

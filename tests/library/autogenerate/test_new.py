@@ -104,7 +104,7 @@ def test_what_is_not_used_is_not_imported(project: Project) -> None:
     project.new("any age")
     assert "import sqlalchemy" not in project.last()
     project.upgrade()
-    migrate.new(project.config(), "by hand", empty=True)
+    migrate.write_migration(project.config(), "by hand", empty=True)
     assert "import sqlalchemy as sa\nfrom alembic import op" in project.last()
 
 
@@ -158,7 +158,7 @@ def test_what_a_person_made_by_hand_stays(project: Project) -> None:
     ]
     agreement = project.verify()
     assert agreement.agrees
-    assert agreement.kept == {"sqlite": kept}
+    assert agreement.unmanaged == {"sqlite": kept}
 
 
 def test_one_set_of_files_for_postgresql_and_sqlite(on_both: Project) -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Date, Enum, MetaData, make_url
 
 from alembic_lossless.autogenerate import migrate
+from alembic_lossless.autogenerate.report import Report
+from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.schema import diff
 from alembic_lossless.schema.dialect_support import kind_of
 from alembic_lossless.schema.model import Schema
@@ -34,13 +36,13 @@ def answer(models: MetaData, question: str, otherwise: str) -> str:
     return f"'{type_.enums[0]}'" if isinstance(type_, Enum) else "'0'"
 
 
-def migrated(project: Project, versions: list[ModelsSpec]) -> migrate.Report:
+def migrated(project: Project, versions: list[ModelsSpec]) -> Report:
     for number, version in enumerate(versions):
         project.metadata.clear()
         project.metadata._sequences.clear()
         version.add_to(project.metadata)
-        answers = migrate.Answers(ask=partial(answer, version.metadata()))
-        report = migrate.new(project.config(), f"version {number}", answers=answers)
+        answers = Answers(ask=partial(answer, version.metadata()))
+        report = migrate.write_migration(project.config(), f"version {number}", answers=answers)
     project.upgrade()
     return report
 

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import Column, Date, Integer
 
 from alembic_lossless.autogenerate import migrate
+from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.errors import MigrationError
 from tests.library.autogenerate.people import files, one_person, table, with_name, without_crew
 from tests.library.autogenerate.project import Project
@@ -26,7 +27,7 @@ def test_an_answer_that_fits_nothing_is_refused(project: Project, said: dict[str
 )
 def test_an_answer_that_is_none_is_refused(said: dict[str, str]) -> None:
     with pytest.raises(MigrationError, match="is not understood: say") as refused:
-        migrate.Answers.parse(**said)
+        Answers.parse(**said)
     assert refused.value.exit_code == 2
 
 
@@ -43,11 +44,11 @@ def test_words_that_are_no_literal_are_refused(project: Project, value: str) -> 
 
 @pytest.mark.parametrize("value", ["-7", "'it''s'", "CURRENT_DATE", "(1 + 1)", "abs(-1)", "x'00'"])
 def test_a_literal_may_be_any(value: str) -> None:
-    answers = migrate.Answers.parse(fill=f"person.age={value}")
+    answers = Answers.parse(fill=f"person.age={value}")
     assert answers.value("person.age") == value
 
 
-def typing(*answers: str) -> tuple[migrate.Answers, list[str]]:
+def typing(*answers: str) -> tuple[Answers, list[str]]:
     """Answer the questions one by one; return what was asked."""
     asked: list[str] = []
     left = iter(answers)
@@ -56,7 +57,7 @@ def typing(*answers: str) -> tuple[migrate.Answers, list[str]]:
         asked.append(question)
         return next(left)
 
-    return migrate.Answers(ask=ask), asked
+    return Answers(ask=ask), asked
 
 
 def test_a_typing_mistake_is_asked_again(project: Project) -> None:
@@ -64,7 +65,7 @@ def test_a_typing_mistake_is_asked_again(project: Project) -> None:
     with_name(project, "full_name")
     project.metadata.tables["person"].append_column(Column("age", Integer, nullable=False))
     answers, asked = typing("yess", "y", "seven", "7")
-    migrate.new(project.config(), "rename", answers=answers)
+    migrate.write_migration(project.config(), "rename", answers=answers)
     assert asked[1] == (
         "'yess' is neither yes nor no: y or n.\nWas person.name renamed to person.full_name? [y/N]"
     )
@@ -80,7 +81,7 @@ def test_a_mistake_each_time_ends_it(project: Project) -> None:
     before = files(project)
     answers, asked = typing("j", "ja", "jo", "y")
     with pytest.raises(MigrationError, match=r"'jo' is neither yes nor no.*Nothing was written"):
-        migrate.new(project.config(), "rename", answers=answers)
+        migrate.write_migration(project.config(), "rename", answers=answers)
     assert len(asked) == 3
     assert files(project) == before
 
@@ -94,9 +95,9 @@ def test_a_mistake_each_time_ends_it(project: Project) -> None:
 )
 def test_the_wrong_mark_between_two_answers(said: dict[str, str], several: str) -> None:
     with pytest.raises(MigrationError) as refused:
-        migrate.Answers.parse(**said)
+        Answers.parse(**said)
     assert f"between several stands a comma: {several}" in str(refused.value)
-    assert migrate.Answers.parse(fill="user.note='a; b=c'").fill == {"user.note": "'a; b=c'"}
+    assert Answers.parse(fill="user.note='a; b=c'").fill == {"user.note": "'a; b=c'"}
 
 
 def test_two_consents_that_are_run_together(project: Project) -> None:
@@ -117,7 +118,7 @@ def test_two_consents_that_are_run_together(project: Project) -> None:
 
 def test_an_apostrophe_in_a_reason_is_none_of_a_text() -> None:
     said = "drop-column person.age: nobody's; drop-table crew: it's elsewhere"
-    assert migrate.Answers.parse(accept=said).accept == {
+    assert Answers.parse(accept=said).accept == {
         "drop-column person.age": "nobody's",
         "drop-table crew": "it's elsewhere",
     }
@@ -125,5 +126,5 @@ def test_an_apostrophe_in_a_reason_is_none_of_a_text() -> None:
 
 def test_two_answers_to_one_question_are_refused() -> None:
     with pytest.raises(MigrationError, match=r"rename= says two things of person\.name") as refused:
-        migrate.Answers.parse(rename="person.name:nick, person.name:full_name")
+        Answers.parse(rename="person.name:nick, person.name:full_name")
     assert refused.value.exit_code == 2

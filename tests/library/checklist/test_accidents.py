@@ -83,7 +83,7 @@ def test_unnamed_constraint(project: Project) -> None:
     project.run(ADA)
     assert len(project.run(ROWS)) == 2
     project.by_hand("op.create_unique_constraint(None, 'user', ['id', 'nickname'])", "pass")
-    (line,) = project.verify().said
+    (line,) = project.verify().remarks
     assert "It is named uq_user_id_nickname. (unnamed-constraint)" in line
 
 

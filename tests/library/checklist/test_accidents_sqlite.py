@@ -141,7 +141,7 @@ def test_batch_options(project: Project) -> None:
     batch = "with op.batch_alter_table('user'{}) as batch_op:\n    batch_op.add_column({})"
     column = "sa.Column('age', sa.Integer(), server_default='7')"
     project.by_hand(batch.format(", recreate='always'", column))
-    (line,) = [line for line in project.verify().said if "batch-options" in line]
+    (line,) = [line for line in project.verify().remarks if "batch-options" in line]
     assert "Leave the option out" in line
     for file in (project.folder / "versions").glob("hand*.py"):
         file.unlink()

@@ -146,7 +146,7 @@ def test_a_consent_is_offered_beside_those_that_are_given(project: Project) -> N
 def test_options_that_force_stocks_rebuild(project: Project) -> None:
     started(project, table(nickname()))
     project.by_hand('with op.batch_alter_table("user", recreate="always") as b:\n    pass')
-    (line,) = project.verify().said
+    (line,) = project.verify().remarks
     assert "The batch on user says recreate='always'" in line
 
 
@@ -156,7 +156,7 @@ def test_a_condition_for_postgresql_alone(project: Project) -> None:
         'op.create_index("ix_by_hand", "user", ["nickname"], unique=True,\n'
         '    postgresql_where=sa.text("nickname IS NOT NULL"))'
     )
-    assert any("(partial-index)" in line for line in project.verify().said)
+    assert any("(partial-index)" in line for line in project.verify().remarks)
 
 
 def test_what_a_release_holds_is_no_longer_asked(project: Project) -> None:
@@ -184,7 +184,7 @@ def test_what_an_older_project_brought_along_is_not_asked(project: Project) -> N
 def test_locks_on_postgresql(on_both: Project) -> None:
     started(on_both, table(nickname(), Column("age", Integer)))
     on_both.by_hand('op.create_index("ix_by_hand", "user", ["nickname"])')
-    said = on_both.verify().said
+    said = on_both.verify().remarks
     assert any("(add-index)" in line and "PostgreSQL" in line for line in said)
 
 
@@ -194,7 +194,7 @@ def test_rows_beside_a_change_on_postgresql(on_both: Project) -> None:
         """op.execute(sa.text("UPDATE \\"user\\" SET nickname = ''"))\n"""
         + f'{BATCH}batch_op.add_column(sa.Column("age", sa.Integer()))'
     )
-    assert any("(backfill)" in line for line in on_both.verify().said)
+    assert any("(backfill)" in line for line in on_both.verify().remarks)
 
 
 def test_rows_beside_a_change_on_mariadb(on_mariadb: Project) -> None:
@@ -202,12 +202,12 @@ def test_rows_beside_a_change_on_mariadb(on_mariadb: Project) -> None:
     started(on_mariadb, table(nickname()))
     required = table(Column("nickname", String(30), nullable=False))
     write(on_mariadb, "required", required, fill="user.nickname='none'")
-    assert on_mariadb.verify().said == []
+    assert on_mariadb.verify().remarks == []
     path = on_mariadb.by_hand(
         """op.execute(sa.text("DELETE FROM user"))\n"""
         + f'{BATCH}batch_op.add_column(sa.Column("age", sa.Integer()))'
     )
-    assert f"{path.name}, MySQL: Rows of user are changed" in str(on_mariadb.verify().said)
+    assert f"{path.name}, MySQL: Rows of user are changed" in str(on_mariadb.verify().remarks)
 
 
 def test_a_big_integer_does_not_number_rows(project: Project) -> None:

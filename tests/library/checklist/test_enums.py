@@ -78,7 +78,7 @@ def test_values_come_and_go(on_both: Project) -> None:
         on_both.upgrade()
     on_both.run('DELETE FROM "user" WHERE id = 7')
     on_both.upgrade()
-    assert on_both.verify().kept == {"sqlite": [], "postgresql": []}  # the type is the models'
+    assert on_both.verify().unmanaged == {"sqlite": [], "postgresql": []}  # the type is the models'
     on_both.downgrade("base")
     assert on_both.schema() == {}
 

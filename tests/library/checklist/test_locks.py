@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from alembic_lossless.autogenerate import migrate
+from alembic_lossless.autogenerate.report import Report
 from alembic_lossless.errors import MigrationError
 from tests.library.autogenerate.project import Project
 from tests.library.checklist.stage import found, sent, started, stock, table, texts, write
@@ -78,7 +78,7 @@ def test_squawk_has_nothing_to_say(
     excluded = ("ban-drop-constraint",) if rule == "set-not-null" else ()
     assert squawk(sent(on_both), excluded=excluded) == ""
     assert on_both.verify().unanswered == []
-    assert on_both.verify().said == []
+    assert on_both.verify().remarks == []
 
     on_both.downgrade(on_both.script.get_base() or "")
     statements: list[str] = []
@@ -209,4 +209,4 @@ def test_the_checklist_is_in_every_file(on_both: Project) -> None:
     assert '"""required (validate)\n' in validate
     assert "(set-not-null)" in first
     assert "(backfill)" in rows
-    assert migrate.Report is type(report)
+    assert Report is type(report)

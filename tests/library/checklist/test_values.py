@@ -9,6 +9,7 @@ from sqlalchemy import Column, Enum, create_engine, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_lossless.autogenerate import migrate
+from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.errors import MigrationError
 from tests.library.autogenerate.project import Project
 from tests.library.checklist.stage import Models, found, started, stock, table, texts, write
@@ -113,7 +114,7 @@ def test_a_terminal_asks(project: Project) -> None:
         asked.append(question)
         return "y"
 
-    migrate.new(project.config(), "low", answers=migrate.Answers(ask=ask))
+    migrate.write_migration(project.config(), "low", answers=Answers(ask=ask))
     assert asked == ["Was pet.mood.sad renamed to pet.mood.low? [y/N]"]
     project.upgrade()
     assert project.run(MOODS) == [("fine",), ("low",)]

@@ -1,89 +1,44 @@
-"""What a server does in one statement, or around another, where a drop and an add would not do.
+"""What MySQL and MariaDB do in one statement, or around another, where a drop and an add fail.
 
-PostgreSQL and MySQL give an index another name in no time. MySQL lets no index go that a foreign
-key needs, unless the same statement brings another; nor does it change a column's type under one.
+They let no index go that a foreign key needs, unless the same statement brings another. A column
+that counts has to be a key as long as it does.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
+import sqlalchemy as sa
+
+from ...checklist.data_operations import ReplaceIndexes, TableSQL
 from ...checklist.finding import Guard, Step
 from ...schema.diff import Difference
 from ...schema.model import Key, Schema
-from ..data_operations import Exchange, TableSQL
-from ..proposal import Database
-from ..reverse import columns_of, constraint_as_printed
-from . import collations, identity
+from ..comparison import ComparedDatabase, Lookup
+from ..reverse import columns_of, unchanged_foreign_keys, without_backticks
+
+#: How a column's default is printed that numbers the rows.
+AUTO_INCREMENT = "auto_increment"
+
+_PRIMARY = "PRIMARY KEY"
 
 Items = dict[Key, Difference]
 
 
-def taken_out(items: Items, database: Database, early: bool) -> Iterator[Step]:
-    """Yield the steps for what one statement does, and take it out of *items*.
-
-    :param early: whether columns have still to change: a primary key comes after that.
-    """
-    if database.kind != "sqlite":
-        yield from _renamed(items, database)
-    if database.kind == "mysql":
-        yield from _exchanged(items, database, early)
-        yield from () if early else collations.changed(items, database)
-
-
-def _renamed(items: Items, database: Database) -> Iterator[Step]:
-    """Rename what differs by its name alone."""
-    gone = {
-        (key.table, key.kind, item.actual): key
-        for key, item in items.items()
-        if item.expected is None and key.kind in ("constraint", "index")
-    }
-    for new in [key for key, item in items.items() if item.actual is None]:
-        printed = items[new].expected or ""
-        old = gone.get((new.table, new.kind, printed))
-        if old is None or (database.kind == "mysql" and not _has_a_name(new, printed, items)):
-            continue
-        del items[old], items[new], gone[new.table, new.kind, printed]
-        there, back = (
-            TableSQL(
-                new.table,
-                _rename(database, one, other.name),
-                f"rename {one.kind} {one.name} to {other.name} on {new.table}",
-            )
-            for one, other in ((old, new), (new, old))
-        )
-        yield Step(there, Guard.only(database.kind), back)
-
-
-def _has_a_name(key: Key, printed: str, items: Items) -> bool:
-    """Tell whether MySQL can rename it; the index that comes with a new foreign key it names."""
-    foreign = key.kind == "index" and key._replace(kind="constraint") in items
-    return _is_index(printed) and not foreign
-
-
-def _rename(database: Database, key: Key, name: str) -> str:
-    mender = database.mender
-    quote, table, (_, schema) = mender.quote, mender.quoted(key.table), mender.place(key.table)
-    was, now = quote(key.name), quote(name)
-    if database.kind == "mysql":
-        return f"ALTER TABLE {table} RENAME INDEX {was} TO {now}"
-    if key.kind == "index":
-        return f"ALTER INDEX {quote(schema) + '.' if schema else ''}{was} RENAME TO {now}"
-    return f"ALTER TABLE {table} RENAME CONSTRAINT {was} TO {now}"
-
-
-def _exchanged(items: Items, database: Database, early: bool) -> Iterator[Step]:
-    """Change a primary key, and the indexes that foreign keys need, in one statement a table.
+def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> Iterator[Step]:
+    """Change primary keys, and the indexes that foreign keys need, in one statement a table.
 
     MySQL makes such an index by itself, and drops it by itself when there is another; one that a
     revision made it keeps. A statement that names both does the same to either. A table without a
     primary key, be it for a moment, some servers do not take (``sql_require_primary_key``).
+
+    :param items: what differs; what the statements change is taken out of it.
+    :param early: whether columns have still to change: a primary key comes after that.
     """
     tables: dict[str, set[Key]] = {}
     for key, item in items.items():
         if _is_primary(item.actual) and _is_primary(item.expected):
             tables[key.table] = {key}
-            yield from () if early else _stopped(key.table, database)
+            yield from () if early else _stop_counting_outside(key.table, database)
     for table, columns in _foreign_keys(items, database.expected):
         here = [key for key in database.expected if key.table == table]
         if any(_serves(database.expected[key], columns) for key in here if key not in items):
@@ -94,7 +49,6 @@ def _exchanged(items: Items, database: Database, early: bool) -> Iterator[Step]:
         if old and new:
             tables.setdefault(table, set()).update(old, new[:1])
     for table, keys in tables.items():
-        quote = database.connection.dialect.identifier_preparer.quote
         found = {key.name: items[key].actual for key in sorted(keys)}
         wanted = {key.name: items[key].expected for key in sorted(keys)}
         later = early and any(_is_primary(items[key].actual) for key in keys)
@@ -102,33 +56,63 @@ def _exchanged(items: Items, database: Database, early: bool) -> Iterator[Step]:
             del items[key]
         if later:
             continue
-        there = Exchange(table, found, wanted, quote)
-        yield Step(there, Guard.MYSQL, Exchange(table, wanted, found, quote))
+        forward = _replacement(table, found, wanted, database)
+        yield Step(forward, Guard.MYSQL, _replacement(table, wanted, found, database))
 
 
-def _stopped(table: str, database: Database) -> Iterator[Step]:
-    """Let a column count no more that is not to, before it leaves the primary key."""
-    for step in identity.stopped(database.mender, table):
+def _replacement(
+    table: str,
+    before: dict[str, str | None],
+    after: dict[str, str | None],
+    database: ComparedDatabase,
+) -> ReplaceIndexes:
+    """Return the statement that puts the indexes *after* in the place of those *before*.
+
+    :param before: each index by its name, as the server prints it; None where it is not there.
+    """
+    quote = database.connection.dialect.identifier_preparer.quote
+    dropped = {name: without_backticks(text) for name, text in before.items() if text}
+    added = {name: without_backticks(text) for name, text in after.items() if text}
+    clauses = ["DROP " + (name if name == _PRIMARY else f"INDEX {quote(name)}") for name in dropped]
+    for name, text in added.items():
+        kind, _, columns = text.partition("(")
+        named = kind if name == _PRIMARY else f"{kind}{quote(name)} "
+        clauses.append(f"ADD {named}({columns.replace(',', ', ')}")
+    sql = f"ALTER TABLE {quote(table)} {', '.join(clauses)}"
+    words = f"on {table} put {_words(added)} in the place of {_words(dropped)}"
+    freed = {
+        f"{table}.{column}"
+        for column in columns_of(dropped.get(_PRIMARY))
+        if column not in columns_of(added.get(_PRIMARY))
+    }
+    return ReplaceIndexes(table, sql, words, freed)
+
+
+def _words(keys: dict[str, str]) -> str:
+    named = (
+        f"primary key ({', '.join(columns_of(text))})" if name == _PRIMARY else f"index {name}"
+        for name, text in keys.items()
+    )
+    return " and ".join(named)
+
+
+def _stop_counting_outside(table: str, database: ComparedDatabase) -> Iterator[Step]:
+    """Let a column stop counting that is not to count, before it leaves the primary key."""
+    for step in stop_counting(database.lookup(), table):
         default = Key(table, "default", step.op.column_name)
-        if database.expected.get(default) != "auto_increment":
+        if database.expected.get(default) != AUTO_INCREMENT:
             yield step
 
 
 def _foreign_keys(items: Items, wanted: Schema) -> Iterator[tuple[str, list[str]]]:
     """Yield what each foreign key that stays as it is needs an index for, on both its sides."""
-    for key, made in _staying(items, wanted):
-        yield key.table, list(made.local_cols)
-        yield made.referent_table, list(made.remote_cols)
-
-
-def _staying(items: Items, wanted: Schema) -> Iterator[tuple[Key, Any]]:
-    for key, text in wanted.items():
-        if text.startswith("FOREIGN KEY") and key not in items:
-            yield key, constraint_as_printed(key, text)
+    for key, foreign in unchanged_foreign_keys(items, wanted):
+        yield key.table, list(foreign.local_cols)
+        yield foreign.referent_table, list(foreign.remote_cols)
 
 
 def _serves(printed: str | None, columns: list[str]) -> bool:
-    is_key = _is_index(printed) or _is_primary(printed)
+    is_key = is_index(printed) or _is_primary(printed)
     return is_key and columns_of(printed)[: len(columns)] == columns
 
 
@@ -136,70 +120,116 @@ def _is_primary(printed: str | None) -> bool:
     return (printed or "").startswith("PRIMARY KEY ")
 
 
-def _is_index(printed: str | None) -> bool:
+def is_index(printed: str | None) -> bool:
+    """Tell whether a constraint or an index as *printed* is an index, not the primary key."""
     return (printed or "").startswith(("UNIQUE ", "KEY "))
 
 
-def retyped(items: Items, database: Database) -> Items:
-    """Return the foreign keys that have to go while the type of their columns changes.
+def rename_statement(lookup: Lookup, key: Key, name: str) -> str:
+    """Return the statement that gives the index *key* another *name*."""
+    old, new = lookup.quote(key.name), lookup.quote(name)
+    return f"ALTER TABLE {lookup.quoted(key.table)} RENAME INDEX {old} TO {new}"
 
-    PostgreSQL needs that where the two sides would not compare with each other meanwhile.
+
+def change_counter(lookup: Lookup, item: Difference) -> Iterator[Step]:
+    """Yield the step that lets a column count (AUTO_INCREMENT), or stops it.
+
+    :param item: the difference of the column's default.
     """
-    changed = {
-        (key.table, key.name)
-        for key, item in items.items()
-        if key.kind == "column" and None not in _both(item)
-        if database.kind == "mysql" or (database.kind == "postgresql" and not _compare(item))
-    }
-    return {
-        key: Difference(key, database.expected[key], database.expected[key])
-        for key, made in (_staying(items, database.expected) if changed else ())
-        if changed & {(key.table, column) for column in made.local_cols}
-        or changed & {(made.referent_table, column) for column in made.remote_cols}
-    }
+    counts = item.expected == AUTO_INCREMENT
+    key = sa.inspect(lookup.connection).get_pk_constraint(*lookup.place(item.key.table))
+    # What is no key yet comes in the next round.
+    if item.key.name in key["constrained_columns"] or not counts:
+        yield _count(lookup, item.key, counts)
 
 
-def _compare(item: Difference) -> bool:
-    alike = (("smallint", "integer", "bigint", "numeric"), ("character", "text"), ("timestamp",))
-    return any(all(str(text).startswith(kinds) for text in _both(item)) for kinds in alike)
+def stop_counting(lookup: Lookup, table: str) -> Iterator[Step]:
+    """Yield the step that stops a column from counting: else its primary key cannot be dropped."""
+    for column in sa.inspect(lookup.connection).get_columns(table):
+        if column.get("autoincrement") is True:
+            yield _count(lookup, Key(table, "default", column["name"]), False)
 
 
-def computed(items: Items, database: Database) -> Items:
-    """Return what goes with a generated column that is made anew, and the generated columns that
-    PostgreSQL has to make anew because the type changes that they are computed from."""
-    of: dict[str, set[tuple[str, str]]] = {"generated": set(), "column": set()}
-    for key, item in items.items():
-        if key.kind in of and None not in _both(item):
-            of[key.kind].add((key.table, key.name))
-    types = of["column"] if database.kind == "postgresql" else set()
-    concerned = {"generated": types, "index": of["generated"], "constraint": of["generated"]}
-    return {
-        key: Difference(key, text, text)
-        for key, text in database.expected.items()
-        if key not in items
-        for table, name in concerned.get(key.kind, ())
-        if table == key.table and name in re.findall(r"\w+", text)
-    }
+def _count(lookup: Lookup, key: Key, counts: bool) -> Step:
+    forward = lookup.alter_column(key, autoincrement=counts)
+    backward = lookup.alter_column(key, autoincrement=not counts)
+    return Step(forward.op, Guard.MYSQL, backward.op)
 
 
-def repointed(items: Items, database: Database) -> Items:
-    """Return the foreign keys that have to go while the key that they point to changes.
+def change_options(items: Items, database: ComparedDatabase) -> Iterator[Step]:
+    """Yield the steps that give tables the options of the models, and take them out of *items*.
 
-    MySQL has them point to any index; PostgreSQL and SQLite to a key, which they do not let go.
+    The collations of their columns go with them; what else differs of a column is left. CONVERT TO
+    CHARACTER SET would take along the columns that keep a collation of their own, and make a
+    MEDIUMTEXT of a TEXT: each column that changes is named instead, in the same statement.
     """
-    keys = {
-        (key.table, frozenset(columns_of(item.actual)))
+    quote = database.connection.dialect.identifier_preparer.quote
+    both = {
+        key: (item.actual, item.expected)
         for key, item in items.items()
-        if (item.actual or "").startswith(("PRIMARY KEY", "UNIQUE"))
+        if item.actual and item.expected
     }
-    if database.kind == "mysql" or not keys:
-        return {}
-    return {
-        key: Difference(key, database.expected[key], database.expected[key])
-        for key, made in _staying(items, database.expected)
-        if (made.referent_table, frozenset(made.remote_cols)) in keys
-    }
+    for key in [key for key in both if key.kind == "table"]:
+        columns = {
+            other.name: (_parts(str(found)), _parts(str(wanted)))
+            for other, (found, wanted) in both.items()
+            if (other.table, other.kind) == (key.table, "column")
+        }
+        columns = {name: pair for name, pair in columns.items() if pair[0][1] != pair[1][1]}
+        sql = f"SHOW CREATE TABLE {quote(key.table)}".replace("%", "%%")
+        lines = database.connection.exec_driver_sql(sql).one()[1].splitlines()
+        forward, backward = (
+            _alter(
+                quote(key.table),
+                _altered(_options(both[key][1 - after]), _options(both[key][after])),
+                {name: pair[after][1] for name, pair in columns.items()},
+                {name: _definition(lines, name, pair[0][0]) for name, pair in columns.items()},
+            )
+            for after in (1, 0)
+        )
+        yield Step(TableSQL(key.table, *forward), Guard.MYSQL, TableSQL(key.table, *backward))
+        del items[key]
+        for name, (old, new) in columns.items():
+            if old[0] == new[0]:
+                del items[Key(key.table, "column", name)]
 
 
-def _both(item: Difference) -> tuple[str | None, str | None]:
-    return item.actual, item.expected
+def _alter(
+    table: str, options: list[str], collations: dict[str, str], definitions: dict[str, str]
+) -> tuple[str, str]:
+    """Return the statement, and what it does in words."""
+    modified = [f"MODIFY {definitions[name].format(to)}" for name, to in collations.items()]
+    named = [f"{name} {to}" for name, to in collations.items()]
+    sql = f"ALTER TABLE {table} {', '.join(options + modified)}"
+    return sql, f"table {table}: {', '.join(options + named)}"
+
+
+def _parts(printed: str) -> tuple[str, str]:
+    """Return the type and the collation of a column."""
+    match = re.fullmatch(r"(.*?)(?: COLLATE (\w+))?(?: CHECK \(.*)?", printed, re.DOTALL)
+    assert match
+    return match[1], match[2] or ""
+
+
+def _options(printed: str | None) -> dict[str, str]:
+    return dict(re.findall(r"([A-Z_ ]+?)=('(?:[^']|'')*'|\S+)\s*", str(printed)))
+
+
+def _altered(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    """Return what ALTER TABLE says of the options; a character set comes with its collation."""
+    names = found.keys() | wanted.keys()
+    changed = {name for name in names if found.get(name) != wanted.get(name)}
+    if changed & {"DEFAULT CHARSET", "COLLATE"}:
+        changed |= {"DEFAULT CHARSET", "COLLATE"} & wanted.keys()
+    return [f"{name}={wanted.get(name, 'DEFAULT')}" for name in sorted(changed, reverse=True)]
+
+
+def _definition(lines: list[str], name: str, kind: str) -> str:
+    """Return what *lines* say of one column, with its collation left open."""
+    column = re.escape(f"`{name.replace('`', '``')}` {kind}")
+    pattern = re.compile(rf"\s*({column})(?: CHARACTER SET \w+)?(?: COLLATE \w+)?(.*?),?")
+    match = next(match for line in lines if (match := pattern.fullmatch(line)))
+    before, after = (
+        without_backticks(part).replace("{", "{{").replace("}", "}}") for part in match.groups()
+    )
+    return f"{before} COLLATE {{}}{after}"

@@ -1,9 +1,9 @@
 """The rules of the checklist: one small function each, its message as data beside it.
 
-To add a rule, write a function of a step and the project and register it::
+To add a rule, write a function of a step and its context and register it::
 
     @rule("rule-id", ["sqlite"], Verdict.STOP, on=ops.AddColumnOp, what=…, cost=…, remedy=…)
-    def rule_id(step: Step, project: Project) -> Iterator[Hit]:
+    def rule_id(step: Step, context: ReviewContext) -> Iterator[Match]:
         ...
 
 It yields a hit for what it has something to say about, with the steps to do instead where the
@@ -18,13 +18,13 @@ from typing import Any
 from alembic.operations import ops
 from sqlalchemy import MetaData, Table
 
-from ...autogenerate.questions import Answers
-from ..development import Rows
+from ..answers import Answers
+from ..development import DevelopmentRows
 from ..finding import Message, Step, Verdict
 
 
 @dataclass(frozen=True)
-class Project:
+class ReviewContext:
     """What a rule may know: the databases in use, the models, the tables made in this revision."""
 
     databases: Sequence[str]
@@ -39,7 +39,7 @@ class Project:
     done: Sequence[Step] = ()
     #: What was done before the step, where the revision is somebody's own.
     before: Sequence[Step] = ()
-    rows: Rows = field(default_factory=Rows)
+    rows: DevelopmentRows = field(default_factory=DevelopmentRows)
 
     def filled(self, table: str, column: str) -> bool:
         """Tell whether the rows of a column were updated before."""
@@ -61,7 +61,7 @@ class Project:
 
 
 @dataclass(frozen=True)
-class Hit:
+class Match:
     """A rule applies: to which object, with what detail, and what to do instead."""
 
     subject: str
@@ -70,7 +70,7 @@ class Hit:
     verdict: Verdict | None = None
 
 
-Check = Callable[[Step, Project], Iterable[Hit]]
+Check = Callable[[Step, ReviewContext], Iterable[Match]]
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ class Rule:
     on: Any
     old: bool
 
-    def concerns(self, step: Step, project: Project) -> bool:
+    def concerns(self, step: Step, context: ReviewContext) -> bool:
         """Tell whether the rule is about what *step* does."""
         op: Any = step.op
         made = getattr(op, "table_name", None) or getattr(op, "source_table", None)
-        new = self.old and made in project.created
+        new = self.old and made in context.created
         return op is not None and isinstance(op, self.on) and not new
 
 
@@ -108,7 +108,7 @@ def rule(
     on: Any = object,
     old: bool = False,
 ) -> Callable[[Check], Check]:
-    """Register a rule for *databases*; :class:`Hit` may say another verdict.
+    """Register a rule for *databases*; :class:`Match` may say another verdict.
 
     :param on: the kinds of operations that it is about.
     :param old: whether it is about rows or locks, which a table made in the revision does not have.

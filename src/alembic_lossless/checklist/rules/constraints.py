@@ -9,9 +9,9 @@ from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.schema import conv
 
-from ...autogenerate.fills import Fill
-from ..finding import Part, Step, Verdict
-from . import EVERYWHERE, Hit, Project, rule
+from ..data_operations import Fill
+from ..finding import Phase, Step, Verdict
+from . import EVERYWHERE, Match, ReviewContext, rule
 from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, others, quote, table_of
 
 
@@ -25,14 +25,14 @@ from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, oth
     cost="It fails on duplicates.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_unique(step: Step, project: Project) -> Iterator[Hit]:
+def add_unique(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Build the index while others write, then make it the constraint's."""
     op: Any = step.op
     needed = {
-        s.op.referent_table for s in project.steps if isinstance(s.op, ops.CreateForeignKeyOp)
+        s.op.referent_table for s in context.steps if isinstance(s.op, ops.CreateForeignKeyOp)
     }
-    if not on_postgresql(step, project) or op.table_name in needed:
-        yield from () if _held(step, project) else [Hit(step.subject)]
+    if not on_postgresql(step, context) or op.table_name in needed:
+        yield from () if _held(step, context) else [Match(step.subject)]
         return
     name, kw = str(op.constraint_name), dict(op.kw)
     words = " DEFERRABLE" * bool(kw.pop("deferrable", None))
@@ -43,12 +43,12 @@ def add_unique(step: Step, project: Project) -> Iterator[Hit]:
     sql = (
         f"ALTER TABLE {table_of(op)} ADD CONSTRAINT {quote(name)} UNIQUE USING INDEX {quote(name)}"
     )
-    using = Step(ops.ExecuteSQLOp(sql + words), ONLY, op.reverse(), Part.INDEX)
-    yield Hit(
+    using = Step(ops.ExecuteSQLOp(sql + words), ONLY, op.reverse(), Phase.INDEX)
+    yield Match(
         step.subject,
         " PostgreSQL would hold up reads and writes until its index is built: it is built "
         "CONCURRENTLY, in a revision of its own.",
-        apart(step, project, *concurrently(index, using)),
+        apart(step, context, *concurrently(index, using)),
         Verdict.SPLIT,
     )
 
@@ -63,10 +63,10 @@ def add_unique(step: Step, project: Project) -> Iterator[Hit]:
     cost="It fails on rows without the row they point to.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_foreign_key(step: Step, project: Project) -> Iterator[Hit]:
+def add_foreign_key(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Add a foreign key without looking at the rows under lock."""
-    mysql = "mysql" in project.databases and step.runs_on("mysql")
-    yield from _added(step, project, " MySQL locks both tables meanwhile." * mysql)
+    mysql = "mysql" in context.databases and step.runs_on("mysql")
+    yield from _added(step, context, " MySQL locks both tables meanwhile." * mysql)
 
 
 @rule(
@@ -79,25 +79,25 @@ def add_foreign_key(step: Step, project: Project) -> Iterator[Hit]:
     cost="It fails on rows that break it.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_check(step: Step, project: Project) -> Iterator[Hit]:
+def add_check(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Add a CHECK without looking at the rows under lock."""
-    yield from _added(step, project)
+    yield from _added(step, context)
 
 
-def _added(step: Step, project: Project, locked: str = "") -> Iterator[Hit]:
+def _added(step: Step, context: ReviewContext, locked: str = "") -> Iterator[Match]:
     """Yield what becomes of a constraint that PostgreSQL can add without looking at the rows."""
     if step.op.kw.get("postgresql_not_valid"):
         return
-    if on_postgresql(step, project):
+    if on_postgresql(step, context):
         first, *later = not_valid(step)
-        if any(isinstance(s.op, Fill) and s.op.table_name == step.table for s in project.steps):
+        if any(isinstance(s.op, Fill) and s.op.table_name == step.table for s in context.steps):
             # Elsewhere there is no NOT VALID: there it comes when the rows are changed.
             own = replace(first, guard=ONLY)
-            later = [*others(replace(step, part=Part.FILL), project), *later]
+            later = [*others(replace(step, phase=Phase.FILL), context), *later]
             first = own
-        yield Hit(step.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
-    elif locked or not _held(step, project):
-        yield Hit(step.subject, locked)
+        yield Match(step.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
+    elif locked or not _held(step, context):
+        yield Match(step.subject, locked)
 
 
 _NOT_VALID = (
@@ -106,9 +106,9 @@ _NOT_VALID = (
 )
 
 
-def _held(step: Step, project: Project) -> bool:
+def _held(step: Step, context: ReviewContext) -> bool:
     """Tell whether the rows keep to the constraint already: one that goes said as much."""
-    every = [s for s in (*project.done, *project.steps) if s.guard in (None, step.guard)]
+    every = [s for s in (*context.done, *context.steps) if s.guard in (None, step.guard)]
     if any(s.table == step.table and _changes_rows(s.op) for s in every):
         return False
     dropped = (s for s in every if isinstance(s.op, ops.DropConstraintOp))
@@ -158,6 +158,6 @@ _LIST = re.compile(rf"""("(?:[^"]|"")+"|\w+) IN \(((?:{_TEXT}(?:, *)?)+)\)""")
     cost="It fails on rows that exclude one another, and holds up reads and writes meanwhile.",
     remedy="The rehearsal looks for such rows.",
 )
-def add_exclusion(step: Step, project: Project) -> Iterator[Hit]:
+def add_exclusion(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Say what an exclusion constraint costs, which there is no gentler way to add."""
-    yield Hit(step.subject)
+    yield Match(step.subject)

@@ -10,12 +10,12 @@ from alembic.operations import ops
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
 
 from ... import naming
-from ...autogenerate.fills import Fill, Numbered, stand_in
-from ...autogenerate.replayed import follow, fresh
 from ...schema.dialect_support import without_parameters
+from ..columns import apply_to_columns, detached
+from ..data_operations import Fill, NumberRows, placeholder
 from ..development import fits
-from ..finding import NOTHING, Part, Step, Verdict
-from . import EVERYWHERE, Hit, Project, casts, rule
+from ..finding import NOTHING, Phase, Step, Verdict
+from . import EVERYWHERE, Match, ReviewContext, casts, rule
 
 
 @rule(
@@ -26,7 +26,7 @@ from . import EVERYWHERE, Hit, Project, casts, rule
     cost="Each database would name it in its own way, and no later revision could drop it.",
     remedy="It is named {detail}.",
 )
-def unnamed_constraint(step: Step, project: Project) -> Iterator[Hit]:
+def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Name by convention what the models left without a name."""
     op: Any = step.op
     if isinstance(op, ops.CreateTableOp):
@@ -35,12 +35,12 @@ def unnamed_constraint(step: Step, project: Project) -> Iterator[Hit]:
             name = _conventional(item, op.table_name)
             if name and not item.name:
                 item.name = name
-                yield Hit(op.table_name, name)
+                yield Match(op.table_name, name)
     elif isinstance(step.op, ops.AddConstraintOp) and not op.constraint_name:
         name = _conventional(op.to_constraint(), step.table or "")
         if name:
             op.constraint_name = name
-            yield Hit(step.table or "", name)
+            yield Match(step.table or "", name)
 
 
 @rule(
@@ -52,16 +52,16 @@ def unnamed_constraint(step: Step, project: Project) -> Iterator[Hit]:
     cost="PostgreSQL, MySQL and MariaDB fail on a row that does not fit.",
     remedy="Look at the rows of every database first.",
 )
-def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
+def narrow_type(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Tell PostgreSQL how to cast, and say what may not fit."""
     op: Any = step.op
     if op.modify_type is None:
         return
-    instead = casts.with_cast(step) if "postgresql" in project.databases else [step]
+    instead = casts.with_cast(step) if "postgresql" in context.databases else [step]
     lost = ", ".join(casts.losses(op.existing_type, op.modify_type))
     if lost:
-        held = project.rows.values(op.table_name, op.column_name)
-        other = {s.op.old for s in (*project.done, *project.steps) if _fills(s.op, op)}
+        held = context.rows.values(op.table_name, op.column_name)
+        other = {s.op.old for s in (*context.done, *context.steps) if _fills(s.op, op)}
         odd = sum(
             rows
             for value, rows in held.items()
@@ -72,7 +72,7 @@ def narrow_type(step: Step, project: Project) -> Iterator[Hit]:
         fit = ("does not" if odd == 1 else "do not") if odd else "do"
         here = f"{many} rows of the development database {fit} fit"
         said = f"{lost}; {here}" if held else lost
-        yield Hit(step.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
+        yield Match(step.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
 
 
 def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
@@ -90,20 +90,20 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
     cost="It fails on rows; MySQL silently writes 0 or an empty string.",
     remedy="{detail}",
 )
-def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
+def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Add the column with a value for the rows that may be there."""
     op: Any = step.op
     column = op.column
     if column.nullable or column.server_default is not None or column.computed is not None:
         return
-    value = project.answers.value(step.subject, example=stand_in(column))
+    value = context.answers.value(step.subject, example=placeholder(column))
     if value is None:
         give = "Add it with a server_default that the rows get, which can be dropped afterwards."
-        yield Hit(step.subject, give, verdict=Verdict.ASK)
+        yield Match(step.subject, give, verdict=Verdict.ASK)
         return
     plain = re.fullmatch(r"'((?:[^']|'')*)'", value)
     text = sa.text(without_parameters(value))
-    filled = fresh(column, server_default=plain[1].replace("''", "'") if plain else text)
+    filled = detached(column, server_default=plain[1].replace("''", "'") if plain else text)
     filled.nullable = False
     drop = ops.AlterColumnOp(
         op.table_name,
@@ -116,7 +116,7 @@ def not_null_column(step: Step, project: Project) -> Iterator[Hit]:
     )
     add = ops.AddColumnOp(op.table_name, filled, schema=op.schema)
     steps = [Step(add), Step(drop, back=NOTHING)]
-    yield Hit(step.subject, f"The rows get {value}, {_DROPPED}", steps)
+    yield Match(step.subject, f"The rows get {value}, {_DROPPED}", steps)
 
 
 _DROPPED = (
@@ -130,14 +130,14 @@ _DROPPED = (
     "not-null-column",
     EVERYWHERE,
     Verdict.REWRITE,
-    on=Numbered,
+    on=NumberRows,
     what="{subject} is new and NOT NULL, and takes numbers by itself.",
     cost="It fails on rows; MySQL silently writes 0.",
     remedy="The rows are numbered, in the order of {detail}; nobody can use the table meanwhile.",
 )
-def numbered_column(step: Step, project: Project) -> Iterator[Hit]:
+def numbered_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Say that the rows get numbers, each its own."""
-    yield Hit(step.subject, ", ".join(step.op.key))
+    yield Match(step.subject, ", ".join(step.op.key))
 
 
 @rule(
@@ -150,22 +150,22 @@ def numbered_column(step: Step, project: Project) -> Iterator[Hit]:
     cost="It fails on rows that hold NULL.",
     remedy="{detail}",
 )
-def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
+def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Fill the rows that hold NULL; the model's default does where there is one."""
     op: Any = step.op
-    numbered = any(isinstance(s.op, Numbered) and s.subject == step.subject for s in project.done)
-    if op.modify_nullable is not False or project.filled(op.table_name, op.column_name) or numbered:
+    numbered = any(isinstance(s.op, NumberRows) and s.subject == step.subject for s in context.done)
+    if op.modify_nullable is not False or context.filled(op.table_name, op.column_name) or numbered:
         return
-    example = stand_in(sa.Column(op.column_name, op.modify_type or op.existing_type))
-    value = _literal(op) or project.answers.value(step.subject, example=example)
+    example = placeholder(sa.Column(op.column_name, op.modify_type or op.existing_type))
+    value = _literal(op) or context.answers.value(step.subject, example=example)
     if value is None:
-        yield Hit(step.subject, "UPDATE those rows before.", verdict=Verdict.ASK)
+        yield Match(step.subject, "UPDATE those rows before.", verdict=Verdict.ASK)
         return
-    table = project.table(op.table_name)
+    table = context.table(op.table_name)
     keyed = table is not None and op.column_name in table.primary_key.columns
     filled = Fill(op.table_name, op.column_name, value, beside=keyed, schema=op.schema)
     fill = Step(filled, step.guard, back=NOTHING)
-    yield Hit(step.subject, f"Those rows get {value} first.", [fill, step])
+    yield Match(step.subject, f"Those rows get {value} first.", [fill, step])
 
 
 def _literal(op: ops.AlterColumnOp) -> str | None:
@@ -189,23 +189,23 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     cost="The values are gone; the release before still reads the column while it runs.",
     remedy="Deploy what no longer uses it first, then this.{detail}",
 )
-def drop_column(step: Step, project: Project) -> Iterator[Hit]:
+def drop_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Ask for consent to one column; a generated one holds no one's data."""
-    if not _generated(step, project):
+    if not _generated(step, context):
         relaxed = any(
             isinstance(other.op, ops.AlterColumnOp) and other.subject == step.subject
-            for other in project.steps
+            for other in context.steps
         )
         detail = " It may be NULL first, so that the new release can insert rows." * relaxed
-        yield Hit(step.subject, detail, [replace(step, part=Part.CONTRACT)])
+        yield Match(step.subject, detail, [replace(step, phase=Phase.CONTRACT)])
 
 
-def _generated(step: Step, project: Project) -> bool:
+def _generated(step: Step, context: ReviewContext) -> bool:
     column = getattr(step.back, "column", None)
     if column is None:
         columns: dict[tuple[str, str], Any] = {}
-        for earlier in project.before:
-            follow(earlier.op, columns)
+        for earlier in context.before:
+            apply_to_columns(earlier.op, columns)
         column = columns.get((step.op.table_name, step.op.column_name))
     return column is not None and column.computed is not None
 
@@ -219,9 +219,9 @@ def _generated(step: Step, project: Project) -> bool:
     cost="The rows are gone; the release before still reads the table while it runs.",
     remedy="Deploy what no longer uses it first, then this.",
 )
-def drop_table(step: Step, project: Project) -> Iterator[Hit]:
+def drop_table(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Ask for consent to one table."""
-    yield Hit(step.subject, instead=[replace(step, part=Part.CONTRACT)])
+    yield Match(step.subject, instead=[replace(step, phase=Phase.CONTRACT)])
 
 
 @rule(
@@ -234,11 +234,11 @@ def drop_table(step: Step, project: Project) -> Iterator[Hit]:
     remedy="Where that matters, add the new one beside it, write to both, and drop the old one "
     "a release later.",
 )
-def rename(step: Step, project: Project) -> Iterator[Hit]:
+def rename(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Say what a rename does to the release that still runs."""
     name = getattr(step.op, "new_table_name", None) or getattr(step.op, "modify_name", None)
     if name:
-        yield Hit(step.subject, name)
+        yield Match(step.subject, name)
 
 
 def _conventional(item: Any, table: str) -> str | None:

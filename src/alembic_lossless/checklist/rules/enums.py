@@ -7,13 +7,16 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import Column, Connection, Enum, MetaData
 
-from ...autogenerate.data_operations import LateSQL, Statements
-from ...autogenerate.render import ExistingEnum
 from ...schema.diff import Difference
 from ...sqlite.parser import literal
+from ..data_operations import LateSQL, Statements
 from ..finding import NOTHING, Step, Verdict
-from . import Hit, Project, rule
+from . import Match, ReviewContext, rule
 from .postgresql import ONLY, quote
+
+
+class ExistingEnum(Enum):
+    """An enum whose type PostgreSQL has already: a table that uses it does not make it."""
 
 
 def native(type_: Any) -> Enum | None:
@@ -35,37 +38,37 @@ def _create(name: str, values: Any) -> str:
     "uses it, and a new value cannot be added and used in one transaction.",
     remedy="{detail}",
 )
-def enum(step: Step, project: Project) -> Iterator[Hit]:
+def enum(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Make the type before the first column that needs it, and only once."""
     op: Any = step.op
     if isinstance(op, ops.ExecuteSQLOp) and " ADD VALUE " in str(op.sqltext):
-        yield Hit(str(op.sqltext).split()[2], f"{op.sqltext}, outside a transaction.")
+        yield Match(str(op.sqltext).split()[2], f"{op.sqltext}, outside a transaction.")
     elif isinstance(op, Statements) and op.statements[0].startswith("ALTER TYPE "):
         words = "The type is made anew; it fails on rows that hold what goes."
-        yield Hit(op.statements[0].split()[2], words)
+        yield Match(op.statements[0].split()[2], words)
     elif isinstance(op, ops.DropTableOp) and op._reverse is not None:
         back: Any = op._reverse
         back.columns = [_there(item) for item in back.columns]
-    if project.types is None:
+    if context.types is None:
         return
     if isinstance(op, ops.CreateTableOp):
-        yield from _in_table(op, step, project.types)
+        yield from _in_table(op, step, context.types)
         return
     column = op.column if isinstance(op, ops.AddColumnOp) else None
     type_ = native(column.type if column is not None else getattr(op, "modify_type", None))
-    if type_ is None or type_.name in project.types:
+    if type_ is None or type_.name in context.types:
         return
-    project.types.add(str(type_.name))
+    context.types.add(str(type_.name))
     made = f"CREATE TYPE {quote(type_.name)} "
-    if any(str(getattr(s.op, "sqltext", "")).startswith(made) for s in project.steps):
+    if any(str(getattr(s.op, "sqltext", "")).startswith(made) for s in context.steps):
         return
     create = ops.ExecuteSQLOp(_create(str(type_.name), type_.enums))
     drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(type_.name)}")
     instead = [Step(create, ONLY, drop), step]
-    yield Hit(step.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
+    yield Match(step.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
 
 
-def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Hit]:
+def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Match]:
     columns, made = [], []
     for item in op.columns:
         type_ = native(item.type) if isinstance(item, Column) else None
@@ -75,7 +78,7 @@ def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Hit]:
         name = str(type_.name)
         if name in types:
             item = _there(item)
-            yield Hit(f"{op.table_name}.{item.name}", "The type that is there is used.")
+            yield Match(f"{op.table_name}.{item.name}", "The type that is there is used.")
         elif name not in made:
             made.append(name)
         columns.append(item)
@@ -85,7 +88,7 @@ def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Hit]:
         # With the table the type comes; it does not go with the table.
         back = [Step(None, ONLY, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")) for name in made]
         words = "On the way back the type is dropped after the table, which would leave it."
-        yield Hit(op.table_name, words, [*back, step])
+        yield Match(op.table_name, words, [*back, step])
 
 
 def _there(item: Any) -> Any:

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Enum, String
 from sqlalchemy.dialects import mysql
 
 from ..finding import Step, Verdict
-from . import Hit, Project, rule
+from . import Match, ReviewContext, rule
 
 _DIALECT: Any = mysql.dialect()
 _LONGEST = 64
@@ -22,7 +22,7 @@ _LONGEST = 64
     cost="MySQL and MariaDB refuse it, after the statements before it are committed.",
     remedy="Say a length, String(255), or a shorter name.",
 )
-def mysql_limits(step: Step, project: Project) -> Iterator[Hit]:
+def mysql_limits(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Refuse text without a length, and names that are too long."""
     op: Any = step.op
     for column in _columns(op):
@@ -32,12 +32,12 @@ def mysql_limits(step: Step, project: Project) -> Iterator[Hit]:
             "VARCHAR",
         )
         if plain and not isinstance(type_, Enum) and type_.length is None:
-            yield Hit(f"{step.table or step.subject}.{column.name}", "a String without a length")
+            yield Match(f"{step.table or step.subject}.{column.name}", "a String without a length")
     names = [getattr(op, "index_name", None), getattr(op, "constraint_name", None)]
     names += [getattr(item, "name", None) for item in getattr(op, "columns", None) or ()]
     for name in names:
         if isinstance(name, str) and len(name) > _LONGEST:
-            yield Hit(name, f"a name of {len(name)} characters, of {_LONGEST} at most")
+            yield Match(name, f"a name of {len(name)} characters, of {_LONGEST} at most")
 
 
 def _columns(op: Any) -> Iterable[Column[Any]]:
@@ -60,7 +60,7 @@ def _columns(op: Any) -> Iterable[Column[Any]]:
     cost="{detail}",
     remedy="On a large table do it when few write, or with gh-ost or pt-online-schema-change.",
 )
-def mysql_copy(step: Step, project: Project) -> Iterator[Hit]:
+def mysql_copy(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Say which lock a change of type takes."""
     op: Any = step.op
     if op.modify_type is None:
@@ -70,4 +70,6 @@ def mysql_copy(step: Step, project: Project) -> Iterator[Hit]:
     # utf8mb4 takes four bytes a character, and 255 of them are counted in one byte.
     if text and before and after and before <= after and (after < 64 or before >= 64):
         return
-    yield Hit(step.subject, "MySQL copies the table (ALGORITHM=COPY, LOCK=SHARED): no one writes.")
+    yield Match(
+        step.subject, "MySQL copies the table (ALGORITHM=COPY, LOCK=SHARED): writes are blocked."
+    )

@@ -8,8 +8,8 @@ from typing import Any
 from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 
-from ..finding import NOTHING, Guard, Part, Step, Verdict
-from . import Hit, Project, rule
+from ..finding import NOTHING, Guard, Phase, Step, Verdict
+from . import Match, ReviewContext, rule
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 quote = _DIALECT.identifier_preparer.quote
@@ -22,20 +22,20 @@ def table_of(op: Any) -> str:
     return (f"{quote(schema)}." if schema else "") + str(quote(name))
 
 
-def apart(step: Step, project: Project, *instead: Step) -> list[Step]:
+def apart(step: Step, context: ReviewContext, *instead: Step) -> list[Step]:
     """Return PostgreSQL's own steps, and *step* as it is for the other databases."""
-    return [*instead, *others(replace(step, part=instead[0].part), project)]
+    return [*instead, *others(replace(step, phase=instead[0].phase), context)]
 
 
-def others(step: Step, project: Project) -> list[Step]:
+def others(step: Step, context: ReviewContext) -> list[Step]:
     """Return *step* for the databases that are not PostgreSQL."""
-    others = {kind for kind in project.databases if step.runs_on(kind)} - {"postgresql"}
+    others = {kind for kind in context.databases if step.runs_on(kind)} - {"postgresql"}
     guard = {None: Guard.NOT_POSTGRESQL, Guard.NOT_SQLITE: Guard.MYSQL}.get(step.guard)
     return [replace(step, guard=guard)] if others and guard else []
 
 
-def on_postgresql(step: Step, project: Project) -> bool:
-    return "postgresql" in project.databases and step.runs_on("postgresql")
+def on_postgresql(step: Step, context: ReviewContext) -> bool:
+    return "postgresql" in context.databases and step.runs_on("postgresql")
 
 
 @rule(
@@ -49,12 +49,12 @@ def on_postgresql(step: Step, project: Project) -> bool:
     remedy="It is built CONCURRENTLY, outside a transaction, in a revision of its own; what an "
     "attempt that failed left behind is dropped first.",
 )
-def add_index(step: Step, project: Project) -> Iterator[Hit]:
+def add_index(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Build the index while others write."""
     op: Any = step.op
     if not op.kw.get("postgresql_concurrently"):
         # Built plainly in a downgrade, it would hold up writes there.
-        yield Hit(step.subject, instead=apart(step, project, *concurrently(op)))
+        yield Match(step.subject, instead=apart(step, context, *concurrently(op)))
 
 
 def concurrently(op: Any, using: Step | None = None) -> list[Step]:
@@ -65,8 +65,8 @@ def concurrently(op: Any, using: Step | None = None) -> list[Step]:
     drop = ops.DropIndexOp(op.index_name, op.table_name, **options)
     back = NOTHING if using else drop
     return [
-        Step(drop, ONLY, NOTHING, Part.INDEX, alone=True),
-        Step(index, ONLY, back, Part.INDEX, alone=True),
+        Step(drop, ONLY, NOTHING, Phase.INDEX, alone=True),
+        Step(index, ONLY, back, Phase.INDEX, alone=True),
         *([using] if using else []),
     ]
 
@@ -80,8 +80,8 @@ def not_valid(step: Step) -> list[Step]:
     validate = f"ALTER TABLE {table_of(added)} VALIDATE CONSTRAINT {quote(added.constraint_name)}"
     drop = step.back or step.op.reverse()
     later = [
-        Step(ops.ExecuteSQLOp(validate), ONLY, NOTHING, Part.VALIDATE),
+        Step(ops.ExecuteSQLOp(validate), ONLY, NOTHING, Phase.VALIDATE),
         # Nothing makes it NOT VALID again but making it again.
-        *(Step(None, ONLY, back, Part.VALIDATE) for back in (added, drop)),
+        *(Step(None, ONLY, back, Phase.VALIDATE) for back in (added, drop)),
     ]
     return [replace(step, op=added, back=drop), *later]

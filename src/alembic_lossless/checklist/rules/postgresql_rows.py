@@ -11,9 +11,9 @@ from alembic.operations import ops
 from sqlalchemy.schema import conv
 
 from ... import naming
-from ...autogenerate.fills import Batches, Fill
-from ..finding import NOTHING, Part, Step, Verdict
-from . import Hit, Project, rule
+from ..data_operations import Fill, FillInBatches
+from ..finding import NOTHING, Phase, Step, Verdict
+from . import Match, ReviewContext, rule
 from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
 
 
@@ -28,12 +28,12 @@ from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
     remedy="A CHECK, NOT VALID at first, is validated in a revision of its own; NOT NULL then "
     "takes no time, and the CHECK goes.",
 )
-def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
+def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Let a CHECK look at the rows, so that NOT NULL need not."""
     op: Any = step.op
-    if op.modify_nullable is not False or project.checked(op.table_name, op.column_name):
+    if op.modify_nullable is not False or context.checked(op.table_name, op.column_name):
         return
-    table = project.table(op.table_name)
+    table = context.table(op.table_name)
     if table is not None and op.column_name in table.primary_key.columns:
         return  # the key looks at the rows anyhow
     rest, alone = _only_nullable(step)
@@ -42,15 +42,15 @@ def set_not_null(step: Step, project: Project) -> Iterator[Hit]:
     check = ops.CreateCheckConstraintOp(name, op.table_name, condition, schema=op.schema)
     added, validate, *_ = not_valid(Step(check, ONLY))
     drop = ops.DropConstraintOp(name, op.table_name, "check", schema=op.schema)
-    yield Hit(
+    yield Match(
         step.subject,
         instead=[
             *rest,
             added,
-            *others(Step(alone, step.guard, part=Part.FILL), project),
+            *others(Step(alone, step.guard, phase=Phase.FILL), context),
             validate,
-            Step(alone, ONLY, part=Part.VALIDATE),
-            Step(drop, ONLY, added.op, Part.VALIDATE),
+            Step(alone, ONLY, phase=Phase.VALIDATE),
+            Step(drop, ONLY, added.op, Phase.VALIDATE),
         ],
     )
 
@@ -88,23 +88,23 @@ def _only_nullable(step: Step) -> tuple[list[Step], Any]:
     cost="Those who write to them wait until all is done.",
     remedy="{detail}",
 )
-def backfill(step: Step, project: Project) -> Iterator[Hit]:
+def backfill(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Change rows in transactions of their own, on PostgreSQL in many small ones."""
     op: Any = step.op
     if isinstance(op, Fill) and op.beside:
         return
-    if isinstance(op, Fill) and on_postgresql(step, project):
-        own = Step(Batches(op), ONLY, NOTHING, Part.FILL, alone=True)
+    if isinstance(op, Fill) and on_postgresql(step, context):
+        own = Step(FillInBatches(op), ONLY, NOTHING, Phase.FILL, alone=True)
         detail = "They are changed in a revision of their own, on PostgreSQL in batches."
-        yield Hit(op.table_name, detail, apart(step, project, own))
+        yield Match(op.table_name, detail, apart(step, context, own))
     elif isinstance(op, Fill):
-        yield Hit(op.table_name, _LARGE, verdict=Verdict.KEEP)
+        yield Match(op.table_name, _LARGE, verdict=Verdict.KEEP)
     elif (rows := _ROWS.match(str(getattr(op, "sqltext", "")))) and any(
-        isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in project.created
-        for s in project.steps
+        isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in context.created
+        for s in context.steps
     ):
         alone = "Change them in a revision of their own, a large table in batches."
-        yield Hit(rows[1], alone if on_postgresql(step, project) else _LARGE)
+        yield Match(rows[1], alone if on_postgresql(step, context) else _LARGE)
 
 
 _LARGE = "On a large table of MySQL or MariaDB change them in batches, before this."
@@ -132,7 +132,7 @@ _VOLATILE = (
     cost="PostgreSQL would write the whole table anew while nobody can read it.",
     remedy="{detail}",
 )
-def volatile_default(step: Step, project: Project) -> Iterator[Hit]:
+def volatile_default(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Add the column first and give it its default afterwards."""
     op: Any = step.op
     default = getattr(op.column.server_default, "arg", "")
@@ -140,7 +140,7 @@ def volatile_default(step: Step, project: Project) -> Iterator[Hit]:
         return
     if not op.column.nullable:
         remedy = "It is NOT NULL, so the rows need it at once: make it nullable for one release."
-        yield Hit(step.subject, remedy, verdict=Verdict.KEEP)
+        yield Match(step.subject, remedy, verdict=Verdict.KEEP)
         return
     column = op.column._copy()
     column.server_default = None
@@ -157,4 +157,4 @@ def volatile_default(step: Step, project: Project) -> Iterator[Hit]:
         Step(give, None, NOTHING),
     ]
     remedy = "The default is set once the column is there; the rows that are there hold NULL."
-    yield Hit(step.subject, remedy, steps)
+    yield Match(step.subject, remedy, steps)

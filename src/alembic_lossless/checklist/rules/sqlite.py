@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from ...run.recorder import Batch
 from ...schema import dialect_support
 from ..finding import Guard, Step, Verdict, is_comment
-from . import Hit, Project, rule
+from . import Match, ReviewContext, rule
 
 _SQLITE: Any = sqlite.dialect()
 
@@ -28,32 +28,32 @@ _SQLITE: Any = sqlite.dialect()
     cost="The revision would fail there.",
     remedy="It is left out on SQLite; the other databases get it.",
 )
-def not_on_sqlite(step: Step, project: Project) -> Iterator[Hit]:
+def not_on_sqlite(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Guard what SQLite cannot hold by dialect; take it out of what it can hold."""
     op = step.op
     if schema := getattr(op, "schema", None) or getattr(op, "kw", {}).get("source_schema"):
-        yield Hit(step.subject, f"the schema {schema}", [replace(step, guard=Guard.NOT_SQLITE)])
+        yield Match(step.subject, f"the schema {schema}", [replace(step, guard=Guard.NOT_SQLITE)])
         return
     if isinstance(op, ops.CreateTableCommentOp | ops.DropTableCommentOp):
-        yield Hit(op.table_name, "a comment", [Step(op, Guard.NOT_SQLITE)])
+        yield Match(op.table_name, "a comment", [Step(op, Guard.NOT_SQLITE)])
     elif is_comment(op):
-        yield Hit(step.subject, "a comment", [Step(op, Guard.NOT_SQLITE)])
+        yield Match(step.subject, "a comment", [Step(op, Guard.NOT_SQLITE)])
     elif isinstance(op, CreateExcludeConstraintOp) or _drops_exclusion(op):
-        yield Hit(step.subject, "an exclusion constraint", [Step(op, Guard.POSTGRESQL)])
+        yield Match(step.subject, "an exclusion constraint", [Step(op, Guard.POSTGRESQL)])
     elif isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
         reason = dialect_support.only_postgresql(op.to_index())
         if reason:
-            yield Hit(step.subject, reason, [Step(op, Guard.POSTGRESQL)])
+            yield Match(step.subject, reason, [Step(op, Guard.POSTGRESQL)])
     elif isinstance(op, ops.CreateTableOp):
         exclusions = [item for item in op.columns if isinstance(item, ExcludeConstraint)]
         if exclusions:
             names = ", ".join(str(item.name) for item in exclusions)
-            yield Hit(names, "an exclusion constraint", _exclusions_apart(op, exclusions))
+            yield Match(names, "an exclusion constraint", _exclusions_apart(op, exclusions))
     # The models say it already: only the remark is missing.
     for name, type_ in _types(op):
         collation = dialect_support.foreign_collation(type_)
         if collation and not dialect_support.foreign_collation(type_.dialect_impl(_SQLITE)):
-            yield Hit(f"{op.table_name}.{name}", f"the collation {collation}")
+            yield Match(f"{op.table_name}.{name}", f"the collation {collation}")
 
 
 def _types(op: Any) -> Iterator[tuple[str, Any]]:
@@ -90,20 +90,20 @@ def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Step
     cost="Elsewhere it would become a full index, and a unique one would refuse good rows.",
     remedy="{detail}",
 )
-def partial_index(step: Step, project: Project) -> Iterator[Hit]:
+def partial_index(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Give the condition to SQLite too; MySQL and MariaDB have no partial indexes."""
     op: Any = step.op
     if op.kw.get("postgresql_where") is None:
         return
-    if "mysql" in project.databases and op.unique:
+    if "mysql" in context.databases and op.unique:
         remedy = "MySQL and MariaDB have no partial index: say the rule in another way there."
-        yield Hit(step.subject, remedy, verdict=Verdict.STOP)
-    if "sqlite" in project.databases:
+        yield Match(step.subject, remedy, verdict=Verdict.STOP)
+    if "sqlite" in context.databases:
         where = op.kw["postgresql_where"]
         missing = op.kw.get("sqlite_where") is None
-        if missing or isinstance(op.kw["sqlite_where"], dialect_support.Borrowed):
+        if missing or isinstance(op.kw["sqlite_where"], dialect_support.InheritedCondition):
             op.kw["sqlite_where"] = where if missing else op.kw["sqlite_where"]
-            yield Hit(step.subject, "SQLite gets the same condition (sqlite_where).", [step])
+            yield Match(step.subject, "SQLite gets the same condition (sqlite_where).", [step])
 
 
 _FOREIGN = re.compile(
@@ -123,11 +123,11 @@ _FOREIGN = re.compile(
     remedy="Use Alembic's operation, or guard it: "
     'if op.get_context().dialect.name == "postgresql":',
 )
-def raw_sql(step: Step, project: Project) -> Iterator[Hit]:
+def raw_sql(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Refuse raw SQL that alters a table, sets a pragma or speaks another database's words."""
     sql = str(step.op.sqltext)
     if _FOREIGN.match(sql):
-        yield Hit("the database", " ".join(sql.split())[:60])
+        yield Match("the database", " ".join(sql.split())[:60])
 
 
 @rule(
@@ -139,13 +139,13 @@ def raw_sql(step: Step, project: Project) -> Iterator[Hit]:
     cost="Stock Alembic rebuilds the table from what it reflects, which loses or doubles the rest.",
     remedy="Leave the option out: the table is rebuilt where it has to be.",
 )
-def batch_options(step: Step, project: Project) -> Iterator[Hit]:
+def batch_options(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Name the options that force Alembic's own rebuild, or add what is there already."""
     for name, value in step.op.options.items():
         # With table_kwargs it is the way to change a table's options.
         always = name == "recreate" and value == "always" and "table_kwargs" not in step.op.options
         if always or (name == "table_args" and value):
-            yield Hit(step.op.table_name, f"{name}={value!r}")
+            yield Match(step.op.table_name, f"{name}={value!r}")
 
 
 @rule(
@@ -156,11 +156,11 @@ def batch_options(step: Step, project: Project) -> Iterator[Hit]:
     cost="SQLite numbers rows by itself in an INTEGER PRIMARY KEY alone.",
     remedy='Where rows are to be numbered: BigInteger().with_variant(Integer, "sqlite").',
 )
-def sqlite_rowid(step: Step, project: Project) -> Iterator[Hit]:
+def sqlite_rowid(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Say which primary key will not number its rows on SQLite."""
     op: Any = step.op
     if isinstance(op, ops.AlterColumnOp) and isinstance(op.modify_type, BigInteger):
-        table = project.table(op.table_name)
+        table = context.table(op.table_name)
     else:
         table = op.to_table() if isinstance(op, ops.CreateTableOp) else None
     keys = list(table.primary_key.columns) if table is not None else []
@@ -169,4 +169,4 @@ def sqlite_rowid(step: Step, project: Project) -> Iterator[Hit]:
         return
     counts = not keys[0].foreign_keys and keys[0].autoincrement is not False
     if counts and isinstance(keys[0].type.dialect_impl(_SQLITE), BigInteger):
-        yield Hit(f"{op.table_name}.{keys[0].name}")
+        yield Match(f"{op.table_name}.{keys[0].name}")

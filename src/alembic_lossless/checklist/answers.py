@@ -27,16 +27,16 @@ _TIMES = 3
 class Answers:
     """Renames, values for rows that may be there, and consent; *ask* is None off a terminal.
 
-    What stays without an answer is noted: in *open* by its subject, with the words that would
-    settle it; in *alike* the pairs of which one went and the other came.
+    What stays without an answer is noted: in *unanswered* by its subject, with the words that would
+    answer it; in *possible_renames* the pairs of which one went and the other came.
     """
 
     rename: dict[str, str] = field(default_factory=dict)
     fill: dict[str, str] = field(default_factory=dict)
     accept: dict[str, str] = field(default_factory=dict)
     ask: Ask | None = None
-    open: dict[str, str] = field(default_factory=dict)
-    alike: list[tuple[str, str]] = field(default_factory=list)
+    unanswered: dict[str, str] = field(default_factory=dict)
+    possible_renames: list[tuple[str, str]] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
     @classmethod
@@ -67,7 +67,7 @@ class Answers:
             self.used.add(old)
             return self.rename[old] == new
         question = f"Was {old} renamed to {new}? [y/N]"
-        return self._asked(question, "n", _neither).lower() in _YES
+        return self._asked(question, "n", _not_yes_or_no).lower() in _YES
 
     def value(
         self, subject: str, question: str = "", example: str = "0", wrong: Wrong | None = None
@@ -85,11 +85,11 @@ class Answers:
         )
         if subject not in self.fill:
             self.fill[subject] = self._asked(asked, "", wrong)
-        elif said := wrong(self.fill[subject]):
-            raise MigrationError(f"{said} Nothing was written.", exit_code=2)
+        elif problem := wrong(self.fill[subject]):
+            raise MigrationError(f"{problem} Nothing was written.", exit_code=2)
         if not self.fill[subject]:
             del self.fill[subject]
-            self.open[subject] = f'fill="{subject}={example}"'
+            self.unanswered[subject] = f'fill="{subject}={example}"'
             return None
         self.used.add(subject)
         return self.fill[subject]
@@ -107,9 +107,9 @@ class Answers:
         found = self.accept[short or key]
         if not found:
             del self.accept[key]
-            self.open.setdefault(subject, f'accept="{key}: the reason"')
+            self.unanswered.setdefault(subject, f'accept="{key}: the reason"')
             return None
-        self.open.pop(subject, None)
+        self.unanswered.pop(subject, None)
         self.used.add(short or key)
         return found
 
@@ -119,12 +119,12 @@ class Answers:
         :param where: the answers are typed.
         :raises MigrationError: with exit code 2 for an answer that fits nothing, else 1.
         """
-        for name, said in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
-            for key in said.keys() - self.used:
+        for name, given in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
+            for key in given.keys() - self.used:
                 raise MigrationError(
                     f'{name}="{key}…" answers nothing that changed: nothing was written.', 2
                 )
-        if self.open or self.alike:
+        if self.unanswered or self.possible_renames:
             lines = "\n  ".join(self._lines())
             several = [
                 shown
@@ -139,21 +139,25 @@ class Answers:
 
     def _run_together(self) -> bool:
         """Tell whether an open question is answered inside another one's reason."""
-        keys = [line.removeprefix('accept="').partition(":")[0] for line in self.open.values()]
+        keys = [
+            line.removeprefix('accept="').partition(":")[0] for line in self.unanswered.values()
+        ]
         return any(f"{key}:" in reason for key in keys for reason in self.accept.values())
 
     def _lines(self) -> Iterator[str]:
-        """Yield what would settle the open questions, line by line."""
-        left = dict(self.open)
-        for old in dict.fromkeys(old for old, _ in self.alike):
-            new = [other for one, other in self.alike if one == old]
+        """Yield what would answer the open questions, line by line."""
+        left = dict(self.unanswered)
+        for old in dict.fromkeys(old for old, _ in self.possible_renames):
+            new = [other for one, other in self.possible_renames if one == old]
             for number, name in enumerate(new):
                 word = "or    " if number else "either"
                 yield f'{word}  rename="{old}:{name.rpartition(".")[2]}"'
-            others = [self.open[subject] for subject in (old, *new) if subject in self.open]
+            others = [
+                self.unanswered[subject] for subject in (old, *new) if subject in self.unanswered
+            ]
             yield f"or      {' '.join(others)}"
             left = {subject: line for subject, line in left.items() if line not in others}
-        before = "        " if self.alike else ""
+        before = "        " if self.possible_renames else ""
         yield from (f"{before}{line}" for line in left.values())
 
     def _asked(self, question: str, otherwise: str, wrong: Wrong = lambda _: "") -> str:
@@ -161,25 +165,25 @@ class Answers:
 
         :raises MigrationError: where it is wrong each time.
         """
-        said, answer = "", ""
+        problem, answer = "", ""
         for _ in range(_TIMES if self.ask else 0):
             assert self.ask
-            answer = self.ask(f"{said}\n{question}".lstrip(), otherwise).strip()
-            if not (said := wrong(answer)):
+            answer = self.ask(f"{problem}\n{question}".lstrip(), otherwise).strip()
+            if not (problem := wrong(answer)):
                 return answer
-        if said:
-            raise MigrationError(f"{said} Nothing was written.", exit_code=2)
+        if problem:
+            raise MigrationError(f"{problem} Nothing was written.", exit_code=2)
         return answer
 
-    def unclear(self, old: str, new: str) -> None:
+    def note_possible_rename(self, old: str, new: str) -> None:
         """Note that *old* went and *new*, which looks alike, came, and nobody said what it was."""
-        self.alike.append((old, new))
+        self.possible_renames.append((old, new))
 
 
 _YES, _NO = ("y", "yes"), ("", "n", "no")
 
 
-def _neither(answer: str) -> str:
+def _not_yes_or_no(answer: str) -> str:
     return "" if answer.lower() in _YES + _NO else f"{answer!r} is neither yes nor no: y or n."
 
 

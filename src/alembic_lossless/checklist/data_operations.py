@@ -1,4 +1,8 @@
-"""The operations that give rows their values, and how each is written as plain Alembic."""
+"""The operations that Alembic does not have: they give rows values, or run SQL.
+
+Each comes with its renderer, which writes it as plain Alembic: a revision's file needs nothing of
+this module.
+"""
 
 import textwrap
 from collections.abc import Sequence
@@ -13,7 +17,75 @@ from sqlalchemy.dialects import postgresql
 
 from ..schema.dialect_support import without_parameters
 from ..sqlite.parser import literal
-from .data_operations import TableSQL, escaped
+
+_POSTGRESQL: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+
+
+class Statements(ops.ExecuteSQLOp):
+    """Several statements, one after the other, in one transaction."""
+
+    is_whole = True
+
+    def __init__(self, *statements: str) -> None:
+        super().__init__("; ".join(statements))
+        self.statements = statements
+
+
+@renderers.dispatch_for(Statements)
+def _render_statements(_: AutogenContext, op: Statements) -> list[str]:
+    return [f"op.execute({without_parameters(statement)!r})" for statement in op.statements]
+
+
+class DescribedSQL(Statements):
+    """Statements that the checklist describes by *words*."""
+
+    def __init__(self, words: str, *statements: str) -> None:
+        super().__init__(*statements)
+        self.words = words
+
+
+class LateSQL(DescribedSQL):
+    """Statements that run after the columns have changed."""
+
+
+class TableSQL(ops.ExecuteSQLOp):
+    """A statement about one *table*: *early*, before its columns change, or after that."""
+
+    def __init__(self, table: str, sql: str, words: str, early: bool = True) -> None:
+        self.table_name, self.words, self.early = table, words, early
+        super().__init__(sql)
+
+
+class ReplaceIndexes(TableSQL):
+    """Puts indexes of MySQL in the place of others, in one statement.
+
+    :param freed: the columns that leave the primary key, as ``table.column``: they may be NULL
+        from then on.
+    """
+
+    def __init__(self, table: str, sql: str, words: str, freed: set[str]) -> None:
+        super().__init__(table, sql, words, early=False)
+        self.freed = freed
+
+
+class RebuildTable(ops.MigrateOperation):
+    """A batch that changes a table's options on SQLite, and nothing else."""
+
+    def __init__(self, rebuilt: str, options: dict[str, bool]) -> None:
+        self.rebuilt = rebuilt
+        self.options = options
+
+    def __str__(self) -> str:
+        options = ", ".join(
+            f"{name.removeprefix('sqlite_')} {on}" for name, on in self.options.items()
+        )
+        return f"rebuild table {self.rebuilt}: {options.lower()}"
+
+
+@renderers.dispatch_for(RebuildTable)
+def _render_rebuild(_: AutogenContext, op: RebuildTable) -> str:
+    arguments = f"{op.rebuilt!r}, recreate='always', table_kwargs={op.options!r}"
+    return f"with op.batch_alter_table({arguments}):\n    pass"
 
 
 class Fill(ops.ExecuteSQLOp):
@@ -42,13 +114,19 @@ class LateFill(Fill):
     """A :class:`Fill` of a column that the same revision adds."""
 
 
+class PythonExpression(str):
+    """A value that is written as Python, not as SQL."""
+
+
 @renderers.dispatch_for(Fill)
 def _render_fill(_: AutogenContext, op: Fill) -> str:
     table = f"sa.table({op.table_name!r}, sa.column({op.column_name!r}){_in_schema(op)})"
     where = f"sa.column({op.column_name!r}).is_(None)"
     if op.old is not None:
         where = f"sa.column({op.column_name!r}) == sa.literal_column({literal(op.old)!r})"
-    value = op.value if isinstance(op.value, Expression) else f"sa.literal_column({op.value!r})"
+    value = op.value
+    if not isinstance(value, PythonExpression):
+        value = f"sa.literal_column({op.value!r})"
     values = f"{{{op.column_name!r}: {value}}}"
     return f"op.execute(\nsa.update({table}).where({where}).values({values})\n)"
 
@@ -57,7 +135,7 @@ def _in_schema(op: Any) -> str:
     return f", schema={op.schema!r}" if op.schema else ""
 
 
-class Numbered(TableSQL):
+class NumberRows(TableSQL):
     """Gives the rows of a *table* numbers in *column*, in the order of the columns of its *key*.
 
     One text for all databases: SQLAlchemy spells UPDATE with FROM as each of them does.
@@ -83,8 +161,8 @@ class Numbered(TableSQL):
         super().__init__(table, words, words, early=False)
 
 
-@renderers.dispatch_for(Numbered)
-def _render_numbered(_: AutogenContext, op: Numbered) -> list[str]:
+@renderers.dispatch_for(NumberRows)
+def _render_number_rows(_: AutogenContext, op: NumberRows) -> list[str]:
     columns = ", ".join(f"sa.column({name!r})" for name in (op.column_name, *op.key))
     key = ", ".join(f"rows.c[{name!r}]" for name in op.key)
     same = [f"rows.c[{name!r}] == numbers.c[{name!r}]" for name in op.key]
@@ -108,10 +186,10 @@ def _render_numbered(_: AutogenContext, op: Numbered) -> list[str]:
     return [*lines, f"op.execute({changed})"]
 
 
-class Batches(ops.ExecuteSQLOp):
-    """A :class:`Fill` on PostgreSQL that leaves the rows free between one part and the next.
+class FillInBatches(ops.ExecuteSQLOp):
+    """A :class:`Fill` on PostgreSQL that leaves the rows free between one batch and the next.
 
-    It goes over the table's pages once (a TID range scan), with a transaction for each 8 MB.
+    It reads the table's pages once (a TID range scan), with a transaction for each 8 MB.
     """
 
     def __init__(self, fill: Fill) -> None:
@@ -120,8 +198,8 @@ class Batches(ops.ExecuteSQLOp):
         super().__init__(self.words)
 
 
-@renderers.dispatch_for(Batches)
-def _render_batches(_: AutogenContext, op: Batches) -> str:
+@renderers.dispatch_for(FillInBatches)
+def _render_batches(_: AutogenContext, op: FillInBatches) -> str:
     table, column = (_POSTGRESQL.quote(name) for name in (op.fill.table_name, op.fill.column_name))
     table = f"{_POSTGRESQL.quote(op.fill.schema)}.{table}" if op.fill.schema else table
     where = "IS NULL" if op.fill.old is None else f"= {literal(op.fill.old)}"
@@ -140,14 +218,12 @@ END $$
     return f'op.execute(\n"""{sql}"""\n)'
 
 
-_POSTGRESQL: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+def escaped(text: str) -> str:
+    """Return *text* as it can stand between the quotes of a docstring."""
+    return text.replace("\\", "\\\\").replace('"""', "'''")
 
 
-class Expression(str):
-    """A value that is written as Python, not as SQL."""
-
-
-_STAND_INS: list[tuple[Any, str]] = [
+_PLACEHOLDERS: list[tuple[Any, str]] = [
     (Boolean, "false"),
     ((sa.Integer, Numeric), "1"),
     (String, "'?'"),
@@ -159,7 +235,7 @@ _STAND_INS: list[tuple[Any, str]] = [
 ]
 
 
-def stand_in(
+def placeholder(
     column: Column[Any], key: str | None = None, points_to: tuple[str, str] | None = None
 ) -> str:
     """Return what a row may hold in *column* whose value is gone.
@@ -168,15 +244,17 @@ def stand_in(
     :param points_to: the table and column that it refers to.
     """
     if key:
-        own = f"sa.column({key!r})"
-        return Expression(f"sa.cast({own}, sa.{column.type!r})" if is_text(column) else own)
+        key_column = f"sa.column({key!r})"
+        if is_text(column):
+            return PythonExpression(f"sa.cast({key_column}, sa.{column.type!r})")
+        return PythonExpression(key_column)
     if points_to:
         smallest = f"sa.func.min(sa.column({points_to[1]!r}))"
         table = f"sa.table({points_to[0]!r})"
-        return Expression(f"sa.select({smallest}).select_from({table}).scalar_subquery()")
+        return PythonExpression(f"sa.select({smallest}).select_from({table}).scalar_subquery()")
     if isinstance(column.type, Enum):
         return literal(column.type.enums[0])
-    return next((value for kind, value in _STAND_INS if isinstance(column.type, kind)), "''")
+    return next((value for kind, value in _PLACEHOLDERS if isinstance(column.type, kind)), "''")
 
 
 def is_text(column: Column[Any]) -> bool:

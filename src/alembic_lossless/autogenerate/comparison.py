@@ -1,0 +1,188 @@
+"""The two sides of a new migration: a scratch database at the head of the chain, and the models."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations, ops
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Connection, MetaData, Table
+
+from ..checklist.finding import Step
+from ..errors import MigrationError
+from ..run import recorder
+from ..schema import dialect_support, diff
+from ..schema.model import Key, Schema
+from ..scratch.databases import configure, from_chain, from_models
+from ..scratch.hints import reason
+from ..scratch.sources import Source
+from .replayed import Declared, read
+
+
+class Lookup:
+    """Finds tables and columns in the models, in the database, and in what the chain declares."""
+
+    def __init__(
+        self, metadata: MetaData, connection: Connection, script: ScriptDirectory | None = None
+    ) -> None:
+        self.metadata = metadata
+        self.connection = connection
+        self.dialect = connection.dialect
+        self.quote = connection.dialect.identifier_preparer.quote
+        self._script, self._done = script, list(recorder.invoked(connection))
+
+    @cached_property
+    def declared(self) -> Declared:
+        """What the chain declares, and what was tried on top of it; most changes need not know."""
+        return read(self.connection, self._done, self._script)
+
+    def place(self, table: str) -> tuple[str, str | None]:
+        """Return the name of a table and its schema, as the server printed both in one."""
+        schema, _, name = table.partition(".")
+        return (name, schema) if name and schema in self._schemas else (table, None)
+
+    @cached_property
+    def _schemas(self) -> list[str]:
+        has_schemas = self.dialect.name == "postgresql"
+        return sa.inspect(self.connection).get_schema_names() if has_schemas else []
+
+    def quoted(self, table: str) -> str:
+        """Return the name of a table as it stands in a statement."""
+        name, schema = self.place(table)
+        return (f"{self.quote(schema)}." if schema else "") + self.quote(name)
+
+    def separate_schema(self, op: Any) -> None:
+        """Give *op* the schema of its table as an argument of its own."""
+        for name, schema in (("table_name", "schema"), ("source_table", "source_schema")):
+            table, own = self.place(str(getattr(op, name, "")))
+            if own and name == "table_name":
+                op.table_name, op.schema = table, own
+            elif own:
+                op.source_table, op.kw[schema] = table, own
+
+    def model(self, name: str) -> Table:
+        """Return the models' table of that name."""
+        tables = self.metadata.tables.values()
+        return next(table for table in tables if name in (table.name, table.fullname))
+
+    def model_column(self, key: Key) -> Column[Any]:
+        """Return the models' column that *key* names."""
+        return next(column for column in self.model(key.table).columns if column.name == key.name)
+
+    def alter_column(self, key: Key, **changes: Any) -> Step:
+        """Return the step that makes *changes* to the column that *key* names.
+
+        :param changes: as ``AlterColumnOp`` takes them: ``modify_type``, ``modify_nullable`` …
+        """
+        table, _, name = key
+        columns = sa.inspect(self.connection).get_columns(*self.place(table))
+        column: Any = next(column for column in columns if column["name"] == name)
+        declared = self.declared.columns.get((table, name))
+        type_ = declared.type if declared is not None else column["type"]
+        default: Any = column.get("default") and sa.DefaultClause(sa.text(column["default"]))
+        if declared is not None and (default is None or declared.server_default is not None):
+            default = declared.server_default
+        if column.get("autoincrement") is True:
+            default = None
+            counts = self.model(table).autoincrement_column
+            stays = counts is not None and counts.name == name
+            if stays and self.dialect.name not in ("sqlite", "postgresql"):
+                changes.setdefault("autoincrement", True)  # it is told the whole column
+        op = ops.AlterColumnOp(
+            table,
+            name,
+            existing_type=type_,
+            existing_nullable=column["nullable"],
+            existing_server_default=default,
+            existing_comment=column.get("comment"),
+            **changes,
+        )
+        return Step(op)
+
+
+@dataclass
+class ComparedDatabase:
+    """One kind of database: at the head of the chain, and as the models want it."""
+
+    kind: str
+    context: MigrationContext
+    metadata: MetaData
+    expected: Schema
+    unmanaged: list[str] = field(default_factory=list)
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection to the scratch database of the chain."""
+        assert self.context.connection is not None
+        return self.context.connection
+
+    def lookup(self) -> Lookup:
+        """Return what knows the models, and the chain with what was applied to it by now."""
+        return Lookup(self.metadata, self.connection, self.context.script)
+
+    def differences(self) -> list[diff.Difference]:
+        """Return what differs in the chain, with what was applied to it since, from the models."""
+        actual = diff.describe(self.connection)
+        by_hand = diff.made_by_raw_sql(self.connection)
+        return [
+            item
+            for item in diff.differences(actual, self.expected)
+            if not (item.expected is None and item.key.bare in by_hand)
+        ]
+
+    def apply(self, text: str, imports: set[str]) -> None:
+        """Run the text of some steps as the file will hold it.
+
+        :param imports: the import lines that the text needs.
+        :raises MigrationError: where this kind of database refuses it.
+        """
+        names: dict[str, Any] = {"sa": sa, "op": Operations(self.context)}
+        try:
+            with recorder.noted(recorder.invoked(self.connection), lambda: ""):
+                exec("\n".join(sorted(imports)), names)
+                exec(text, names)
+        except MigrationError:
+            raise
+        except Exception as error:
+            raise MigrationError(
+                f"The proposed revision does not run on {self.kind}: {reason(error)}. "
+                "Nothing was written; change the models, or write it by hand (empty=yes)."
+            ) from error
+
+
+@contextmanager
+def compared(
+    script: ScriptDirectory,
+    metadata: MetaData,
+    sources: Sequence[Source],
+    primary: MigrationContext | None = None,
+) -> Iterator[list[ComparedDatabase]]:
+    """Give a :class:`ComparedDatabase` for each of *sources*, the last first.
+
+    :param script: the chain.
+    :param metadata: the models.
+    :param primary: a context at the head of the chain on the last source, where there is one.
+    :raises MigrationError: where the chain, or ``create_all``, does not run on one of them.
+    """
+    dialect_support.portable(metadata)
+    with ExitStack() as stack:
+        result: list[ComparedDatabase] = []
+        for source in reversed(sources):
+            context = primary if not result else None
+            if context is None:
+                chain = stack.enter_context(from_chain(script, source, metadata=metadata))
+                options = {"target_metadata": metadata, "script": script}
+                context = configure(chain, options)
+            assert context.connection is not None
+            models = stack.enter_context(from_models(metadata, source, like=context.connection))
+            # The migrations' own, which an autocommit_block commits; what was read before ends.
+            context.connection.rollback()
+            stack.enter_context(context.begin_transaction(_per_migration=True))
+            unmanaged = diff.unmanaged_objects(context.connection, metadata)
+            expected = diff.describe(models)
+            result.append(ComparedDatabase(source.kind, context, metadata, expected, unmanaged))
+        yield result

@@ -1,0 +1,95 @@
+"""What numbers the rows of PostgreSQL, and renames there."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+
+from ...checklist.data_operations import DescribedSQL, LateSQL
+from ...checklist.finding import Guard, Step
+from ...schema.diff import Difference
+from ...schema.model import Key
+from ...sqlite.parser import literal
+from ..comparison import Lookup
+
+#: How a column's default is printed that numbers the rows.
+COUNTERS = ("SERIAL", "IDENTITY", "IDENTITY ALWAYS")
+
+
+def change_counter(lookup: Lookup, item: Difference, default: Any) -> Iterable[Step]:
+    """Yield the steps that let a column number its rows, or stop it.
+
+    :param item: the difference of the column's default.
+    :param default: the model's, for a column that numbers its rows no more.
+    """
+    found, wanted = (
+        counter_statements(lookup, item.key, text) for text in (item.actual, item.expected)
+    )
+    if wanted[0] and item.actual and not found[0]:
+        yield lookup.alter_column(item.key, modify_server_default=None)
+    # What stops numbering may get another type afterwards; what begins has it by then.
+    forward, backward = (
+        counter_operation(item.key, [*stops[1], *begins[0]], late=bool(wanted[0]))
+        for stops, begins in ((found, wanted), (wanted, found))
+    )
+    yield Step(forward, Guard.POSTGRESQL, backward)
+    if isinstance(default, sa.DefaultClause):
+        yield lookup.alter_column(item.key, modify_server_default=default)
+
+
+def counter_statements(
+    lookup: Lookup, key: Key, printed: str | None
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the statements that let a column number its rows as *printed*, and that stop it."""
+    if printed not in COUNTERS:
+        return (), ()
+    quote = lookup.quote
+    column, table = quote(key.name), lookup.quoted(key.table)
+    alter = f"ALTER TABLE {table} ALTER {column}"
+    # Rows already in the table have numbers.
+    continue_after = f"SELECT setval({{}}, max({column})) FROM {table}"
+    if printed == "SERIAL":
+        table_name, schema = lookup.place(key.table)
+        name = (f"{quote(schema)}." if schema else "") + quote(f"{table_name}_{key.name}_seq")
+        make = f"CREATE SEQUENCE {name} OWNED BY {table}.{column}"
+        give = f"{alter} SET DEFAULT nextval('{name}')"
+        start = make, give, continue_after.format(f"'{name}'")
+        return start, (f"{alter} DROP DEFAULT", f"DROP SEQUENCE {name}")
+    when = "ALWAYS" if printed.endswith("ALWAYS") else "BY DEFAULT"
+    name = f"pg_get_serial_sequence({literal(table)}, {literal(key.name)})"
+    make = f"{alter} ADD GENERATED {when} AS IDENTITY"
+    return (make, continue_after.format(name)), (f"{alter} DROP IDENTITY",)
+
+
+def counter_operation(key: Key, statements: Sequence[str], late: bool) -> DescribedSQL:
+    """Return the operation of some of :func:`counter_statements`.
+
+    :param late: whether the column changes too, and first.
+    """
+    starts = any(" setval(" in statement for statement in statements)
+    column = f"{key.table}.{key.name}"
+    words = f"let a sequence number {column}" if starts else f"number {column} no more"
+    return (LateSQL if late else DescribedSQL)(words, *statements)
+
+
+def create_sequence(name: str, printed: str) -> ops.ExecuteSQLOp:
+    """Return what makes the sequence *name* again.
+
+    :param printed: the sequence as ``schema`` prints it.
+    """
+    type_, start, increment, smallest, largest, cycle = printed.rsplit(" ", 5)
+    sql = (
+        f"CREATE SEQUENCE {name} AS {type_} INCREMENT BY {increment} MINVALUE {smallest} "
+        f"MAXVALUE {largest} START WITH {start}"
+    )
+    return ops.ExecuteSQLOp(f"{sql} CYCLE" if cycle == "t" else sql)
+
+
+def rename_statement(lookup: Lookup, key: Key, name: str) -> str:
+    """Return the statement that gives the index or the constraint *key* another *name*."""
+    old, new = lookup.quote(key.name), lookup.quote(name)
+    if key.kind == "index":
+        _, schema = lookup.place(key.table)
+        return f"ALTER INDEX {lookup.quote(schema) + '.' if schema else ''}{old} RENAME TO {new}"
+    return f"ALTER TABLE {lookup.quoted(key.table)} RENAME CONSTRAINT {old} TO {new}"

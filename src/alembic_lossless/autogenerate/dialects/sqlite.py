@@ -1,0 +1,28 @@
+"""A table's options on SQLite, which need its text written anew."""
+
+from ...checklist.data_operations import RebuildTable
+from ...checklist.finding import Guard, Step
+from ...schema.diff import Difference
+
+_ROWID = "WITHOUT ROWID"
+_OPTIONS = {
+    "AUTOINCREMENT": "sqlite_autoincrement",
+    "STRICT": "sqlite_strict",
+    _ROWID: "sqlite_with_rowid",
+}
+
+
+def change_options(item: Difference) -> Step:
+    """Return the step that gives a table the options of the models.
+
+    :param item: the difference of the table's options.
+    """
+    forward, backward = {}, {}
+    for word, option in _OPTIONS.items():
+        before, after = word in str(item.actual), word in str(item.expected)
+        if before != after:
+            # The option of WITHOUT ROWID is the other way round.
+            inverted = word == _ROWID
+            forward[option], backward[option] = after != inverted, before != inverted
+    table = item.key.table
+    return Step(RebuildTable(table, forward), Guard.SQLITE, RebuildTable(table, backward))

@@ -1,0 +1,108 @@
+"""The library's rooms import downwards, and its names are words that readers of Alembic know."""
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from importlib.util import resolve_name
+from pathlib import Path
+
+import alembic_lossless
+
+PACKAGE = Path(alembic_lossless.__file__).parent
+
+#: Rooms from the top down: each imports from the levels below its own.
+LEVELS = [
+    {"flask", "cli"},
+    {"autogenerate", "rehearsal", "adopt", "transfer", "plan", "reset"},
+    {"checklist"},
+    {"scratch"},
+    {"run", "backup"},
+    {"schema", "sqlite"},
+    {"settings", "errors", "hints", "naming", "compat"},
+]
+
+#: Imports that still go upwards or close a circle: this list only ever becomes shorter.
+EXCEPTIONS = {("run", "scratch"), ("run", "backup")}
+
+WORDS = {"migrator", "author", "goes", "said", "mend", "mender", "worded", "blame", "excused"}
+
+#: Names with such a word: this list only ever becomes shorter.
+OLD_NAMES = {"rehearsal.diagnose.Blame", "rehearsal.effects.Said", "rehearsal.waivers.Excused"}
+
+
+def modules() -> Iterator[tuple[str, bool, ast.Module]]:
+    """Each module: its full name, whether it is a package, and its syntax tree."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = [PACKAGE.name, *file.relative_to(PACKAGE).with_suffix("").parts]
+        is_package = parts[-1] == "__init__"
+        yield ".".join(parts[:-1] if is_package else parts), is_package, ast.parse(file.read_text())
+
+
+def imports(name: str, is_package: bool, tree: ast.Module) -> Iterator[str]:
+    """The full names that a module imports, whether at its top, in a function or for types."""
+    package = name if is_package else name.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = resolve_name("." * node.level + (node.module or ""), package)
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def room(name: str) -> str | None:
+    """The room of a full name; None outside the library, and for the library's own names."""
+    package, _, inside = name.partition(".")
+    first = inside.partition(".")[0]
+    return first if package == PACKAGE.name and any(first in level for level in LEVELS) else None
+
+
+def room_imports() -> set[tuple[str, str]]:
+    """Pairs of rooms of which the first imports the second."""
+    return {
+        (importing, imported)
+        for name, is_package, tree in modules()
+        for target in imports(name, is_package, tree)
+        if (importing := room(name)) and (imported := room(target)) and importing != imported
+    }
+
+
+def level(name: str) -> int:
+    return next(number for number, rooms in enumerate(LEVELS) if name in rooms)
+
+
+def test_every_module_belongs_to_a_room() -> None:
+    assert [name for name, *_ in modules() if name != PACKAGE.name and room(name) is None] == []
+
+
+def test_no_room_imports_upwards() -> None:
+    upwards = {pair for pair in room_imports() if level(pair[1]) < level(pair[0])}
+    assert upwards - EXCEPTIONS == set()
+
+
+def test_rooms_do_not_import_each_other_in_a_circle() -> None:
+    """An upgrade loads what it needs and no more, which a circle would undo."""
+    graph: dict[str, set[str]] = {}
+    for importing, imported in room_imports() - EXCEPTIONS:
+        graph.setdefault(importing, set()).add(imported)
+    TopologicalSorter(graph).prepare()
+
+
+def definitions() -> Iterator[str]:
+    """The name of every module, class, function and method."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for name, _, tree in modules():
+        inside = name.partition(".")[2]
+        yield inside
+        for node in ast.walk(tree):
+            if isinstance(node, kinds):
+                yield f"{inside}.{node.name}"
+
+
+def words(name: str) -> set[str]:
+    """The words of a name: of its last part, in snake case or camel case."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name.rpartition(".")[2])}
+
+
+def test_names_are_usual_words() -> None:
+    assert {name for name in definitions() if words(name) & WORDS} - OLD_NAMES == set()
