@@ -196,7 +196,8 @@ def start_mariadb() -> MariaDB:
     if daemon is None or installer is None:
         raise Unavailable("mariadbd is not installed (Debian: apt-get install mariadb-server)")
     # A short path: a socket's may have 107 bytes at most.
-    folder = Path(tempfile.mkdtemp(prefix="my-", dir="/tmp"))
+    short = tempfile.gettempdir() if len(tempfile.gettempdir()) < 40 else "/tmp"
+    folder = Path(tempfile.mkdtemp(prefix="my-", dir=short))
     # A temporary folder of its own: a MariaDB that starts clears its temporary folder of others'
     # tables.
     (folder / "tmp").mkdir()
@@ -222,6 +223,7 @@ def start_mariadb() -> MariaDB:
                 "--skip-networking",
                 "--innodb-flush-log-at-trx-commit=0",
                 "--innodb-buffer-pool-size=32M",
+                "--innodb-log-file-size=16M",
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
