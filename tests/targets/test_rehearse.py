@@ -1,7 +1,6 @@
 """Rehearsals, typed as their document shows them."""
 
 import re
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -34,69 +33,43 @@ def test_a_failure_touches_no_database_and_keeps_the_file(project: Project) -> N
     assert re.search(rf"schema after the .*book.*\[{name}, line \d+\]", refused.stdout)
     last = refused.stderr.splitlines()[-1]
     assert last.startswith("exit 1: ")
-    assert "make rehearse r=" in last
+    assert "flask db rehearse " in last
     assert file.read_text() == text
     assert project.database.read_bytes() == before
     assert rows
     assert project.rows("SELECT * FROM book") == rows
 
 
-def test_a_failure_is_remembered_until_the_file_is_mended(project: Project) -> None:
+def test_check_rehearses_what_is_not_released(project: Project) -> None:
     project.make("db")
     project.make("newmigration", "m=by hand", "empty=yes")
     (name,) = project.versions() - project.versions_at_first
+    revision = project.load_version(name).revision
     file = project.versions_folder / name
     right = file.read_text()
-    wrong = "raise ValueError".join(right.rsplit("pass", 1))
-    file.write_text(wrong)
-    project.make("rehearse", fails=True)
+    assert "rehearsed: 2 unreleased revisions" in project.make("check").stdout
 
-    for target in (["newmigration", "m=again"], ["check"]):
-        said = project.make(*target).stdout
-        assert f"{name} failed its last rehearsal: correct the file, then make rehearse" in said
-        assert "or delete it, correct the model, and run make newmigration again" in said
-    file.write_text(right)
-    assert "failed" not in project.make("check").stdout
-    file.write_text(wrong)
-    assert "failed" in project.make("check").stdout
-    file.write_text(right)
-    project.make("rehearse")
-    assert "failed" not in project.make("check").stdout
-    file.write_text(wrong)
-    assert f"{name} failed its last rehearsal" in project.make("migrate").stdout
-
-    # Applied as it is, it cannot be deleted any more, and mending it alone changes nothing.
-    revision = project.load_version(name).revision
-    applied = (
-        f"the database has it already, so correct the file, then make rehearse r={revision} and "
-        "make redo; or take it back, make rollback to=280515ad3e21."
+    file.write_text("raise ValueError".join(right.rsplit("pass", 1)))
+    refused = project.flask("db", "verify", fails=True, ALEMBIC_LOSSLESS_COMMAND="make")
+    assert refused.returncode == 4
+    assert re.search(rf"✗ SQLite .*downgrade: ValueError.*\[{name}, line \d+\]", refused.stdout)
+    assert refused.stderr.splitlines()[-1] == (
+        "exit 4: 1 rehearsal failed. No real database was touched. Fix the file, then run make "
+        f"rehearse r={revision}. Or delete it, correct the model, and run make newmigration "
+        'm="…" again.'
     )
-    assert applied in project.make("check").stdout
+
+    # Applied as it is, it cannot be deleted any more, and fixing it alone changes nothing.
+    project.make("migrate")
+    applied = (
+        f"Your database has it already: fix the file, then run make rehearse r={revision} and "
+        "make redo. Or undo it: make rollback to=280515ad3e21."
+    )
+    assert applied in project.make("check", fails=True).stderr
     assert applied in project.make("rehearse", fails=True).stderr
     file.write_text(right)
-    project.make("rehearse")
     project.make("redo")
-    assert "failed" not in project.make("check").stdout
-
-
-def test_what_was_written_here_and_not_rehearsed_is_said(project: Project) -> None:
-    project.make("db")
-    project.make("newmigration", "m=by hand", "empty=yes")
-    (name,) = project.versions() - project.versions_at_first
-    revision = project.load_version(name).revision
-    said = f"{name} was not rehearsed as it is now: make rehearse r={revision}\n"
-    assert said in project.make("migrate").stdout
-    project.make("rollback")
-    project.make("rehearse")
-    assert "rehearsed" not in project.make("migrate").stdout
-    project.make("rollback")
-    file = project.versions_folder / name
-    file.write_text(file.read_text().replace("pass", "op.get_bind()", 1))
-    assert said in project.make("migrate").stdout
-
-
-def test_what_another_wrote_is_applied_without_a_word(project: Project) -> None:
-    assert "rehearsed" not in project.make("migrate").stdout
+    assert "rehearsed: 2 unreleased revisions" in project.make("check").stdout
 
 
 def test_models_that_are_ahead_are_no_fault_of_the_last_revision(project: Project) -> None:
@@ -104,24 +77,14 @@ def test_models_that_are_ahead_are_no_fault_of_the_last_revision(project: Projec
     refused = project.flask("db", "rehearse", fails=True)
     assert refused.returncode == 4
     assert refused.stdout.splitlines()[-2:] == [
-        "  ✓ rehearsed on SQLite with 0 rows made",
+        "  ✓ rehearsed on SQLite with 0 fixture rows",
         "  ✗ SQLite: author.nickname: missing, the models say VARCHAR ( 50 )",
     ]
-    assert 'the models are ahead of it: make newmigration m="…"' in refused.stderr
-    assert "failed" not in project.make("check", fails=True).stdout
+    assert "passed, but the models are ahead of it" in refused.stderr
+    assert 'flask db migrate -m "…"' in refused.stderr
+    assert "rehears" not in project.make("check", fails=True).stdout
     project.make("newmigration", "m=add nickname")
     assert "ahead" not in project.make("rehearse").stdout
-
-
-def test_a_failure_is_known_in_its_own_project_alone(project: Project) -> None:
-    """What was baked twice has the same first revision in both places, in the same words."""
-    (name,) = project.versions()
-    file = project.versions_folder / name
-    file.write_text(file.read_text().replace('op.drop_table("author")', "raise ValueError"))
-    twin = Project(shutil.copytree(project.root, project.root.with_name("twin")), project.venv)
-    project.make("rehearse", fails=True)
-    assert f"{name} failed its last rehearsal" in project.make("check").stdout
-    assert "failed" not in twin.make("check").stdout
 
 
 def test_another_revision_by_its_name(project: Project) -> None:

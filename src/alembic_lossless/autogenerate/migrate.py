@@ -174,7 +174,7 @@ def _compare(
 ) -> None:
     agreement.differences = {database.kind: database.differences() for database in databases}
     agreement.unmanaged = {database.kind: database.unmanaged for database in databases}
-    agreement.missing = context.opts["missing"]
+    agreement.missing, agreement.sources = context.opts["missing"], context.opts["sources"]
     assert context.script is not None
     for source in context.opts["sources"]:
         findings = handwritten.open_findings(

@@ -55,6 +55,8 @@ class Agreement:
     differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
     unmanaged: dict[str, list[str]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
+    #: Where scratch databases can be created, for rehearsals.
+    sources: Sequence[Source] = ()
     #: What the checklist asks of the files that no release holds yet, and what it only says.
     unanswered: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)

@@ -36,8 +36,7 @@ def open_findings(
     :return: for each file what stops it or waits for consent, which ``accepted`` in it gives.
     :raises MigrationError: where the chain does not run.
     """
-    chain = [revision for revision in reversed(list(script.walk_revisions())) if revision.path]
-    new = _unreleased(script, chain)
+    chain, new = _chain(script), unreleased(script)
     if not new:
         return {}
     before = [revision.revision for revision in chain if revision not in new]
@@ -64,16 +63,24 @@ def open_findings(
     return found
 
 
-def _unreleased(script: ScriptDirectory, chain: list[Script]) -> list[Script]:
-    """Return what the newest tag does not hold; without a tag, what came with the checklist.
+def unreleased(script: ScriptDirectory) -> list[Script]:
+    """Return the revisions that the newest tag does not hold, oldest first.
 
-    A chain that an older project brought along was applied long ago, and nobody asked then.
+    Without a tag, those since the first that came with a checklist: a chain that an older project
+    brought along was applied long ago, and nobody asked then.
+
+    :param script: the chain.
     """
+    chain = _chain(script)
     released = expand_contract.released(Path(script.versions))
     if released is not None:
         return [revision for revision in chain if Path(revision.path).name not in released]
     places = (n for n, revision in enumerate(chain) if file_header.is_reviewed(revision))
     return chain[next(places, len(chain)) :]
+
+
+def _chain(script: ScriptDirectory) -> list[Script]:
+    return [revision for revision in reversed(list(script.walk_revisions())) if revision.path]
 
 
 def _of(
@@ -121,8 +128,8 @@ def checklists_of_pending(
     """
     kind = kind_of(connection.engine.url)
     off = settings.switched_off(Path(script.dir))
-    chain = list(reversed(list(script.walk_revisions())))
-    new = [revision.revision for revision in _unreleased(script, chain)]
+    chain = _chain(script)
+    new = [revision.revision for revision in unreleased(script)]
     done: list[Step] = []
     found: dict[str, list[str]] = {}
     for revision in (revision for revision in chain if revision.revision in {*pending, *new}):

@@ -1,6 +1,8 @@
 """``flask db log``, ``plan`` and ``verify``: they change nothing."""
 
 import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
@@ -8,6 +10,10 @@ from flask import current_app
 from ..errors import MigrationError, plural
 from ..run import status
 from . import console, project
+
+if TYPE_CHECKING:
+    from ..rehearsal.report import Rehearsal
+    from ..scratch.sources import Source
 
 
 @console.command("log")
@@ -70,15 +76,37 @@ def plan(check: bool) -> None:
 def verify() -> None:
     """Check that there is one head, and that models and migrations agree."""
     from ..autogenerate import migrate
-    from ..rehearsal import memory
+    from ..rehearsal.report import advice
 
     agreement = migrate.check(project.config())
     console.lines(agreement.lines())
-    script = project.chain()
-    console.lines(memory.failed(script, project.applied(script)), "  ! ")
+    rehearsals = _rehearse_unreleased(agreement.sources) if agreement.agrees else []
     _refuse_edited()
     if not agreement.agrees:
         raise MigrationError(*agreement.failure)
+    failed = [rehearsal for rehearsal in rehearsals if rehearsal.failures]
+    if failed:
+        (*_, last) = failed
+        applied = last.revision.revision in project.applied(project.chain())
+        raise MigrationError(
+            f"{plural(failed, 'rehearsal')} failed. No real database was touched. "
+            f"{advice(last.revision, applied)}",
+            exit_code=4,
+        )
+
+
+def _rehearse_unreleased(sources: Sequence["Source"]) -> list["Rehearsal"]:
+    """Rehearse what no release holds yet, and print what failed."""
+    from ..rehearsal.rehearse import rehearse_unreleased
+
+    development = project.url() if project.development() else None
+    script, metadata = project.chain(), project.metadata()
+    rehearsals = rehearse_unreleased(script, metadata, sources, development)
+    for rehearsal in rehearsals:
+        console.lines(rehearsal.failures, "  ✗ ")
+    if rehearsals and not any(rehearsal.failures for rehearsal in rehearsals):
+        console.say(f"  ✓ rehearsed: {plural(rehearsals, 'unreleased revision')}")
+    return rehearsals
 
 
 def _refuse_edited() -> None:

@@ -17,6 +17,7 @@ from flask.cli import with_appcontext
 from flask_migrate import cli
 
 from ..errors import MigrationError
+from ..hints import FLASK, typed_as
 from ..run import server
 
 #: What ``flask db …`` exits with, below the help of each of its commands.
@@ -43,7 +44,7 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 
     def register(function: Callable[..., Any]) -> click.Command:
         def run(*args: Any, **kwargs: Any) -> None:
-            with failures():
+            with typed_as(FLASK), failures():
                 function(*args, **kwargs)
 
         run.__doc__ = function.__doc__

@@ -37,7 +37,6 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
     """Write a migration from what changed in the models, reviewed by the checklist."""
     from ..autogenerate import migrate
     from ..checklist.answers import Answers
-    from ..rehearsal import memory
 
     project.name_database()
     if not message.strip():
@@ -56,8 +55,6 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
     if report.revisions:
         script = report.script or project.chain()
         _warn_of_stacking(report.revisions, script)
-        for path, revision in zip(report.paths, report.revisions, strict=True):
-            memory.written(path, revision)
         if report.script is not None:
             try:
                 _rehearse(script, report.revisions, report.sources)
@@ -66,8 +63,6 @@ def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
                 raise
         else:
             console.say("Next: write the migration into it, then make rehearse")
-    elif report.script is not None:
-        console.lines(memory.failed(report.script, project.applied(report.script)), "  ! ")
 
 
 def _ask(question: str, otherwise: str) -> str:
@@ -132,17 +127,15 @@ def _rehearse(
     sources: Sequence["Source"],
     missing: Sequence["Missing"] = (),
 ) -> None:
-    from ..rehearsal import memory
-    from ..rehearsal import rehearse as rehearsing
+    from ..rehearsal.rehearse import rehearse
 
     development = project.url() if project.development() else None
     for revision in revisions:
         if len(revisions) > 1:
             console.say(console.title(script, revision))
-        done = rehearsing.rehearse(script, revision, project.metadata(), sources, development)
+        done = rehearse(script, revision, project.metadata(), sources, development)
         done.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
         console.lines(done.lines())
-        memory.note(script.get_revision(revision), done.failures)
         done.check(revision in project.applied(script))
     chain, seen = project.probe()
     try:

@@ -65,17 +65,10 @@ def apply(phase: str) -> None:
         return
     if seen:
         status.require_known(seen.at, chain.known)
-    if project.development():
-        from ..rehearsal import memory
-
-        script = project.chain()
-        applied = status.applied(script, seen.at if seen else ())
-        console.lines(memory.failed(script, applied), "  ! ")
-        console.lines(memory.untried(script, applied), "  ! ")
-        if _adopt_rebuilt(script):
-            at = console.words(chain.heads)
-            console.say(f"The schema is already that of {at}: stamped, not altered.")
-            return
+    if project.development() and _adopt_rebuilt(project.chain()):
+        at = console.words(chain.heads)
+        console.say(f"The schema is already that of {at}: stamped, not altered.")
+        return
     done = project.run(alembic.command.upgrade, "heads")
     at = console.words(project.current())
     if done:

@@ -1,4 +1,4 @@
-"""The rows before a migration and after it: what is lost or changed that it did not say."""
+"""Compares the rows before a revision and after it: what changed that is none of its effects."""
 
 import json
 import re
@@ -15,45 +15,45 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import plural
 from ..schema import diff
 from ..scratch.hints import reason
-from .effects import ALL, Said
+from .effects import ALL, Effects
 from .fixtures import quoted
 
-#: How many rows are named.
+#: How many rows are shown.
 SHOWN = 3
 
 
 @dataclass
-class Content:
-    """The rows of one table: *key* are the columns that tell them apart, none if nothing does."""
+class TableRows:
+    """The rows of one table, told apart by the columns of *key*; by nothing where that is empty."""
 
     name: str
     columns: list[str]
     key: list[str]
     rows: list[tuple[Any, ...]]
-    #: What else may have changed these rows: the tables that they point to.
+    #: The tables that these rows point to, which may have changed them.
     referred: list[str]
 
-    def named(self, row: Sequence[Any]) -> str:
-        """Name *row* for a person: its key, or all of it."""
+    def shown(self, row: Sequence[Any]) -> str:
+        """Return *row* as a person is shown it: its key, or all of it."""
         values = dict(zip(self.columns, row, strict=True))
-        shown = [f"{name}={values[name]!r:.40}" for name in self.key or self.columns]
-        return f"{self.name}({', '.join(shown)})"
+        pairs = [f"{name}={values[name]!r:.40}" for name in self.key or self.columns]
+        return f"{self.name}({', '.join(pairs)})"
 
 
 class Unreadable(Exception):
     """The rows of *table* cannot be read, and why."""
 
     def __init__(self, table: str, error: SQLAlchemyError) -> None:
-        super().__init__(f"the rows of {table} can be read no more: {reason(error)}")
+        super().__init__(f"the rows of {table} cannot be read any more: {reason(error)}")
         self.table = table
 
 
-def contents(connection: Connection, metadata: MetaData) -> dict[str, Content]:
+def all_rows(connection: Connection, metadata: MetaData) -> dict[str, TableRows]:
     """Return the rows of every table of *metadata*, by the table's folded name.
 
     :raises Unreadable: where the database fails on one, as in a column that is computed.
     """
-    found = {}
+    rows = {}
     for table in metadata.tables.values():
         select = f"SELECT * FROM {quoted(connection, table)}"
         try:
@@ -61,7 +61,7 @@ def contents(connection: Connection, metadata: MetaData) -> dict[str, Content]:
         except SQLAlchemyError as error:
             connection.rollback()
             raise Unreadable(table.name, error) from error
-        found[table.name.casefold()] = Content(
+        rows[table.name.casefold()] = TableRows(
             table.name,
             list(map(str.casefold, result.keys())),
             [column.name.casefold() for column in table.primary_key.columns],
@@ -69,12 +69,12 @@ def contents(connection: Connection, metadata: MetaData) -> dict[str, Content]:
             [key.referred_table.name for key in table.foreign_key_constraints],
         )
     connection.rollback()
-    return found
+    return rows
 
 
 @dataclass(frozen=True)
-class Harm:
-    """What happened to rows of *table* that no operation said, in words."""
+class UnexpectedChange:
+    """What happened to rows of *table* that is none of the revision's effects, in words."""
 
     table: str
     sentence: str
@@ -82,117 +82,123 @@ class Harm:
     near: tuple[str, ...]
 
 
-def harm(
-    before: dict[str, Content],
-    after: dict[str, Content],
-    said: Said,
-    changed: Sequence[diff.Difference],
-) -> Iterator[Harm]:
+def unexpected_changes(
+    before: dict[str, TableRows],
+    after: dict[str, TableRows],
+    effects: Effects,
+    schema_changes: Sequence[diff.Difference],
+) -> Iterator[UnexpectedChange]:
     """Compare the rows before and after.
 
-    :param said: what the migration says it does.
-    :param changed: how the schema was changed: a column's other type lets its values be written
-        otherwise, as long as they mean the same; a generated column's are not looked at.
+    :param before: the rows of each table, by its name.
+    :param after: the rows of each table afterwards.
+    :param effects: what the revision did.
+    :param schema_changes: how the schema was changed: another type of a column lets its values be
+        spelled in another way, as long as they mean the same.
+    :return: the changes that are none of these effects.
     """
-    retyped = {
-        (said.was(d.key.table), said.column_was(said.was(d.key.table), d.key.name))
-        for d in changed
-        if d.key.kind == "column"
-    }
+    retyped = set()
+    for change in schema_changes:
+        if change.key.kind == "column":
+            table = effects.old_table(change.key.table)
+            retyped.add((table, effects.old_column(table, change.key.name)))
     for name, old in before.items():
         near = (name, *(table.casefold() for table in old.referred))
-        new = after.get(said.tables.get(name, name))
-        if name in said.gone and new is None:
+        new = after.get(effects.tables.get(name, name))
+        if name in effects.dropped and new is None:
             continue
         if new is None:
             if old.rows:
-                yield Harm(name, f"table {old.name} is gone with {plural(old.rows, 'row')}", near)
+                sentence = f"table {old.name} is gone with {plural(old.rows, 'row')}"
+                yield UnexpectedChange(name, sentence, near)
             continue
         lost = [
             column
             for column in old.columns
-            if (name, column) not in said.gone
-            and said.columns.get((name, column), column) not in new.columns
+            if (name, column) not in effects.dropped
+            and effects.columns.get((name, column), column) not in new.columns
         ]
-        if lost and old.rows and name not in said.gone:
-            yield Harm(name, f"column {old.name}.{lost[0]} is gone with its values", near)
-        yield from _table(name, old, new, said, retyped, near)
+        if lost and old.rows and name not in effects.dropped:
+            sentence = f"column {old.name}.{lost[0]} is gone with its values"
+            yield UnexpectedChange(name, sentence, near)
+        yield from _table(name, old, new, effects, retyped, near)
 
 
 def _table(
     name: str,
-    old: Content,
-    new: Content,
-    said: Said,
+    old: TableRows,
+    new: TableRows,
+    effects: Effects,
     retyped: set[tuple[str, str]],
     near: tuple[str, ...],
-) -> Iterator[Harm]:
-    written = said.updated.get(name, set())
+) -> Iterator[UnexpectedChange]:
+    written = effects.updated.get(name, set())
     pairs = []
     for column in old.columns:
-        there, other = said.columns.get((name, column), column), (name, column) in retyped
+        new_name = effects.columns.get((name, column), column)
+        is_retyped = (name, column) in retyped
         # An UPDATE sets other columns too, by triggers and ON UPDATE; but it casts none.
-        excused = ALL in written or column in written or (written and not other)
-        if there in new.columns and (name, column) not in said.gone and not excused:
-            pairs.append((column, there, other))
-    was = _projected(old, [(here, other) for here, _, other in pairs])
-    now = _projected(new, [(there, other) for _, there, other in pairs])
-    columns = [here for here, _, _ in pairs]
+        expected = ALL in written or column in written or (written and not is_retyped)
+        if new_name in new.columns and (name, column) not in effects.dropped and not expected:
+            pairs.append((column, new_name, is_retyped))
+    was = _projected(old, [(column, is_retyped) for column, _, is_retyped in pairs])
+    now = _projected(new, [(new_name, is_retyped) for _, new_name, is_retyped in pairs])
+    columns = [column for column, _, _ in pairs]
     places = [columns.index(column) for column in old.key if column in columns]
-    may_go = name in said.deleted or name in said.gone
+    may_be_deleted = name in effects.deleted or name in effects.dropped
     if old.key and len(places) == len(old.key):
         lost, changes = _by_key(was, now, places)
         for place in sorted(changes):
-            here, there, _ = pairs[place]
+            column, new_name, _ = pairs[place]
             shown = [
-                f"{old.named(old.rows[one])} {_value(old, one, here)} → {_value(new, other, there)}"
-                for one, other in changes[place][:SHOWN]
+                f"{old.shown(old.rows[before])} {_value(old, before, column)}"
+                f" → {_value(new, after, new_name)}"
+                for before, after in changes[place][:SHOWN]
             ]
-            what = f"{plural(changes[place], 'value')} of {old.name}.{here} changed"
-            yield Harm(name, f"{what}: {'; '.join(shown)}", near)
+            what = f"{plural(changes[place], 'value')} of {old.name}.{column} changed"
+            yield UnexpectedChange(name, f"{what}: {'; '.join(shown)}", near)
     else:
-        left = Counter(now)
+        remaining = Counter(now)
         lost = []
         for number, row in enumerate(was):
-            left[row] -= 1
-            if left[row] < 0:
+            remaining[row] -= 1
+            if remaining[row] < 0:
                 lost.append(number)
-    if lost and not may_go:
-        shown = [old.named(old.rows[number]) for number in lost[:SHOWN]]
-        rows = f"{plural(lost, 'row')} of {old.name} lost"
-        yield Harm(name, f"{rows}, and no operation deletes them: {', '.join(shown)}", near)
+    if lost and not may_be_deleted:
+        shown = [old.shown(old.rows[number]) for number in lost[:SHOWN]]
+        rows = f"{plural(lost, 'row')} of {old.name} lost, and no operation deletes them"
+        yield UnexpectedChange(name, f"{rows}: {', '.join(shown)}", near)
     more = len(new.rows) - len(old.rows)
-    if more > 0 and not (name in said.inserted or said.tables.get(name, name) in said.inserted):
-        yield Harm(
-            name, f"{plural(more, 'row')} of {old.name} appeared that no operation put in", near
-        )
+    if more > 0 and not {name, effects.tables.get(name, name)} & effects.inserted:
+        sentence = f"{plural(more, 'row')} of {old.name} appeared, and no operation inserts them"
+        yield UnexpectedChange(name, sentence, near)
 
 
 def _by_key(
     was: list[tuple[Any, ...]], now: list[tuple[Any, ...]], places: list[int]
 ) -> tuple[list[int], dict[int, list[tuple[int, int]]]]:
     """Pair rows by the values in *places*; return those without a partner, and what differs."""
-    there = {tuple(row[place] for place in places): number for number, row in enumerate(now)}
+    partners = {tuple(row[place] for place in places): number for number, row in enumerate(now)}
     lost: list[int] = []
     changes: dict[int, list[tuple[int, int]]] = {}
     for number, row in enumerate(was):
-        partner = there.get(tuple(row[place] for place in places))
+        partner = partners.get(tuple(row[place] for place in places))
         if partner is None:
             lost.append(number)
         elif row != now[partner]:
-            for place, (one, other) in enumerate(zip(row, now[partner], strict=True)):
-                if one != other:
+            for place, (before, after) in enumerate(zip(row, now[partner], strict=True)):
+                if before != after:
                     changes.setdefault(place, []).append((number, partner))
     return lost, changes
 
 
-def _value(content: Content, number: int, column: str) -> str:
-    return f"{content.rows[number][content.columns.index(column)]!r:.60}"
+def _value(table: TableRows, number: int, column: str) -> str:
+    return f"{table.rows[number][table.columns.index(column)]!r:.60}"
 
 
-def _projected(content: Content, columns: list[tuple[str, bool]]) -> list[tuple[Any, ...]]:
-    places = [(content.columns.index(name), _loose if loose else _exact) for name, loose in columns]
-    return [tuple(spell(row[place]) for place, spell in places) for row in content.rows]
+def _projected(table: TableRows, columns: list[tuple[str, bool]]) -> list[tuple[Any, ...]]:
+    places = [(table.columns.index(name), _loose if loose else _exact) for name, loose in columns]
+    return [tuple(spell(row[place]) for place, spell in places) for row in table.rows]
 
 
 def _exact(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Names the rows and the line that a migration failed on, and what to do about them."""
+"""Names the line and the rows that a revision failed on, and what to do about them."""
 
 import re
 import traceback
@@ -17,8 +17,8 @@ from ..errors import MigrationError
 from ..run.recorder import Batch
 from ..scratch.hints import reason
 from ..sqlite.rows import misfit
-from .compare import SHOWN, Content
-from .effects import Said
+from .compare import SHOWN, TableRows
+from .effects import Effects
 
 #: The rules that a statement of raw SQL broke, by PostgreSQL's code for it.
 _STATES = {
@@ -30,18 +30,18 @@ _STATES = {
 }
 
 _UNIQUE = ops.CreateUniqueConstraintOp | ops.CreatePrimaryKeyOp
-#: What a row may hold that holds nothing, by the column's type.
-_NOTHING = ((sa.Boolean, "false"), ((sa.Integer, sa.Numeric), "0"), (sa.String, "''"))
+#: The value that says the least, by the column's type.
+_EMPTY = ((sa.Boolean, "false"), ((sa.Integer, sa.Numeric), "0"), (sa.String, "''"))
 
 
 @dataclass
-class Blame:
-    """What a migration failed on: the line in its file, the rows, and the operation."""
+class Diagnosis:
+    """What a revision failed on: the line in its file, the rows, and the operation."""
 
     line: int | None = None
     rows: str = ""
     table: str = ""
-    #: What the operation is called in the file's ``accepted``.
+    #: The key of the operation in the file's ``accepted``.
     consent: str = ""
     #: A line for the file that deals with such rows before.
     remedy: str = ""
@@ -51,7 +51,7 @@ class Blame:
 
 @dataclass(frozen=True)
 class _Suspect:
-    """What rows may stand in the way of; *query* finds them, None where the server tells them."""
+    """An operation that rows may prevent; *query* finds them, None where the server names them."""
 
     rule: str
     table: str
@@ -59,61 +59,66 @@ class _Suspect:
     remedy: str = ""
 
 
-def find(
-    connection: Connection, error: BaseException, said: Said, before: Mapping[str, Content]
-) -> Blame:
-    """Find what *error* is about.
+def of_error(
+    connection: Connection, error: BaseException, effects: Effects, before: Mapping[str, TableRows]
+) -> Diagnosis:
+    """Find the operation and the rows that *error* is about.
 
     Rows that a Python loop was at are in its variables. Those that a constraint or a type does not
     take are asked of the database, which is as it was before, or, where DDL is not transactional,
     as it was when the operation failed.
+
+    :param connection: to the scratch database, rolled back.
+    :param error: what the revision raised.
+    :param effects: what it did until then.
+    :param before: the rows before it, by their table's name.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    at = next((f.lineno for f in reversed(frames) if f.filename == said.file), None)
-    held = _held(error, said.file)
-    if held:
-        return Blame(at, held)
-    operations = _running(said, at)
+    at = next((f.lineno for f in reversed(frames) if f.filename == effects.file), None)
+    variables = _variables(error, effects.file)
+    if variables:
+        return Diagnosis(at, variables)
+    operations = _running(effects, at)
     suspects = [
         (suspect, f"{suspect.rule} {Step(op).subject}", line)
         for op, line in operations
         for suspect in _suspects(op, reason(error), connection.dialect)
     ]
     for suspect, key, line in suspects:
-        if found := rows(connection, suspect.query, SHOWN):
-            known = before.get(said.was(suspect.table))
-            named = ", ".join(_named(suspect.table, row, known) for row in found)
-            # The engine for SQLite has said it.
-            named = "" if isinstance(error, MigrationError) else named
+        if broken := rows(connection, suspect.query, SHOWN):
+            known = before.get(effects.old_table(suspect.table))
+            shown = ", ".join(_shown(suspect.table, row, known) for row in broken)
+            # The engine for SQLite names them in its error.
+            shown = "" if isinstance(error, MigrationError) else shown
             remedy = _tried(connection, suspect.remedy)
-            return Blame(line, named, suspect.table, key, remedy, suspect.query)
+            return Diagnosis(line, shown, suspect.table, key, remedy, suspect.query)
     if suspects and isinstance(error, DataError | IntegrityError):
         suspect, key, line = suspects[0]
-        return Blame(line, _detail(error), suspect.table, key)
-    blame = _told(error)
-    blame.rows = blame.rows or _detail(error)
-    blame.line = operations[0][1] if len(operations) == 1 else at
-    return blame
+        return Diagnosis(line, _detail(error), suspect.table, key)
+    diagnosis = _of_raw_sql(error)
+    diagnosis.rows = diagnosis.rows or _detail(error)
+    diagnosis.line = operations[0][1] if len(operations) == 1 else at
+    return diagnosis
 
 
-def unreadable(said: Said, table: str) -> Blame:
-    """Return what makes the rows of *table* fail when they are read: a column that is computed."""
-    for op, line in reversed(said.operations):
+def of_unreadable(effects: Effects, table: str) -> Diagnosis:
+    """Find what makes the rows of *table* fail when they are read: a column that is computed."""
+    for op, line in reversed(effects.operations):
         computed = isinstance(op, ops.AddColumnOp) and op.column.computed is not None
         if computed and op.table_name == table:
-            return Blame(line, "", table, f"add-computed {Step(op).subject}")
-    return Blame(said.line(table))
+            return Diagnosis(line, "", table, f"add-computed {Step(op).subject}")
+    return Diagnosis(effects.line(table))
 
 
-def _told(error: BaseException) -> Blame:
-    """Return what PostgreSQL itself says of raw SQL that rows stood in the way of."""
-    told = getattr(getattr(error, "orig", None), "diag", None)
-    rule = _STATES.get(getattr(told, "sqlstate", ""))
+def _of_raw_sql(error: BaseException) -> Diagnosis:
+    """Return what PostgreSQL itself reports of raw SQL that rows prevented."""
+    report = getattr(getattr(error, "orig", None), "diag", None)
+    rule = _STATES.get(getattr(report, "sqlstate", ""))
     statement = str(getattr(error, "statement", ""))
-    if told is None or rule is None or not re.match(r"\s*(ALTER|CREATE)\b", statement, re.I):
-        return Blame()
-    subject = told.constraint_name or f"{told.table_name}.{told.column_name}"
-    return Blame(None, _detail(error), str(told.table_name), f"{rule} {subject}")
+    if report is None or rule is None or not re.match(r"\s*(ALTER|CREATE)\b", statement, re.I):
+        return Diagnosis()
+    subject = report.constraint_name or f"{report.table_name}.{report.column_name}"
+    return Diagnosis(None, _detail(error), str(report.table_name), f"{rule} {subject}")
 
 
 def _detail(error: BaseException) -> str:
@@ -121,15 +126,15 @@ def _detail(error: BaseException) -> str:
 
 
 def rows(connection: Connection, query: Any, limit: int | None = None) -> list[dict[str, Any]]:
-    """Return what *query* finds; nothing where it is None, or where the database cannot run it."""
+    """Return the rows of *query*; none where it is None, or where the database cannot run it."""
     if query is None:
         return []
     try:
-        found = connection.execute(query.limit(limit)).mappings().all()
+        result = [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
     except SQLAlchemyError:
-        found = []
+        result = []
     connection.rollback()
-    return [dict(row) for row in found]
+    return result
 
 
 def _tried(connection: Connection, remedy: str) -> str:
@@ -144,31 +149,32 @@ def _tried(connection: Connection, remedy: str) -> str:
     return remedy
 
 
-def _running(said: Said, at: int | None) -> list[tuple[Any, int]]:
+def _running(effects: Effects, at: int | None) -> list[tuple[Any, int]]:
     """Return the operations that ran on line *at*.
 
     A batch runs when its block ends, and Python then is at its first line again.
     """
-    opened = [isinstance(op, Batch) and number == at for op, number in said.operations]
+    opened = [isinstance(op, Batch) and number == at for op, number in effects.operations]
     if True in opened:
-        return said.operations[opened.index(True) + 1 :]
-    return [one for one in said.operations[-1:] if one[1] == at]
+        return effects.operations[opened.index(True) + 1 :]
+    return [(op, number) for op, number in effects.operations[-1:] if number == at]
 
 
-def _held(error: BaseException, file: str) -> str:
+def _variables(error: BaseException, file: str) -> str:
+    """Return the row that a variable of *file* held when it failed, or the statement's values."""
     trace = error.__traceback__
-    found = ""
+    row = ""
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == file:
             for name, value in trace.tb_frame.f_locals.items():
                 if isinstance(value, Row | sa.RowMapping):
-                    found = f"{name} = {value!r:.200}"
+                    row = f"{name} = {value!r:.200}"
         trace = trace.tb_next
     parameters = getattr(error, "params", None)
-    return found or (f"with {parameters!r:.200}" if parameters else "")
+    return row or (f"with {parameters!r:.200}" if parameters else "")
 
 
-def _named(table: str, row: dict[str, Any], known: Content | None) -> str:
+def _shown(table: str, row: dict[str, Any], known: TableRows | None) -> str:
     key = [name for name in row if known and name.casefold() in known.key]
     # A few columns beside the key say what is wrong; a value that stands twice has none.
     shown = {name: row[name] for name in key} or row
@@ -176,59 +182,60 @@ def _named(table: str, row: dict[str, Any], known: Content | None) -> str:
 
 
 def _suspects(op: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
-    """Yield what rows may stand in the way of *op*."""
+    """Yield how rows may prevent *op*."""
     name = getattr(op, "table_name", None) or getattr(op, "source_table", None)
     if not name:
         return
     table = sa.table(name, schema=getattr(op, "schema", None))
-    whole = sa.select(sa.text("*")).select_from(table)
+    rows = sa.select(sa.text("*")).select_from(table)
     if isinstance(op, ops.AlterColumnOp):
-        yield from _of_column(op, whole, words, dialect)
+        yield from _of_column(op, rows, words, dialect)
     elif isinstance(op, ops.AddColumnOp):
         if op.column.computed is not None:
             yield _Suspect("add-computed", name, None)
         elif not op.column.nullable and op.column.server_default is None:
-            yield _Suspect("not-null-column", name, whole)
+            yield _Suspect("not-null-column", name, rows)
     elif isinstance(op, ops.CreateForeignKeyOp):
-        yield _Suspect("add-foreign-key", name, _orphans(op, table), _cut(op))
+        yield _Suspect("add-foreign-key", name, _orphans(op, table), _unlink(op))
     elif isinstance(op, ops.CreateCheckConstraintOp):
         condition: Any = op.condition
         plain = isinstance(condition, str | sa.TextClause)
         broken = sa.text(f"NOT ({condition})") if plain else sa.not_(condition)
         remedy = f"UPDATE {name} SET … WHERE NOT ({condition})" if plain else ""
-        yield _Suspect("add-check", name, whole.where(broken), remedy)
+        yield _Suspect("add-check", name, rows.where(broken), remedy)
     elif isinstance(op, CreateExcludeConstraintOp):
         yield _Suspect("add-exclusion", name, None)
     elif isinstance(op, _UNIQUE) or (isinstance(op, ops.CreateIndexOp) and op.unique):
         columns = [c for c in op.columns if isinstance(c, str)]
-        yield _Suspect("add-unique", name, _doubles(table, columns))
+        yield _Suspect("add-unique", name, _duplicates(table, columns))
 
 
-def _of_column(op: ops.AlterColumnOp, whole: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
+def _of_column(op: ops.AlterColumnOp, rows: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
     column: Any = sa.column(op.column_name)
     if op.modify_nullable is False:
         kind = _type(op.existing_type)
-        value = next((text for types, text in _NOTHING if isinstance(kind, types)), "…")
+        value = next((text for types, text in _EMPTY if isinstance(kind, types)), "…")
         remedy = f"UPDATE {op.table_name} SET {column} = {value} WHERE {column} IS NULL"
-        yield _Suspect("set-not-null", op.table_name, whole.where(column.is_(None)), remedy)
+        yield _Suspect("set-not-null", op.table_name, rows.where(column.is_(None)), remedy)
     if op.modify_type is not None:
         new, remedy = _type(op.modify_type), ""
         if length := getattr(new, "length", None):
             cut = f"{column} = substr({column}, 1, {length})"
             remedy = f"UPDATE {op.table_name} SET {cut} WHERE length({column}) > {length}"
         if dialect.name == "sqlite":
-            old, now = (_type(one).compile(dialect) for one in (op.existing_type, new))
-            unfit: Any = sa.literal_column(misfit(op.column_name, old, now) or "1 = 0")
+            old = _type(op.existing_type).compile(dialect)
+            condition = misfit(op.column_name, old, new.compile(dialect))
+            unfit: Any = sa.literal_column(condition or "1 = 0")
         else:
             unfit = _misfit(column, new, words)
-        yield _Suspect("narrow-type", op.table_name, whole.where(unfit), remedy)
+        yield _Suspect("narrow-type", op.table_name, rows.where(unfit), remedy)
 
 
 def _type(given: Any) -> Any:
     return sa.types.to_instance(given or sa.types.NULLTYPE)
 
 
-def _doubles(table: Any, names: Sequence[str]) -> Any:
+def _duplicates(table: Any, names: Sequence[str]) -> Any:
     columns: list[Any] = [sa.column(name) for name in names]
     present = [column.is_not(None) for column in columns]
     times = sa.func.count().label("times")
@@ -240,21 +247,21 @@ def _orphans(op: ops.CreateForeignKeyOp, table: Any) -> Any:
     child: Any = table.alias("child")
     parent: Any = sa.table(op.referent_table, schema=op.kw.get("referent_schema")).alias("parent")
     pairs: list[tuple[Any, Any]] = [
-        (sa.column(here, _selectable=child), sa.column(there, _selectable=parent))
-        for here, there in zip(op.local_cols, op.remote_cols, strict=True)
+        (sa.column(local, _selectable=child), sa.column(remote, _selectable=parent))
+        for local, remote in zip(op.local_cols, op.remote_cols, strict=True)
     ]
-    met = sa.select(sa.text("1")).select_from(parent).where(*(p == c for c, p in pairs))
-    whole = sa.select(sa.text("child.*")).select_from(child)
-    pointing = [here.is_not(None) for here, _ in pairs]
-    return whole.where(*pointing, ~met.correlate(child).exists())
+    has_parent = sa.select(sa.text("1")).select_from(parent).where(*(p == c for c, p in pairs))
+    rows = sa.select(sa.text("child.*")).select_from(child)
+    points = [local.is_not(None) for local, _ in pairs]
+    return rows.where(*points, ~has_parent.correlate(child).exists())
 
 
-def _cut(op: ops.CreateForeignKeyOp) -> str:
+def _unlink(op: ops.CreateForeignKeyOp) -> str:
     if len(op.local_cols) > 1:
         return ""
-    here, there = op.local_cols[0], op.remote_cols[0]
-    wanted = f"SELECT {there} FROM {op.referent_table}"
-    return f"UPDATE {op.source_table} SET {here} = NULL WHERE {here} NOT IN ({wanted})"
+    local, remote = op.local_cols[0], op.remote_cols[0]
+    parents = f"SELECT {remote} FROM {op.referent_table}"
+    return f"UPDATE {op.source_table} SET {local} = NULL WHERE {local} NOT IN ({parents})"
 
 
 def _misfit(column: Any, type_: Any, words: str) -> Any:

@@ -1,4 +1,7 @@
-"""What a migration says that it does to rows: taken from what it really does while it runs."""
+"""Which tables, columns and rows a revision changes, observed while it runs.
+
+A change to rows that is none of its effects is one that nobody wrote: ``compare.py`` reports it.
+"""
 
 import re
 import sys
@@ -39,67 +42,68 @@ def bare(name: str) -> str:
 
 
 @dataclass
-class Said:
+class Effects:
     """What the operations and statements of one revision do to tables and columns.
 
     Names are folded; tables and columns are called as they were before the revision.
     """
 
     file: str
+    #: The new names of renamed tables and columns.
     tables: dict[str, str] = field(default_factory=dict)
     columns: dict[tuple[str, str], str] = field(default_factory=dict)
-    #: Tables and columns that go.
-    gone: set[str | tuple[str, str]] = field(default_factory=set)
+    #: Dropped tables and columns.
+    dropped: set[str | tuple[str, str]] = field(default_factory=set)
     #: The columns that UPDATE sets, ALL where that cannot be read.
     updated: dict[str, set[str]] = field(default_factory=dict)
-    #: Tables that rows are put into, and taken out of.
+    #: Tables that rows are inserted into, and deleted from.
     inserted: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
     #: Each table that was touched, with the line in the file.
     lines: list[tuple[str, int]] = field(default_factory=list)
     operations: list[tuple[Any, int]] = field(default_factory=list)
 
-    def was(self, table: str) -> str:
+    def old_table(self, table: str) -> str:
         """Return what *table*, as it is called now, was called before."""
         now = bare(table)
         return next((old for old, new in self.tables.items() if new == now), now)
 
-    def column_was(self, table: str, column: str) -> str:
+    def old_column(self, table: str, column: str) -> str:
         """Return what *column* of *table*, as it was called before, was called before."""
         now = bare(column)
         known = self.columns.items()
         return next((old for (t, old), new in known if t == table and new == now), now)
 
     def rename_table(self, old: str, new: str) -> None:
-        self.tables[self.was(old)] = bare(new)
+        self.tables[self.old_table(old)] = bare(new)
 
     def rename_column(self, table: str, old: str, new: str) -> None:
-        was = self.was(table)
-        self.columns[was, self.column_was(was, old)] = bare(new)
+        table = self.old_table(table)
+        self.columns[table, self.old_column(table, old)] = bare(new)
 
     def operation(self, op: Any, line: int) -> None:
-        """Take in an operation of Alembic's."""
+        """Take in an operation of Alembic's, invoked in *line*."""
         table = getattr(op, "table_name", None) or getattr(op, "source_table", None)
         if isinstance(op, ops.BulkInsertOp):
             table = op.table.name
         if table:
-            self.lines.append((self.was(table), line))
+            self.lines.append((self.old_table(table), line))
         self.operations.append((op, line))
         if isinstance(op, ops.RenameTableOp):
             self.rename_table(op.table_name, op.new_table_name)
         elif isinstance(op, ops.AlterColumnOp) and op.modify_name:
             self.rename_column(op.table_name, op.column_name, op.modify_name)
         elif isinstance(op, ops.DropTableOp):
-            self.gone.add(self.was(op.table_name))
+            self.dropped.add(self.old_table(op.table_name))
         elif isinstance(op, ops.DropColumnOp):
-            was = self.was(op.table_name)
-            self.gone.add((was, self.column_was(was, op.column_name)))
+            old = self.old_table(op.table_name)
+            self.dropped.add((old, self.old_column(old, op.column_name)))
 
     def statement(self, sql: str, line: int) -> None:
-        """Take in a statement that the revision sends itself, not an operation for it."""
+        """Take in a statement that the revision itself sends in *line*, not an operation for it."""
         sql = re.sub(r"'(?:[^']|'')*'", "''", sql)
         for match in _WRITE.finditer(sql):
-            verb, table = match[1].upper(), self.was(match[2])
+            verb, table = match[1].upper(), self.old_table(match[2])
             self.lines.append((table, line))
             if verb in ("DELETE", "TRUNCATE", "MERGE", "REPLACE"):
                 self.deleted.add(table)
@@ -108,34 +112,37 @@ class Said:
             upsert = verb == "INSERT" and re.search(r"\b(DO|KEY)\s+UPDATE\b", sql, re.I)
             if verb == "UPDATE" or verb in ("MERGE", "REPLACE") or upsert:
                 columns = {ALL} if verb != "UPDATE" else _assigned(sql[match.end() :])
-                names = {self.column_was(table, name) for name in columns}
+                names = {self.old_column(table, name) for name in columns}
                 self.updated.setdefault(table, set()).update(names)
         if rename := _RENAME_COLUMN.search(sql) or _CHANGE_COLUMN.search(sql):
             self.rename_column(rename[1], rename[2], rename[3])
         elif rename := _RENAME_TABLE.search(sql):
             self.rename_table(rename[1], rename[2])
         elif drop := _DROP_TABLE.search(sql):
-            self.gone.add(self.was(drop[1]))
+            self.dropped.add(self.old_table(drop[1]))
         elif drop := _DROP_COLUMN.search(sql):
-            self.gone.add((self.was(drop[1]), self.column_was(self.was(drop[1]), drop[2])))
+            self.dropped.add(
+                (self.old_table(drop[1]), self.old_column(self.old_table(drop[1]), drop[2]))
+            )
         if altered := re.match(_TABLE, sql, re.I):
-            self.lines.append((self.was(altered[1]), line))
+            self.lines.append((self.old_table(altered[1]), line))
 
-    def then(self, later: "Said") -> "Said":
+    def then(self, later: "Effects") -> "Effects":
         """Return what this and *later*, which undoes it, do together: all has its old name."""
-        both = Said(self.file, gone=set(self.gone), lines=self.lines + later.lines)
-        for one in later.gone:
-            if isinstance(one, str):
-                both.gone.add(self.was(one))
+        both = Effects(self.file, dropped=set(self.dropped), lines=self.lines + later.lines)
+        for dropped in later.dropped:
+            if isinstance(dropped, str):
+                both.dropped.add(self.old_table(dropped))
             else:
-                both.gone.add((self.was(one[0]), self.column_was(self.was(one[0]), one[1])))
-        both.inserted = self.inserted | {self.was(table) for table in later.inserted}
-        both.deleted = self.deleted | {self.was(table) for table in later.deleted}
+                table = self.old_table(dropped[0])
+                both.dropped.add((table, self.old_column(table, dropped[1])))
+        both.inserted = self.inserted | {self.old_table(table) for table in later.inserted}
+        both.deleted = self.deleted | {self.old_table(table) for table in later.deleted}
         both.updated = {table: set(columns) for table, columns in self.updated.items()}
         for table, columns in later.updated.items():
-            was = self.was(table)
-            names = {self.column_was(was, column) for column in columns}
-            both.updated.setdefault(was, set()).update(names)
+            old = self.old_table(table)
+            names = {self.old_column(old, column) for column in columns}
+            both.updated.setdefault(old, set()).update(names)
         return both
 
     def line(self, *tables: str) -> int | None:
@@ -146,17 +153,18 @@ class Said:
         if not tables:
             return self.lines[-1][1] if self.lines else None
         for table in tables:
-            found = [line for touched, line in self.lines if touched == table.casefold() and line]
-            if found:
-                return found[-1]
+            lines = [line for touched, line in self.lines if touched == table.casefold() and line]
+            if lines:
+                return lines[-1]
         return None
 
 
 def _assigned(rest: str) -> set[str]:
-    found = _SET.search(rest)
-    if not found:
+    """Return the columns that the *rest* of an UPDATE sets; ALL where that cannot be read."""
+    assignments = _SET.search(rest)
+    if not assignments:
         return {ALL}
-    flat = found[1]
+    flat = assignments[1]
     while flat != (flat := re.sub(r"\([^()]*\)", "", flat)):
         pass
     names = {bare(name) for name in _ASSIGNED.findall(flat)}
@@ -164,27 +172,27 @@ def _assigned(rest: str) -> set[str]:
 
 
 @contextmanager
-def listening(connection: Connection, file: str) -> Iterator[Said]:
-    """Note what the revision in *file* does on *connection* while the body runs it."""
-    said = Said(file)
-    seen = recorder.invoked(connection)
-    seen.clear()
+def observed(connection: Connection, file: str) -> Iterator[Effects]:
+    """Give the effects of the revision in *file*, observed on *connection* as the body runs it."""
+    effects = Effects(file)
+    invoked = recorder.invoked(connection)
+    invoked.clear()
 
     def statement(_: Any, __: Any, sql: str, *args: Any) -> None:
         take_operations()
-        line, own = origin(file)
-        if line and own:
-            said.statement(sql, line)
+        line, direct = origin(file)
+        if line and direct:
+            effects.statement(sql, line)
 
     def take_operations() -> None:
-        for line, op in seen:
-            said.operation(op, int(line))
-        seen.clear()
+        for line, op in invoked:
+            effects.operation(op, int(line))
+        invoked.clear()
 
     event.listen(connection, "before_cursor_execute", statement)
     try:
         with recorder.watched(connection, lambda: str(origin(file)[0] or 0)):
-            yield said
+            yield effects
     finally:
         take_operations()
         event.remove(connection, "before_cursor_execute", statement)
@@ -196,13 +204,13 @@ _HAND_WRITTEN = ("execute_sql", "bulk_insert")
 
 
 def origin(file: str) -> tuple[int | None, bool]:
-    """Return the line of *file* that is running, and whether it speaks to the database itself."""
+    """Return the line of *file* that is running, and whether it itself sends the statement."""
     frame: FrameType | None = sys._getframe(1)
-    own = True
+    direct = True
     while frame is not None:
         name = frame.f_code.co_filename.replace("\\", "/")
         if name == file.replace("\\", "/"):
-            return frame.f_lineno, own
-        own = own and (not name.endswith(_SENT) or frame.f_code.co_name in _HAND_WRITTEN)
+            return frame.f_lineno, direct
+        direct = direct and (not name.endswith(_SENT) or frame.f_code.co_name in _HAND_WRITTEN)
         frame = frame.f_back
-    return None, own
+    return None, direct

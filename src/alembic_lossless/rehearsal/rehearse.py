@@ -1,11 +1,11 @@
-"""Rehearses a revision on rows: up, compare, down, compare, up again; on throwaway databases.
+"""Rehearses revisions on rows: upgrade, compare, downgrade, compare, upgrade again.
 
-Once with rows made for the purpose, once with a copy of the developer's own where there are any,
-on each kind of database that the project uses.
+Each is played on scratch databases of every kind that the project uses: once with fixture rows,
+once with a copy of the developer's own where there are any.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from sqlalchemy import URL, Connection, MetaData
 
 from ..autogenerate import split
 from ..checklist.finding import NAMES
-from ..checklist.handwritten import model_imports
+from ..checklist.handwritten import model_imports, unreleased
 from ..errors import MigrationError
+from ..hints import command
 from ..run import recorder, status
 from ..run.env import foreign_keys_kept
 from ..schema import diff
@@ -28,15 +29,15 @@ from ..scratch import databases
 from ..scratch.hints import reason
 from ..scratch.sources import Source, empty_database
 from . import diagnose, sample
-from .compare import Content, Unreadable, contents, harm
-from .diagnose import Blame
-from .effects import Said, listening
-from .fixtures import fill, names, reflect
+from .compare import TableRows, Unreadable, all_rows, unexpected_changes
+from .diagnose import Diagnosis
+from .effects import Effects, observed
+from .fixtures import fill, reflect, table_names
 from .report import Failure, Rehearsal
-from .waivers import Excused
+from .waivers import Waivers
 
 #: The key of ``accepted`` in a revision's file whose downgrade is refused on purpose.
-NO_WAY_BACK = "no-downgrade"
+NO_DOWNGRADE = "no-downgrade"
 
 
 def rehearse(
@@ -46,221 +47,283 @@ def rehearse(
     sources: Sequence[Source],
     development: URL | None = None,
 ) -> Rehearsal:
-    """Run *revision* up, down and up again on rows, on each of *sources*.
+    """Upgrade, downgrade and upgrade *revision* again on rows, on each of *sources*.
 
     :param script: the chain; the file is read anew.
+    :param revision: the revision.
     :param metadata: the models, which the schema is compared with at the head.
+    :param sources: where scratch databases can be created.
     :param development: the developer's own database, which is only read.
-    :return: what was found; nothing is raised for it.
+    :return: the result; nothing is raised for a failure.
     :raises MigrationError: where the chain before *revision* does not run.
     """
-    found = script.get_revision(revision)
-    assert found is not None
-    found.module = load_module_py(found.module.__name__, found.path)
-    rehearsal = Rehearsal(found)
-    for finding, line in model_imports(found).items():
-        rehearsal.failures.append(Failure("checklist", str(finding), Blame(line)))
-        rehearsal.failures[-1].file = Path(found.path).name
-    for source in sources:
-        said: list[str] = []
-        for url in [None] if development is None else [None, development]:
-            one = _Round(script, found, metadata, source, url)
-            failure = _played(one, rehearsal)
-            if failure is not None:
-                rehearsal.failures.append(failure)
-                break
-            said += [one.what] if one.what else []
-        else:
-            rehearsal.passed.append(f"{NAMES[source.kind]} with {' and '.join(said) or 'no rows'}")
+    loaded = script.get_revision(revision)
+    assert loaded is not None
+    loaded.module = load_module_py(loaded.module.__name__, loaded.path)
+    rehearsal = Rehearsal(loaded)
+    for finding, line in model_imports(loaded).items():
+        failure = Failure("checklist", str(finding), Diagnosis(line))
+        failure.file = Path(loaded.path).name
+        rehearsal.failures.append(failure)
+    _play(rehearsal, script, metadata, sources, development)
     return rehearsal
 
 
-def _played(one: "_Round", rehearsal: Rehearsal) -> Failure | None:
-    """Play a round; again without the rows that, so the file, no real database has."""
-    try:
-        one.run()
-        return None
-    except Failure as failure:
-        made = failure.step == "upgrade" and one.development is None
-        if made and one.excused.takes(failure.blame):
-            one.notes = []
-            return _played(one, rehearsal)
-        failure.line = failure.line or one.begins(
-            "downgrade" if "down" in failure.step else "upgrade"
-        )
-        failure.database, failure.file = NAMES[one.source.kind], Path(one.revision.path).name
-        failure.database += f" with {one.what}" if one.what else ""
-        failure.consents = one.consents
-        return failure
-    finally:
-        rehearsal.notes += [f"{NAMES[one.source.kind]}: {note}" for note in one.notes]
-        one.notes = []
-        rehearsal.ahead = list(dict.fromkeys([*rehearsal.ahead, *one.ahead]))
+def rehearse_unreleased(
+    script: ScriptDirectory,
+    metadata: MetaData,
+    sources: Sequence[Source],
+    development: URL | None = None,
+) -> list[Rehearsal]:
+    """Rehearse each revision that no release holds yet, as :func:`rehearse` does.
+
+    What the checklist reports of their files is left out: it is asked for the same revisions.
+
+    :param script: the chain.
+    :param metadata: the models, which the schema is compared with at the head.
+    :param sources: where scratch databases can be created.
+    :param development: the developer's own database, which is only read.
+    :return: a result for each, oldest first; none where every revision is released.
+    :raises MigrationError: where the chain does not run.
+    """
+    rehearsals = [Rehearsal(revision) for revision in unreleased(script)]
+    for rehearsal in rehearsals:
+        _play(rehearsal, script, metadata, sources, development)
+    return rehearsals
+
+
+def _play(
+    rehearsal: Rehearsal,
+    script: ScriptDirectory,
+    metadata: MetaData,
+    sources: Sequence[Source],
+    development: URL | None,
+) -> None:
+    """Play the rounds on each of *sources*, until one fails there."""
+    for source in sources:
+        rows: list[str] = []
+        for url in [None] if development is None else [None, development]:
+            round_ = _Round(script, rehearsal.revision, metadata, source, url)
+            failure = round_.play(rehearsal)
+            if failure is not None:
+                rehearsal.failures.append(failure)
+                break
+            rows += [round_.rows] if round_.rows else []
+        else:
+            rehearsal.passed.append(f"{NAMES[source.kind]} with {' and '.join(rows) or 'no rows'}")
 
 
 @dataclass
 class _Round:
-    """One rehearsal: on one database, with made rows or with those of *development*."""
+    """One rehearsal on one database, with fixture rows or with those of *development*."""
 
     script: ScriptDirectory
     revision: Script
     metadata: MetaData
     source: Source
     development: URL | None
-    what: str = ""
+    #: How many rows of what sort it is played with.
+    rows: str = ""
     notes: list[str] = field(default_factory=list)
-    before: dict[str, Content] = field(default_factory=dict)
-    #: What the models have otherwise than the revision found and left it.
+    before: dict[str, TableRows] = field(default_factory=dict)
+    #: Differences of the models that the revision neither made nor changed.
     ahead: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.consents: dict[str, str] = getattr(self.revision.module, "accepted", {})
-        self.excused = Excused(self.consents)
+        self.waivers = Waivers(self.consents)
 
-    def run(self) -> None:
-        """Run the revision up, down and up again.
+    def play(self, rehearsal: Rehearsal) -> Failure | None:
+        """Play it, and again without the fixture rows that the file says no database has.
+
+        :param rehearsal: takes the notes.
+        :return: what failed.
+        """
+        failure = self._attempt()
+        while (
+            failure is not None
+            and (failure.step, self.development) == ("upgrade", None)
+            and self.waivers.accept(failure.diagnosis)
+        ):
+            self.notes = []
+            failure = self._attempt()
+        database = NAMES[self.source.kind]
+        rehearsal.notes += [f"{database}: {note}" for note in self.notes]
+        rehearsal.ahead = list(dict.fromkeys([*rehearsal.ahead, *self.ahead]))
+        if failure is not None:
+            direction = "downgrade" if "down" in failure.step else "upgrade"
+            failure.line = failure.line or self._first_line(direction)
+            failure.database = f"{database} with {self.rows}" if self.rows else database
+            failure.file = Path(self.revision.path).name
+            failure.consents = self.consents
+        return failure
+
+    def _attempt(self) -> Failure | None:
+        try:
+            self._run()
+        except Failure as failure:
+            return failure
+        return None
+
+    def _first_line(self, direction: str) -> int | None:
+        """Return the line in which the file's ``upgrade`` or ``downgrade`` begins."""
+        code = getattr(getattr(self.revision.module, direction, None), "__code__", None)
+        return code.co_firstlineno if code else None
+
+    def _run(self) -> None:
+        """Put the rows in before the change that the revision belongs to, and rehearse it.
 
         :raises Failure: at the first thing that is wrong.
         """
-        at = sample.at(self.development) if self.development else ()
+        at = sample.revisions(self.development) if self.development else ()
         applied = status.applied(self.script, at)
         first = split.first_of_change(self.script, self.revision, applied)
-        with self._before(first) as connection:
+        with self._database_before(first) as connection:
             tables = reflect(connection)
-            of_chain = self.excused.rows(connection)
+            of_chain = self.waivers.existing_rows(connection)
             self._fill(connection, tables)
             if first is not self.revision:
-                self._earlier_parts(connection)
+                self._upgrade_earlier_parts(connection)
                 tables = reflect(connection)
-            self.excused.take_out(connection, tables, of_chain)
-            self.before = contents(connection, tables)
-            count = sum(len(content.rows) for content in self.before.values())
-            if self.development is not None and not count:
+            self.waivers.delete_rows(connection, tables, of_chain)
+            self.before = all_rows(connection, tables)
+            count = sum(len(table.rows) for table in self.before.values())
+            if self.development is None:
+                self.rows = f"{count:,} fixture rows"
+            elif count:
+                self.rows = f"{count:,} rows of the development database"
+            else:
                 return
-            whose = "of the development database" if self.development else "made"
-            self.what = f"{count:,} rows {whose}"
-            self._steps(connection)
+            self._up_down_up(connection)
 
-    def begins(self, way: str) -> int | None:
-        """Return the line in which the file's ``upgrade`` or ``downgrade`` begins."""
-        code = getattr(getattr(self.revision.module, way, None), "__code__", None)
-        return code.co_firstlineno if code else None
+    @contextmanager
+    def _database_before(self, revision: Script) -> Iterator[Connection]:
+        required = split.required(revision)
+        if not required:
+            with empty_database(self.source) as connection:
+                yield connection
+            return
+        at: Any = required[0] if len(required) == 1 else required
+        with databases.from_chain(self.script, self.source, at, self.metadata) as connection:
+            yield connection
 
-    def _before(self, revision: Script) -> AbstractContextManager[Connection]:
-        needed = split.required(revision)
-        if not needed:
-            return empty_database(self.source)
-        at: Any = needed[0] if len(needed) == 1 else needed
-        return databases.from_chain(self.script, self.source, at, self.metadata)
-
-    def _earlier_parts(self, connection: Connection) -> None:
+    def _upgrade_earlier_parts(self, connection: Connection) -> None:
         (at,) = split.required(self.revision)
         try:
             databases.upgrade(self.script, connection, at, self.metadata)
         except MigrationError as error:
-            sentence = f"what goes before does not run on these rows: make rehearse r={at}"
+            again = command("rehearse", at)
+            sentence = f"the revision before it does not run on these rows: {again}"
             raise Failure("upgrade", sentence) from error
 
     def _fill(self, connection: Connection, tables: MetaData) -> None:
         if self.development is not None:
-            self.notes += sample.copy(self.development, connection, tables).notes
+            self.notes += sample.copy_rows(self.development, connection, tables).notes
             return
-        for table, why in fill(connection, tables, self.excused.tables).items():
-            self.notes.append(f"no row could be made for {table}: {why}")
-        self.notes += self.excused.notes()
+        for table, error in fill(connection, tables, self.waivers.tables).items():
+            self.notes.append(f"no fixture row for {table}: {error}")
+        self.notes += self.waivers.notes()
 
-    def _steps(self, connection: Connection) -> None:
-        start, kept = self._schema(connection)
+    def _up_down_up(self, connection: Connection) -> None:
+        start, unmanaged = self._schema(connection)
         up = self._migrate(connection, "upgrade")
         upgraded, _ = self._schema(connection)
-        retyped = diff.differences(upgraded, start)
-        self._rows_kept(connection, "rows after the upgrade", up, retyped)
-        self._same_as_models(connection, start, upgraded, up)
-        consent = self.consents.get(NO_WAY_BACK)
-        if consent:
-            self.notes.append(f"not undone, as accepted in the file: {consent}")
+        schema_changes = diff.differences(upgraded, start)
+        self._compare_rows(connection, "rows after the upgrade", up, schema_changes)
+        self._compare_with_models(connection, start, upgraded, up)
+        if consent := self.consents.get(NO_DOWNGRADE):
+            self.notes.append(f"downgrade not tried, as accepted in the file: {consent}")
             return
         down = self._migrate(connection, "downgrade")
-        downgraded, still_kept = self._schema(connection)
-        self._same(downgraded, start, "schema after the downgrade", down)
-        for name in sorted(kept ^ still_kept):
-            words = "is missing" if name in kept else "is left over"
-            raise Failure("schema after the downgrade", f"{name} {words}", Blame(down.line()))
-        self._rows_kept(connection, "rows after the downgrade", up.then(down), retyped)
-        again = self._migrate(connection, "upgrade", " again")
-        self._same(self._schema(connection)[0], upgraded, "schema after the second upgrade", again)
+        downgraded, unmanaged_after = self._schema(connection)
+        _compare_schemas(downgraded, start, "schema after the downgrade", down)
+        for name in sorted(unmanaged ^ unmanaged_after):
+            words = "is missing" if name in unmanaged else "is left over"
+            raise Failure("schema after the downgrade", f"{name} {words}", Diagnosis(down.line()))
+        self._compare_rows(connection, "rows after the downgrade", up.then(down), schema_changes)
+        again = self._migrate(connection, "upgrade", "upgrade again")
+        upgraded_again, _ = self._schema(connection)
+        _compare_schemas(upgraded_again, upgraded, "schema after the second upgrade", again)
 
     def _schema(self, connection: Connection) -> tuple[Schema, set[str]]:
+        """Return the schema, and its unmanaged objects."""
         schema, unmanaged = diff.describe(connection), diff.catalogued_objects(connection)
         connection.rollback()
         return schema, unmanaged
 
-    def _migrate(self, connection: Connection, way: str, words: str = "") -> Said:
+    def _migrate(self, connection: Connection, direction: str, step: str = "") -> Effects:
         """Run the revision in one direction.
 
         :raises Failure: where it does not run.
         """
-        step = getattr(MigrationStep, f"{way}_from_script")
-        options: dict[str, Any] = {"script": self.script}
-        options["fn"] = lambda heads, context: [step(self.script.revision_map, self.revision)]
+        from_script = getattr(MigrationStep, f"{direction}_from_script")
+        options: dict[str, Any] = {"script": self.script, "target_metadata": self.metadata}
+        options["fn"] = lambda *_: [from_script(self.script.revision_map, self.revision)]
         if connection.dialect.name == "sqlite":
             options["on_version_apply"] = (foreign_keys_kept(connection),)
-        context = databases.configure(connection, {**options, "target_metadata": self.metadata})
-        at = self.revision.revision
+        context = databases.configure(connection, options)
+        name = self.revision.revision
         with (
-            listening(connection, self.revision.path) as said,
-            recorder.alone(connection, lambda: at),
+            observed(connection, self.revision.path) as effects,
+            recorder.alone(connection, lambda: name),
         ):
             try:
                 with databases.quiet(), Operations.context(context):
                     context.run_migrations()
             except (Exception, SystemExit) as error:
                 connection.rollback()
-                why = reason(error)
+                sentence = reason(error)
                 if not isinstance(error, MigrationError) and not getattr(error, "orig", None):
-                    why = f"{type(error).__name__}: {why}"
-                found = diagnose.find(connection, error, said, self.before)
-                # What is found at the end of a revision is no line's, but the last that wrote.
-                found.line = found.line or said.line()
-                raise Failure(way + words, why, found) from error
+                    sentence = f"{type(error).__name__}: {sentence}"
+                diagnosis = diagnose.of_error(connection, error, effects, self.before)
+                # An error at the end of a revision is no line's, but the last that wrote.
+                diagnosis.line = diagnosis.line or effects.line()
+                raise Failure(step or direction, sentence, diagnosis) from error
         connection.commit()
-        return said
+        return effects
 
-    def _same_as_models(
-        self, connection: Connection, before: Schema, found: Schema, said: Said
+    def _compare_with_models(
+        self, connection: Connection, before: Schema, actual: Schema, effects: Effects
     ) -> None:
-        """Compare with the models at the head; what it left as it was, it is not to blame for."""
+        """Compare with the models at the head; what it left as it was is not its fault."""
         if list(self.script.get_heads()) != [self.revision.revision]:
             return
         with databases.from_models(self.metadata, self.source, like=connection) as models:
-            wanted = diff.describe(models)
+            expected = diff.describe(models)
         by_hand = diff.made_by_raw_sql(connection)
-        for item in diff.differences(found, wanted):
+        for item in diff.differences(actual, expected):
             if item.expected is None and item.key.name in by_hand:
                 continue
             if before.get(item.key) == item.actual:
                 self.ahead.append(f"{NAMES[self.source.kind]}: {item}")
                 continue
-            line = said.line(item.key.table)
-            raise Failure("schema after the upgrade", str(item), Blame(line))
+            line = effects.line(item.key.table)
+            raise Failure("schema after the upgrade", str(item), Diagnosis(line))
 
-    def _same(self, found: Schema, wanted: Schema, step: str, said: Said) -> None:
-        for item in diff.differences(found, wanted):
-            if item.actual is None:
-                words = f"is missing, it was {item.expected}"
-            elif item.expected is None:
-                words = f"is left over: {item.actual}"
-            else:
-                words = f"is {item.actual or 'none'}, it was {item.expected or 'none'}"
-            line = said.line(item.key.table, said.tables.get(item.key.table, item.key.table))
-            raise Failure(step, f"{item.key} {words}", Blame(line or said.line()))
-
-    def _rows_kept(
-        self, connection: Connection, step: str, said: Said, changed: list[diff.Difference]
+    def _compare_rows(
+        self,
+        connection: Connection,
+        step: str,
+        effects: Effects,
+        schema_changes: Sequence[diff.Difference],
     ) -> None:
         try:
-            after = contents(connection, names(connection))
+            after = all_rows(connection, table_names(connection))
         except Unreadable as error:
-            raise Failure("upgrade", str(error), diagnose.unreadable(said, error.table)) from error
-        for one in harm(self.before, after, said, changed):
-            raise Failure(step, one.sentence, Blame(said.line(*one.near)))
+            diagnosis = diagnose.of_unreadable(effects, error.table)
+            raise Failure("upgrade", str(error), diagnosis) from error
+        for change in unexpected_changes(self.before, after, effects, schema_changes):
+            raise Failure(step, change.sentence, Diagnosis(effects.line(*change.near)))
+
+
+def _compare_schemas(actual: Schema, expected: Schema, step: str, effects: Effects) -> None:
+    for item in diff.differences(actual, expected):
+        if item.actual is None:
+            words = f"is missing, it was {item.expected}"
+        elif item.expected is None:
+            words = f"is left over: {item.actual}"
+        else:
+            words = f"is {item.actual or 'none'}, it was {item.expected or 'none'}"
+        table = item.key.table
+        line = effects.line(table, effects.tables.get(table, table)) or effects.line()
+        raise Failure(step, f"{item.key} {words}", Diagnosis(line))

@@ -1,26 +1,27 @@
-"""What comes of a rehearsal, as the screen shows it."""
+"""The result of a rehearsal: what passed, what failed, and what to do about it."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from alembic.script import Script
 
 from ..errors import MigrationError
-from .diagnose import Blame
-from .memory import advice
+from ..hints import command
+from .diagnose import Diagnosis
 
 
 class Failure(Exception):
-    """What a rehearsal found: in which *step*, on what database, at which line."""
+    """What a rehearsal met: in which *step*, on what database, at which line."""
 
-    def __init__(self, step: str, sentence: str, blame: Blame | None = None) -> None:
+    def __init__(self, step: str, sentence: str, diagnosis: Diagnosis | None = None) -> None:
         super().__init__(sentence)
         self.step = step
-        # A refusal says that nothing was changed, and what to do where rows are real.
+        # A refusal adds that nothing was changed, and what to do where rows are real.
         self.sentence = sentence.partition(". Nothing was changed.")[0]
-        self.blame = blame or Blame()
-        self.line, self.rows = self.blame.line, self.blame.rows
+        self.diagnosis = diagnosis or Diagnosis()
+        self.line, self.rows = self.diagnosis.line, self.diagnosis.rows
         self.database = ""
         self.file = ""
         #: What the file accepts already.
@@ -30,54 +31,77 @@ class Failure(Exception):
         return "\n    ".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        where = f"{self.file}, line {self.line}" if self.line else self.file
-        about = f" ({self.rows})" if self.rows else ""
-        on = f"{self.database}, {self.step}" if self.database else self.step
-        yield f"{on}: {self.sentence}{about} [{where}]"
-        if self.step == "upgrade" and self.blame.consent:
-            if self.blame.remedy:
-                yield f"before it, for example: op.execute({self.blame.remedy!r})"
-            if self.consents.get(self.blame.consent):
-                yield "the file accepts it where no database has such rows, and this one has"
-                return
-            consents = json.dumps(
-                {**self.consents, self.blame.consent: "the reason"}, ensure_ascii=False
-            )
-            yield f"where no database has such rows, in the file: accepted = {consents}"
+        place = f"{self.file}, line {self.line}" if self.line else self.file
+        rows = f" ({self.rows})" if self.rows else ""
+        step = f"{self.database}, {self.step}" if self.database else self.step
+        yield f"{step}: {self.sentence}{rows} [{place}]"
+        consent = self.diagnosis.consent
+        if self.step != "upgrade" or not consent:
+            return
+        if self.diagnosis.remedy:
+            yield f"fix such rows first, for example: op.execute({self.diagnosis.remedy!r})"
+        if self.consents.get(consent):
+            yield "the file accepts it where no database has such rows, and this one has"
+            return
+        consents = json.dumps({**self.consents, consent: "the reason"}, ensure_ascii=False)
+        yield f"where no database has such rows, write into the file: accepted = {consents}"
 
 
 @dataclass
 class Rehearsal:
-    """What came of it, for each kind of database."""
+    """The result for one revision, on each kind of database."""
 
     revision: Script
     passed: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    #: What the models have otherwise, and the revision has nothing to do with.
+    #: Differences of the models that the revision neither made nor changed.
     ahead: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """Return the screen: a line for each database, and what could not be done."""
+        """Return what a command prints: a line for each database, failure, note and difference."""
         lines = [f"  ✓ rehearsed on {line}" for line in self.passed]
         lines += [f"  ✗ {failure}" for failure in self.failures]
         lines += [f"  ! {note}" for note in self.notes]
         return lines + [f"  ✗ {item}" for item in self.ahead]
 
     def check(self, applied: bool) -> None:
-        """Stop where something was found.
+        """Stop where the rehearsal failed, or the models are ahead.
 
         :param applied: whether the developer's own database has the revision.
         :raises MigrationError: with what to type next.
         """
+        name = self.revision.revision
         if self.failures:
-            failed = f"The rehearsal of {self.revision.revision} failed"
             raise MigrationError(
-                f"{failed}, and no real database was touched: {advice(self.revision, applied)}"
+                f"The rehearsal of {name} failed. No real database was touched. "
+                f"{advice(self.revision, applied)}"
             )
         if self.ahead:
             raise MigrationError(
-                f"Revision {self.revision.revision} is sound, and the models are ahead of it: make "
-                'newmigration m="…" for what came since; what belongs to it goes into its file.',
+                f"The rehearsal of {name} passed, but the models are ahead of it. Write a "
+                f"migration for what is missing: {command('migrate', message='…')}; or, where it "
+                f"belongs to this one, add it to {Path(self.revision.path).name}.",
                 exit_code=4,
             )
+
+
+def advice(revision: Script, applied: bool) -> str:
+    """Say what to do about a revision whose rehearsal failed.
+
+    :param revision: the revision.
+    :param applied: whether the developer's own database has it.
+    """
+    again = command("rehearse", revision.revision)
+    if applied:
+        before = (revision._versioned_down_revisions or ("base",))[0]
+        return (
+            f"Your database has it already: fix the file, then run {again} and {command('redo')}. "
+            f"Or undo it: {command('downgrade', before)}. Where other databases have it too, "
+            "write a new migration instead."
+        )
+    later = " and the later ones" if revision.nextrev else ""
+    return (
+        f"Fix the file, then run {again}. Or delete it{later}, correct the model, and run "
+        f"{command('migrate', message='…')} again."
+    )

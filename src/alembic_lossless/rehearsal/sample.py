@@ -1,9 +1,10 @@
-"""Copies the development database's rows into a throwaway one: all, or a sample of many."""
+"""Copies the development database's rows into a scratch database: all, or a sample of many."""
 
 import sqlite3
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,54 +14,111 @@ from sqlalchemy import URL, Connection, ForeignKeyConstraint, MetaData, NullPool
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NULLTYPE
 
+from ..errors import plural
 from ..run import connection as connections
 from ..run import status
 from ..scratch.hints import reason
-from .fixtures import held_back, in_order
-from .put import Copied, Row, drop_orphans, put
+from .fixtures import Row, attempt, delete_orphans, is_numbered, keys_deferred, parents_first
 
-#: What can be copied in a few seconds.
+#: What can be copied in a few seconds: of more rows or bytes a sample is taken, and what is added
+#: to a sample has as many seconds.
 ROWS, BYTES, SECONDS = 50_000, 64 * 2**20, 4.0
 #: A table this small is always copied whole.
 SMALL = 1000
 
 
-def copy(url: URL, connection: Connection, tables: MetaData) -> Copied:
+@dataclass
+class Copied:
+    """How many rows were copied, and what a person should know of it."""
+
+    rows: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def copy_rows(url: URL, connection: Connection, tables: MetaData) -> Copied:
     """Copy the rows of the development database at *url*, which is opened for reading only.
 
-    :param connection: to the throwaway database; its tables are *tables*.
+    :param url: the development database.
+    :param connection: to the scratch database.
+    :param tables: its tables, from :func:`fixtures.reflect`.
     :return: how many, and what was left out: a sample is taken where all would last too long.
     """
     copied = Copied()
     try:
         with _opened(url) as source:
             same = url.get_backend_name() == "sqlite" == connection.dialect.name
-            rows = _Reader(source, tables, copied, same).read() if source is not None else {}
+            rows = _Sample(source, tables, copied, same).read() if source is not None else {}
     except (SQLAlchemyError, sqlite3.Error) as error:
         copied.notes.append(f"the development database was not read: {reason(error)}")
         return copied
-    order, _ = in_order(tables)
+    order, _ = parents_first(tables)
     keys = [key for table in order for key in table.foreign_key_constraints]
-    with warnings.catch_warnings(), held_back(connection, keys):
+    with warnings.catch_warnings(), keys_deferred(connection, keys):
         warnings.simplefilter("ignore")  # on what this database stores in its own way
         for table in reversed(order):
-            if rows.get(table.key):  # what the chain put in is there in its present state
+            if rows.get(table.key):  # what the chain inserted is copied in its present state
                 connection.execute(table.delete())
         for table in order:
-            copied.rows += put(connection, table, rows.get(table.key, []), copied, raw=same)
+            copied.rows += _insert(connection, table, rows.get(table.key, []), copied, raw=same)
         refused = copied.rows < sum(map(len, rows.values()))
         if refused or connection.dialect.name == "postgresql":  # which would not commit them
-            copied.rows -= drop_orphans(connection, keys, copied)
+            for table, number in delete_orphans(connection, keys).items():
+                copied.rows -= number
+                orphans = f"{plural(number, 'row')} of {table.name} not copied"
+                copied.notes.append(f"{orphans}: without the row pointed to")
         connection.commit()
     return copied
 
 
-def at(url: URL) -> frozenset[str]:
+def _insert(
+    connection: Connection, table: Table, rows: Sequence[Row], copied: Copied, raw: bool
+) -> int:
+    """Insert *rows*, all at once or else one by one; return how many the table took."""
+    if not rows:
+        return 0
+    names = {c.name.casefold(): c.name for c in table.columns}
+    values = [{names[name.casefold()]: value for name, value in row.items()} for row in rows]
+    plain = sa.table(table.name, *(sa.column(name) for name in values[0]))
+    insert = (plain if raw else table).insert().inline()
+    try:
+        with attempt(connection):
+            connection.execute(insert, values)
+        inserted = len(values)
+    except (SQLAlchemyError, ValueError, TypeError, OverflowError):
+        inserted = _insert_one_by_one(connection, insert, table, values, copied)
+    if connection.dialect.name == "postgresql":
+        for column in table.columns:
+            if is_numbered(column, "postgresql"):
+                name = connection.dialect.identifier_preparer.format_table(table)
+                sequence = sa.func.pg_get_serial_sequence(name, column.name)
+                last = sa.func.setval(sequence, sa.func.max(column))
+                connection.execute(sa.select(last).select_from(table))
+    return inserted
+
+
+def _insert_one_by_one(
+    connection: Connection, insert: Any, table: Table, rows: list[Row], copied: Copied
+) -> int:
+    if connection.dialect.name != "postgresql":
+        connection.execute(table.delete())
+    refused, error_text = 0, ""
+    for row in rows:
+        try:
+            with attempt(connection):
+                connection.execute(insert, row)
+        except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
+            refused, error_text = refused + 1, reason(error)
+    if refused:
+        copied.notes.append(f"{plural(refused, 'row')} of {table.name} not copied: {error_text}")
+    return len(rows) - refused
+
+
+def revisions(url: URL) -> frozenset[str]:
     """Return the revisions that the development database at *url* is at."""
     try:
         with _opened(url) as source:
             return frozenset() if source is None else status.current(source)
-    except (SQLAlchemyError, sqlite3.Error):  # copying its rows says so
+    except (SQLAlchemyError, sqlite3.Error):  # copying its rows notes it
         return frozenset()
 
 
@@ -89,18 +147,19 @@ def _opened(url: URL) -> Iterator[Connection | None]:
         yield connection
 
 
-class _Reader:
+class _Sample:
     """Reads the rows of the tables that both databases have."""
 
     def __init__(self, source: Connection, tables: MetaData, copied: Copied, raw: bool) -> None:
         self.source = source
         self.copied = copied
-        there = sa.inspect(source)
+        inspector = sa.inspect(source)
         self.tables: dict[str, Any] = {}
         self.target = dict(tables.tables)
         for key, table in self.target.items():
-            if there.has_table(table.name, schema=table.schema):
-                names = {c["name"].casefold() for c in there.get_columns(table.name, table.schema)}
+            if inspector.has_table(table.name, schema=table.schema):
+                columns = inspector.get_columns(table.name, table.schema)
+                names = {column["name"].casefold() for column in columns}
                 self.tables[key] = sa.table(
                     table.name,
                     *(
@@ -121,16 +180,18 @@ class _Reader:
         every = max(-(-total // ROWS), -(-self._bytes() // BYTES), 1)
         for key, table in self.tables.items():
             whole = every == 1 or counts[key] <= SMALL
-            self.rows[key] = self._fetch(key, sa.select(table) if whole else self._some(key, every))
+            self.rows[key] = self._fetch(
+                key, sa.select(table) if whole else self._every_nth(key, every)
+            )
             if not whole:
                 self._extremes(key)
         if every > 1:
-            self._close()
+            self._add_parents()
         self.copied.notes += [
             f"{table.name} is too large to copy: {len(self.rows[key]):,} of {counts[key]:,} rows"
             " were taken"
             for key, table in self.tables.items()
-            if 0 < len(self.rows[key]) < counts[key] and every > 1  # else said where it failed
+            if 0 < len(self.rows[key]) < counts[key] and every > 1  # else noted where it failed
         ]
         return self.rows
 
@@ -140,8 +201,10 @@ class _Reader:
             return int(pages * self.source.exec_driver_sql("PRAGMA page_size").scalar_one())
         query = "SELECT pg_database_size(current_database())"
         if self.source.dialect.name != "postgresql":
-            own = "information_schema.tables WHERE table_schema = database()"
-            query = f"SELECT sum(data_length) FROM {own}"
+            query = (
+                "SELECT sum(data_length) FROM information_schema.tables"
+                " WHERE table_schema = database()"
+            )
         # An empty PostgreSQL database has 8 MB.
         return max(int(self.source.exec_driver_sql(query).scalar() or 0) - 2**23, 0)
 
@@ -154,8 +217,8 @@ class _Reader:
             )
             return []
 
-    def _some(self, key: str, every: int) -> Any:
-        """Select every so manieth row, in the order of the primary key."""
+    def _every_nth(self, key: str, every: int) -> Any:
+        """Select every n-th row, in primary key order."""
         table = self.tables[key]
         names = [c.name for c in self.target[key].primary_key.columns if c.name in table.c]
         number = sa.func.row_number().over(order_by=[table.c[name] for name in names] or None)
@@ -167,21 +230,21 @@ class _Reader:
         """Add for each column a NULL, the smallest, the largest, the longest: while time lasts."""
         table, known = self.tables[key], {repr(row) for row in self.rows[key]}
         for column in table.c:
-            wanted, type_ = [column.is_(None)], self.target[key].c[column.name].type
+            conditions, type_ = [column.is_(None)], self.target[key].c[column.name].type
             if isinstance(type_, sa.Integer | sa.Numeric | sa.Float | sa.Date | sa.DateTime):
                 ends = [sa.func.min(column), sa.func.max(column)]
-                wanted += [column == sa.select(end).scalar_subquery() for end in ends]
+                conditions += [column == sa.select(end).scalar_subquery() for end in ends]
             elif isinstance(type_, sa.String):
                 longest = sa.select(sa.func.max(sa.func.length(column))).scalar_subquery()
-                wanted.append(sa.func.length(column) == longest)
-            for condition in wanted:
+                conditions.append(sa.func.length(column) == longest)
+            for condition in conditions:
                 if monotonic() < self.stop:
                     for row in self._fetch(key, sa.select(table).where(condition).limit(1)):
                         if repr(row) not in known:
                             known.add(repr(row))
                             self.rows[key].append(row)
 
-    def _close(self) -> None:
+    def _add_parents(self) -> None:
         """Fetch the rows that the sample points to, and those that these point to."""
         more = True
         while more:
@@ -193,12 +256,12 @@ class _Reader:
     def _fetch_parents(self, table: Table, key: ForeignKeyConstraint) -> bool:
         parent = self.tables.get(key.referred_table.key)
         names = [(c.name, e.column.name) for c, e in zip(key.columns, key.elements, strict=True)]
-        if parent is None or any(there not in parent.c for _, there in names):
+        if parent is None or any(referred not in parent.c for _, referred in names):
             return False
-        wanted = _tuples(self.rows.get(table.key, []), [here for here, _ in names])
-        have = _tuples(self.rows[parent_key := key.referred_table.key], [t for _, t in names])
-        missing = sorted(wanted - have, key=repr)
-        columns = sa.tuple_(*(parent.c[there] for _, there in names))
+        pointing = _tuples(self.rows.get(table.key, []), [name for name, _ in names])
+        parents = _tuples(self.rows[parent_key := key.referred_table.key], [r for _, r in names])
+        missing = sorted(pointing - parents, key=repr)
+        columns = sa.tuple_(*(parent.c[referred] for _, referred in names))
         before = len(self.rows[parent_key])
         for start in range(0, len(missing), 200):
             query = sa.select(parent).where(columns.in_(missing[start : start + 200]))
@@ -207,5 +270,5 @@ class _Reader:
 
 
 def _tuples(rows: Sequence[Row], names: Sequence[str]) -> set[tuple[Any, ...]]:
-    found = {tuple(row.get(name) for name in names) for row in rows}
-    return {one for one in found if None not in one}
+    tuples = {tuple(row.get(name) for name in names) for row in rows}
+    return {values for values in tuples if None not in values}

@@ -1,4 +1,4 @@
-"""What a revision's file accepts: the made rows that it is about are left out, and no others."""
+"""What a revision's file accepts: fixture rows that it is about are left out, and no others."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,76 +9,81 @@ from sqlalchemy import Connection, MetaData, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import diagnose
-from .diagnose import Blame
-from .fixtures import held_back
-from .put import Copied, drop_orphans
-
-
-@dataclass
-class Excused:
-    """What the *consents* of a file have met so far."""
-
-    consents: Mapping[str, str]
-    #: By consent, what finds its rows.
-    found: dict[str, Blame] = field(default_factory=dict)
-    #: The consent for which a table gets no rows: they cannot be told apart, or not taken out.
-    tables: dict[str, str] = field(default_factory=dict)
-
-    def takes(self, about: Blame) -> bool:
-        """Tell whether the file accepts *about*, and note what to leave out the next time."""
-        consent, table = about.consent, about.table
-        if not self.consents.get(consent) or table in self.tables:
-            return False
-        if about.query is None or consent in self.found:
-            self.found.pop(consent, None)
-            self.tables[table] = consent
-        else:
-            self.found[consent] = about
-        return True
-
-    def notes(self) -> Iterator[str]:
-        """Say what is left out."""
-        for table, consent in self.tables.items():
-            yield f"no rows were made for {table}, {_ACCEPTED}: {self.consents[consent]}"
-        for consent in self.found:
-            yield f"without rows that break {consent}, {_ACCEPTED}: {self.consents[consent]}"
-
-    def rows(self, connection: Connection) -> list[list[dict[str, Any]]]:
-        """Return the rows that are there, by consent."""
-        return [diagnose.rows(connection, about.query) for about in self.found.values()]
-
-    def take_out(
-        self, connection: Connection, tables: MetaData, of_chain: Sequence[list[dict[str, Any]]]
-    ) -> None:
-        """Take these rows out, and those that point to them; they stay where that fails.
-
-        :param of_chain: the rows that every database has, because the chain puts them in.
-        """
-        for about, kept in zip(self.found.values(), of_chain, strict=True):
-            rows = [row for row in diagnose.rows(connection, about.query) if row not in kept]
-            _take_out(connection, tables, about.table, rows)
-
+from .diagnose import Diagnosis
+from .fixtures import delete_orphans, keys_deferred
 
 _ACCEPTED = "as accepted in the file"
 
 
-def _take_out(
+@dataclass
+class Waivers:
+    """The *consents* of a file, and what each of them leaves out."""
+
+    consents: Mapping[str, str]
+    #: By consent, the failure that it accepts; its query finds the rows to delete.
+    rows: dict[str, Diagnosis] = field(default_factory=dict)
+    #: The consent for which a table gets no rows: no query finds them, or they cannot be deleted.
+    tables: dict[str, str] = field(default_factory=dict)
+
+    def accept(self, diagnosis: Diagnosis) -> bool:
+        """Tell whether the file accepts a failure, and note what to leave out from now on.
+
+        :param diagnosis: of the failure.
+        :return: whether the rehearsal is to be played again, without its rows.
+        """
+        consent, table = diagnosis.consent, diagnosis.table
+        if not self.consents.get(consent) or table in self.tables:
+            return False
+        if diagnosis.query is None or consent in self.rows:
+            self.rows.pop(consent, None)
+            self.tables[table] = consent
+        else:
+            self.rows[consent] = diagnosis
+        return True
+
+    def notes(self) -> Iterator[str]:
+        """Yield a sentence for each thing that is left out."""
+        for table, consent in self.tables.items():
+            yield f"no fixture rows for {table}, {_ACCEPTED}: {self.consents[consent]}"
+        for consent in self.rows:
+            yield f"without rows that break {consent}, {_ACCEPTED}: {self.consents[consent]}"
+
+    def existing_rows(self, connection: Connection) -> list[list[dict[str, Any]]]:
+        """Return the rows already in the database that each consent is about."""
+        return [diagnose.rows(connection, waived.query) for waived in self.rows.values()]
+
+    def delete_rows(
+        self, connection: Connection, tables: MetaData, of_chain: Sequence[list[dict[str, Any]]]
+    ) -> None:
+        """Delete the rows that are accepted, and those that point to them; not where that fails.
+
+        :param connection: to the scratch database.
+        :param tables: its tables, from :func:`fixtures.reflect`.
+        :param of_chain: the rows that every database has, because the chain inserts them.
+        """
+        for waived, existing in zip(self.rows.values(), of_chain, strict=True):
+            rows = [r for r in diagnose.rows(connection, waived.query) if r not in existing]
+            _delete(connection, tables, waived.table, rows)
+
+
+def _delete(
     connection: Connection, tables: MetaData, name: str, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    table = next(one for one in tables.tables.values() if one.name.casefold() == name.casefold())
-    keys = [key for one in tables.tables.values() for key in one.foreign_key_constraints]
+    all_tables = tables.tables.values()
+    table = next(table for table in all_tables if table.name.casefold() == name.casefold())
+    keys = [key for table in all_tables for key in table.foreign_key_constraints]
     try:
-        with held_back(connection, keys):
+        with keys_deferred(connection, keys):
             for row in rows:
-                connection.execute(sa.delete(table).where(_is(table, row)))
-            drop_orphans(connection, keys, Copied())
+                connection.execute(sa.delete(table).where(_matches(table, row)))
+            delete_orphans(connection, keys)
             connection.commit()
-    except SQLAlchemyError:  # a foreign key that lets nothing go
+    except SQLAlchemyError:  # a foreign key that lets nothing be deleted
         connection.rollback()
 
 
-def _is(table: Table, row: Mapping[str, Any]) -> sa.ColumnElement[bool]:
-    """Return what *row*, or, where it has no key, every row but the first that is like it, meets.
+def _matches(table: Table, row: Mapping[str, Any]) -> sa.ColumnElement[bool]:
+    """Return the condition of *row*; without its key, that of all rows like it but the first.
 
     Values are as the driver gave them: a column of no type takes them back.
     """

@@ -73,29 +73,25 @@ class ChainCache:
     def restore(self, connection: Connection) -> None:
         """Load the newest cached database into *connection*'s, which is empty."""
         key = self._source, str(self._target)
+        if self._target is None:
+            return
         if key in self._in_memory:
             _load(self._in_memory[key], connection)
             return
-        self._names = self._file_names(connection)
-        with suppress(OSError):  # nothing is cached, or it cannot be read
-            files = {file.name: file for file in folder().iterdir()} if self._names else {}
-            for number, name in reversed([*enumerate(self._names, 1)]):
-                if name in files and _load(content := files[name].read_bytes(), connection):
-                    files[name].touch()
-                    self._restored = number
-                    if number == len(self._names):
-                        self._in_memory[key] = content
-                    return
-
-    def _file_names(self, connection: Connection) -> list[str]:
-        if self._target is None:
-            return []
         steps = self._script._upgrade_revs(self._target, ())  # type: ignore[arg-type]
         chain = [self._script.get_revision(str(step.info.up_revision_id)) for step in steps]
-        if len(chain) <= MIN_REVISIONS:
-            return []
         revisions = [revision for revision in chain if revision]
-        return list(digests(revisions, self._metadata, _server(connection)))
+        if len(revisions) > MIN_REVISIONS:
+            self._names = list(digests(revisions, self._metadata, _server(connection)))
+        for number, revision in reversed([*enumerate(revisions, 1)]):
+            content = self._in_memory.get((self._source, revision.revision))
+            if not content and self._names:
+                content = _read(self._names[number - 1])
+            if content and _load(content, connection):
+                self._restored = number
+                if number == len(revisions):
+                    self._in_memory[key] = content
+                return
 
     def store(self, connection: Connection) -> None:
         """Cache the database of *connection*, at the end of the chain, where that saves time."""
@@ -181,6 +177,17 @@ def _load(content: bytes, connection: Connection) -> bool:
         driver.rollback()
         return False
     return True
+
+
+def _read(name: str) -> bytes:
+    """Return a file's content; nothing where there is none, or it cannot be read."""
+    file = folder() / name
+    try:
+        content = file.read_bytes()
+        file.touch()
+    except OSError:
+        return b""
+    return content
 
 
 def _write(name: str, content: bytes) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from alembic_lossless.rehearsal.rehearse import Rehearsal, rehearse
+from alembic_lossless.rehearsal.rehearse import rehearse
+from alembic_lossless.rehearsal.report import Rehearsal
 from alembic_lossless.scratch.sources import find_sources
 from tests.library.autogenerate.project import Project
 

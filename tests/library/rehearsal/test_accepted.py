@@ -53,7 +53,7 @@ def test_made_rows_that_no_database_has(
     assert rehearsal.failures == []
     # A server names one value at a time that is no number.
     one_by_one = upgrade == NUMBER and place.kinds != ("sqlite",)
-    what = "no rows were made for book" if one_by_one else f"without rows that break {consent}"
+    what = "no fixture rows for book" if one_by_one else f"without rows that break {consent}"
     assert rehearsal.notes[0].endswith(f"{what}, as accepted in the file: looked at all")
 
     place.upgrade("hand1")
@@ -140,8 +140,9 @@ def test_a_line_that_the_table_does_not_take_is_told_without_its_value(place: Pr
     place.by_hand(NOT_NULL, NULL)
     place.by_hand("pass")
     (failure,) = rehearsed(place, "hand2").failures
-    told = "before it, for example: op.execute('UPDATE book SET title = … WHERE title IS NULL')"
-    assert str(failure).splitlines()[1].strip() == told
+    fix = "op.execute('UPDATE book SET title = … WHERE title IS NULL')"
+    line = str(failure).splitlines()[1].strip()
+    assert line == f"fix such rows first, for example: {fix}"
 
 
 def test_one_consent_is_added_to_another(place: Project) -> None:
@@ -153,8 +154,8 @@ def test_one_consent_is_added_to_another(place: Project) -> None:
     both = '{"drop-column book.x": "unused", "set-not-null book.title": "the reason"}'
     fill = """op.execute("UPDATE book SET title = '' WHERE title IS NULL")"""
     assert str(failure).splitlines()[1:] == [
-        f"    before it, for example: {fill}",
-        f"    where no database has such rows, in the file: accepted = {both}",
+        f"    fix such rows first, for example: {fill}",
+        f"    where no database has such rows, write into the file: accepted = {both}",
     ]
 
 

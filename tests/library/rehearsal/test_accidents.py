@@ -1,4 +1,4 @@
-"""What a migration can do to rows and a downgrade to a schema: each is met on throwaway databases,
+"""What a migration can do to rows and a downgrade to a schema: each is met on scratch databases,
 on each kind, before a real one meets it; with the row or the line.
 """
 
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.rehearsal.rehearse import Failure
+from alembic_lossless.rehearsal.report import Failure
 from alembic_lossless.run.recorder import followed
 from tests.library.autogenerate.project import Project
 

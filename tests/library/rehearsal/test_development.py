@@ -23,7 +23,7 @@ NOT_UNIQUE = """with op.batch_alter_table("author") as batch_op:
 def copied(project: Project) -> tuple[sample.Copied, dict[str, int]]:
     source = find_sources(project.kinds, project.url)[0][-1]
     with databases.from_chain(project.script, source) as connection:
-        done = sample.copy(make_url(project.url), connection, reflect(connection))
+        done = sample.copy_rows(make_url(project.url), connection, reflect(connection))
         counts = {
             name: connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0
             for name in ("author", "book")
@@ -121,7 +121,7 @@ def test_the_parts_of_a_change_meet_rows_from_before_it(place: Project) -> None:
     for _ in range(2):
         rehearsal = rehearsed(place, last, development=True)
         assert (rehearsal.failures, rehearsal.notes) == ([], [])
-        assert rehearsal.passed[0].endswith("made and 2 rows of the development database")
+        assert rehearsal.passed[0].endswith("fixture rows and 2 rows of the development database")
         place.upgrade(first)
 
 
@@ -164,7 +164,7 @@ def test_the_extremes_are_in_the_sample(tmp_path: Path, monkeypatch: pytest.Monk
     )
     source = Source("sqlite")
     with databases.from_chain(project.script, source) as connection:
-        sample.copy(make_url(project.url), connection, reflect(connection))
+        sample.copy_rows(make_url(project.url), connection, reflect(connection))
         names = set(connection.scalars(text("SELECT name FROM author")))
         ids = set(connection.scalars(text("SELECT id FROM author")))
         connection.rollback()
@@ -190,7 +190,7 @@ def test_rows_for_another_kind_of_database(tmp_path: Path, place: Project) -> No
     source = find_sources(place.kinds, place.url)[0][-1]
     with databases.from_chain(place.script, source) as connection:
         tables = reflect(connection)
-        done = sample.copy(make_url(own.url), connection, tables)
+        done = sample.copy_rows(make_url(own.url), connection, tables)
         rows = connection.execute(tables.tables["t"].select()).all()
         empty = connection.scalar(text("SELECT count(*) FROM t WHERE more IS NULL"))
         connection.rollback()
@@ -214,7 +214,7 @@ def test_rows_that_cannot_be_read_are_not_called_too_many(
     own.run(f"INSERT INTO author VALUES {authors}", "INSERT INTO moment VALUES ('yesterday')")
     source = find_sources(place.kinds, place.url)[0][-1]
     with databases.from_chain(place.script, source) as connection:
-        done = sample.copy(make_url(own.url), connection, reflect(connection))
+        done = sample.copy_rows(make_url(own.url), connection, reflect(connection))
         connection.rollback()
     assert [note.partition(":")[0] for note in done.notes] == [
         "the rows of moment were not copied",

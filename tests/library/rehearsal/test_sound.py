@@ -116,7 +116,7 @@ def test_what_a_migration_says_is_no_accident(place: Project, name: str) -> None
     rehearsal = rehearsed(place, "hand2")
     assert rehearsal.failures == []
     (passed,) = rehearsal.passed
-    assert "rows made" in passed
+    assert "fixture rows" in passed
 
 
 def test_a_key_that_is_renamed(place: Project) -> None:
