@@ -33,7 +33,8 @@ from . import copy as adopted
 from .copy import Adopted
 from .twin import twin
 
-_CLOSES = re.compile(r'^closes = "(\w+)"$', re.MULTILINE)
+#: The schema of the database that a file was written for.
+_CLOSES = re.compile(r"^closes = ['\"](\w+)['\"]$", re.MULTILINE)
 
 
 @dataclass
@@ -174,9 +175,8 @@ def close(
             database = Adopted(kind, context, metadata, wanted)
             done, findings = adopted.closing_steps(database, connection, metadata, answers)
             body, imports = render.body(done, context)
-    review_text = file_header.checklist(done, findings, [kind])
-    accepted = file_header.accepted(findings)
-    revision, path = _write(script, body, imports, review_text, accepted, digest)
+    header = file_header.header(done, findings, [kind])
+    revision, path = _write(script, body, imports, header, digest)
     return Closed(revision, path, done, findings)
 
 
@@ -190,8 +190,7 @@ def _write(
     script: ScriptDirectory,
     body: str,
     imports: set[str],
-    review: str,
-    accepted: str,
+    header: file_header.Header,
     digest: str,
 ) -> tuple[str, Path]:
     revision = rev_id()
@@ -209,14 +208,10 @@ def _write(
         upgrades=indent(upgrade, "    ").strip(),
         downgrades="pass",
         imports="\n".join(sorted(imports)),
-        review=note + review,
-        accepted=accepted,
     )
     assert made is not None
     path = Path(made.path)
-    text_ = path.read_text(encoding="utf-8")
-    closes = f'#: The schema of the database that it was written for.\ncloses = "{digest}"\n'
-    whole = text_.replace("depends_on = None\n", f"depends_on = None\n\n{closes}", 1)
-    path.write_text(whole, encoding="utf-8")
-    render.tidy(str(path), {})
+    names = {**header.names, "closes": digest}
+    file_header.write_into(path, file_header.Header(note + header.checklist, names))
+    render.tidy(path)
     return revision, path

@@ -4,6 +4,7 @@ The text is what was tried on the scratch databases, letter by letter: :func:`bo
 once, and :class:`RenderedOperations` carries it into Alembic's template.
 """
 
+import ast
 import re
 import shutil
 import subprocess
@@ -21,7 +22,6 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _alter_column, _repr_type, render_op
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from alembic.script import write_hooks
 from sqlalchemy.sql.functions import FunctionElement
 
 from ..checklist.data_operations import NumberRows, Statements
@@ -205,16 +205,21 @@ def _lines(step: Step, autogen: AutogenContext) -> str:
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])
 
 
-@write_hooks.register("alembic_lossless")
-def tidy(path: str, options: dict[str, Any]) -> None:
+def tidy(path: Path) -> None:
     """Take Alembic's comments out of the file at *path* and format it with ruff where it is."""
-    file = Path(path)
-    text = re.sub(r"(?m)^ *# ###.*\n", "", file.read_text(encoding="utf-8"))
-    file.write_text(re.sub(r"[ \t]+$", "", text, flags=re.M), encoding="utf-8")
+    text = re.sub(r"(?m)^ *# ###.*\n", "", path.read_text(encoding="utf-8"))
+    path.write_text(re.sub(r"[ \t]+$", "", text, flags=re.M), encoding="utf-8")
     beside = Path(sys.executable).with_name("ruff")
     ruff = shutil.which("ruff", path=beside.parent) or shutil.which("ruff")
     if ruff:
         # What is still to be written may need what is imported.
-        rules = "I" if "def upgrade() -> None:\n    pass" in text else "I,F401"
+        rules = "I" if _is_empty(text) else "I,F401"
         for arguments in (["check", "--fix-only", f"--select={rules}"], ["format"]):
-            subprocess.run([ruff, *arguments, "--quiet", path], check=False)
+            subprocess.run([ruff, *arguments, "--quiet", str(path)], check=False)
+
+
+def _is_empty(text: str) -> bool:
+    """Tell whether the upgrade of a file has still to be written."""
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    upgrade = next(function for function in functions if function.name == "upgrade")
+    return isinstance(upgrade.body[-1], ast.Pass)

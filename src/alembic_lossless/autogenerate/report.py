@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from ..checklist.answers import Answers
+from ..checklist.file_header import Header
 from ..checklist.finding import Finding, Step
 from ..run import status
 from ..schema import diff
@@ -29,6 +30,8 @@ class Report:
     revisions: list[str] = field(default_factory=list)
     script: ScriptDirectory | None = None
     sources: Sequence[Source] = ()
+    #: By revision, what goes into its file beside the operations.
+    headers: dict[str, Header] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """Return the screen: one line an operation, what was found, the file."""

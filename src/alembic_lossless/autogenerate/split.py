@@ -9,23 +9,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import rev_id
 
-from ..checklist import file_header
+from ..checklist.file_header import Header, header
 from ..checklist.finding import NOTHING, Finding, Guard, Phase, Step, Verdict
 from . import render
 from .order import grouped
 
 #: What the message of each phase but the first ends with.
 _PHASE = re.compile(rf" \(({'|'.join(phase.value for phase in Phase if phase.value)})\)$")
-
-
-class Turns:
-    """The texts of several files, in turn: Alembic renders them from one set of arguments."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._texts = iter(texts)
-
-    def __str__(self) -> str:
-        return next(self._texts, "")
 
 
 def by_phase(steps: Sequence[Step]) -> dict[Phase, list[Step]]:
@@ -54,26 +44,30 @@ def divide(
     findings: Sequence[Finding],
     databases: Sequence[str],
     notes: Sequence[str] = (),
-) -> list[ops.MigrationScript]:
+) -> tuple[list[ops.MigrationScript], dict[str, Header]]:
     """Fill *first*, and as many more revisions behind it as *steps* need.
 
+    :param first: Alembic's directive to write a revision.
+    :param context: of the scratch database that the steps were tried on.
+    :param steps: all that is to be written.
+    :param findings: what the rules found in it.
+    :param databases: the kinds that it was reviewed for.
     :param notes: what every file's checklist says at its end.
+    :return: the directives, and by revision what their files' headers say.
     """
     scripts: list[ops.MigrationScript] = []
-    reviews, consents = [], []
+    headers: dict[str, Header] = {}
     phases = by_phase(steps)
-    for number, (phase, in_phase) in enumerate(phases.items()):
-        script = first if not scripts else _behind(scripts[-1], phase, str(first.message))
-        _fill(script, context, in_phase)
+    for phase, phase_steps in phases.items():
+        script = _behind(scripts[-1], phase, str(first.message)) if scripts else first
+        _fill(script, context, phase_steps)
+        is_first = not scripts
         scripts.append(script)
-        theirs = [f for f in findings if f.phase is phase or (not number and f.phase not in phases)]
-        reviews.append("\n".join([file_header.checklist(in_phase, theirs, databases), *notes]))
+        own = [f for f in findings if f.phase is phase or (is_first and f.phase not in phases)]
         # That no database has such rows may be asked of any phase: they are looked at later.
-        rows = [f for f in findings if f.accepted and f.verdict is not Verdict.ASK]
-        consents.append(file_header.accepted([*theirs, *(f for f in rows if f not in theirs)]))
-    arguments: dict[str, Any] = context.opts["template_args"]
-    arguments["review"], arguments["accepted"] = Turns(reviews), Turns(consents)
-    return scripts
+        rows = [f for f in findings if f.accepted and f.verdict is not Verdict.ASK and f not in own]
+        headers[str(script.rev_id)] = header(phase_steps, own, databases, notes, rows)
+    return scripts, headers
 
 
 def _behind(before: ops.MigrationScript, phase: Phase, message: str) -> ops.MigrationScript:

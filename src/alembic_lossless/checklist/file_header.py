@@ -1,8 +1,17 @@
-"""The checklist and the consent in a revision's file: how they are written, and read back."""
+"""The checklist and the consent in a revision's file: how they are written, and read back.
 
+They are written into the file after Alembic made it, so that every ``script.py.mako`` serves, that
+of ``flask db init`` and ``alembic init`` too: the checklist at the end of the module's docstring,
+``accepted`` behind the revision identifiers.
+"""
+
+import ast
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from alembic.script import Script
 
@@ -12,13 +21,36 @@ from .finding import NAMES, Finding, Step, Verdict
 #: How the checklist begins in the docstring of each file.
 _REVIEWED = "Reviewed for"
 
+#: What Alembic reads of a file; our own names stand behind them.
+_IDENTIFIERS = {"revision", "down_revision", "branch_labels", "depends_on"}
 
-def checklist(steps: Sequence[Step], findings: Sequence[Finding], databases: Sequence[str]) -> str:
-    """Return the checklist as a reviewer reads it in the file's docstring.
+
+@dataclass(frozen=True)
+class Header:
+    """What a revision's file says beside its operations.
+
+    :param checklist: goes into the docstring.
+    :param names: go behind the revision identifiers, with their values.
+    """
+
+    checklist: str
+    names: Mapping[str, object] = field(default_factory=dict)
+
+
+def header(
+    steps: Sequence[Step],
+    findings: Sequence[Finding],
+    databases: Sequence[str],
+    notes: Sequence[str] = (),
+    consented: Sequence[Finding] = (),
+) -> Header:
+    """Return the checklist as a reviewer reads it in the file, and the consent given.
 
     :param steps: what the revision does.
     :param findings: what the rules found in it.
     :param databases: the kinds that it was reviewed for.
+    :param notes: what the checklist says at its end.
+    :param consented: findings of the other parts of the change with a consent that holds here too.
     """
     described = [
         f"{step} ({step.guard.words})" if step.guard else str(step)
@@ -29,7 +61,13 @@ def checklist(steps: Sequence[Step], findings: Sequence[Finding], databases: Seq
     lines += _items(described)
     if findings:
         lines += ["", "Checklist:", "", *_items(map(str, findings))]
-    return escaped("\n".join(lines))
+    # A question has no reason yet.
+    accepted = {
+        finding.key: finding.accepted or ""
+        for finding in (*findings, *consented)
+        if finding.accepted or finding.verdict is Verdict.ASK
+    }
+    return Header("\n".join([*lines, *notes]), {"accepted": accepted} if accepted else {})
 
 
 def _items(texts: Iterable[str]) -> Iterator[str]:
@@ -39,10 +77,60 @@ def _items(texts: Iterable[str]) -> Iterator[str]:
         )
 
 
-def accepted(findings: Sequence[Finding]) -> str:
-    """Return the line of the file that holds the consent given; a question has no reason yet."""
-    given = {f.key: f.accepted or "" for f in findings if f.accepted or f.verdict is Verdict.ASK}
-    return f"accepted = {given!r}" if given else ""
+def write_into(path: Path, header: Header) -> None:
+    """Write *header* into a file that Alembic made, whatever its template was.
+
+    :param path: the file of a revision.
+    :raises SyntaxError: where the template does not make Python.
+    """
+    with tokenize.open(path) as file:
+        text, encoding = file.read(), file.encoding
+    lines = text.splitlines(keepends=True)
+    body = ast.parse(text).body
+    documented = body[0] if body and _docstring(body[0]) is not None else None
+    assigned = {name: node for node in body for name in _assigned(node)}
+    identifiers = [node for name, node in assigned.items() if name in _IDENTIFIERS]
+    behind = max((_span(node)[1] for node in identifiers), default=0)
+    if not behind and documented:
+        behind = _span(documented)[1]
+    #: The first and the last line of what is replaced, and what is put there.
+    edits = [
+        (_span(assigned[name]) if name in assigned else (behind, behind), f"{name} = {value!r}\n")
+        for name, value in header.names.items()
+    ]
+    begin = _span(body[0])[0] if body else len(lines)
+    docstring = (_docstring(documented) or "").rstrip() if documented else ""
+    whole = escaped(f"{docstring}\n\n{header.checklist}".strip())
+    edits.insert(0, (_span(documented) if documented else (begin, begin), f'"""{whole}\n"""\n'))
+    # From the end to the beginning, so that what is still to be changed stays in its place.
+    for (first, last), replacement in sorted(edits, key=lambda edit: edit[0], reverse=True):
+        lines[first:last] = [replacement]
+    path.write_text("".join(lines), encoding=encoding)
+
+
+def _span(node: ast.stmt) -> tuple[int, int]:
+    """Return the lines of a statement, as a slice takes them."""
+    return node.lineno - 1, node.end_lineno or node.lineno
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    """Return the names that a statement gives a value."""
+    targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _docstring(node: ast.stmt) -> str | None:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return node.value.value if isinstance(node.value.value, str) else None
+    return None
+
+
+def revision_of(path: Path) -> str | None:
+    """Return the revision that a file says it is, without running it."""
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _assigned(node) == ["revision"]:
+            return str(ast.literal_eval(node.value)) if node.value else None
+    return None
 
 
 def is_reviewed(revision: Script) -> bool:

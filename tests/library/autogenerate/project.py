@@ -1,11 +1,14 @@
 """A small project: models, a chain of migrations, and the env.py that every project has."""
 
 import itertools
+import shutil
 import textwrap
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import alembic
+import flask_migrate
 import sqlalchemy
 from alembic import command
 from alembic.autogenerate import produce_migrations, render_python_code
@@ -58,33 +61,9 @@ else:
             context.run_migrations()
 """
 
-MAKO = '''"""${message}
-
-Revision ID: ${up_revision}
-Revises: ${down_revision | comma,n}
-Create Date: ${create_date}
-
-${context.get("review", "")}
-"""
-
-import sqlalchemy as sa
-from alembic import op
-${imports if imports else ""}
-
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
-branch_labels = ${repr(branch_labels)}
-depends_on = ${repr(depends_on)}
-${context.get("accepted", "")}
-
-
-def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
-'''
+#: What ``flask db init`` and ``alembic init`` write.
+FLASK_MAKO = Path(flask_migrate.__file__).parent / "templates/flask/script.py.mako"
+ALEMBIC_MAKO = Path(alembic.__file__).parent / "templates/generic/script.py.mako"
 
 HAND_WRITTEN = '''"""{message}"""
 
@@ -121,7 +100,7 @@ class Project:
         self._numbers = itertools.count(1)
         (self.folder / "versions").mkdir(parents=True)
         (self.folder / "env.py").write_text(ENV)
-        (self.folder / "script.py.mako").write_text(MAKO)
+        shutil.copy(FLASK_MAKO, self.folder / "script.py.mako")
 
     def config(self) -> Config:
         config = Config(attributes={"metadata": self.metadata, "url": self.url})

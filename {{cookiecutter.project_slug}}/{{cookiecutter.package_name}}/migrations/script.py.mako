@@ -4,7 +4,6 @@ Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
 Create Date: ${create_date}
 
-${context.get("review", "")}
 """
 
 import sqlalchemy as sa
@@ -14,7 +13,6 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
-${context.get("accepted", "")}
 
 
 def upgrade() -> None:
