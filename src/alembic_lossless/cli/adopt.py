@@ -14,7 +14,7 @@ from ..run import connection as connections
 from . import console, project
 
 if TYPE_CHECKING:
-    from ..adopt.adopt import Standing
+    from ..adopt import Comparison
     from ..checklist.answers import Answers
     from ..scratch.sources import Source
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Also where it is at another project's revision.")
 def adopt(revision: str | None, rename: str, fill: str, accept: str, force: bool) -> None:
     """Take in a database that was made without these migrations."""
-    from ..adopt import adopt as adopting
+    from ..adopt import compare_with_chain
     from ..checklist.answers import Answers
 
     if revision == "":
@@ -37,39 +37,39 @@ def adopt(revision: str | None, rename: str, fill: str, accept: str, force: bool
     script = project.chain()
     source = _scratch()
     with project.reading() as connection:
-        standing = adopting.stand(connection, script, project.metadata(), source, revision)
-    at = console.words(standing.at)
-    if done := _nothing_to_do(standing, at, revision):
+        comparison = compare_with_chain(connection, script, project.metadata(), source, revision)
+    at = console.words(comparison.at)
+    if done := _nothing_to_do(comparison, at, revision):
         console.say(done)
         return
-    if not standing.known:
+    if not comparison.known:
         console.say(
             f"  The database says that it is at {at}, which is not among these migrations: "
             "another project's, whose migrations will not run on it any more."
         )
         console.consent(not force, "Replace it", "make adopt force=yes")
-    if standing.equals is not None:
-        _stamp(standing.equals)
+    if comparison.equals is not None:
+        _stamp(comparison.equals)
         return
-    console.lines(standing.lines())
+    console.lines(comparison.lines())
     if revision:
         way = "make adopt writes what closes the difference"
-        if standing.known and standing.at:
+        if comparison.known and comparison.at:
             way = f"it is at {at}, and make migrate and make rollback change that"
         raise MigrationError(
-            f"The database has not the schema of {revision}, so it was not stamped: {way}.",
+            f"The schema does not match revision {revision}. Nothing was stamped: {way}.",
             exit_code=4,
         )
-    _close(script, standing.closed_by, source, answers)
+    _close(script, comparison.closed_by, source, answers)
 
 
-def _nothing_to_do(standing: "Standing", at: str, revision: str | None) -> str:
+def _nothing_to_do(comparison: "Comparison", at: str, revision: str | None) -> str:
     """Say why there is nothing to do; nothing where there is."""
-    if standing.is_empty:
+    if comparison.is_empty:
         return "Nothing to adopt: the database is empty; make migrate fills it."
-    if standing.known and standing.at and not revision:
+    if comparison.known and comparison.at and not revision:
         return f"Nothing to adopt: at {at}, which these migrations know."
-    if standing.equals is not None and set(standing.equals) == standing.at:
+    if comparison.equals is not None and set(comparison.equals) == comparison.at:
         return f"Nothing to do: at {at}."
     return ""
 
@@ -77,22 +77,22 @@ def _nothing_to_do(standing: "Standing", at: str, revision: str | None) -> str:
 def _close(
     script: ScriptDirectory, closing: str | None, source: "Source", answers: "Answers"
 ) -> None:
-    from ..adopt import adopt as adopting
+    from ..adopt import mark, write_closing_revision
 
     with connections.connect(current_app.config, project.url(), say=console.say) as connection:
         if closing is None:
-            closed = adopting.close(connection, script, project.metadata(), source, answers)
+            closed = write_closing_revision(connection, script, project.metadata(), source, answers)
             closing = closed.revision
             console.lines(f"  {finding.verdict.value} {finding}" for finding in closed.findings)
             console.say(f"Wrote {closed.path}")
         connection.rollback()
-        adopting.mark(connection, closing)
+        mark(connection, closing)
     _stamp(project.chain().get_revision(closing)._versioned_down_revisions)
     console.say("It is adopted; read the file that closes the difference, then: make migrate")
 
 
 def _scratch() -> "Source":
-    """Find where throwaway databases of the same kind can be made."""
+    """Find where scratch databases of the same kind can be created."""
     from ..schema.dialect_support import kind_of
     from ..scratch.sources import find_sources
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from alembic_lossless import naming
-from alembic_lossless.adopt import adopt
+from alembic_lossless import adopt, naming
 from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.run.connection import private
@@ -86,23 +85,25 @@ class Adopter:
     def run(self, *statements):
         return self._run(self.url, *statements)
 
-    def stand(self, revision=None) -> adopt.Standing:
+    def compare(self, revision=None) -> adopt.Comparison:
         with private(self.url).connect() as connection:
-            return adopt.stand(connection, self.chain.script, self.metadata, self.source, revision)
+            script, metadata = self.chain.script, self.metadata
+            return adopt.compare_with_chain(connection, script, metadata, self.source, revision)
 
-    def close(self, **answers) -> adopt.Closed:
+    def close(self, **answers) -> adopt.ClosingRevision:
         given = Answers.parse(**answers)
         with private(self.url).connect() as connection:
-            return adopt.close(connection, self.chain.script, self.metadata, self.source, given)
+            script, metadata = self.chain.script, self.metadata
+            return adopt.write_closing_revision(connection, script, metadata, self.source, given)
 
-    def adopt(self, **answers) -> adopt.Closed:
+    def adopt(self, **answers) -> adopt.ClosingRevision:
         """Go the whole way, until nothing differs."""
         closed = self.close(**answers)
         with private(self.url).connect() as connection:
             adopt.mark(connection, closed.revision)
         self.stamp("2222")
         self.chain.upgrade(self.url)
-        assert self.stand().differences == []
+        assert self.compare().differences == []
         return closed
 
     def stamp(self, revision: str) -> None:
@@ -123,32 +124,32 @@ def adopter(request, library, sqlite_url, run) -> Adopter:
 def test_one_by_create_all_stands_at_the_head(adopter):
     with private(adopter.url).begin() as connection:
         adopter.metadata.create_all(connection)
-    standing = adopter.stand()
-    assert standing.equals == ("2222",)
-    assert standing.differences == []
-    assert standing.at == frozenset()
+    comparison = adopter.compare()
+    assert comparison.equals == ("2222",)
+    assert comparison.differences == []
+    assert comparison.at == frozenset()
 
 
 def test_one_of_older_models_stands_where_these_stood(adopter):
     adopter.chain.upgrade(adopter.url, "1111")
     adopter.run("DROP TABLE alembic_version")
-    standing = adopter.stand()
-    assert standing.equals == ("1111",)
-    assert [str(item.key) for item in standing.differences] == ["book.pages"]
-    assert adopter.stand("1111").equals == ("1111",)
-    assert adopter.stand("2222").equals is None
+    comparison = adopter.compare()
+    assert comparison.equals == ("1111",)
+    assert [str(item.key) for item in comparison.differences] == ["book.pages"]
+    assert adopter.compare("1111").equals == ("1111",)
+    assert adopter.compare("2222").equals is None
 
 
 def test_one_with_another_chains_revision_is_told_apart(adopter):
     adopter.chain.upgrade(adopter.url)
     adopter.stamp("ffff")
-    standing = adopter.stand()
-    assert not standing.known
-    assert standing.equals == ("2222",)
+    comparison = adopter.compare()
+    assert not comparison.known
+    assert comparison.equals == ("2222",)
 
 
 def test_an_empty_one_stands_nowhere(adopter):
-    assert adopter.stand().equals is None
+    assert adopter.compare().equals is None
 
 
 class TestClosing:
@@ -167,10 +168,10 @@ class TestClosing:
         assert sorted((by_hand.chain.folder / "versions").iterdir()) == before
 
     def test_brings_it_to_the_head_with_its_rows(self, by_hand):
-        assert by_hand.stand().equals is None
+        assert by_hand.compare().equals is None
         closed = by_hand.adopt(accept=CONSENT)
-        standing = by_hand.stand()
-        assert standing.equals == tuple(standing.at) == (closed.revision,)
+        comparison = by_hand.compare()
+        assert comparison.equals == tuple(comparison.at) == (closed.revision,)
         assert by_hand.run("SELECT id, author_id, title, year FROM book") == [
             (1, 1, "Solaris", 1961)
         ]
@@ -195,9 +196,9 @@ class TestClosing:
 
     def test_is_found_again_for_another_of_the_same_schema(self, by_hand):
         closed = by_hand.close(accept=CONSENT)
-        assert by_hand.stand().closed_by == closed.revision
+        assert by_hand.compare().closed_by == closed.revision
         by_hand.run("DROP INDEX book_title" + " ON book" * (by_hand.source.kind == "mysql"))
-        assert by_hand.stand().closed_by is None
+        assert by_hand.compare().closed_by is None
 
     def test_wants_models_and_migrations_to_agree(self, by_hand):
         sa.Table("shelf", by_hand.metadata, sa.Column("id", sa.Integer, primary_key=True))

@@ -1,0 +1,404 @@
+"""Adopts a database that these migrations did not make.
+
+Where its schema is that of one of the revisions, the database is stamped with it. Where not, a
+revision is written that closes the difference. It stands in the chain like any other and runs
+only where ``adopt`` left a table of its name: a database that the chain made has nothing to close.
+"""
+
+import hashlib
+import re
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import indent
+
+from alembic.autogenerate import produce_migrations
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import rev_id
+from sqlalchemy import URL, Connection, MetaData, inspect, text
+
+from .autogenerate import proposal, renames, render
+from .autogenerate.comparison import ComparedDatabase, Lookup
+from .autogenerate.converge import complete
+from .checklist import file_header, review, settings
+from .checklist.answers import Answers
+from .checklist.finding import Finding, Step, Verdict
+from .errors import MigrationError
+from .hints import command
+from .run import status
+from .run.connection import private
+from .schema import dialect_support, diff, sqlite
+from .schema.dialect_support import kind_of
+from .schema.model import Key, Schema
+from .schema.own_tables import ADOPT_PREFIX
+from .scratch import databases, dump
+from .scratch.sources import Source, empty_database
+from .sqlite import names, parser
+
+#: The schema of the database that a file was written for.
+_CLOSES = re.compile(r"^closes = ['\"](\w+)['\"]$", re.MULTILINE)
+
+
+@dataclass
+class Comparison:
+    """A database compared with the chain."""
+
+    #: The revisions that the database itself names, and whether the chain has them.
+    at: frozenset[str]
+    known: bool
+    is_empty: bool = False
+    #: The heads of the part of the chain that makes the same schema; None where none does.
+    equals: tuple[str, ...] | None = None
+    #: The revision that was written for a database of the very same schema.
+    closed_by: str | None = None
+    #: How the schema differs from that of the head, or of the revision that was asked for.
+    differences: list[diff.Difference] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return a line for each difference."""
+        return [
+            f"  {item.key}: the database has {item.actual or 'none'}, the migrations make "
+            f"{item.expected or 'none'}"
+            for item in self.differences
+        ]
+
+
+def compare_with_chain(
+    connection: Connection,
+    script: ScriptDirectory,
+    metadata: MetaData,
+    source: Source,
+    revision: str | None = None,
+) -> Comparison:
+    """Compare the database behind *connection* with the chain; nothing is written to it.
+
+    :param connection: to the database.
+    :param script: the chain.
+    :param metadata: the models, for their naming convention.
+    :param source: where scratch databases of its kind can be created.
+    :param revision: the one to compare with; else each, the last one of the same schema.
+    :return: how it compares.
+    :raises MigrationError: where the chain does not run.
+    """
+    at = status.current(connection)
+    known = at <= status.of_script(script).known
+    actual = diff.describe(connection)
+    comparison = Comparison(at, known, is_empty=not actual and not at)
+    with databases.from_chain(script, source, revision or "heads", metadata) as scratch:
+        expected = diff.describe(scratch)
+        heads = _heads(scratch)
+    named = _with_expected_names(actual, expected, connection)
+    comparison.differences = diff.differences(named, expected)
+    if not comparison.differences:
+        comparison.equals = heads
+    elif revision is None:
+        comparison.equals = _earlier_heads(actual, connection, script, metadata, source)
+        comparison.closed_by = _closing_revision(script, actual)
+    return comparison
+
+
+def _heads(connection: Connection) -> tuple[str, ...]:
+    return tuple(MigrationContext.configure(connection).get_current_heads())
+
+
+def _earlier_heads(
+    actual: Schema,
+    live: Connection,
+    script: ScriptDirectory,
+    metadata: MetaData,
+    source: Source,
+) -> tuple[str, ...] | None:
+    """Return the heads of the last part of the chain that makes the schema *actual*."""
+    heads = None
+    if not any(key.kind == "table" for key in actual):
+        return None
+    with empty_database(source) as connection:
+        for revision in status.pending(script, ()):
+            databases.upgrade(script, connection, revision, metadata)
+            expected = diff.describe(connection)
+            if _with_expected_names(actual, expected, live) == expected:
+                heads = _heads(connection)
+            connection.rollback()
+    return heads
+
+
+def _closing_revision(script: ScriptDirectory, schema: Schema) -> str | None:
+    for revision in script.walk_revisions():
+        closes = _CLOSES.search(Path(revision.path).read_text(encoding="utf-8"))
+        if closes and closes[1] == _digest(schema):
+            return revision.revision
+    return None
+
+
+def _digest(schema: Schema) -> str:
+    return hashlib.sha256(repr(sorted(schema.items())).encode()).hexdigest()[:16]
+
+
+def _with_expected_names(actual: Schema, expected: Schema, connection: Connection) -> Schema:
+    """Give a nameless constraint of SQLite's the name that *expected* has for the same one.
+
+    Only where later revisions find it by that name (sqlite/names.py).
+    """
+    by_text = {(key.table, text): key for key, text in expected.items() if key.kind == "constraint"}
+    schema = dict(actual)
+    for key, spelled in actual.items():
+        named = by_text.get((key.table, spelled))
+        if key.name == spelled and named and _is_found_by_name(connection, named, spelled):
+            schema[named] = schema.pop(key)
+    return schema
+
+
+def _is_found_by_name(connection: Connection, key: Key, spelled: str) -> bool:
+    try:
+        constraint = names.find(_parsed(connection, key.table), key.name, None)
+    except MigrationError:
+        return False
+    return sqlite.spell_constraint(constraint) == spelled
+
+
+def _parsed(connection: Connection, table: str) -> parser.ParsedTable:
+    query = text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
+    return parser.parse(connection.execute(query, {"name": table}).scalar_one())
+
+
+def mark(connection: Connection, revision: str | None) -> None:
+    """Leave the table that lets the closing *revision* run, and drop one that was left before.
+
+    :param connection: to the database that is adopted.
+    :param revision: the revision that closes its difference; None where none does.
+    """
+    for name in inspect(connection).get_table_names():
+        if name.startswith(ADOPT_PREFIX):
+            connection.execute(text(f"DROP TABLE {name}"))
+    if revision:
+        connection.execute(text(f"CREATE TABLE {ADOPT_PREFIX}{revision} (closes INTEGER)"))
+    connection.commit()
+
+
+@dataclass
+class ClosingRevision:
+    """The revision that was written: its file, its steps, and the findings on them."""
+
+    revision: str
+    path: Path
+    steps: Sequence[Step]
+    findings: list[Finding]
+
+
+def write_closing_revision(
+    connection: Connection,
+    script: ScriptDirectory,
+    metadata: MetaData,
+    source: Source,
+    answers: Answers | None = None,
+) -> ClosingRevision:
+    """Write the revision that brings the database behind *connection* to the head's schema.
+
+    It is tried on a copy first: of all rows on SQLite, of the schema alone on a server.
+
+    :param connection: to the database; nothing is written to it.
+    :param script: the chain.
+    :param metadata: the models.
+    :param source: where scratch databases of its kind can be created.
+    :param answers: renames, values for the rows that lack one, consent to what is dropped.
+    :return: the revision.
+    :raises MigrationError: where models and migrations differ, a question has no answer, or no
+        operations close the difference. Nothing was written then.
+    """
+    answers = answers or Answers()
+    with databases.from_chain(script, source, metadata=metadata) as scratch:
+        expected = diff.describe(scratch)
+    with databases.from_models(metadata, source) as models:
+        if diff.differences(expected, diff.describe(models)):
+            raise MigrationError(
+                "The models and the migrations differ, so it is open which of them the database "
+                f"is to have. Write a migration first: {command('migrate', message='…')}",
+                exit_code=4,
+            )
+    kind = kind_of(connection.engine.url)
+    with scratch_copy(connection, source) as copy:
+        digest = _digest(diff.describe(copy))
+        copy.rollback()  # what was read; a transaction of Alembic's own begins
+        context = databases.configure(copy, {"target_metadata": metadata, "script": script})
+        with context.begin_transaction(_per_migration=True):
+            database = AdoptedCopy(kind, context, metadata, expected)
+            steps, findings = _closing_steps(database, connection, metadata, answers)
+            body, imports = render.body(steps, context)
+    header = file_header.header(steps, findings, [kind])
+    revision, path = _write(script, body, imports, header, digest)
+    return ClosingRevision(revision, path, steps, findings)
+
+
+@dataclass
+class AdoptedCopy(ComparedDatabase):
+    """A copy of the database that is adopted."""
+
+    def differences(self) -> list[diff.Difference]:
+        """Return how it differs from what the migrations make."""
+        actual = diff.describe(self.connection)
+        named = _with_expected_names(actual, self.expected, self.connection)
+        return diff.differences(named, self.expected)
+
+    def drop_nameless(self) -> list[Step]:
+        """Drop what no name would find on SQLite, which renames none: it comes back with a name.
+
+        On servers what is the same but for its name is renamed as for any revision.
+        """
+        steps = list(self._nameless()) if self.kind == "sqlite" else []
+        if steps:
+            self.apply(*render.body(steps, self.context))
+        return steps
+
+    def _nameless(self) -> Iterator[Step]:
+        for item in self.differences():
+            table, kind, name = item.key
+            if item.expected is None and kind == "constraint" and name == item.actual:
+                parsed = _parsed(self.connection, table)
+                for constraint in parsed.constraints_of(*parser.NAMED_KINDS):
+                    if constraint.name is None and sqlite.spell_constraint(constraint) == name:
+                        usual = names.by_convention(parsed, constraint)
+                        yield Step(ops.DropConstraintOp(usual, table, constraint.kind))
+
+
+def _closing_steps(
+    database: AdoptedCopy, live: Connection, metadata: MetaData, answers: Answers
+) -> tuple[list[Step], list[Finding]]:
+    """Return what brings the copy *database* to the head's schema, having run there; and findings.
+
+    :param live: to the database itself, whose rows are asked whether they lack a value.
+    :raises MigrationError: where a question has no answer, or no operations close the difference.
+    """
+    script = database.context.script
+    assert script is not None
+    off = settings.switched_off(Path(script.dir))
+    lookup = Lookup(metadata, database.connection, None)
+    types = proposal.types([database], lookup)
+    findings: list[Finding] = []
+
+    def review_steps(steps: Sequence[Step]) -> list[Step]:
+        after, new_findings = review.review(
+            steps, [database.kind], metadata, answers, types=types, off=off
+        )
+        findings.extend(new_findings)
+        for stop in review.stops(new_findings):
+            raise MigrationError(f"Nothing was written. {stop}")
+        return after
+
+    def answered() -> list[Finding]:
+        """Stop at a question that the rows do not answer."""
+        fills = [
+            subject for subject, line in answers.unanswered.items() if line.startswith("fill=")
+        ]
+        needless = {subject for subject in fills if not _lacks_values(live, subject)}
+        for subject in needless:
+            del answers.unanswered[subject]
+        asked = [f for f in findings if f.verdict is not Verdict.ASK or f.subject not in needless]
+        with_consents = review.with_consents(asked, answers)
+        answers.check("behind make adopt")
+        return with_consents
+
+    dropped = database.drop_nameless()
+    proposed = produce_migrations(database.context, metadata).upgrade_ops
+    assert proposed is not None
+    steps = renames.apply_renames(proposal.proposal(proposed, database), lookup, answers)
+    try:
+        completed = complete(steps, [database], review_steps)
+    except MigrationError:
+        answered()  # an unanswered question may be why
+        raise
+    return [*dropped, *completed], answered()
+
+
+def _lacks_values(live: Connection, subject: str) -> bool:
+    """Tell whether a row of the database has no value for the column *subject*."""
+    table, _, column = subject.partition(".")
+    name = live.dialect.identifier_preparer.quote
+    columns = {reflected["name"] for reflected in inspect(live).get_columns(table)}
+    where = f" WHERE {name(column)} IS NULL" if column in columns else ""
+    return bool(live.scalar(text(f"SELECT count(*) FROM {name(table)}{where}")))
+
+
+@contextmanager
+def scratch_copy(connection: Connection, source: Source) -> Iterator[Connection]:
+    """Give a scratch database with the schema of *connection*'s; on SQLite with the rows too.
+
+    :param connection: to the database that is copied.
+    :param source: where scratch databases of its kind can be created.
+    :raises MigrationError: where the schema cannot be rebuilt.
+    """
+    if connection.dialect.name == "sqlite":
+        with _file_copy(connection.engine.url) as copy:
+            yield copy
+        return
+    with empty_database(source) as copy:
+        if connection.dialect.name == "postgresql":
+            reflected = MetaData()
+            reflected.reflect(connection)
+            dialect_support.create_all(reflected, copy)
+        else:
+            dump.run(copy, dump.tables(connection))
+        copy.commit()
+        for item in diff.differences(diff.describe(copy), diff.describe(connection)):
+            raise MigrationError(
+                f"No migration was written, because {item.key} cannot be copied to a scratch "
+                "database to try one on. Write it by hand: "
+                + command("migrate", message="adopt a database", empty=True)
+            )
+        yield copy
+
+
+@contextmanager
+def _file_copy(url: URL) -> Iterator[Connection]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "copy")
+        with (
+            closing(sqlite3.connect(str(url.database))) as live,
+            closing(sqlite3.connect(file)) as copy,
+        ):
+            live.backup(copy)
+        with private(url.set(database=str(file))).connect() as connection:
+            yield connection
+
+
+_UPGRADE = """if op.get_context().as_sql or not sa.inspect(op.get_bind()).has_table({mark!r}):
+    return  # made by these migrations: there is nothing to close
+{body}
+op.drop_table({mark!r})"""
+
+_NOTE = """Closes how an adopted database differs from what the earlier migrations make.
+It runs there alone, and its downgrade leaves that as it is.
+
+"""
+
+
+def _write(
+    script: ScriptDirectory,
+    body: str,
+    imports: set[str],
+    header: file_header.Header,
+    digest: str,
+) -> tuple[str, Path]:
+    """Write the file; return its revision and its path."""
+    revision = rev_id()
+    upgrade = _UPGRADE.format(mark=ADOPT_PREFIX + revision, body=body)
+    script.messaging_opts = {**script.messaging_opts, "quiet": True}
+    written = script.generate_revision(
+        revision,
+        "adopt a database",
+        head="head",
+        refresh=True,
+        upgrades=indent(upgrade, "    ").strip(),
+        downgrades="pass",
+        imports="\n".join(sorted(imports)),
+    )
+    assert written is not None
+    path = Path(written.path)
+    definitions = {**header.names, "closes": digest}
+    file_header.write_into(path, file_header.Header(_NOTE + header.checklist, definitions))
+    render.tidy(path)
+    return revision, path

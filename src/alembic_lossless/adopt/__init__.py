@@ -1,1 +1,0 @@
-"""Databases that were made without these migrations."""
