@@ -1,4 +1,4 @@
-"""``flask db apply`` beside stock Flask-Migrate's ``flask db upgrade``, in one run.
+"""``flask db upgrade`` beside stock Flask-Migrate's ``flask db upgrade``, in one run.
 
     python benchmarks/apply.py [RUNS]
 

@@ -3,7 +3,7 @@
     python benchmarks/newmigration.py [--repeat N] [--long 1000] [--server postgresql|mariadb]
 
 Both work in the same baked project, whose chain has 10 revisions and then 1,000, on SQLite or a
-server that is started for it, and find the same added column. ``flask db new`` builds the chain,
+server that is started for it, and find the same added column. Ours builds the chain,
 reviews what it writes and rehearses it on made rows and on those of the development database;
 stock's ``flask db migrate`` compares with a database that was brought to the head before. Stock
 runs in a copy of the project without the engine. The output is a Markdown table of medians: of the
@@ -189,10 +189,14 @@ def measure(arguments: argparse.Namespace, database: str, server: Server | None)
                     times.setdefault(key, []).append(took)
                 elif key == (arguments.long, False):
                     first = f"{took[0]:.2f} s ({took[1]:.2f} s of the processor)"
-                    print(f"`flask db new` with {key[0]:,} revisions, nothing kept yet: {first}\n")
+                    print(
+                        f"`flask db migrate` with {key[0]:,} revisions, nothing kept yet: {first}\n"
+                    )
     for place, what in enumerate(("on the clock", "of the processor")):
         middle = {k: statistics.median(one[place] for one in found) for k, found in times.items()}
-        print(f"| seconds {what} | stock `flask db migrate` | `flask db new`, rehearsed | ratio |")
+        print(
+            f"| seconds {what} | stock `flask db migrate` | `flask db migrate`, rehearsed | ratio |"
+        )
         print("|---|---|---|---|")
         for length in (10, arguments.long):
             stock, ours = middle[length, True], middle[length, False]

@@ -1,4 +1,4 @@
-"""Migrations that lose nothing: see README.md beside this file for what each room is for."""
+"""What went wrong, as one sentence with an exit code."""
 
 from collections.abc import Sized
 
@@ -9,7 +9,7 @@ class MigrationError(CommandError):
     """Something a person can put right, said in one sentence.
 
     :param message: what is wrong, what it would have cost, and what to type next.
-    :param exit_code: what ``flask db …`` exits with; the README lists the codes.
+    :param exit_code: what the command line exits with (docs/reference lists the codes).
 
     A subclass of Alembic's own error, so that Alembic's and Flask-Migrate's command lines print
     the sentence and no traceback.
@@ -24,3 +24,20 @@ def plural(number: int | Sized, noun: str) -> str:
     """Say how many: ``1 row``, ``2 rows``, ``1,500 rows``."""
     number = number if isinstance(number, int) else len(number)
     return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def code(error: BaseException) -> str | int | None:
+    """Return the server's own code of *error*: PostgreSQL's SQLSTATE, MySQL's number."""
+    driver_error = getattr(error, "orig", error)
+    number = driver_error.args[0] if driver_error.args else None
+    return number if isinstance(number, int) else getattr(driver_error, "sqlstate", None)
+
+
+def reason(error: BaseException) -> str:
+    """Say what went wrong on one line: in the server's words, where it was the server."""
+    driver_error = getattr(error, "orig", None)
+    words = driver_error.args[-1] if driver_error is not None and driver_error.args else error
+    name = "" if driver_error is not None else f"{type(error).__name__}: "
+    lines = (name + str(words).strip()).splitlines()
+    detail = [line for line in lines[1:2] if line.startswith("DETAIL:")]
+    return " ".join([lines[0], *detail]).rstrip(". ")

@@ -1,38 +1,35 @@
 """The development database, made anew; and recognised after it was."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, MetaData, text
 
 from .errors import MigrationError
-from .run.connection import connect, private
+from .run.connection import Target
 from .schema import diff
-from .schema.dialect_support import create_all, kind_of
+from .schema.dialect_support import create_all
 from .schema.model import Schema
 from .scratch import databases
 from .scratch.sources import Source, empty_database, find_sources
 
 
-def rebuild(
-    settings: Mapping[str, Any], url: URL, metadata: MetaData, heads: Iterable[str]
-) -> None:
-    """Empty the database at *url*, make the tables of *metadata*, and stamp it at *heads*.
+def rebuild(target: Target, metadata: MetaData, heads: Iterable[str]) -> None:
+    """Empty the database of *target*, make the tables of *metadata*, and stamp it at *heads*.
 
     The caller has made sure that it is the development database. On SQLite the new database
     takes the old one's place in one transaction, under a server that has it open too.
 
     :raises MigrationError: when it cannot be reached or written; it is then as it was.
     """
-    if url.get_backend_name() == "sqlite":
-        _replace_sqlite(url, metadata, heads)
+    if target.kind == "sqlite":
+        _replace_sqlite(target.url, metadata, heads)
         return
-    with connect(settings, url) as connection, connection.begin():
+    with target.connect() as connection, connection.begin():
         _drop_everything(connection)
         _make(connection, metadata, heads)
 
@@ -89,7 +86,7 @@ def _drop_everything(connection: Connection) -> None:
     run("SET foreign_key_checks = 1")
 
 
-def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool:
+def adopt_rebuilt(target: Target, metadata: MetaData, script: ScriptDirectory) -> bool:
     """Stamp a development database that already has the schema of the heads.
 
     ``rebuild`` made it from models that a migration has caught up with since; running that
@@ -98,11 +95,11 @@ def adopt_rebuilt(url: URL, metadata: MetaData, script: ScriptDirectory) -> bool
 
     :return: whether it was so, and the database is now stamped.
     """
-    kind = kind_of(url)
-    source = next((one for one in find_sources([kind], url)[0] if one.kind == kind), None)
+    kind = target.kind
+    source = next((one for one in find_sources([kind], target.url)[0] if one.kind == kind), None)
     if source is None:
         return False
-    with private(url).connect() as connection:
+    with target.connect() as connection:
         context = MigrationContext.configure(connection)
         is_there = diff.describe(connection)
         at = context.get_current_heads()

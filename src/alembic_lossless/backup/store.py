@@ -12,12 +12,11 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import URL, inspect
@@ -47,17 +46,17 @@ class Backup:
     path: Path
 
 
-def back_up(url: URL, settings: Mapping[str, Any], at: Iterable[str]) -> Path | None:
+def back_up(url: URL, backup: str, at: Iterable[str]) -> Path | None:
     """Back up the database at *url* before it is upgraded; the caller holds the migration lock.
 
     :param url: with the password, where one is needed.
-    :param settings: ``MIGRATION_BACKUP`` is empty (SQLite is copied beside the database, servers
+    :param backup: the setting: it is empty (SQLite is copied beside the database, servers
         are not), names a folder, or is "off".
     :param at: the revisions that the database is at.
     :return: the backup, or None where there is nothing to back up or none is asked for.
     :raises MigrationError: when the backup cannot be made; nothing is left of it then.
     """
-    store = BackupStore.of(url, settings)
+    store = BackupStore.of(url, backup)
     return store.add(at) if store and store.has_tables() else None
 
 
@@ -70,14 +69,14 @@ class BackupStore:
     stem: str
 
     @classmethod
-    def of(cls, url: URL, settings: Mapping[str, Any]) -> "BackupStore | None":
+    def of(cls, url: URL, backup: str) -> "BackupStore | None":
         """Return the store of the database at *url*; None where no backups of it are made.
 
         :param url: the database.
-        :param settings: see :func:`back_up`.
+        :param backup: see :func:`back_up`.
         :raises MigrationError: when ``MIGRATION_BACKUP`` names no folder.
         """
-        asked = str(settings.get("MIGRATION_BACKUP") or "").strip()
+        asked = backup.strip()
         file = sqlite_file(url)
         if asked == OFF or (kind_of(url) == "sqlite" and file is None):
             return None

@@ -1,4 +1,4 @@
-"""``flask db adopt``: taking in a database that was made without these migrations."""
+"""``adopt`` and ``stamp``: saying which revision a database is at."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,106 +6,175 @@ from typing import TYPE_CHECKING, Any
 
 import alembic.command
 import click
-from alembic.script import ScriptDirectory
-from flask import current_app
 
 from ..errors import MigrationError
-from ..run import connection as connections
+from ..hints import command as hint
+from ..run.env import Environment
 from . import console, project
+from .command import command
+from .console import echo
+from .project import Project
 
 if TYPE_CHECKING:
     from ..adopt import Comparison
     from ..checklist.answers import Answers
-    from ..scratch.sources import Source
+    from ..scratch.sources import Missing, Source
 
 
-@console.command("adopt")
-@click.option("--revision", help="Stamp with this one, if the schema is its schema.")
-@click.option("--rename", default="", help="What is called otherwise: user.name:full_name")
+@command("adopt")
+@click.option("--rename", default="", help="What was renamed: user.name:full_name")
 @click.option("--fill", default="", help="Values for rows that lack them: user.crew=0")
 @click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
 @click.option("--force", is_flag=True, help="Also where it is at another project's revision.")
-def adopt(revision: str | None, rename: str, fill: str, accept: str, force: bool) -> None:
+def adopt(this: Project, rename: str, fill: str, accept: str, force: bool) -> None:
     """Take in a database that was made without these migrations."""
-    from ..adopt import compare_with_chain
     from ..checklist.answers import Answers
 
-    if revision == "":
-        raise MigrationError("Say which one it is at: make stamp r=REVISION.", 2)
-    project.name_database()
     answers = Answers.parse(rename or None, fill or None, accept or None)
-    script = project.chain()
-    source = _scratch()
-    with project.reading() as connection:
-        comparison = compare_with_chain(connection, script, project.metadata(), source, revision)
-    at = console.words(comparison.at)
-    if done := _nothing_to_do(comparison, at, revision):
-        console.say(done)
-        return
-    if not comparison.known:
-        console.say(
-            f"  The database says that it is at {at}, which is not among these migrations: "
-            "another project's, whose migrations will not run on it any more."
-        )
-        console.consent(not force, "Replace it", "make adopt force=yes")
-    if comparison.equals is not None:
-        _stamp(comparison.equals)
-        return
-    console.lines(comparison.lines())
-    if revision:
-        way = "make adopt writes what closes the difference"
-        if comparison.known and comparison.at:
-            way = f"it is at {at}, and make migrate and make rollback change that"
+    heads = this.work(lambda environment: _adopt(environment, answers, force))
+    if heads is not None:
+        _stamp(this, heads[0])
+        if heads[1]:
+            echo(
+                f"It is adopted; read the file that closes the difference, then: {hint('upgrade')}"
+            )
+
+
+def _adopt(
+    environment: Environment, answers: "Answers", force: bool
+) -> tuple[Sequence[str], bool] | None:
+    """Find or write the revision that the database is to be stamped with.
+
+    :return: its heads, and whether a revision closes the difference; None where there is nothing
+        to do.
+    """
+    from ..adopt import compare_with_chain, mark, write_closing_revision
+    from ..scratch.sources import Missing
+
+    source = _scratch(environment)
+    project.name_database(environment)
+    if isinstance(source, Missing):
         raise MigrationError(
-            f"The schema does not match revision {revision}. Nothing was stamped: {way}.",
-            exit_code=4,
+            "What these migrations make cannot be compared with the database, so nothing was "
+            f"stamped: {source.reason}."
         )
-    _close(script, comparison.closed_by, source, answers)
+    script = environment.script
+    with project.reading(environment) as connection:
+        comparison = compare_with_chain(connection, script, environment.metadata, source)
+    at = console.names(comparison.at)
+    if done := _nothing_to_do(comparison, at):
+        echo(done)
+        return None
+    if not comparison.known:
+        echo(
+            f"  The database is at {at}, which is not among these migrations: another project's, "
+            "whose migrations will not run on it any more."
+        )
+        console.consent(not force, "Replace it", hint("adopt", force=True))
+    if comparison.equals is not None:
+        return comparison.equals, False
+    console.lines(comparison.lines())
+    with environment.target.connect() as connection:
+        closing = comparison.closed_by
+        if closing is None:
+            closed = write_closing_revision(
+                connection, script, environment.metadata, source, answers
+            )
+            closing = closed.revision
+            console.lines(f"  {finding.verdict.value} {finding}" for finding in closed.findings)
+            echo(f"Wrote {closed.path}")
+        connection.rollback()
+        mark(connection, closing)
+    from alembic.script import ScriptDirectory
+
+    chain = ScriptDirectory.from_config(environment.config)
+    return chain.get_revision(closing)._versioned_down_revisions, True
 
 
-def _nothing_to_do(comparison: "Comparison", at: str, revision: str | None) -> str:
+def _nothing_to_do(comparison: "Comparison", at: str) -> str:
     """Say why there is nothing to do; nothing where there is."""
     if comparison.is_empty:
-        return "Nothing to adopt: the database is empty; make migrate fills it."
-    if comparison.known and comparison.at and not revision:
+        return f"Nothing to adopt: the database is empty; {hint('upgrade')} fills it."
+    if comparison.known and comparison.at:
         return f"Nothing to adopt: at {at}, which these migrations know."
     if comparison.equals is not None and set(comparison.equals) == comparison.at:
         return f"Nothing to do: at {at}."
     return ""
 
 
-def _close(
-    script: ScriptDirectory, closing: str | None, source: "Source", answers: "Answers"
+@command("stamp")
+@click.argument("revision", default="")
+@click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
+@click.option("--tag", help="An argument for env.py.")
+@click.option("--purge", is_flag=True, help="Empty the version table first.")
+@click.option("--force", is_flag=True, help="Without comparing the schema.")
+def stamp(
+    this: Project, revision: str, sql: bool, tag: str | None, purge: bool, force: bool
 ) -> None:
-    from ..adopt import mark, write_closing_revision
+    """Say that the database is at REVISION, if it has its schema; no table is touched."""
+    if sql:
+        alembic.command.stamp(this.make_config(), revision or "head", sql=True, tag=tag)
+        return
+    if not revision:
+        raise MigrationError(
+            f"Nothing was stamped: say at which revision it is, {hint('stamp', 'head')}.", 2
+        )
+    if force:
+        _stamp(this, revision, purge=purge)
+        return
+    heads = this.work(lambda environment: _compare(environment, revision))
+    if heads is not None:
+        _stamp(this, heads)
 
-    with connections.connect(current_app.config, project.url(), say=console.say) as connection:
-        if closing is None:
-            closed = write_closing_revision(connection, script, project.metadata(), source, answers)
-            closing = closed.revision
-            console.lines(f"  {finding.verdict.value} {finding}" for finding in closed.findings)
-            console.say(f"Wrote {closed.path}")
-        connection.rollback()
-        mark(connection, closing)
-    _stamp(project.chain().get_revision(closing)._versioned_down_revisions)
-    console.say("It is adopted; read the file that closes the difference, then: make migrate")
 
+def _compare(environment: Environment, revision: str) -> Sequence[str] | str | None:
+    """Compare the database with the schema of *revision*.
 
-def _scratch() -> "Source":
-    """Find where scratch databases of the same kind can be created."""
-    from ..schema.dialect_support import kind_of
-    from ..scratch.sources import find_sources
+    :return: what to stamp; None where it is at that revision already.
+    :raises MigrationError: with exit code 4, where the schema is another.
+    """
+    from ..adopt import compare_with_chain
+    from ..scratch.sources import Missing
 
-    kind = kind_of(project.url())
-    have, missing = find_sources([kind], project.url(), anywhere=True)
-    if have[-1].kind == kind:
-        return have[-1]
+    project.name_database(environment)
+    source = _scratch(environment)
+    if isinstance(source, Missing):
+        echo(f"  ! not compared: {source.reason}")
+        return revision
+    with project.reading(environment) as connection:
+        comparison = compare_with_chain(
+            connection, environment.script, environment.metadata, source, revision
+        )
+    at = console.names(comparison.at)
+    if comparison.equals is not None:
+        if set(comparison.equals) == comparison.at:
+            echo(f"Nothing to do: at {at}.")
+            return None
+        return comparison.equals
+    console.lines(comparison.lines())
+    way = f"{hint('adopt')} writes a revision that closes the difference"
+    if comparison.known and comparison.at:
+        way = f"it is at {at}, and {hint('upgrade')} and {hint('downgrade')} change that"
     raise MigrationError(
-        f"What these migrations make cannot be compared with the database: {missing[0].reason}."
+        f"The schema does not match revision {revision}. Nothing was stamped: {way}; "
+        f"{hint('stamp', revision, force=True)} stamps all the same.",
+        exit_code=4,
     )
 
 
-def _stamp(heads: Sequence[str]) -> None:
-    stamp: Any = partial(alembic.command.stamp, purge=True)
-    project.run(stamp, list(heads) or "base")
-    console.say(f"Stamped: at {console.words(heads)}; no table was touched.")
+def _scratch(environment: Environment) -> "Source | Missing":
+    """Find where scratch databases of the database's own kind can be made."""
+    from ..scratch.sources import find_sources
+
+    kind = environment.target.kind
+    available, missing = find_sources([kind], environment.target.url, anywhere=True)
+    return available[-1] if available else missing[0]
+
+
+def _stamp(this: Project, heads: Sequence[str] | str, *, purge: bool = True) -> None:
+    stamping: Any = partial(alembic.command.stamp, purge=purge)
+    this.run(stamping, heads if isinstance(heads, str) else list(heads) or "base")
+    echo(
+        f"Stamped: at {heads if isinstance(heads, str) else console.names(heads)}; no table was "
+        "touched."
+    )

@@ -1,117 +1,143 @@
-"""``flask db log``, ``plan`` and ``verify``: they change nothing."""
+"""``history``, ``plan`` and ``check``: they change nothing."""
 
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import alembic.command
 import click
-from flask import current_app
 
 from ..errors import MigrationError, plural
+from ..hints import command as hint
+from ..run import history as history_log
 from ..run import status
+from ..run.env import Environment
 from . import console, project
+from .command import command
+from .console import echo
+from .project import Project
 
 if TYPE_CHECKING:
     from ..rehearsal.report import Rehearsal
     from ..scratch.sources import Source
 
 
-@console.command("log")
-def log() -> None:
+@command("history")
+@click.option("-r", "--rev-range", help="As [start]:[end]; then as Alembic lists them.")
+@click.option("-v", "--verbose", is_flag=True, help="As Alembic lists them, with more.")
+@click.option("-i", "--indicate-current", is_flag=True, help="As Alembic lists them.")
+def history(this: Project, rev_range: str | None, verbose: bool, indicate_current: bool) -> None:
     """List the revisions: which of them this database has, since when, and who applied them."""
-    from ..run import history as logs
+    if rev_range or verbose or indicate_current:
+        alembic.command.history(
+            this.config(), rev_range, verbose=verbose, indicate_current=indicate_current
+        )
+        return
+    this.work(_history)
 
-    script = project.chain()
-    with project.looking() as connection:
+
+def _history(environment: Environment) -> None:
+    script = environment.script
+    with project.looking(environment) as connection:
         at = status.current(connection)
-        todo = set(status.pending(script, status.known_at(connection, at, script)))
-        entries = logs.entries(connection)
-        edited = {one.revision for one in logs.edited(connection, script)}
-        half = logs.half_applied(connection)
-    console.lines(map(logs.half, half), "  ")
+        pending = set(status.pending(script, status.known_at(connection, at, script)))
+        entries = history_log.entries(connection)
+        edited = {edit.revision for edit in history_log.edited(connection, script)}
+        half = history_log.half_applied(connection)
+    console.lines(map(history_log.half, half), "  ")
     revisions = [revision.revision for revision in script.walk_revisions()]
     for revision in [*sorted(set(entries) - set(revisions)), *revisions]:
-        word = "pending" if revision in todo else "applied"
+        word = "pending" if revision in pending else "applied"
         entry = entries.get(revision)
         note = f"  {entry}" if entry and word == "applied" and entry.event != "downgrade" else ""
         edit = "  edited since" if revision in edited else ""
-        console.say(f"  {word}  {console.title(script, revision)}{note}{edit}")
+        echo(f"  {word}  {console.title(script, revision)}{note}{edit}")
     if not revisions:
-        console.say('No migrations yet: edit a model, then make newmigration m="…".')
+        echo(f"There are no migrations: edit a model, then {hint('migrate', message='…')}")
 
 
-@console.command("plan")
+@command("plan")
 @click.option("--check", is_flag=True, help="Exit with 3 where migrations are pending.")
-def plan(check: bool) -> None:
+def plan(this: Project, check: bool) -> None:
     """Show the pending migrations and the SQL they will run; nothing is changed."""
+    this.work(lambda environment: _plan(environment, check))
+
+
+def _plan(environment: Environment, check: bool) -> None:
     from .. import plan as planning
 
-    project.name_database()
-    script = project.chain()
-    with project.looking() as connection:
+    project.name_database(environment)
+    script = environment.script
+    with project.looking(environment) as connection:
         at, known = status.current(connection), status.of_script(script)
         if status.is_ahead(connection, at, known):
-            console.say(f"Nothing is pending: at {console.words(at)}{console.AHEAD}.")
+            echo(f"Nothing is pending: at {console.names(at)}{console.AHEAD}.")
             return
         status.require_known(at, known.known)
-        steps = planning.pending(script, connection, project.metadata())
-    for step in steps:
-        click.secho(f"\n{console.title(script, step.revision)}", bold=True)
-        console.lines(step.checks, "  ")
-        console.lines(step.ways, "  -- ")
-        for statement, lock in zip(step.statements, step.locks, strict=True):
+        planned = planning.pending(script, connection, environment.metadata)
+    for revision in planned:
+        click.secho(f"\n{console.title(script, revision.revision)}", bold=True)
+        console.lines(revision.checks, "  ")
+        console.lines(revision.ways, "  -- ")
+        for statement, lock in zip(revision.statements, revision.locks, strict=True):
             console.lines([lock] if lock else [], "  -- ")
-            console.say(textwrap.indent(f"{statement};", "  "))
-    _refuse_edited()
-    pending = f"{plural(steps, 'migration')} pending"
-    if not steps:
-        console.say("Nothing is pending.")
+            echo(textwrap.indent(f"{statement};", "  "))
+    _refuse_edited(environment)
+    pending = f"{plural(planned, 'migration')} pending"
+    if not planned:
+        echo("Nothing is pending.")
     elif check:
-        raise MigrationError(f"{pending}: make migrate", exit_code=3)
+        raise MigrationError(f"{pending}: {hint('upgrade')}", exit_code=3)
     else:
-        console.say(f"\n{pending}; next: make migrate")
+        echo(f"\n{pending}; next: {hint('upgrade')}")
 
 
-@console.command("verify")
-def verify() -> None:
+@command("check")
+def check(this: Project) -> None:
     """Check that there is one head, and that models and migrations agree."""
     from ..autogenerate import migrate
     from ..rehearsal.report import advice
 
-    agreement = migrate.check(project.config())
+    agreement = migrate.check(this.config())
     console.lines(agreement.lines())
-    rehearsals = _rehearse_unreleased(agreement.sources) if agreement.agrees else []
-    _refuse_edited()
+    rehearsals = (
+        this.work(lambda environment: _rehearse_unreleased(environment, agreement.sources))
+        if agreement.agrees
+        else []
+    )
+    applied = this.work(_refuse_edited)
     if not agreement.agrees:
         raise MigrationError(*agreement.failure)
     failed = [rehearsal for rehearsal in rehearsals if rehearsal.failures]
     if failed:
         (*_, last) = failed
-        applied = last.revision.revision in project.applied(project.chain())
         raise MigrationError(
             f"{plural(failed, 'rehearsal')} failed. No real database was touched. "
-            f"{advice(last.revision, applied)}",
+            f"{advice(last.revision, last.revision.revision in applied)}",
             exit_code=4,
         )
 
 
-def _rehearse_unreleased(sources: Sequence["Source"]) -> list["Rehearsal"]:
+def _rehearse_unreleased(
+    environment: Environment, sources: Sequence["Source"]
+) -> list["Rehearsal"]:
     """Rehearse what no release holds yet, and print what failed."""
     from ..rehearsal.rehearse import rehearse_unreleased
 
-    development = project.url() if project.development() else None
-    script, metadata = project.chain(), project.metadata()
-    rehearsals = rehearse_unreleased(script, metadata, sources, development)
+    development = environment.target.url if project.is_development(environment) else None
+    rehearsals = rehearse_unreleased(environment.script, environment.metadata, sources, development)
     for rehearsal in rehearsals:
         console.lines(rehearsal.failures, "  ✗ ")
     if rehearsals and not any(rehearsal.failures for rehearsal in rehearsals):
-        console.say(f"  ✓ rehearsed: {plural(rehearsals, 'unreleased revision')}")
+        echo(f"  ✓ rehearsed: {plural(rehearsals, 'unreleased revision')}")
     return rehearsals
 
 
-def _refuse_edited() -> None:
-    from ..run import history as logs
-
-    with status.look(project.url(), current_app.config) as connection:
+def _refuse_edited(environment: Environment) -> set[str]:
+    """Stop where an applied file was edited; return the revisions that the database has."""
+    with status.look(environment.target) as connection:
         if connection is not None:
-            logs.refuse_edited(connection, project.chain(), project.development())
+            history_log.refuse_edited(
+                connection, environment.script, project.is_development(environment)
+            )
+    return project.applied(environment)

@@ -1,26 +1,26 @@
-"""What every command does alike: it says its name, prints, asks, and fails in one sentence."""
+"""What every command does alike: it prints, asks, and fails in one sentence."""
 
 import shutil
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from flask import current_app
-from flask.cli import with_appcontext
-from flask_migrate import cli
+from sqlalchemy.exc import DBAPIError
 
-from ..errors import MigrationError
-from ..hints import FLASK, typed_as
-from ..run import server
+from .. import hints
+from ..errors import MigrationError, reason
 
-#: What ``flask db …`` exits with, below the help of each of its commands.
+if TYPE_CHECKING:
+    from .project import Project
+
+#: What every command exits with, below its help.
 EXIT_CODES = """\b
 Exit codes:
   0  done, or nothing to do
@@ -33,45 +33,37 @@ Exit codes:
   7  half applied (databases without transactional DDL)
 """
 
-#: Of a database that newer code has migrated, or another branch beside this one.
+#: Said of a database that newer code has migrated, or another branch beside this one.
 AHEAD = ", with all that this code knows, and more"
 
-say = click.echo
-
-
-def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Register a function as ``flask db <name>``, with its failures said in one sentence."""
-
-    def register(function: Callable[..., Any]) -> click.Command:
-        def run(*args: Any, **kwargs: Any) -> None:
-            with typed_as(FLASK), failures():
-                function(*args, **kwargs)
-
-        run.__doc__ = function.__doc__
-        run.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-        made: click.Command = cli.db.command(name)(with_appcontext(run))
-        return made
-
-    return register
+echo = click.echo
 
 
 @contextmanager
-def failures() -> Iterator[None]:
-    """Say what a person can put right in one sentence, and exit with its code."""
-    try:
-        yield
-    except CommandError as error:
-        known = "; make history lists them" if "Can't locate revision" in str(error) else ""
-        _fail(f"{error}{known}", getattr(error, "exit_code", 1))
-    except Exception as error:
-        directory = Path(current_app.extensions["migrate"].migrate.directory)
-        place = raised_in(error, directory / "versions", importing=True)
-        if place is None:
-            raise
-        _fail(
-            f"{place[0]}, line {place[1]}, cannot be imported: {_words(error)}. Till it can, no "
-            "migration runs: correct it, or delete it if it was never applied, and run again."
-        )
+def failures(project: "Project") -> Iterator[None]:
+    """Print what a person can put right in one sentence, and exit with its code."""
+    with hints.typed_as(project.command_line):
+        try:
+            yield
+        except CommandError as error:
+            history = f"; {hints.command('history')} lists them"
+            known = history if "Can't locate revision" in str(error) else ""
+            _fail(f"{error}{known}", getattr(error, "exit_code", 1))
+        except DBAPIError as error:
+            _fail(
+                f"The database cannot be reached or read: {reason(error)}. Correct its URL, start "
+                "the server, or create the database, and run again."
+            )
+        except Exception as error:
+            directory = Path(str(project.make_config().get_main_option("script_location")))
+            place = raised_in(error, directory / "versions", importing=True)
+            if place is None:
+                raise
+            _fail(
+                f"{place[0]}, line {place[1]}, cannot be imported: {_words(error)}. Until it can, "
+                "no migration runs: correct it, or delete it if it was never applied, and run "
+                "again."
+            )
 
 
 def _fail(sentence: str, code: int = 1) -> NoReturn:
@@ -80,7 +72,7 @@ def _fail(sentence: str, code: int = 1) -> NoReturn:
 
 
 def _words(error: Exception) -> str:
-    return f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else server.reason(error)
+    return f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else reason(error)
 
 
 def raised_in(
@@ -101,27 +93,28 @@ def raised_in(
     return next((place for place in places if folder.resolve() in place[0].parents), None)
 
 
-def consent(needed: bool, question: str, typed: str) -> None:
+def consent(needed: bool, question: str, command: str) -> None:
     """Ask on a terminal.
 
+    :param command: gives the consent beforehand.
     :raises MigrationError: without consent, or without a terminal; nothing was changed.
     """
     if needed and not sys.stdin.isatty():
         raise MigrationError(
             "Nothing was changed: it needs your consent, and there is no terminal to ask on; "
-            f"{typed} gives it."
+            f"{command} gives it."
         )
     if needed and not click.confirm(f"{question}?"):
         raise MigrationError("Nothing was changed.")
 
 
-def lines(found: Iterable[object], before: str = "") -> None:
-    """Print one line for each of *found*, on a terminal as wide as that."""
+def lines(items: Iterable[object], before: str = "") -> None:
+    """Print one line for each of *items*, on a terminal as wide as that."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-    for line in (line for one in found for line in f"{before}{one}".split("\n")):
+    for line in (line for item in items for line in f"{before}{item}".split("\n")):
         wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
         wrap.subsequent_indent = " " * (len(line) - len(line.lstrip()) + 2)
-        say(wrap.fill(line) if len(line) > width else line)
+        echo(wrap.fill(line) if len(line) > width else line)
 
 
 def title(script: ScriptDirectory, revision: str) -> str:
@@ -133,6 +126,6 @@ def title(script: ScriptDirectory, revision: str) -> str:
     return f"{revision}  {(found.doc if found else '') or ''}"
 
 
-def words(revisions: Iterable[str]) -> str:
+def names(revisions: Iterable[str]) -> str:
     """Name the revisions, in their order."""
     return ", ".join(sorted(revisions)) or "no revision"

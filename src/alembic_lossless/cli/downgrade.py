@@ -1,47 +1,69 @@
-"""``flask db rollback``, ``redo`` and ``undo``: the ways back."""
+"""``downgrade``, ``redo`` and ``undo``: going back."""
 
 from collections.abc import Sequence
 
 import alembic.command
 import click
 from alembic.script import ScriptDirectory
-from flask import current_app
 
+from .. import compat
 from ..errors import MigrationError, plural
-from ..run import status
+from ..hints import command as hint
+from ..run import history as history_log
+from ..run import losses, status
+from ..run.env import Environment
 from . import console, project
+from .command import command
+from .console import echo
+from .project import Project
 
 
-@console.command("rollback")
-@click.option("--to", default="", help="The revision to go back to; else one step.")
-@click.option("--force", is_flag=True, help="Also outside development, where data can be lost.")
-def rollback(to: str, force: bool) -> None:
-    """Undo the last migration, or all after --to."""
-    project.name_database()
-    script = project.chain()
-    before = project.current()
-    if not before:
-        console.say("Nothing to roll back: the database is at no revision.")
+@command("downgrade")
+@click.argument("revision", default="-1")
+@click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
+@click.option("--tag", help="An argument for env.py.")
+@click.option("--force", is_flag=True, help="Without asking, also where rows would be lost.")
+def downgrade(this: Project, revision: str, sql: bool, tag: str | None, force: bool) -> None:
+    """Undo the last migration, or all after REVISION."""
+    if sql:
+        target = "head:-1" if revision == "-1" else revision
+        alembic.command.downgrade(this.make_config(), target, sql=True, tag=tag)
         return
-    status.require_known(before, status.of_script(script).known)
-    if not to:
-        _refuse_to_choose(script, before)
-    undone = _undone(script, to or "-1", before)
+    if not this.work(lambda environment: _announce(environment, revision, force)):
+        return
+    run = this.run(alembic.command.downgrade, revision, tag=tag)
+    echo(f"Downgraded {plural(run.done, 'revision')}: at {console.names(run.at)}.")
+    this.work(_show_way_back)
+
+
+def _announce(environment: Environment, revision: str, force: bool) -> bool:
+    """Say what a downgrade to *revision* undoes, and what it loses.
+
+    :return: whether there is anything to undo.
+    :raises MigrationError: without consent to what would be lost.
+    """
+    script = environment.script
+    at = project.current(environment)
+    if not at:
+        echo("Nothing to downgrade: the database is at no revision.")
+        return False
+    status.require_known(at, status.of_script(script).known)
+    if revision == "-1":
+        _refuse_to_choose(script, at)
+    undone = compat.revisions_to_undo(script, revision, at)
     if not undone:
-        console.say(f"Nothing to roll back: at {console.words(before)}, and not behind {to}.")
-        return
-    _announce(script, undone)
-    _say_what_stays(script, undone[-1])
-    if not (project.development() or force):
-        raise MigrationError(
-            "This is not the development database, and undoing these revisions drops what they "
-            "added, rows included: write a new migration that goes forward, or add force=yes "
-            "(flask db rollback --force)."
+        echo(f"Nothing to downgrade: at {console.names(at)}, and not behind {revision}.")
+        return False
+    lost = _list(environment, undone)
+    _list_what_stays(script, undone[-1])
+    target = "" if revision == "-1" else revision
+    if lost and not project.is_development(environment):
+        console.consent(
+            not force,
+            "This is not a development database. Undo these revisions",
+            hint("downgrade", target, force=True),
         )
-    done = project.run(alembic.command.downgrade, to or "-1")
-    at = console.words(project.current())
-    console.say(f"Rolled back {plural(done, 'revision')}: at {at}.")
-    _say_way_back()
+    return True
 
 
 def _refuse_to_choose(script: ScriptDirectory, at: frozenset[str]) -> None:
@@ -50,42 +72,37 @@ def _refuse_to_choose(script: ScriptDirectory, at: frozenset[str]) -> None:
     :raises MigrationError: at two heads, or at a merge of two.
     """
     if len(at) > 1:
-        ways = " or ".join(f"to={one}@-1" for one in sorted(at))
+        commands = " or ".join(hint("downgrade", f"{head}@-1") for head in sorted(at))
         raise MigrationError(
-            f"The database is at {plural(at, 'head')}, {console.words(at)}: say which one goes a "
-            f"step back, make rollback {ways}."
+            f"The database is at {plural(at, 'head')}, {console.names(at)}: say which of them is "
+            f"undone, {commands}."
         )
-    (here,) = at
-    found = script.get_revision(here)
-    if found.is_merge_point:
-        ways = " or ".join(f"to={one}" for one in found._versioned_down_revisions)
+    (head,) = at
+    revision = script.get_revision(head)
+    if revision.is_merge_point:
+        commands = " or ".join(
+            hint("downgrade", parent) for parent in revision._versioned_down_revisions
+        )
         raise MigrationError(
-            f"Revision {here} is where two branches meet: say where to go back to, "
-            f"make rollback {ways}."
+            f"Revision {head} merges two branches: say where to go back to, {commands}."
         )
 
 
-def _undone(script: ScriptDirectory, target: str, at: frozenset[str]) -> list[str]:
-    """Return the revisions that Alembic would undo on the way to *target*, in its order."""
-    steps = script._downgrade_revs(target, tuple(at))  # type: ignore[arg-type]  # as it is given
-    return [step.revision.revision for step in steps]
-
-
-def _announce(script: ScriptDirectory, undone: Sequence[str]) -> None:
-    """Say which revisions go, what they take with them, and where no backup is made."""
+def _list(environment: Environment, undone: Sequence[str]) -> list[str]:
+    """Print which revisions go, and what they take with them; return that."""
     from ..backup.store import BackupStore
-    from ..run import losses
 
+    script = environment.script
     console.lines((console.title(script, revision) for revision in undone), "  undo  ")
-    with project.reading() as connection:
-        console.lines(losses.find(script, connection, undone), "  lose  ")
-    if BackupStore.of(project.url(), current_app.config) is None:
-        console.say(
-            "  ! no backup is made before this: name a folder in MIGRATION_BACKUP to have one"
-        )
+    with project.reading(environment) as connection:
+        lost = losses.find(script, connection, undone)
+    console.lines(lost, "  lose  ")
+    if BackupStore.of(environment.target.url, environment.settings.backup) is None:
+        echo("  ! no backup is made before this: name a folder in MIGRATION_BACKUP to have one")
+    return lost
 
 
-def _say_what_stays(script: ScriptDirectory, last: str) -> None:
+def _list_what_stays(script: ScriptDirectory, last: str) -> None:
     """Say where *last* is one of several revisions that were written for one change."""
     from ..autogenerate import split
 
@@ -97,81 +114,92 @@ def _say_what_stays(script: ScriptDirectory, last: str) -> None:
     if rest:
         console.lines(rest, "  stays ")
         start = (revision._versioned_down_revisions or ("base",))[0]
-        console.say(f"  ! of the same change; to take back all of it: make rollback to={start}")
+        echo(f"  ! of the same change; to undo all of it: {hint('downgrade', start)}")
 
 
-def _say_way_back() -> None:
+def _show_way_back(environment: Environment) -> None:
     from ..backup.store import BackupStore
 
-    if BackupStore.of(project.url(), current_app.config):
-        console.say("To restore the database as it was before: make undo")
+    if BackupStore.of(environment.target.url, environment.settings.backup):
+        echo(f"To restore the database as it was before: {hint('undo')}")
 
 
-@console.command("redo")
-def redo() -> None:
+@command("redo")
+def redo(this: Project) -> None:
     """Undo and apply again what was edited since it was applied (development only)."""
-    from ..run import history as logs
-
-    project.name_database()
-    project.only_development("redo")
-    script = project.chain()
-    with project.reading() as connection:
-        at = status.current(connection)
-        edited = [one.revision for one in logs.edited(connection, script)]
-    status.require_known(at, status.of_script(script).known)
-    if not edited:
-        waiting = status.pending(script, at)
-        console.say(
-            "Nothing to redo: no applied file was edited since. "
-            + (
-                f"Pending: {console.words(waiting)}; next: make migrate"
-                if waiting
-                else "make rollback and make migrate undo the last one and apply it again."
-            )
-        )
+    target = this.work(_edited)
+    if target is None:
         return
-    target = (script.get_revision(edited[0])._versioned_down_revisions or ("base",))[0]
-    _announce(script, _undone(script, target, at))
     try:
-        undone = project.run(alembic.command.downgrade, target)
+        undone = this.run(alembic.command.downgrade, target).done
     except MigrationError as error:
         raise MigrationError(
-            f"{error} Where the edited way back does not fit what is there: put the file back as "
-            "it was, make rollback, edit it, make migrate.",
+            f"{error} Where the edited downgrade does not fit what is there: put the file back as "
+            f"it was, {hint('downgrade')}, edit it, {hint('upgrade')}.",
             error.exit_code,
         ) from error
     try:
-        done = project.run(alembic.command.upgrade, "heads", copied=True)
+        run = this.run(alembic.command.upgrade, "heads", has_backup=True)
     except MigrationError as error:
         # They are undone by now, and no more than pending.
         raise MigrationError(
-            str(error).replace("run again", "make migrate"), error.exit_code
+            str(error).replace("run again", hint("upgrade")), error.exit_code
         ) from error
-    console.say(
-        f"Undid {len(undone)} and applied {plural(done, 'revision')}: "
-        f"at {console.words(project.current())}."
+    echo(
+        f"Undid {len(undone)} and applied {plural(run.done, 'revision')}: "
+        f"at {console.names(run.at)}."
     )
-    _say_way_back()
+    this.work(_show_way_back)
 
 
-@console.command("undo")
+def _edited(environment: Environment) -> str | None:
+    """Say what was edited and goes; return the revision before it, None where nothing was."""
+    project.name_database(environment)
+    project.only_development(environment, "redo")
+    script = environment.script
+    with project.reading(environment) as connection:
+        at = status.current(connection)
+        edited = [edit.revision for edit in history_log.edited(connection, script)]
+    status.require_known(at, status.of_script(script).known)
+    if not edited:
+        waiting = status.pending(script, at)
+        echo(
+            "Nothing to redo: no applied file was edited since. "
+            + (
+                f"Pending: {console.names(waiting)}; next: {hint('upgrade')}"
+                if waiting
+                else f"{hint('downgrade')} and {hint('upgrade')} undo the last one and apply it "
+                "again."
+            )
+        )
+        return None
+    target: str = (script.get_revision(edited[0])._versioned_down_revisions or ("base",))[0]
+    _list(environment, compat.revisions_to_undo(script, target, at))
+    return target
+
+
+@command("undo")
 @click.option("--backup", default="", help="The name of another backup than the newest.")
 @click.option("--force", is_flag=True, help="Without asking, also where rows would be lost.")
-def undo(backup: str, force: bool) -> None:
+def undo(this: Project, backup: str, force: bool) -> None:
     """Restore the backup that was made before the last migration."""
+    this.work(lambda environment: _undo(environment, backup, force))
+
+
+def _undo(environment: Environment, name: str, force: bool) -> None:
     from ..backup import restore, store
     from ..backup.changes import changes
 
-    project.name_database()
-    url = project.url()
-    backups = store.BackupStore.of(url, current_app.config)
+    project.name_database(environment)
+    url = environment.target.url
+    backups = store.BackupStore.of(url, environment.settings.backup)
     if backups is None:
         raise MigrationError(
             "No backups are made of this database, because MIGRATION_BACKUP is empty or off. Undo "
-            "revisions without one: make rollback; or restore the server's own backup."
+            f"revisions without one: {hint('downgrade')}; or restore the server's own backup."
         )
-    chosen = restore.choose(backups, backup)
-    console.say(
+    chosen = restore.choose(backups, name)
+    echo(
         f"Backup: {chosen.path}, made {chosen.when:%Y-%m-%d %H:%M:%S} UTC at revision "
         f"{chosen.revision}"
     )
@@ -182,22 +210,21 @@ def undo(backup: str, force: bool) -> None:
             "Nothing was changed: a server's dump is restored by hand, as shown, into a new "
             "database; then name that one in the settings."
         )
-    script = project.chain()
+    script = environment.script
     restore.verify(live, chosen.path, script)
     tables = changes(live, chosen.path)
     console.lines((line for table in tables for line in table.lost), "  lose  ")
     console.lines((line for table in tables for line in table.restored), "  back  ")
     lost = any(table.lost for table in tables)
-    console.consent(lost and not force, "Restore the backup", "make undo force=yes")
-    with project.locked() as connection:
+    console.consent(lost and not force, "Restore the backup", hint("undo", force=True))
+    with project.locked(environment) as connection:
         at = status.current(connection)
         connection.rollback()
         set_aside = restore.restore(backups, chosen, at)
         then = status.current(connection)
     pending = status.pending(script, then)
-    later = ". Later revisions are pending again: fix the file before you upgrade"
-    console.say(f"Restored: at {console.words(then)}{later if pending else ''}.")
+    again = ". Later revisions are pending again: fix the file before you upgrade"
+    echo(f"Restored: at {console.names(then)}{again if pending else ''}.")
     if set_aside:
-        console.say(
-            f"To restore the database as it was until now: make undo backup={set_aside.name}"
-        )
+        command = hint("undo", backup=set_aside.name)
+        echo(f"To restore the database as it was until now: {command}")

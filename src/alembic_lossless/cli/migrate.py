@@ -1,68 +1,105 @@
-"""``flask db new`` and ``rehearse``: writing a migration."""
+"""``migrate``, ``revision`` and ``rehearse``: writing a migration, and trying it."""
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import current_app
 
 from ..errors import MigrationError
-from ..run import status
+from ..hints import command as hint
+from ..run import expand_contract, status
+from ..run.env import Environment
 from . import console, project
+from .command import command
+from .console import echo
+from .project import Project
 
 if TYPE_CHECKING:
     from ..autogenerate.report import Report
     from ..scratch.sources import Missing, Source
 
-
-def review(context: MigrationContext, revision: Any, directives: list[Any]) -> None:
-    """Lay the checklist over a new revision; ``env.py`` lets Alembic call it before it writes."""
-    from ..autogenerate import migrate
-
-    migrate.process_revision_directives(context, revision, directives)
-
-
-@console.command("new")
-@click.option("-m", "--message", default="", help="What changes, in a few words.")
-@click.option(
-    "--empty", is_flag=True, help="Write an empty revision, for a hand-written migration."
+_WRITING = (
+    click.option("-m", "--message", default="", help="What changes, in a few words."),
+    click.option("--sql", is_flag=True, help="Print the SQL instead of running it."),
+    click.option("--head", default="head", help="The head that the new revision follows."),
+    click.option("--splice", is_flag=True, help="Allow a head that is none."),
+    click.option("--branch-label", help="A label for the new branch."),
+    click.option("--version-path", help="The folder for the file, where there are several."),
+    click.option("--rev-id", help="The new revision's id."),
 )
-@click.option("--rename", default="", help="What was renamed: user.name:full_name, person:user")
-@click.option("--fill", default="", help="Values for rows that may be there: user.crew=0")
-@click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
-def new(message: str, empty: bool, rename: str, fill: str, accept: str) -> None:
-    """Write a migration from what changed in the models, reviewed by the checklist."""
-    from ..autogenerate import migrate
+
+_ANSWERS = (
+    click.option("--rename", default="", help="What was renamed: user.name:full_name, person:user"),
+    click.option("--fill", default="", help="Values for rows already there: user.crew=0"),
+    click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'"),
+    click.option("--empty", is_flag=True, help="Write an empty revision, to be written by hand."),
+)
+
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def _options(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+@command("migrate")
+@_options(*_WRITING, *_ANSWERS)
+def migrate(this: Project, **options: Any) -> None:
+    """Write a migration from what changed in the models, reviewed and rehearsed."""
+    _migrate(this, **options)
+
+
+@command("revision")
+@click.option("--autogenerate", is_flag=True, help="Write it from what changed in the models.")
+@_options(*_WRITING, *_ANSWERS)
+def revision(this: Project, autogenerate: bool, empty: bool, **options: Any) -> None:
+    """Write a revision: an empty one, or with --autogenerate the same as migrate."""
+    _migrate(this, empty=empty or not autogenerate, **options)
+
+
+def _migrate(
+    this: Project, message: str, rename: str, fill: str, accept: str, empty: bool, **options: Any
+) -> None:
+    from ..autogenerate import migrate as writing
     from ..checklist.answers import Answers
 
-    project.name_database()
     if not message.strip():
         raise MigrationError(
-            'Say in a few words what changes: make newmigration m="add nickname", '
-            'or flask db new -m "add nickname".',
+            "No migration was written: its file is named after what changes. Say it in a few "
+            f"words: {hint('migrate', message='add nickname')}",
             exit_code=2,
         )
     ask = _ask if sys.stdin.isatty() else None
     answers = Answers.parse(rename or None, fill or None, accept or None, ask=ask)
-    config = project.config()
-    if not message.isascii():
-        config.set_main_option("file_template", project.file_template(message))
-    report = migrate.write_migration(config, message.strip(), empty=empty, answers=answers)
+    report = writing.write_migration(
+        this.config(), message.strip(), empty=empty, answers=answers, **_given(options)
+    )
     console.lines(report.lines())
-    if report.revisions:
-        script = report.script or project.chain()
-        _warn_of_stacking(report.revisions, script)
-        if report.script is not None:
-            try:
-                _rehearse(script, report.revisions, report.sources)
-            except KeyboardInterrupt:
-                _say_not_rehearsed(report)
-                raise
-        else:
-            console.say("Next: write the migration into it, then make rehearse")
+    if not report.revisions:
+        return
+    if report.script is None:
+        echo(f"Next: write the migration into it, then {hint('rehearse')}")
+        return
+    _warn_of_stacking(report.revisions, report.script)
+    try:
+        this.work(lambda environment: _rehearse(environment, report.revisions, report.sources))
+    except KeyboardInterrupt:
+        _report_not_rehearsed(report)
+        raise
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return those of Alembic's options that were typed."""
+    usual = {"sql": False, "head": "head", "splice": False}
+    return {name: value for name, value in options.items() if value not in (None, usual.get(name))}
 
 
 def _ask(question: str, otherwise: str) -> str:
@@ -73,75 +110,83 @@ def _ask(question: str, otherwise: str) -> str:
     try:
         answer: str = click.prompt(question, otherwise, show_default=False)
     except click.Abort:
-        console.say()
+        echo()
         raise MigrationError(
-            "Nothing was written: a question was left without an answer."
+            "No migration was written: a question was left without an answer."
         ) from None
     return answer
 
 
-def _say_not_rehearsed(report: "Report") -> None:
+def _report_not_rehearsed(report: "Report") -> None:
     files = ", ".join(path.name for path in report.paths)
-    tried = " and ".join(f"make rehearse r={revision}" for revision in report.revisions)
-    console.say(
-        f"\nWritten, and not rehearsed to the end: {files}. Next: {tried}; or delete the file, "
+    commands = " and ".join(hint("rehearse", revision) for revision in report.revisions)
+    echo(
+        f"\nWritten, and not rehearsed to the end: {files}. Next: {commands}; or delete the file, "
         "where the migration is not wanted.",
         err=True,
     )
 
 
 def _warn_of_stacking(revisions: Iterable[str], script: ScriptDirectory) -> None:
-    """Say where one of *revisions*, just written, stands behind one that takes something away."""
-    from ..run import expand_contract
-
+    """Say where one of *revisions*, just written, follows one that takes something away."""
     for revision in revisions:
         for contract in expand_contract.stacked_on(script, revision):
-            console.say(
-                f"  ! {revision} stands behind {console.title(script, contract)}, which no release "
-                f"has applied yet: phase=expand will not reach it before that one is applied."
+            echo(
+                f"  ! {revision} follows {console.title(script, contract)}, which no release has "
+                f"applied yet: {hint('upgrade', phase='expand')} will not reach it before that."
             )
 
 
-@console.command("rehearse")
+@command("rehearse")
 @click.argument("revision", default="")
-def rehearse(revision: str) -> None:
-    """Rehearse a REVISION, else the head, on rows: up, down and up again on throwaway databases."""
+def rehearse(this: Project, revision: str) -> None:
+    """Try a REVISION, else the head, on rows: up, down and up again on scratch databases."""
+    this.work(lambda environment: _rehearse_revision(environment, revision))
+
+
+def _rehearse_revision(environment: Environment, revision: str) -> None:
+    from ..autogenerate.migrate import kinds
     from ..scratch.sources import find_sources
 
-    script = project.chain()
+    script = environment.script
     heads = script.get_heads()
     if not revision and len(heads) > 1:
-        raise MigrationError(f"{status.too_many(heads)}; or name one: make rehearse r={heads[0]}")
+        raise MigrationError(f"{status.too_many(heads)}; or name one: {hint('rehearse', heads[0])}")
     found = script.get_revision(revision or "head")
     if found is None and heads:
-        raise MigrationError(f"{revision} is no revision; make history lists them.")
+        raise MigrationError(f"{revision} is no revision; {hint('history')} lists them.")
     if found is None:
-        raise MigrationError('No migrations yet: edit a model, then make newmigration m="…".')
-    sources, missing = find_sources(current_app.config["MIGRATION_DATABASES"], project.url())
-    _rehearse(script, [found.revision], sources, missing)
+        raise MigrationError(
+            f"There are no migrations: edit a model, then {hint('migrate', message='…')}"
+        )
+    sources, missing = find_sources(kinds(environment), environment.target.url)
+    _rehearse(environment, [found.revision], sources, missing)
 
 
 def _rehearse(
-    script: ScriptDirectory,
+    environment: Environment,
     revisions: Sequence[str],
     sources: Sequence["Source"],
     missing: Sequence["Missing"] = (),
 ) -> None:
-    from ..rehearsal.rehearse import rehearse
+    from ..rehearsal import rehearse as rehearsing
 
-    development = project.url() if project.development() else None
+    script = ScriptDirectory.from_config(environment.config)
+    development = environment.target.url if project.is_development(environment) else None
     for revision in revisions:
         if len(revisions) > 1:
-            console.say(console.title(script, revision))
-        done = rehearse(script, revision, project.metadata(), sources, development)
-        done.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
-        console.lines(done.lines())
-        done.check(revision in project.applied(script))
-    chain, seen = project.probe()
+            echo(console.title(script, revision))
+        rehearsal = rehearsing.rehearse(
+            script, revision, environment.metadata, sources, development
+        )
+        rehearsal.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
+        console.lines(rehearsal.lines())
+        rehearsal.check(revision in project.applied(environment))
+    chain, seen = project.probe(environment)
     try:
         status.require_known(seen.at if seen else (), chain.known)
     except MigrationError as error:
-        console.say(f"  ! {error}")
+        echo(f"  ! {error}")
         return
     pending = seen is None or seen.at != chain.heads
-    console.say("Next: make migrate" if pending else "Next: nothing, the database is at the head.")
+    echo(f"Next: {hint('upgrade')}" if pending else "Next: nothing, the database is at the head.")

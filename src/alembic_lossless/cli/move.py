@@ -1,17 +1,23 @@
-"""``flask db move``: from the SQLite file to a server."""
+"""``move``: from the SQLite file to a server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import alembic.command
 import click
-from flask import current_app
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from ..errors import MigrationError
-from ..run import connection as connections
+from ..hints import command as hint
+from ..run.connection import Target, label
+from ..run.env import Environment
+from ..settings import Limits
 from . import console, project
+from .command import command
+from .console import echo
+from .project import Project
 
 #: What a project without a server has yet to install.
 DRIVERS = {
@@ -22,75 +28,75 @@ DRIVERS = {
 }
 
 
-@console.command("move")
+@command("move")
 @click.option("--to", envvar="MIGRATION_MOVE_TO", default="", help="postgresql://…, mysql://…")
 @click.option("--accept", default="", help="What may stay behind or be cut: book.created_at, notes")
-def move(to: str, accept: str) -> None:
+def move(this: Project, to: str, accept: str) -> None:
     """Move all rows from SQLite to a server's empty database."""
+    # Not inside of env.py, which the upgrade of the server runs too.
+    _move(this, this.work(lambda environment: environment), to, accept)
+
+
+def _move(this: Project, environment: Environment, to: str, accept: str) -> None:
     from ..backup import store
     from ..run import lock
     from ..transfer import transfer as moving
 
-    project.name_database()
-    file = store.sqlite_file(project.url())
+    project.name_database(environment)
+    file = store.sqlite_file(environment.target.url)
     if file is None:
         raise MigrationError("This database is not a SQLite file, and nothing else is moved.", 2)
-    target = _target(to)
-    console.say(f"To:       {connections.label(target)}")
-    settings = current_app.config
-    theirs = {**settings, "SQLALCHEMY_ALEMBIC_URI": target}
-    limits = connections.Limits.of(settings)
-    patient = connections.Limits(limits.wait, limits.lock, statement=0)
-    # Asks for the password, and makes the database, once.
-    with connections.connect(theirs, target, patient, say=console.say) as connection:
-        target = connection.engine.url
+    url = _target(to)
+    echo(f"To:       {label(url)}")
+    limits = environment.settings.limits
+    patient = Limits(limits.wait, limits.lock, statement=0)
+    settings = replace(environment.settings, url=url, backup=store.OFF)
+    target = Target(url, environment.target.engine, settings, echo)
+    # Asks for the password, and creates the database, once.
+    with target.connect(patient) as connection:
+        url = connection.engine.url
+    settings = replace(settings, url=url)
+    target = replace(target, url=url, settings=settings)
 
     @contextmanager
     def connect() -> Iterator[Connection]:
         with (
-            connections.connect(theirs, target, patient, say=console.say) as connection,
-            lock.hold(connection, limits.wait, console.say),
+            target.connect(patient) as connection,
+            lock.hold(connection, limits.wait, echo),
         ):
             yield connection
 
     def migrate() -> None:
-        before = {key: settings[key] for key in ("SQLALCHEMY_ALEMBIC_URI", "MIGRATION_BACKUP")}
-        settings.update(SQLALCHEMY_ALEMBIC_URI=target, MIGRATION_BACKUP=store.OFF)
-        try:
-            project.run(alembic.command.upgrade, "heads")
-        finally:
-            settings.update(before)
+        this.run(alembic.command.upgrade, "heads", settings=settings)
 
     accepted = {name.strip() for name in accept.split(",")} - {""}
-    with project.locked(), click.progressbar(length=3 * moving.size(file), label="Rows") as bar:
+    script = this.script()
+    length = 3 * moving.size(file)
+    with project.locked(environment), click.progressbar(length=length, label="Rows") as bar:
         try:
             moved = moving.move(
-                file,
-                connect,
-                project.chain(),
-                migrate,
-                accepted,
-                lambda stage, rows: bar.update(rows),
+                file, connect, script, migrate, accepted, lambda stage, rows: bar.update(rows)
             )
         except moving.Refused as refused:
-            console.say()
+            echo()
             console.lines(refused.refusals, "  ✗ ")
             raise
     console.lines((f"{name}: {total}" for name, total in moved.sums.items()), "  ✓ ")
     console.lines(moved.notes, "  ! ")
     word = "was moved already, and is equal" if moved.already else "is moved and equal"
-    console.say(
+    echo(
         f"Every row {word}. Next: set SQLALCHEMY_DATABASE_URI to the new database and start "
         f"the application; {file} stays as it is."
     )
 
 
 def _target(to: str) -> URL:
+    example = hint("move", to="postgresql://user@host/database")
     try:
         url = make_url(to)
     except ArgumentError:
         raise MigrationError(
-            "Say where to: make move to=postgresql://user@host/database (or mysql://…).", 2
+            f"Nothing was moved: say where to, {example} (or mysql://…).", 2
         ) from None
     driver, install = DRIVERS.get(url.get_backend_name(), ("", ""))
     if not driver:
@@ -100,7 +106,7 @@ def _target(to: str) -> URL:
         url.get_dialect().import_dbapi()
     except (ImportError, NoSuchModuleError):
         raise MigrationError(
-            f"The driver of {url.drivername} is not installed: add {install} to the dependencies "
-            "in pyproject.toml, make install, and run move again."
+            f"The driver of {url.drivername} is not installed, so nothing was moved: add {install} "
+            f"to the dependencies, install them, and run {hint('move')} again."
         ) from None
     return url

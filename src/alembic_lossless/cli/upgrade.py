@@ -1,123 +1,128 @@
-"""``flask db apply`` and ``rebuild``: bringing a database to the head."""
+"""``upgrade`` and ``reset``: bringing a database to the head."""
 
-import atexit
-import gc
 from pathlib import Path
 
 import alembic.command
 import click
-from alembic.script import ScriptDirectory
-from flask import current_app
 from sqlalchemy import inspect
 
-from ..errors import MigrationError, plural
-from ..run import server, status
+from ..errors import MigrationError, plural, reason
+from ..hints import command as hint
+from ..run import expand_contract
+from ..run.env import Environment
 from . import console, project
+from .command import command
+from .console import echo
+from .project import Project
 
 
-@console.command("rebuild")
-def rebuild() -> None:
-    """Drop and rebuild the development database from the models, and fill in the seeds."""
-    from .. import reset as rebuilding
-
-    project.name_database()
-    project.only_development("rebuild")
-    heads = project.chain().get_heads()
-    metadata = project.metadata()
-    rebuilding.rebuild(current_app.config, project.url(), metadata, heads)
-    _seed()
-    console.say(
-        f"Rebuilt with {plural(metadata.tables, 'table')}, at {console.words(heads)}, "
-        "seeds filled in."
-    )
-
-
-def _seed() -> None:
-    """Fill in the application's seeds.
-
-    :raises MigrationError: where they fail; the tables stay.
-    """
-    try:
-        current_app.extensions["alembic_lossless"]()
-    except Exception as error:
-        place = console.raised_in(error, Path(current_app.root_path))
-        where = place and place[0].relative_to(Path(current_app.root_path).resolve().parent)
-        raise MigrationError(
-            f"The seeds failed{f' in line {place[1]} of {where}' if place else ''}: "
-            f"{server.reason(error)}. The tables are made, and empty but for what the seeds had "
-            "committed: correct the seeds, and run make db again."
-        ) from error
-
-
-@console.command("apply")
+@command("upgrade")
+@click.argument("revision", default="")
+@click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
+@click.option("--tag", help="An argument for env.py.")
 @click.option("--phase", default="", help="expand: stop before what the running code still uses.")
-def apply(phase: str) -> None:
+def upgrade(this: Project, revision: str, sql: bool, tag: str | None, phase: str) -> None:
     """Apply the pending migrations; once, however many machines ask for it."""
-    project.name_database()
+    if sql:
+        alembic.command.upgrade(this.make_config(), revision or "head", sql=True, tag=tag)
+        return
     if phase:
-        _expand(phase)
+        _expand(this, phase)
         return
-    chain, seen = project.probe()
-    if seen and not seen.half and (seen.ahead or seen.at == chain.heads):
-        ahead = console.AHEAD if seen.ahead else ""
-        console.say(f"Nothing to do: at {console.words(seen.at)}{ahead}.")
-        _leave_at_once()
+    if not revision and this.settings().development and this.work(_recognise_reset):
         return
-    if seen:
-        status.require_known(seen.at, chain.known)
-    if project.development() and _adopt_rebuilt(project.chain()):
-        at = console.words(chain.heads)
-        console.say(f"The schema is already that of {at}: stamped, not altered.")
-        return
-    done = project.run(alembic.command.upgrade, "heads")
-    at = console.words(project.current())
-    if done:
-        console.say(f"Applied {plural(done, 'revision')}: at {at}.")
+    run = this.run(alembic.command.upgrade, revision or "heads", tag=tag)
+    at = console.names(run.at)
+    if run.done:
+        echo(f"Applied {plural(run.done, 'revision')}: at {at}.")
     else:
-        console.say(f"Nothing to do: another migrator brought it to {at}.")
+        echo(f"Nothing to do: at {at}{console.AHEAD if run.is_ahead else ''}.")
 
 
-def _leave_at_once() -> None:
-    """Spare the interpreter its last search, through all that is loaded, for what can be freed.
+def _recognise_reset(environment: Environment) -> bool:
+    """Stamp a development database that ``reset`` gave the schema of the heads; tell whether."""
+    from .. import reset
 
-    It takes a fifth of the time of a command that has nothing to do. Connections would be closed
-    by it: those of the application are closed here, ours are.
-    """
-    current_app.extensions["migrate"].db.engine.dispose()
-    atexit.unregister(gc.freeze)
-    atexit.register(gc.freeze)
-
-
-def _adopt_rebuilt(script: ScriptDirectory) -> bool:
-    from .. import reset as rebuilding
-
-    with project.reading() as connection:
+    chain, seen = project.probe(environment)
+    if seen is None or seen.at == chain.heads or not seen.at <= chain.known:
+        return False
+    with project.reading(environment) as connection:
         if not inspect(connection).get_table_names():
             return False
-    return rebuilding.adopt_rebuilt(project.url(), project.metadata(), script)
+    if not reset.adopt_rebuilt(environment.target, environment.metadata, environment.script):
+        return False
+    project.name_database(environment)
+    at = console.names(chain.heads)
+    echo(f"The schema is already that of {at}: stamped, no table was touched.")
+    return True
 
 
-def _expand(phase: str) -> None:
+def _expand(this: Project, phase: str) -> None:
     """Apply what is pending before the first revision that takes something away.
 
     :raises MigrationError: with exit code 2 for another phase than "expand".
     """
-    from ..run import expand_contract
-
     if phase != "expand":
-        raise MigrationError(f"There is no phase {phase!r}: phase=expand, or none for all.", 2)
-    script = project.chain()
-    first, waiting = expand_contract.expanding(script, project.current())
-    done: list[str] = []
-    for tip in expand_contract.tips(script, first):
-        done += project.run(alembic.command.upgrade, tip, copied=bool(done))
-    at = console.words(project.current())
-    console.say(
-        f"Applied {plural(done, 'revision')}: at {at}." if done else f"Nothing to do: at {at}."
+        raise MigrationError(
+            f"There is no phase {phase!r}: {hint('upgrade', phase='expand')}, or no phase for all "
+            "migrations.",
+            2,
+        )
+    script = this.script()
+    first, waiting = this.work(
+        lambda environment: expand_contract.expanding(script, project.current(environment))
     )
+    done: list[str] = []
+    at = this.work(project.current)
+    for tip in expand_contract.tips(script, first):
+        run = this.run(alembic.command.upgrade, tip, has_backup=bool(done))
+        done += run.done
+        at = run.at
+    names = console.names(at)
+    applied = f"Applied {plural(done, 'revision')}" if done else "Nothing to do"
+    echo(f"{applied}: at {names}.")
     for revision in waiting:
         away = ", ".join(expand_contract.of(script, revision))
         why = f" ({away})" if away else " (behind it)"
-        console.say(f"  waits  {console.title(script, revision)}{why}")
+        echo(f"  waits  {console.title(script, revision)}{why}")
     if waiting:
-        console.say("Next: release the code; when the old code runs nowhere: make migrate")
+        echo(f"Next: release the code; when the old code runs nowhere: {hint('upgrade')}")
+
+
+@command("reset")
+def reset_database(this: Project) -> None:
+    """Drop and rebuild the development database from the models, and fill in the seeds."""
+    from .. import reset
+
+    def work(environment: Environment) -> str:
+        project.name_database(environment)
+        project.only_development(environment, "reset")
+        heads = environment.script.get_heads()
+        reset.rebuild(environment.target, environment.metadata, heads)
+        tables = plural(environment.metadata.tables, "table")
+        return f"Rebuilt with {tables}, at {console.names(heads)}"
+
+    rebuilt = this.work(work)
+    seeded = _seed(this)
+    echo(f"{rebuilt}{', seeds filled in' if seeded else ''}.")
+
+
+def _seed(this: Project) -> bool:
+    """Fill in the application's seeds; tell whether it has any.
+
+    :raises MigrationError: where they fail; the tables stay.
+    """
+    seed = this.seed()
+    if seed is None:
+        return False
+    try:
+        seed()
+    except Exception as error:
+        place = console.raised_in(error, this.root)
+        where = place and place[0].relative_to(Path(this.root).resolve().parent)
+        raise MigrationError(
+            f"The seeds failed{f' in line {place[1]} of {where}' if place else ''}: "
+            f"{reason(error)}. The tables are there, and empty but for what the seeds had "
+            f"committed: correct the seeds, and run {hint('reset')} again."
+        ) from error
+    return True

@@ -1,56 +1,263 @@
-"""A connection of the migrations' own, apart from the application's."""
+"""Connections of the migrations' own, apart from the application's."""
 
 import getpass
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import MigrationError
-from .engine import Limits, label, private
-from .server import code, quoted, reason
+from .. import compat
+from ..errors import MigrationError, code, reason
+from ..settings import Limits, Settings
+from . import sqlite_busy
 
-__all__ = ["Limits", "borrowed", "connect", "label", "private", "violations"]
+Echo = Callable[[str], None]
+
+#: A setting that PostgreSQL's sessions of ours carry: where it is missing, a pooler dropped it.
+OURS = "alembic_lossless.session"
 
 _MAY_NOT_CREATE = {"42501", 1044, 1227}
 _MADE_MEANWHILE = {"42P04", "23505", 1007}
 
 
-def connect(
-    settings: Mapping[str, Any],
-    url: URL,
+@dataclass(frozen=True)
+class Target:
+    """The database that is migrated.
+
+    :param url: as the role that migrates, which may be another than the application's.
+    :param engine: the project's own, whose driver, options and connect listeners are taken over.
+    :param echo: prints a line for a person.
+    """
+
+    url: URL
+    engine: Engine | None = None
+    settings: Settings = field(default_factory=Settings)
+    echo: Echo = print
+
+    @classmethod
+    def of(cls, engine: Engine, settings: Settings, echo: Echo = print) -> "Target":
+        """Return the target of a project whose own engine is *engine*."""
+        return cls(settings.url or engine.url, engine, settings, echo)
+
+    @property
+    def kind(self) -> str:
+        """Name the kind of database; MariaDB is a mysql."""
+        name = self.url.get_backend_name()
+        return "mysql" if name == "mariadb" else name
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Tell whether the database is SQLite's, in the memory of one connection."""
+        return self.kind == "sqlite" and self.url.database in (None, "", ":memory:")
+
+    @property
+    def has_role(self) -> bool:
+        """Tell whether another role than the application's migrates."""
+        return self.settings.url is not None
+
+    def private_engine(self, limits: Limits | None = None, *, read_only: bool = False) -> Engine:
+        """Return an engine of the migrations' own for this database; see :func:`private`."""
+        engine = self.engine
+        same_driver = engine is not None and engine.url.drivername == self.url.drivername
+        return private(
+            engine if engine is not None and same_driver else self.url,
+            limits,
+            url=self.url,
+            read_only=read_only,
+            echo=self.echo,
+        )
+
+    def connect(self, limits: Limits | None = None, *, read_only: bool = False) -> Connection:
+        """Connect as the role that migrates, and create the database where there is none.
+
+        The password is the URL's, or else ``MIGRATION_PASSWORD``; where both are missing and the
+        server refused the attempt without one (peer authentication, ``.pgpass`` and the like need
+        none), it is asked for on the terminal.
+
+        :raises MigrationError: where there is no such password, database or server.
+        """
+        target, asks = self, self.has_role and not self.url.password
+        if asks and self.settings.password:
+            target = self._with_password(self.settings.password)
+        while True:
+            try:
+                return target.private_engine(limits, read_only=read_only).connect()
+            except DBAPIError as error:
+                url = target.url
+                if asks and not url.password and _wants_password(error):
+                    target = target._with_password(_ask_password(url))
+                elif read_only or not target._create_missing(error):
+                    raise MigrationError(
+                        f"Cannot connect to {label(url)}: {reason(error)}. {_advice(url, error)}"
+                    ) from None
+
+    def _with_password(self, password: str) -> "Target":
+        return Target(self.url.set(password=password), self.engine, self.settings, self.echo)
+
+    def _create_missing(self, error: DBAPIError) -> bool:
+        """Create the database when the server has none by that name.
+
+        :return: whether it is there now, so that connecting again is worthwhile.
+        :raises MigrationError: when it is missing and the role may not create it.
+        """
+        url = self.url
+        if "timeout" in str(error.orig):
+            return False
+        if self.kind == "postgresql":
+            beside = url.set(database="postgres")
+        elif self.kind == "mysql" and code(error) == 1049:
+            beside = url._replace(database=None)
+        else:
+            return False
+        engine = private(beside).execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                known = text("SELECT count(*) FROM pg_database WHERE datname = :name")
+                if self.kind == "postgresql" and connection.scalar(known, {"name": url.database}):
+                    return False
+                # By the driver itself: a name may hold a colon or a percent sign.
+                connection.connection.cursor().execute(_creation(url)[0])
+        except DBAPIError:
+            return False  # The first error says more.
+        except Exception as refused:
+            if code(refused) in _MADE_MEANWHILE:
+                return True
+            if code(refused) not in _MAY_NOT_CREATE:
+                raise MigrationError(
+                    f"Cannot create the database {url.database}: {refused}."
+                ) from None
+            raise MigrationError(
+                f"There is no database {url.database}, and {url.username} may not create it; ask "
+                f"the administrator for: {'; '.join(_creation(url))}"
+            ) from None
+        self.echo(f"Created the database {url.database}.")
+        return True
+
+
+def private(
+    source: URL | Engine,
     limits: Limits | None = None,
     *,
+    url: URL | None = None,
     read_only: bool = False,
-    say: Callable[[str], None] = print,
-) -> Connection:
-    """Connect to *url* as the role that migrates, and make the database where there is none.
+    echo: Echo = print,
+) -> Engine:
+    """Return an engine for migrations, which shares no connection with the application's.
 
-    The password of ``SQLALCHEMY_ALEMBIC_URI`` is the URI's, or else ``MIGRATION_PASSWORD``; where
-    both are missing and the server refused the attempt without one (peer authentication,
-    ``.pgpass`` and the like need none), it is asked for on the terminal.
+    On SQLite a transaction is one, DDL included: the driver begins none by itself, and each
+    begins with ``BEGIN IMMEDIATE``, so that it waits for another writer here rather than fail
+    later. Foreign keys are off, because a table that is rebuilt would take its children with it
+    (https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes").
 
-    :raises MigrationError: when there is no such password, database or server.
+    On servers the limits are the session's from its start: a ``SET`` before the first statement
+    would open a transaction that nobody commits.
+
+    :param source: the project's own engine, whose driver, options and connect listeners are taken
+        over, or a URL.
+    :param url: the database, where it or the role is another than *source*'s.
+    :param read_only: on SQLite take no lock, and write nothing.
+    :param echo: tells a person whom SQLite waits for.
     """
-    own = bool(settings.get("SQLALCHEMY_ALEMBIC_URI")) and not url.password
-    if own and settings.get("MIGRATION_PASSWORD"):
-        url = url.set(password=str(settings["MIGRATION_PASSWORD"]))
-    while True:
-        try:
-            return private(url, limits, read_only=read_only, say=say).connect()
-        except DBAPIError as error:
-            if own and not url.password and _wants_password(error):
-                url = url.set(password=_ask(url))
-            elif read_only or not _create_missing(url, error, say):
-                raise MigrationError(
-                    f"Cannot connect to {label(url)}: {reason(error)}. " + _advice(url, error)
-                ) from None
+    limits = limits or Limits()
+    url = url or (source.url if isinstance(source, Engine) else source)
+    kind = url.get_backend_name()
+    if isinstance(source, URL):
+        source = create_engine(source, poolclass=NullPool)
+    add = partial(_add_limits, limits) if kind == "postgresql" else _add_nothing
+    engine, added = compat.engine_beside(source, url, add)
+    if kind == "sqlite":
+        patience = sqlite_busy.Patience(url.database or "", limits.wait, echo)
+        event.listen(engine, "connect", _prepare_sqlite(patience, read_only))
+        if not read_only:
+            event.listen(engine, "begin", patience.begin)
+            event.listen(engine, "commit", patience.commit)
+    elif kind == "postgresql" and not added:
+        event.listen(engine, "connect", _prepare_postgresql(limits))
+    elif kind in ("mysql", "mariadb"):
+        event.listen(engine, "connect", _prepare_mysql(limits))
+    return engine
 
 
-def _ask(url: URL) -> str:
+def _add_nothing(_driver: str, _options: dict[str, Any]) -> bool:
+    return True
+
+
+def _settings(limits: Limits) -> dict[str, str]:
+    return {
+        "lock_timeout": str(round(limits.lock * 1000)),
+        "statement_timeout": str(round(limits.statement * 1000)),
+        OURS: "on",
+    }
+
+
+def _add_limits(limits: Limits, driver: str, options: dict[str, Any]) -> bool:
+    """Put the limits into what PostgreSQL is told at the start of a session.
+
+    :return: whether this *driver* has a place for it.
+    """
+    if driver == "asyncpg":
+        options["server_settings"] = {**options.get("server_settings", {}), **_settings(limits)}
+    elif driver.startswith("psycopg"):
+        words = (f"-c {name}={value}" for name, value in _settings(limits).items())
+        options["options"] = " ".join(filter(None, [options.get("options", ""), *words]))
+        options.setdefault("connect_timeout", 10)
+    else:
+        return False
+    return True
+
+
+def _prepare_sqlite(patience: sqlite_busy.Patience, read_only: bool) -> Callable[..., None]:
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        dbapi_connection.isolation_level = None
+        sqlite_busy.run(dbapi_connection, "PRAGMA foreign_keys = OFF")
+        patience.prepare(dbapi_connection)
+        sqlite_busy.run(dbapi_connection, f"PRAGMA query_only = {int(read_only)}")
+
+    return prepare
+
+
+def _prepare_postgresql(limits: Limits) -> Callable[..., None]:
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        for name, value in _settings(limits).items():
+            cursor.execute(f"SELECT set_config('{name}', '{value}', false)")
+        cursor.close()
+        dbapi_connection.commit()
+
+    return prepare
+
+
+def _prepare_mysql(limits: Limits) -> Callable[..., None]:
+    lock = max(1, round(limits.lock)) if limits.lock else 31536000
+
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"SET SESSION lock_wait_timeout = {lock}, innodb_lock_wait_timeout = {lock}")
+        cursor.execute("SELECT version()")
+        if "mariadb" in str(cursor.fetchone()[0]).lower():  # MySQL can only limit a SELECT
+            cursor.execute(f"SET SESSION max_statement_time = {limits.statement}")
+        cursor.close()
+
+    return prepare
+
+
+def quoted(name: str, mark: str = '"') -> str:
+    """Quote a name for SQL."""
+    return mark + name.replace(mark, mark * 2) + mark
+
+
+def label(url: URL) -> str:
+    """Name a database for a person: without its password."""
+    secret = {key: "***" for key in url.query if "password" in key.lower()}
+    return url.update_query_dict(secret).render_as_string(hide_password=True)
+
+
+def _ask_password(url: URL) -> str:
     if not sys.stdin.isatty():
         raise MigrationError(
             f"{label(url)} asks for a password: set MIGRATION_PASSWORD, or run this on a terminal."
@@ -65,9 +272,10 @@ def _ask(url: URL) -> str:
 def borrowed(given: Connection | Engine) -> Iterator[Connection]:
     """Run migrations on a connection that a caller gave, with transactions as in :func:`private`.
 
+    On SQLite its foreign keys are switched off meanwhile, and back on after.
+
     :param given: the connection, or an engine that makes one.
-    :raises MigrationError: on SQLite, when it is in a transaction or holds foreign keys, because
-        neither can be put right from here.
+    :raises MigrationError: on SQLite, when it is in a transaction, which cannot be put right here.
     """
     if isinstance(given, Engine):
         with given.connect() as connection, borrowed(connection):
@@ -81,25 +289,27 @@ def borrowed(given: Connection | Engine) -> Iterator[Connection]:
             "The connection given to the migrations is in a transaction, where SQLite cannot make "
             "them safe: commit or roll back before you pass it."
         )
-    driver_connection: Any = given.connection.driver_connection
-    if driver_connection.execute("PRAGMA foreign_keys").fetchone()[0]:
-        raise MigrationError(
-            "The connection given to the migrations has foreign keys on, so rebuilding a table "
-            "would delete its children: run PRAGMA foreign_keys = OFF before you pass it."
-        )
-    before = driver_connection.isolation_level
-    driver_connection.isolation_level = None
+    dbapi_connection: Any = given.connection.dbapi_connection
+    foreign_keys = sqlite_busy.run(dbapi_connection, "PRAGMA foreign_keys")[0]
+    isolation_level = dbapi_connection.isolation_level
+    dbapi_connection.isolation_level = None
+    sqlite_busy.run(dbapi_connection, "PRAGMA foreign_keys = OFF")
     event.listen(given, "begin", _begin_immediate)
     try:
         yield given
     finally:
         given.rollback()
         event.remove(given, "begin", _begin_immediate)
-        driver_connection.isolation_level = before
+        sqlite_busy.run(dbapi_connection, f"PRAGMA foreign_keys = {foreign_keys}")
+        dbapi_connection.isolation_level = isolation_level
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    dbapi_connection: Any = connection.connection.dbapi_connection
+    if not sqlite_busy.in_transaction(
+        dbapi_connection
+    ):  # a listener of the project's may have begun it
+        sqlite_busy.run(dbapi_connection, "BEGIN IMMEDIATE")
 
 
 def _wants_password(error: DBAPIError) -> bool:
@@ -116,51 +326,14 @@ def _advice(url: URL, error: DBAPIError) -> str:
             "in SQLALCHEMY_ALEMBIC_URI."
         )
     if code(error) == 1044:
-        return "Ask the administrator for: " + "; ".join(_wanted(url))
+        return "Ask the administrator for: " + "; ".join(_creation(url))
     if url.get_backend_name() == "sqlite":
         return "Make its folder, let this account write there, and run again."
     return "Correct the URI or the password, or start the server, and run again."
 
 
-def _create_missing(url: URL, error: DBAPIError, say: Callable[[str], None]) -> bool:
-    """Make the database of *url* when the server has none by that name.
-
-    :return: whether it is there now, so that connecting again is worthwhile.
-    :raises MigrationError: when it is missing and the role may not make it.
-    """
-    kind = url.get_backend_name()
-    if "timeout" in str(error.orig):
-        return False
-    if kind == "postgresql":
-        beside = url.set(database="postgres")
-    elif kind in ("mysql", "mariadb") and code(error) == 1049:
-        beside = url._replace(database=None)
-    else:
-        return False
-    engine = private(beside).execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            known = text("SELECT count(*) FROM pg_database WHERE datname = :name")
-            if kind == "postgresql" and connection.scalar(known, {"name": url.database}):
-                return False
-            # By the driver itself: a name may hold a colon or a percent sign.
-            connection.connection.cursor().execute(_wanted(url)[0])
-    except DBAPIError:
-        return False  # The first error says more.
-    except Exception as refused:
-        if code(refused) in _MADE_MEANWHILE:
-            return True
-        if code(refused) not in _MAY_NOT_CREATE:
-            raise MigrationError(f"Cannot create the database {url.database}: {refused}.") from None
-        raise MigrationError(
-            f"There is no database {url.database}, and {url.username} may not create it; ask the "
-            f"administrator for: {'; '.join(_wanted(url))}"
-        ) from None
-    say(f"Created the database {url.database}.")
-    return True
-
-
-def _wanted(url: URL) -> list[str]:
+def _creation(url: URL) -> list[str]:
+    """Return the statements that create the database of *url*."""
     database, role = url.database or "", url.username or ""
     if url.get_backend_name() == "postgresql":
         return [f"CREATE DATABASE {quoted(database)}"]
@@ -173,5 +346,9 @@ def _wanted(url: URL) -> list[str]:
 
 def violations(connection: Connection) -> set[tuple[Any, ...]]:
     """Return the rows of a SQLite database that point to nothing: table, rowid, parent, key."""
-    driver_connection: Any = connection.connection.driver_connection
-    return set(driver_connection.execute("PRAGMA foreign_key_check"))
+    dbapi_connection: Any = connection.connection.dbapi_connection
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA foreign_key_check")
+    rows = {tuple(row) for row in cursor.fetchall()}
+    cursor.close()
+    return rows

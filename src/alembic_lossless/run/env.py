@@ -1,193 +1,327 @@
-"""What ``env.py`` calls: Alembic's own steps run between our checks."""
+"""What happens under ``env.py``: a safe connection takes the place of its own.
+
+``context.configure`` and ``context.run_migrations`` of one run of env.py are wrapped, on that run's
+own EnvironmentContext. The first looks, connects, locks and makes a backup; the second runs
+Alembic's steps between our checks (executor.py). What env.py configures is passed on.
+"""
 
 import functools
+import io
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import click
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection, Engine
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData
 from sqlalchemy.exc import DBAPIError
 
-from ..backup import store
+from .. import compat
 from ..errors import MigrationError, plural
-from ..schema import dialect_support
-from ..scratch import databases
-from ..scratch.sources import find_sources
+from ..settings import Settings
 from ..sqlite import impl
-from . import connection as connections
 from . import history, lock, server, status
-from .connection import Limits, borrowed, violations
+from .connection import Echo, Target, borrowed, label, violations
 from .executor import Steps, insist, lost
 
+#: Where a command leaves its :class:`Run` for env.py, among Alembic's own attributes.
+RUN = "alembic_lossless"
 
-def guard(
-    engine: Engine | Connection,
-    context: Any,
-    options: MutableMapping[str, Any],
-    settings: Mapping[str, Any],
-) -> "Guard":
-    """Return what takes *engine*'s place in ``env.py``: safe connections to the same database.
+#: Said of an env.py that this library does not get hold of.
+UNREACHED = (
+    "migrations/env.py is not safeguarded, so it would run as if this library were not there; "
+    "nothing was run. Add to it, below `config = context.config`:\n"
+    "    from alembic_lossless import safeguard\n\n"
+    "    safeguard(context)"
+)
 
-    :param engine: names the database; no connection is made through it, unless a caller gave it.
-    :param context: Alembic's ``context`` module.
-    :param options: what ``env.py`` gives ``context.configure``; ours are added to it.
-    :param settings: the application's configuration.
+
+@dataclass
+class Run:
+    """One run of env.py: what a command wants of it, and what came of it.
+
+    :param echo: prints a line for a person; None is Alembic's own output.
+    :param work: what a command does in the place of migrating, in the surroundings of env.py.
+    :param has_backup: whether there is a backup of the database from just before.
+    :param is_command: whether a command of ours reports the errors, and names the database first.
+    :param settings: in the place of the project's.
     """
-    url = engine.engine.url if isinstance(engine, Connection) else engine.url
-    return Guard(url, context, options, settings)
+
+    echo: Echo | None = None
+    work: "Callable[[Environment], None] | None" = None
+    has_backup: bool = False
+    is_command: bool = False
+    settings: Settings | None = None
+    #: For a new revision: what it is asked for, and where its report goes.
+    request: Any = None
+    #: The revisions that were applied, undone or stamped.
+    done: list[str] = field(default_factory=list)
+    #: The revisions that the database is at in the end, and whether newer code brought it there.
+    at: frozenset[str] = frozenset()
+    is_ahead: bool = False
+    #: The application's loggers that were on before env.py, whose fileConfig switches them off.
+    loggers: list[logging.Logger] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, config: Config) -> "Run":
+        """Return the run that *config* was made for; a new one where a command of Alembic's is."""
+        run: Run = config.attributes.setdefault(RUN, cls())
+        return run
+
+    def remember_loggers(self) -> None:
+        """Note which loggers speak now."""
+        known = logging.Logger.manager.loggerDict.values()
+        self.loggers = [
+            logger for logger in known if isinstance(logger, logging.Logger) and not logger.disabled
+        ]
+
+    def restore_loggers(self) -> None:
+        """Let them speak again; in a command of ours Alembic's progress is ours to print."""
+        for logger in self.loggers:
+            logger.disabled = False
+        if self.is_command:
+            logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-class Guard:
-    """Connections for one run of ``env.py``."""
+@dataclass(frozen=True)
+class Host:
+    """What the upper rooms lend to a run of env.py.
 
-    def __init__(
-        self,
-        url: URL,
-        context: Any,
-        options: MutableMapping[str, Any],
-        settings: Mapping[str, Any],
-    ) -> None:
-        self.url = url
-        self._context = context
-        self._options = options
-        self._settings = settings
-        self._attributes: dict[str, Any] = context.config.attributes
-        self._say = self._attributes.get("say") or logging.getLogger(__name__).warning
-        insist(context)
-        insist(context._proxy)
-        self._command: Mapping[str, Any] = context._proxy.context_opts
+    :param settings: reads the project's settings, given the folder of its migrations.
+    :param engine: returns the project's own engine; None where env.py alone has one.
+    :param backup: makes a backup of a database that is at some revisions.
+    :param author: gives the connection on which a new revision is made.
+    """
+
+    settings: Callable[[Path], Settings]
+    engine: Callable[[], Engine | None]
+    backup: Callable[[Target, Iterable[str]], Path | None]
+    author: "Callable[[Environment], AbstractContextManager[Connection]]"
+
+
+def attach(context: EnvironmentContext, host: Host) -> "Environment":
+    """Wrap the run of env.py behind *context*, once."""
+    attached = vars(context).get("configure")
+    if attached is None:
+        environment = Environment(context, host)
+        compat.wrap(
+            context, configure=environment.configure, run_migrations=environment.run_migrations
+        )
+        return environment
+    found: Environment = attached.__self__
+    return found
+
+
+def is_attached(context: EnvironmentContext) -> bool:
+    """Tell whether *context* is wrapped, or belongs to a project that never asked for it."""
+    return "configure" in vars(context) or RUN not in context.config.attributes
+
+
+class Environment:
+    """One run of env.py, with the connection that takes the place of its own."""
+
+    def __init__(self, context: EnvironmentContext, host: Host) -> None:
+        self.context = context
+        self.config: Config = context.config
+        self.script: ScriptDirectory = context.script
+        self.host = host
+        self.run = Run.of(context.config)
+        self.settings = self.run.settings or host.settings(Path(context.script.dir))
+        #: What env.py gave to ``context.configure``.
+        self.options: dict[str, Any] = {}
+        self._command = compat.command_options(context)
+        self._configure, self._run_migrations = context.configure, context.run_migrations
+        self._connection: Any = None
+        self._stack = ExitStack()
+
+    @property
+    def target(self) -> Target:
+        """Return the database that env.py connects to, as the role that migrates."""
+        engine = self.host.engine()
+        if engine is None:
+            engine = self._connection.engine
+        return Target.of(engine, self.settings, self.echo)
+
+    @property
+    def metadata(self) -> MetaData:
+        """Return the models' tables, as env.py names them."""
+        named = self.options.get("target_metadata")
+        if isinstance(named, list | tuple):
+            raise MigrationError(
+                "target_metadata in env.py is a list, and several MetaData of one database are "
+                "not compared yet: put the tables into one MetaData."
+            )
+        return named if named is not None else MetaData()
+
+    def echo(self, line: str) -> None:
+        """Print a line for a person."""
+        if self.run.echo is not None:
+            self.run.echo(line)
+        else:
+            self.config.print_stdout("%s", line)
+
+    def configure(self, connection: Any = None, **options: Any) -> None:
+        """Take the place of ``context.configure``."""
+        self.run.restore_loggers()
+        self.options = options
+        if connection is None or self.context.is_offline_mode():
+            self._configure(connection=connection, **options)
+            return
+        self._connection = connection
+        with self._reported():
+            if self.run.work is not None:
+                # The command connects by itself: what env.py calls now goes nowhere.
+                quiet = {"as_sql": True, "output_buffer": io.StringIO()}
+                self._configure(
+                    dialect_name=connection.dialect.name,
+                    **{**options, **quiet, "transaction_per_migration": True},
+                )
+                return
+            insist(self.context)
+            safe = self._stack.enter_context(self._safe_connection())
+            _carry_over(connection, safe)
+            # A step that is tried again takes its own transaction back, and nothing else.
+            self.options["transaction_per_migration"] = True
+            self._configure(connection=safe, **self.options)
+
+    def run_migrations(self, **keywords: Any) -> None:
+        """Take the place of ``context.run_migrations``."""
+        with self._reported(), self._stack:
+            if self.run.work is not None:
+                self.run.work(self)
+                return
+            self._run_migrations(**keywords)
+            if "destination_rev" in self._command:
+                self.run.at = frozenset(self.context.get_context().get_current_heads())
 
     @contextmanager
-    def connect(self) -> Iterator[Connection]:
-        """Give the connection that this run of ``env.py`` migrates, or compares with.
-
-        :raises MigrationError: when the connection a caller gave cannot be used safely, or the
-            database is in memory and would vanish with this connection.
-        """
-        given = self._attributes.get("connection")
+    def _reported(self) -> Iterator[None]:
+        """Leave a command of Alembic's with the error's own exit code."""
         try:
-            if given is not None:
-                with borrowed(given) as connection:
-                    yield self._watched(connection)
-            elif _writes_revision(self._command):
-                with self._scratch() as connection:
-                    yield connection
-            elif _in_memory(self.url):
-                raise MigrationError(
-                    "A SQLite database in memory would be gone with the migrations' own "
-                    'connection: give yours in config.attributes["connection"].'
-                )
-            elif "destination_rev" not in self._command:
-                with self._reading() as connection:
-                    yield connection
-            else:
-                with self._migrating() as connection:
-                    yield connection
-        except MigrationError as error:
-            self._exit(error)
+            yield
+        except BaseException as error:
+            self._stack.close()
+            is_typed = hasattr(self.config.cmd_opts, "cmd")  # alembic upgrade …
+            if isinstance(error, MigrationError) and is_typed and not self.run.is_command:
+                print(f"exit {error.exit_code}: {error}", file=sys.stderr)
+                sys.exit(error.exit_code)
             raise
 
-    def _exit(self, error: MigrationError) -> None:
-        """Leave a stock command with the error's own code, which Flask-Migrate would make a 1."""
-        typed = hasattr(self._context.config.cmd_opts, "cmd")  # alembic upgrade …
-        stock = not {"say", "alembic_lossless_report"} & self._attributes.keys()
-        if stock and (typed or click.get_current_context(silent=True)):
-            click.echo(f"exit {error.exit_code}: {error}", err=True)
-            sys.exit(error.exit_code)
-
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        self._options["dont_mutate"] = True
-        limits = Limits.of(self._settings)
-        with connections.connect(
-            self._settings, self.url, limits, read_only=True, say=self._say
-        ) as connection:
-            yield connection
+    def _safe_connection(self) -> Iterator[Connection]:
+        """Give the connection that this run migrates, or compares with.
+
+        :raises MigrationError: when the connection that a caller gave cannot be used safely, or
+            the database is in memory and would vanish with this connection.
+        """
+        given = self.config.attributes.get("connection")
+        if given is None and self._writes_revision():
+            with self.host.author(self) as connection:
+                yield connection
+        elif given is not None or self.target.is_in_memory:
+            with borrowed(given if given is not None else self._in_memory()) as connection:
+                self._watch(connection)
+                yield connection
+        elif "destination_rev" not in self._command:
+            self.options["dont_mutate"] = True
+            with self.target.connect(self.settings.limits, read_only=True) as connection:
+                yield connection
+        else:
+            with self._migrating() as connection:
+                yield connection
+
+    def _writes_revision(self) -> bool:
+        revision_context = self._command.get("revision_context")
+        return revision_context is not None and revision_context.command_args["autogenerate"]
+
+    def _in_memory(self) -> Connection | Engine:
+        """Return the connection that holds the database."""
+        engine = self.host.engine()
+        if engine is not None:
+            return engine
+        if type(self._connection.engine.pool).__name__ in ("StaticPool", "SingletonThreadPool"):
+            connection: Connection = self._connection
+            return connection
+        raise MigrationError(
+            "A SQLite database in memory would be gone with the migrations' own connection, and "
+            'nothing would be migrated: give yours in config.attributes["connection"].'
+        )
 
     @contextmanager
     def _migrating(self) -> Iterator[Connection]:
-        """The way of ``make migrate``: look, connect, lock, look again, and only then change."""
+        """Look, connect, lock, look again, and only then change."""
+        if self.run.is_command:
+            self.echo(f"Database: {label(self.target.url)}")
         fn = self._command["fn"]
         if self._has_nothing_to_do(fn):
-            self._options["dont_mutate"] = True
-            self._options["fn"] = lambda *_: ()
-            with status.look(self.url, self._settings, self._say) as looking:
+            self.options["dont_mutate"] = True
+            self.options["fn"] = lambda *_: ()
+            with status.look(self.target) as looking:
                 if looking is not None:
                     yield looking
                     return
-        limits = Limits.of(self._settings)
-        connection = connections.connect(self._settings, self.url, limits, say=self._say)
+        limits = self.settings.limits
         try:
-            with connection, lock.hold(connection, limits.wait, self._say):
-                self._prepare(connection, fn, limits)
+            with (
+                self.target.connect(limits) as connection,
+                lock.hold(connection, limits.wait, self.echo),
+            ):
+                self._prepare(connection, fn)
                 yield connection
         except DBAPIError as error:
             raise lost(error) from error
 
-    def _prepare(self, connection: Connection, fn: Any, limits: Limits) -> None:
-        self._watched(connection)
-        server.share(connection, self._settings, self._say)
+    def _prepare(self, connection: Connection, fn: Any) -> None:
+        self._watch(connection)
+        server.share(connection, self.target)
         history.ensure(connection)
-        steps = Steps(connection, self._options.get("fn", fn), limits, self._say)
+        steps = Steps(connection, self.options.get("fn", fn), self.settings.limits, self.echo)
         connection.rollback()
-        self._copy_first(connection, fn)
-        checks = self._options.get("on_version_apply", ())
-        self._options["fn"] = steps
-        self._options["on_version_apply"] = (*_as_tuple(checks), steps.note)
-        # A step that is tried again takes its own transaction back, and nothing else.
-        self._options["transaction_per_migration"] = True
-        self._attributes["done"] = steps.done
+        self._back_up(connection, fn)
+        checks = self.options.get("on_version_apply", ())
+        self.options["fn"] = steps
+        self.options["on_version_apply"] = (*_as_tuple(checks), steps.note)
+        self.run.done = steps.done
 
-    def _copy_first(self, connection: Connection, fn: Any) -> None:
+    def _back_up(self, connection: Connection, fn: Any) -> None:
         at = status.current(connection)
         connection.rollback()
-        if self._attributes.get("copied") or fn.__name__ == "do_stamp":
+        if self.run.has_backup or fn.__name__ == "do_stamp":
             return
         if list(fn(tuple(at), None)):
-            copy = store.back_up(connection.engine.url, self._settings, at)
-            if copy:
-                self._say(f"Backed up to {copy}")
+            # With the password that the connection was made with.
+            target = Target(connection.engine.url, self.target.engine, self.settings, self.echo)
+            if backup := self.host.backup(target, at):
+                self.echo(f"Backed up to {backup}")
 
     def _has_nothing_to_do(self, fn: Any) -> bool:
         if fn.__name__ == "do_stamp" or self._command.get("purge"):
             return False
-        chain = status.of_script(self._context.script)
-        seen = status.probe(self.url, self._settings, chain, self._say)
-        if seen is None:
+        chain = status.chain(self.script)
+        probe = status.probe(self.target, chain)
+        if probe is None:
             return False
-        if seen.ahead and self._command["destination_rev"] in ("head", "heads"):
+        self.run.is_ahead = probe.ahead
+        if probe.ahead and self._command["destination_rev"] in ("head", "heads"):
             return True
-        status.require_known(seen.at, chain.known)
-        if seen.half:
-            return False
-        return not list(fn(tuple(seen.at), None))
+        status.require_known(probe.at, chain.known)
+        return not probe.half and not list(fn(tuple(probe.at), None))
 
-    def _watched(self, connection: Connection) -> Connection:
+    def _watch(self, connection: Connection) -> None:
         if connection.dialect.name == "sqlite":
             impl.require()
-            self._options["fn"] = _in_force(self._command["fn"])
-            self._options["on_version_apply"] = foreign_keys_kept(connection)
-        return connection
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Connection]:
-        have, missing = find_sources(self._settings["MIGRATION_DATABASES"], self.url)
-        self._options["sources"], self._options["missing"] = have, missing
-        # The comparison of two databases sees what these would: the plugin leaves constraints of
-        # its own in the models, and defaults with a quote in them break Alembic's query.
-        self._options["autogenerate_plugins"] = ["alembic.autogenerate.*"]
-        self._options["compare_type"] = self._options["compare_server_default"] = False
-        if self._settings.get("DEVELOPMENT"):
-            self._options["development"] = partial(status.look, self.url, self._settings)
-        metadata = self._options["target_metadata"]
-        dialect_support.require_targets(metadata)
-        with databases.from_chain(self._context.script, have[-1], metadata=metadata) as connection:
-            yield connection
+            self.options["fn"] = _in_force(self._command["fn"])
+            checks = self.options.get("on_version_apply", ())
+            self.options["on_version_apply"] = (
+                *_as_tuple(checks),
+                foreign_keys_kept(connection),
+            )
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
@@ -203,15 +337,6 @@ def _in_force(fn: Callable[..., Any]) -> Callable[..., Any]:
         return fn(heads, context)
 
     return checked
-
-
-def _in_memory(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
-
-
-def _writes_revision(command: Mapping[str, Any]) -> bool:
-    revision_context = command.get("revision_context")
-    return revision_context is not None and revision_context.command_args["autogenerate"]
 
 
 def foreign_keys_kept(connection: Connection) -> Callable[..., None]:
@@ -232,3 +357,107 @@ def foreign_keys_kept(connection: Connection) -> Callable[..., None]:
             )
 
     return check
+
+
+_CHANGED = (
+    "SELECT name, setting FROM pg_settings WHERE name IN ('search_path', 'role')"
+    " AND setting IS DISTINCT FROM reset_val"
+)
+
+
+def _carry_over(connection: Any, safe: Connection) -> None:
+    """Tell *safe* what env.py told its own session: the schema, the role, the database to use."""
+    if not getattr(connection, "is_connected", True) or connection is safe:
+        return
+    idle = not connection.in_transaction()
+    kind = safe.dialect.name
+    if kind == "postgresql" and connection.dialect.name == kind:
+        for name, value in connection.exec_driver_sql(_CHANGED).all():
+            safe.exec_driver_sql(f"SELECT set_config('{name}', %s, false)", (value,))
+    elif kind in ("mysql", "mariadb") and connection.dialect.name in ("mysql", "mariadb"):
+        database = connection.exec_driver_sql("SELECT database()").scalar()
+        if database and database != safe.exec_driver_sql("SELECT database()").scalar():
+            safe.exec_driver_sql(f"USE {safe.dialect.identifier_preparer.quote(database)}")
+    else:
+        return
+    safe.commit()
+    if idle:
+        connection.rollback()
+
+
+class LazyConnection:
+    """Stands for a connection of env.py's engine; one is made only where env.py uses it itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect
+        self._real: Connection | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether env.py used it."""
+        return self._real is not None
+
+    def __enter__(self) -> "LazyConnection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, where one was made."""
+        if self._real is not None:
+            self._real.close()
+
+    def in_transaction(self) -> bool:
+        """Tell whether env.py began a transaction on it."""
+        return self._real is not None and self._real.in_transaction()
+
+    def __getattr__(self, name: str) -> Any:
+        if self._real is None:
+            self._real = self.engine.connect()
+        return getattr(self._real, name)
+
+
+class LazyEngine:
+    """Stands for env.py's engine: it connects only where env.py uses the connection itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def connect(self) -> LazyConnection:
+        """Return what stands for a connection."""
+        return LazyConnection(self._engine)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+def in_environment(config: Config, work: Callable[[Environment], None]) -> None:
+    """Run env.py, and *work* where it would migrate.
+
+    :param config: Alembic's, with the :class:`Run` that the command made.
+    :raises MigrationError: where env.py cannot be reached, or *work* raises it.
+    """
+    run = Run.of(config)
+    script = ScriptDirectory.from_config(config)
+    before, run.work = run.work, work
+    options: Mapping[str, Any] = {"fn": _nothing, "as_sql": False}
+    try:
+        with EnvironmentContext(config, script, **options):
+            script.run_env()
+    finally:
+        run.work = before
+
+
+def _nothing(*_: Any) -> tuple[()]:
+    return ()
+
+
+def lazy(connectable: Any) -> Any:
+    """Return what stands for *connectable* in env.py; an asynchronous engine is left as it is."""
+    return LazyEngine(connectable) if isinstance(connectable, Engine) else connectable
+
+
+# A command of ours, and the extension's configuration, count on being reached.
+compat.require_wrapped(is_attached, UNREACHED)

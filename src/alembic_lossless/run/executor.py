@@ -18,13 +18,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import MigrationError, plural
+from ..errors import MigrationError, code, plural, reason
+from ..settings import Limits
 from . import history, server
-from .engine import Limits
+from .connection import Echo
 from .journal import Journal, in_place
 from .transactions import own_commits
-
-Say = Callable[[str], None]
 
 #: The private parts of Alembic that this wing uses or replaces, and of which objects; the command
 #: that runs env.py, its target and steps; a step's function; the transaction that is tried again,
@@ -53,11 +52,11 @@ def insist(owner: Any) -> None:
 class Steps:
     """The steps of one run of ``env.py`` on a connection of our own."""
 
-    def __init__(self, connection: Connection, fn: Any, limits: Limits, say: Say) -> None:
+    def __init__(self, connection: Connection, fn: Any, limits: Limits, echo: Echo) -> None:
         self._connection = connection
         self._fn = fn
         self._limits = limits
-        self._say = say
+        self._echo = echo
         self._journal = None if connection.dialect.name == "sqlite" else Journal(connection)
         self._begun = 0.0
         self._checksums: dict[str, str] = {}
@@ -83,14 +82,14 @@ class Steps:
         else:
             self._refuse_to_leave_half(steps)
         if steps and steps[0].is_upgrade and hasattr(steps[0], "revision"):
-            self._say(f"{plural(steps, 'revision')} pending:")
+            self._echo(f"{plural(steps, 'revision')} pending:")
         if len(steps) > 1:
             server.hurry(self._connection)
         for step in steps:
             if step is steps[-1] and len(steps) > 1:
                 server.be_durable(self._connection)
             if hasattr(step, "revision"):
-                self._say(f"  {step.name:<9}  {step.revision.revision}  {step.doc or ''}".rstrip())
+                self._echo(f"  {step.name:<9}  {step.revision.revision}  {step.doc or ''}".rstrip())
                 step.migration_fn = self._guarded(step, context)
             self._begun = time.monotonic()
             yield step
@@ -150,10 +149,10 @@ class Steps:
                         if isinstance(error, MigrationError):
                             raise
                         raise self._failure(error, step, in_place, bool(commits)) from error
-                self._say(f"  {name} did not get its lock; trying again.")
+                self._echo(f"  {name} did not get its lock; trying again.")
                 time.sleep(pause * random.uniform(0.5, 1))
                 pause = min(pause * 2, 15)
-                watch = server.naming_blockers(self._connection, self._limits.lock / 2, self._say)
+                watch = server.naming_blockers(self._connection, self._limits.lock / 2, self._echo)
                 context._transaction = self._connection.begin()
 
         return guarded
@@ -162,7 +161,7 @@ class Steps:
         if self._journal is None or self._journal.lost:
             return False
         context._transaction = None  # it was rolled back
-        return server.code(error) in server.LOCK_TIMEOUT and time.monotonic() < until
+        return code(error) in server.LOCK_TIMEOUT and time.monotonic() < until
 
     def _failure(self, error: Exception, step: Any, done: int, committed: bool) -> Exception:
         """Say what a failed step left behind, and how to go on.
@@ -171,8 +170,8 @@ class Steps:
         :param committed: whether the file committed by itself.
         """
         what = "Revision" if step.is_upgrade else "The downgrade of"
-        what, words = f"{what} {step.revision.revision}", server.reason(error)
-        if server.code(error) in server.STATEMENT_TIMEOUT:
+        what, words = f"{what} {step.revision.revision}", reason(error)
+        if code(error) in server.STATEMENT_TIMEOUT:
             words += " (see MIGRATION_STATEMENT_TIMEOUT)"
         lost = self._journal is not None and self._journal.lost
         if done or (lost and not self._transactional()):
@@ -236,6 +235,6 @@ def _place(error: Exception, step: Any) -> str:
 def lost(error: DBAPIError) -> MigrationError:
     """Say what failed between two steps, or at a commit."""
     return MigrationError(
-        f"The database failed: {server.reason(error)}; what was not finished was rolled back. "
+        f"The database failed: {reason(error)}; what was not finished was rolled back. "
         "Mend the cause, and run again."
     )

@@ -18,8 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, select
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import MigrationError
-from . import server
+from ..errors import MigrationError, code
 from .history import LOG
 from .lock import whoami
 
@@ -244,7 +243,7 @@ def _digest(words: str) -> str:
 
 
 def _is_there(error: BaseException, words: str) -> bool:
-    number, words = server.code(error), words.upper()
+    number, words = code(error), words.upper()
     if number in _RENAMED:
         return "RENAME" in words or "CHANGE" in words
     # PostgreSQL leaves an index behind that it could not finish building: that is not there.

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ..errors import MigrationError
-from .engine import OURS
+from .connection import OURS
 
 #: PostgreSQL keeps advisory locks apart by database; this is ours in each.
 KEY = 0x6D6967726174  # "migrat"

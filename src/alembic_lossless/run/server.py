@@ -1,52 +1,29 @@
 """What a database server is asked beside the migrations themselves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Any
 
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from .engine import private
+from .connection import Target, private, quoted
 
 #: A lock was not to be had in time, or two waited for each other; a second attempt may succeed.
 LOCK_TIMEOUT = {"55P03", "40P01", 1205, 1213}
 STATEMENT_TIMEOUT = {"57014", 1969, 3024}
 
 
-def code(error: BaseException) -> str | int | None:
-    """Return the server's own code of *error*: PostgreSQL's SQLSTATE, MySQL's number."""
-    driver_error = getattr(error, "orig", error)
-    number = driver_error.args[0] if driver_error.args else None
-    return number if isinstance(number, int) else getattr(driver_error, "sqlstate", None)
-
-
-def reason(error: BaseException) -> str:
-    """Say what went wrong on one line: in the server's words, where it was the server."""
-    driver_error = getattr(error, "orig", None)
-    words = driver_error.args[-1] if driver_error is not None and driver_error.args else error
-    name = "" if driver_error is not None else f"{type(error).__name__}: "
-    lines = (name + str(words).strip()).splitlines()
-    detail = [line for line in lines[1:2] if line.startswith("DETAIL:")]
-    return " ".join([lines[0], *detail]).rstrip(". ")
-
-
-def quoted(name: str, mark: str = '"') -> str:
-    """Quote a name for SQL."""
-    return mark + name.replace(mark, mark * 2) + mark
-
-
-def share(connection: Connection, settings: Mapping[str, Any], say: Callable[[str], None]) -> None:
+def share(connection: Connection, target: Target) -> None:
     """Let the application's role use the tables that the migration role makes from now on.
 
     On PostgreSQL a table belongs to the role that made it, and nobody else may read it; default
     privileges (https://www.postgresql.org/docs/current/sql-alterdefaultprivileges.html) change
     that. Where somebody has set some already, they are left alone.
     """
-    if connection.dialect.name != "postgresql" or not settings.get("SQLALCHEMY_ALEMBIC_URI"):
+    if connection.dialect.name != "postgresql" or not target.has_role or target.engine is None:
         return
-    application = settings["SQLALCHEMY_DATABASE_URI"].username
+    application = target.engine.url.username
     asked = (
         "SELECT current_user AS migrator, current_schema() AS schema, to_regrole(:quoted) AS role,"
         " (SELECT count(*) FROM pg_default_acl a JOIN pg_roles r ON r.oid = a.defaclrole"
@@ -54,14 +31,14 @@ def share(connection: Connection, settings: Mapping[str, Any], say: Callable[[st
     )
     found = connection.execute(text(asked), {"quoted": quoted(application or "")}).one()
     if application and found.role is None:
-        say(f"The server has no role {application}, so nothing was granted to it.")
+        target.echo(f"The server has no role {application}, so nothing was granted to it.")
     elif application not in (None, "", found.migrator) and not found.known:
         ours = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(found.schema)} GRANT "
         role = quoted(application)
         cursor = connection.connection.cursor()
         cursor.execute(f"{ours} SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}")
         cursor.execute(f"{ours} USAGE, SELECT ON SEQUENCES TO {role}")
-        say(f"Tables that {found.migrator} makes from now on can be used by {application}.")
+        target.echo(f"Tables that {found.migrator} makes from now on can be used by {application}.")
     connection.commit()
 
 

@@ -15,6 +15,22 @@ from ..errors import MigrationError
 QUIET = 1.0
 
 
+def run(dbapi_connection: Any, statement: str) -> Any:
+    """Run a statement past SQLAlchemy, which begins no transaction for it; return its first row."""
+    cursor = dbapi_connection.cursor()
+    try:
+        cursor.execute(statement)
+        return cursor.fetchone() if cursor.description else None
+    finally:
+        cursor.close()
+
+
+def in_transaction(dbapi_connection: Any) -> bool:
+    """Tell whether SQLite is in a transaction, also behind an asynchronous driver."""
+    driver_connection = getattr(dbapi_connection, "driver_connection", dbapi_connection)
+    return bool(driver_connection.in_transaction)
+
+
 class Patience:
     """Takes SQLite's locks on *file*: after a second it says once who has them.
 
@@ -22,47 +38,47 @@ class Patience:
     *wait* seconds in all.
     """
 
-    def __init__(self, file: str, wait: float, say: Callable[[str], None]) -> None:
+    def __init__(self, file: str, wait: float, echo: Callable[[str], None]) -> None:
         self._file = file
         self._wait = wait
-        self._say = say
+        self._echo = echo
         self._told = False
 
-    def prepare(self, driver_connection: Any) -> None:
+    def prepare(self, dbapi_connection: Any) -> None:
         """Let a new connection wait, and read from the file."""
-        self._allow(driver_connection, self._wait)
+        self._allow(dbapi_connection, self._wait)
         with suppress(sqlite3.DatabaseError):  # of a file that is none, the first query says more
-            self._run(driver_connection, "PRAGMA schema_version")
+            self._run(dbapi_connection, "PRAGMA schema_version")
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that may write, so that it waits here rather than fail later."""
-        self._run(connection.connection.driver_connection, "BEGIN IMMEDIATE")
+        self._run(connection.connection.dbapi_connection, "BEGIN IMMEDIATE")
 
     def commit(self, connection: Connection) -> None:
         """Commit; SQLAlchemy, which does it after this, then finds nothing left to commit."""
-        driver_connection: Any = connection.connection.driver_connection
-        if driver_connection.in_transaction:
-            self._run(driver_connection, "COMMIT")
+        dbapi_connection: Any = connection.connection.dbapi_connection
+        if in_transaction(dbapi_connection):
+            self._run(dbapi_connection, "COMMIT")
 
-    def _run(self, driver_connection: Any, statement: str) -> None:
-        self._allow(driver_connection, min(QUIET, self._wait))
+    def _run(self, dbapi_connection: Any, statement: str) -> None:
+        self._allow(dbapi_connection, min(QUIET, self._wait))
         try:
-            driver_connection.execute(statement)
+            run(dbapi_connection, statement)
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
                 raise
-            self._run_aloud(driver_connection, statement)
+            self._run_aloud(dbapi_connection, statement)
         finally:
-            self._allow(driver_connection, self._wait)
+            self._allow(dbapi_connection, self._wait)
 
-    def _run_aloud(self, driver_connection: Any, statement: str) -> None:
+    def _run_aloud(self, dbapi_connection: Any, statement: str) -> None:
         who = ", ".join(_users(self._file)) or "another process"
         if not self._told:
-            self._say(f"Waiting for {who}, which uses {self._file}.")
+            self._echo(f"Waiting for {who}, which uses {self._file}.")
             self._told = True
-        self._allow(driver_connection, max(0.0, self._wait - QUIET))
+        self._allow(dbapi_connection, max(0.0, self._wait - QUIET))
         try:
-            driver_connection.execute(statement)
+            run(dbapi_connection, statement)
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
                 raise
@@ -72,8 +88,8 @@ class Patience:
                 "MIGRATION_LOCK_WAIT, and run again."
             ) from None
 
-    def _allow(self, driver_connection: Any, seconds: float) -> None:
-        driver_connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+    def _allow(self, dbapi_connection: Any, seconds: float) -> None:
+        run(dbapi_connection, f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

@@ -2,19 +2,18 @@
 
 import ast
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
 from ..schema.own_tables import VERSION_TABLE
-from .engine import private
+from .connection import Target, private
 
 
 class Chain(NamedTuple):
@@ -58,27 +57,26 @@ _ASSIGNED = re.compile(
 )
 
 
-def chain(directory: str) -> Chain:
-    """Read the revisions of *directory*: from the text of the files, which are not imported.
+def chain(script: ScriptDirectory) -> Chain:
+    """Read the revisions of *script*: from the text of the files, which are not imported.
 
-    Where a file says it otherwise than Alembic's template does, Alembic is asked.
+    Where a file says it otherwise than Alembic's template does, or the files stand in several
+    folders, Alembic is asked.
     """
+    folders = script.version_locations or [str(Path(script.dir, "versions"))]
     down: dict[str, Iterable[str]] = {}
-    settings = Path(directory, "alembic.ini")
-    if settings.exists() and "version" in settings.read_text(encoding="utf-8"):
-        config = Config(str(settings))
-        config.set_main_option("script_location", directory.replace("%", "%%"))
-        return of_script(ScriptDirectory.from_config(config))
-    for file in Path(directory, "versions").glob("*.py"):
+    if len(folders) > 1 or script.recursive_version_locations:
+        return of_script(script)
+    for file in Path(folders[0]).glob("*.py"):
         try:
-            said = _ASSIGNED.findall(file.read_text(encoding="utf-8"))
-            names = {name: _literal(value.strip()) for name, value in said}
+            assigned = _ASSIGNED.findall(file.read_text(encoding="utf-8"))
+            names = {name: _literal(value.strip()) for name, value in assigned}
             before = names["down_revision"] or ()
             down[names["revision"]] = (before,) if isinstance(before, str) else before
         except (KeyError, SyntaxError, ValueError, TypeError):
-            return of_script(ScriptDirectory(directory))
-        if len(names) != len(said) or names.get("depends_on"):
-            return of_script(ScriptDirectory(directory))
+            return of_script(script)
+        if len(names) != len(assigned) or names.get("depends_on"):
+            return of_script(script)
     known = frozenset(down)
     return Chain(known, known.difference(*down.values()))
 
@@ -153,24 +151,25 @@ def half_undone(connection: Connection, chain: Chain) -> str:
 
 
 @contextmanager
-def look(
-    url: URL, settings: Mapping[str, Any], say: Callable[[str], None] = print
-) -> Iterator[Connection | None]:
-    """Connect to the database of *url* in order to look: no lock, no write, no question.
+def look(target: Target) -> Iterator[Connection | None]:
+    """Connect to the database of *target* in order to look: no lock, no write, no question.
 
-    :param url: the migration role's. Where the application's own role reaches the same database,
-        it is asked, because it needs no more privileges than to serve.
+    Where the application's own role reaches the same database, it is asked, because it needs no
+    more privileges than to serve.
+
     :return: ``None`` where there is no such database, or no way to it without a question.
     """
-    own = settings["SQLALCHEMY_DATABASE_URI"]
-    if own and _place(own) == _place(url):
-        url = make_url(own)
-    file = url.database if url.get_backend_name() == "sqlite" else None
+    url, engine = target.url, target.engine
+    file = url.database if target.kind == "sqlite" else None
     if file and not file.startswith("file:") and not Path(file).exists():
         yield None
         return
     try:
-        connection = private(url, read_only=True, say=say).connect()
+        if engine is not None and _place(engine.url) == _place(url):
+            private_engine = private(engine, read_only=True, echo=target.echo)
+        else:
+            private_engine = target.private_engine(read_only=True)
+        connection = private_engine.connect()
     except DBAPIError:
         yield None
         return
@@ -178,13 +177,11 @@ def look(
         yield connection
 
 
-def probe(
-    url: URL, settings: Mapping[str, Any], known: Chain, say: Callable[[str], None] = print
-) -> Probe | None:
-    """Tell where the database of *url* is; ``None`` where :func:`look` cannot tell."""
-    with look(url, settings, say) as connection:
+def probe(target: Target, known: Chain) -> Probe | None:
+    """Tell where the database of *target* is; ``None`` where :func:`look` cannot tell."""
+    with look(target) as connection:
         if connection is None:  # a SQLite file that is missing is an empty database
-            return Probe(frozenset()) if url.get_backend_name() == "sqlite" else None
+            return Probe(frozenset()) if target.kind == "sqlite" else None
         try:
             at = current(connection)
             return Probe(at, is_ahead(connection, at, known), half_undone(connection, known))
@@ -192,8 +189,7 @@ def probe(
             return None
 
 
-def _place(uri: str | URL) -> tuple[Any, ...]:
-    url = make_url(uri)
+def _place(url: URL) -> tuple[Any, ...]:
     return url.get_backend_name(), url.host, url.port, url.database, url.query
 
 

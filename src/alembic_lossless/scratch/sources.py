@@ -61,7 +61,7 @@ def find_sources(
     :param kinds: every database that the project uses: sqlite, postgresql, mysql.
     :param url: the project's own database; its server is used where it is on this host,
         or *anywhere*.
-    :return: the sources, SQLite first and always, a server last; and the kinds without one.
+    :return: the sources, SQLite first, a server last; and the kinds without one.
     """
     project = make_url(url) if url else None
     servers = [_server(kind, project, anywhere) for kind in kinds if kind != "sqlite"]
@@ -70,7 +70,8 @@ def find_sources(
         if source.url is not None and source.url.host in _LOCAL:
             _sweep(source.url)
     missing = [server for server in servers if isinstance(server, Missing)]
-    return [Source("sqlite"), *available], missing
+    embedded = [Source("sqlite")] if "sqlite" in kinds else []
+    return [*embedded, *available], missing
 
 
 def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:

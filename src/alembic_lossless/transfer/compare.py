@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import MigrationError
-from ..run.server import reason
+from ..errors import MigrationError, reason
 from . import load
 from .rows import Refusal, Refused, Table, converted
 from .source import Source

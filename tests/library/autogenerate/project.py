@@ -26,36 +26,23 @@ from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.schema.dialect_support import kind_of
 from alembic_lossless.schema.model import Schema
+from alembic_lossless.settings import Settings
 
 ENV = """
 from alembic import context
-from sqlalchemy import make_url
-from alembic_lossless.run import env
-from alembic_lossless.autogenerate.migrate import process_revision_directives
+from alembic_lossless import safeguard
+from sqlalchemy import create_engine
 
 given = context.config.attributes
-options = {
-    "target_metadata": given["metadata"],
-    "render_as_batch": True,
-    "compare_type": True,
-    "compare_server_default": True,
-    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
-    "transaction_per_migration": True,
-    "process_revision_directives": process_revision_directives,
-}
+connectable = safeguard(context, create_engine(given["url"]), given["settings"])
+options = {"target_metadata": given["metadata"], "render_as_batch": True}
 
-
-class Engine:
-    url = make_url(given["url"])
-
-
-engine = env.guard(Engine, context, options, given["settings"])
 if context.is_offline_mode():
-    context.configure(url=engine.url, literal_binds=True, **options)
+    context.configure(url=connectable.url, literal_binds=True, **options)
     with context.begin_transaction():
         context.run_migrations()
 else:
-    with engine.connect() as connection:
+    with connectable.connect() as connection:
         context.configure(connection=connection, **options)
         with context.begin_transaction():
             context.run_migrations()
@@ -104,12 +91,7 @@ class Project:
 
     def config(self) -> Config:
         config = Config(attributes={"metadata": self.metadata, "url": self.url})
-        config.attributes["settings"] = {
-            "MIGRATION_DATABASES": self.kinds,
-            "SQLALCHEMY_DATABASE_URI": make_url(self.url),
-            "SQLALCHEMY_ALEMBIC_URI": None,
-            "DEVELOPMENT": self.development,
-        }
+        config.attributes["settings"] = Settings(databases=self.kinds, development=self.development)
         config.set_main_option("script_location", str(self.folder))
         return config
 
@@ -118,7 +100,7 @@ class Project:
         return ScriptDirectory.from_config(self.config())
 
     def new(self, message: str = "change", **answers: Any) -> Report:
-        """Write a revision as ``flask db new`` does; keywords are the answers as typed."""
+        """Write a revision as ``flask db migrate`` does; keywords are the answers as typed."""
         parsed = Answers.parse(**answers)
         report = migrate.write_migration(self.config(), message, answers=parsed)
         return report

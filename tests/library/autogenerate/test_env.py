@@ -1,6 +1,4 @@
-"""An env.py that is older than the engine beside it, or another's."""
-
-from collections.abc import Iterator
+"""An env.py that the library does not get hold of."""
 
 import pytest
 from sqlalchemy import Column, Integer, Table
@@ -8,46 +6,30 @@ from sqlalchemy import Column, Integer, Table
 from alembic_lossless.errors import MigrationError
 from tests.library.autogenerate.project import ENV, Project
 
-STOCK = """
-from alembic import context
-from sqlalchemy import create_engine
-
-with create_engine(context.config.attributes["url"]).connect() as connection:
-    metadata = context.config.attributes["metadata"]
-    context.configure(connection=connection, target_metadata=metadata)
-    with context.begin_transaction():
-        context.run_migrations()
-"""
-HOOK = '    "process_revision_directives": process_revision_directives,\n'
+LINES = ("from alembic_lossless import safeguard\n", "safeguard(context, ", ', given["settings"])')
 
 
-@pytest.fixture
-def two_columns(project: Project) -> Iterator[Project]:
-    """A project whose model has a column less than its chain."""
-    for columns in ([Column("name", Integer)], []):
-        project.metadata.clear()
-        Table("user", project.metadata, Column("id", Integer, primary_key=True), *columns)
-        if columns:
-            project.new("users")
-    return project
+def unguarded() -> str:
+    """Return the env.py without the lines that safeguard it."""
+    env = ENV
+    for line in LINES:
+        assert line in env
+        env = env.replace(line, "")
+    return env
 
 
-def test_the_checklist_is_laid_in_any_case(two_columns: Project) -> None:
-    """The first env.py of this template did not name it."""
-    (two_columns.folder / "env.py").write_text(ENV.replace(HOOK, ""))
-    with pytest.raises(MigrationError, match=r'accept="drop-column user\.name: the reason"'):
-        two_columns.new("drop")
-    report = two_columns.new("drop", accept="drop-column: unused")
-    assert "drop-column user.name" in report.paths[-1].read_text()
-    with pytest.raises(MigrationError, match=r"env\.py is older than alembic_lossless"):
-        two_columns.verify()
+@pytest.mark.parametrize("command", ["new", "verify"])
+def test_unguarded_env_is_refused_and_nothing_is_written(project: Project, command: str) -> None:
+    Table("user", project.metadata, Column("id", Integer, primary_key=True))
+    (project.folder / "env.py").write_text(unguarded())
+    before = sorted(project.folder.rglob("*.py"))
+    with pytest.raises(MigrationError, match=r"(?s)is not safeguarded.*safeguard\(context\)"):
+        getattr(project, command)()
+    assert sorted(project.folder.rglob("*.py")) == before
 
 
-def test_an_env_that_knows_nothing_of_it_is_refused(two_columns: Project) -> None:
-    (two_columns.folder / "env.py").write_text(STOCK)
-    two_columns.upgrade()
-    before = sorted(two_columns.folder.rglob("*.py"))
-    for ask in (lambda: two_columns.new("drop"), two_columns.verify):
-        with pytest.raises(MigrationError, match="Take over the template's"):
-            ask()
-    assert sorted(two_columns.folder.rglob("*.py")) == before
+def test_env_of_a_project_that_never_asked_runs_as_stock(project: Project) -> None:
+    project.by_hand("op.create_table('t', sa.Column('id', sa.Integer))")
+    (project.folder / "env.py").write_text(unguarded())
+    project.upgrade()
+    assert project.run("SELECT name FROM sqlite_master WHERE name = 'alembic_lossless_log'") == []

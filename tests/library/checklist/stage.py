@@ -47,7 +47,7 @@ def table(*columns: Column[Any], name: str = "user") -> Models:
 
 
 def write(project: Project, message: str, *wanted: Models, **answers: Any) -> Any:
-    """Set the models and write a revision as ``flask db new`` does."""
+    """Set the models and write a revision as ``flask db migrate`` does."""
     project.metadata = models()
     for one in wanted:
         one(project.metadata)

@@ -66,7 +66,7 @@ def test_nothing_is_done_without_a_private_part(tmp_path: Path) -> None:
     env.write_text(
         env.read_text().replace("settings = current_app", lost + "settings = current_app")
     )
-    said = shop.flask("db", "apply", code=1)
+    said = shop.flask("db", "upgrade", code=1)
     assert "has no RevisionStep.migration_fn" in said
     assert shop.tables() == set()
 

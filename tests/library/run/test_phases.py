@@ -19,11 +19,11 @@ def test_what_is_on_another_branch_than_the_contract_does_not_wait(shop: Shop) -
     shop.revision("c2", 'op.drop_column("t", "n")', down="c1")
     added(shop, "c3", "c2")
     shop.ask("INSERT INTO t (n) VALUES (7)")
-    said = shop.flask("db", "apply", "--phase", "expand")
+    said = shop.flask("db", "upgrade", "--phase", "expand")
     assert set(shop.at()) == {"b1", "c1"}
     assert "Applied 2 revisions: at b1, c1." in said
     assert said.count("Backed up to") == 1
     assert "waits  c2  the c2 revision (drop t.n)" in said
     assert "waits  c3  the c3 revision (behind it)" in said
     assert shop.ask("SELECT n FROM t") == [(7,)]
-    assert "Nothing to do: at b1, c1." in shop.flask("db", "apply", "--phase", "expand")
+    assert "Nothing to do: at b1, c1." in shop.flask("db", "upgrade", "--phase", "expand")

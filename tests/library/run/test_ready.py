@@ -33,7 +33,7 @@ def test_ready_is_the_head_that_the_code_knows(shop: Shop) -> None:
     assert ready(shop) == "503 migrations pending"
     shop.flask("db", "upgrade", "a1")
     assert ready(shop) == "503 migrations pending"
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert ready(shop) == "200 ready"
 
 
@@ -41,7 +41,7 @@ def newer(shop: Shop) -> None:
     """Let newer code than this one migrate the database."""
     file = shop.revision("a3", 'op.execute("SELECT 1")')
     then = shop.revision("a4", 'op.execute("SELECT 1")')
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     file.unlink()
     then.unlink()
 
@@ -49,7 +49,7 @@ def newer(shop: Shop) -> None:
 def test_old_code_still_serves_while_the_new_is_deployed(shop: Shop) -> None:
     newer(shop)
     assert ready(shop) == "200 ready"
-    said = shop.flask("db", "apply")
+    said = shop.flask("db", "upgrade")
     assert "Nothing to do: at a4, with all that this code knows, and more" in said
     shop.flask("db", "upgrade")
     assert shop.at() == ["a4"]
@@ -57,9 +57,9 @@ def test_old_code_still_serves_while_the_new_is_deployed(shop: Shop) -> None:
 
 def test_old_code_tells_what_newer_code_applied(shop: Shop) -> None:
     shop.revision("a3", "pass")
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     (shop.versions / "20260101_0000_a3_a3.py").unlink()
-    said = shop.flask("db", "log")
+    said = shop.flask("db", "history")
     assert "applied  a3  (not in this code)" in said
     assert "applied  a2" in said
     assert "pending" not in said
@@ -84,13 +84,13 @@ def test_another_branch_of_newer_code_is_not_ready(shop: Shop) -> None:
 
 
 def test_nothing_to_do_takes_no_lock_and_writes_nothing(shop: Shop) -> None:
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     database = Path(sa.make_url(shop.url).database or "")
     before = database.read_bytes()
     os.utime(database, ns=(1, 1))
     engine = private(sa.make_url(shop.url))
     with engine.connect() as connection, lock.hold(connection, 0, print), connection.begin():
-        assert "Nothing to do: at a2" in shop.flask("db", "apply")
+        assert "Nothing to do: at a2" in shop.flask("db", "upgrade")
         shop.flask("db", "upgrade")
         assert "a2 (head)" in shop.flask("db", "current")
     assert database.stat().st_mtime_ns == 1
@@ -99,13 +99,13 @@ def test_nothing_to_do_takes_no_lock_and_writes_nothing(shop: Shop) -> None:
 
 def test_looking_makes_no_file(shop: Shop) -> None:
     shop.flask("db", "heads")
-    shop.flask("db", "verify", code=4)
+    shop.flask("db", "check", code=4)
     assert not Path(sa.make_url(shop.url).database or "").exists()
 
 
 def test_an_empty_chain_has_nothing_to_do(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
-    assert "Nothing to do: at no revision" in shop.flask("db", "apply")
+    assert "Nothing to do: at no revision" in shop.flask("db", "upgrade")
     shop.flask("db", "upgrade")
     assert ready(shop) == "200 ready"
 
@@ -157,7 +157,7 @@ def test_other_folders_of_revisions_are_not_overlooked(shop: Shop) -> None:
     (shop.package / "migrations" / "alembic.ini").write_text(
         "[alembic]\npath_separator = os\nversion_locations = %(here)s/versions:%(here)s/more\n"
     )
-    assert "Applied 3 revisions: at a3" in shop.flask("db", "apply")
+    assert "Applied 3 revisions: at a3" in shop.flask("db", "upgrade")
     assert ready(shop) == "200 ready"
 
 
@@ -168,17 +168,17 @@ def test_exit_codes_stand_in_every_help(shop: Shop) -> None:
 
 
 def test_rollback_outside_development_shows_what_would_be_lost(shop: Shop) -> None:
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     shop.ask("INSERT INTO t (n) VALUES (1), (NULL), (3)")
-    said = shop.flask("db", "rollback", "--to", "base", code=1)
+    said = shop.flask("db", "downgrade", "base", code=1)
     assert "lose  column t.n (2 values)" in said
     assert "lose  table t (3 rows)" in said
     assert "add force=yes" in said
     assert shop.at() == ["a2"]
-    assert "Rolled back 1" in shop.flask("db", "rollback", "--force")
+    assert "Rolled back 1" in shop.flask("db", "downgrade", "--force")
     assert shop.at() == ["a1"]
-    assert "Rolled back 1" in shop.flask("db", "rollback", DEVELOPMENT=1)
-    assert "Nothing to roll back" in shop.flask("db", "rollback")
+    assert "Rolled back 1" in shop.flask("db", "downgrade", MIGRATION_DEVELOPMENT=1)
+    assert "Nothing to roll back" in shop.flask("db", "downgrade")
 
 
 def test_bare_alembic_exits_with_the_same_codes(shop: Shop) -> None:
@@ -197,13 +197,13 @@ def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> No
     (tmp_path / "folder.sqlite").mkdir()
     shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/folder.sqlite")
     shop.revision("a1", "pass")
-    said = shop.flask("db", "rebuild", code=1, DEVELOPMENT=1)
+    said = shop.flask("db", "reset", code=1, MIGRATION_DEVELOPMENT=1)
     assert "folder.sqlite cannot be written (unable to open database file)" in said
-    assert "Cannot connect to" in shop.flask("db", "apply", code=1)
+    assert "Cannot connect to" in shop.flask("db", "upgrade", code=1)
 
 
 def test_rebuilding_on_a_server_that_is_down_is_one_sentence(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", "postgresql+psycopg://a:secret@127.0.0.1:1/shop_dev")
     shop.revision("a1", "pass")
-    said = shop.flask("db", "rebuild", code=1, DEVELOPMENT=1)
+    said = shop.flask("db", "reset", code=1, MIGRATION_DEVELOPMENT=1)
     assert "exit 1: Cannot connect to postgresql+psycopg://a:***@127.0.0.1:1/shop_dev" in said

@@ -1,5 +1,5 @@
-"""A small handmade application on the engine and the template's own env.py: fast to start, and its
-chain is whatever a test needs."""
+"""A small handmade application with the env.py that ``flask db init`` writes: fast to start, and
+its chain is whatever a test needs."""
 
 import os
 import shutil
@@ -10,18 +10,16 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+import flask_migrate
 import sqlalchemy as sa
 
-TEMPLATE = Path(__file__).parents[3] / "{{cookiecutter.project_slug}}"
-PACKAGE = TEMPLATE / "{{cookiecutter.package_name}}"
+#: What ``flask db init`` writes.
+STOCK = Path(flask_migrate.__file__).parent / "templates" / "flask"
 
 APPLICATION = '''
 """The application; its settings come from the environment."""
 
-import os
-
 from flask import Flask
-from sqlalchemy import make_url
 
 from . import extensions
 from .health import blueprint
@@ -29,17 +27,9 @@ from .health import blueprint
 
 def create_app():
     app = Flask(__name__)
-    app.config.from_mapping(
-        MIGRATION_DATABASES=["sqlite"], MIGRATION_PASSWORD="", SQLALCHEMY_ALEMBIC_URI="",
-        DEVELOPMENT=False,
-    )
     app.config.from_prefixed_env("SHOP")
-    for key in ("SQLALCHEMY_DATABASE_URI", "SQLALCHEMY_ALEMBIC_URI"):
-        if app.config[key]:
-            app.config[key] = make_url(app.config[key])
     extensions.db.init_app(app)
     extensions.migrate.init_app(app, extensions.db)
-    extensions.cli.init_app(app, lambda: None)
     app.register_blueprint(blueprint)
     return app
 '''
@@ -47,13 +37,25 @@ def create_app():
 EXTENSIONS = """
 from pathlib import Path
 
-from flask_migrate import Migrate
+from alembic_lossless.flask import Migrate
 from flask_sqlalchemy import SQLAlchemy
-
-from alembic_lossless import cli as cli
 
 db = SQLAlchemy()
 migrate = Migrate(directory=str(Path(__file__).with_name("migrations")))
+"""
+
+HEALTH = """
+from flask import Blueprint
+
+from .extensions import migrate
+
+blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+
+@blueprint.get("/ready")
+def ready():
+    reason = migrate.why_not_ready()
+    return {"status": reason or "ready"}, 503 if reason else 200
 """
 
 REVISION = '''"""{title}"""
@@ -98,11 +100,10 @@ class Shop:
         (root / "wsgi.py").write_text("from shop import create_app\n\napp = create_app()\n")
         (self.package / "__init__.py").write_text(APPLICATION)
         (self.package / "extensions.py").write_text(EXTENSIONS)
-        shutil.copy(PACKAGE / "health.py", self.package)
+        (self.package / "health.py").write_text(HEALTH)
         for name in ("env.py", "script.py.mako"):
-            text = (PACKAGE / "migrations" / name).read_text(encoding="utf-8")
-            text = text.replace("{{ cookiecutter.package_name }}", "shop")
-            (self.package / "migrations" / name).write_text(text, encoding="utf-8")
+            shutil.copy(STOCK / name, self.package / "migrations")
+        shutil.copy(STOCK / "alembic.ini.mako", self.package / "migrations" / "alembic.ini")
         self.head: str | None = None
 
     def revision(

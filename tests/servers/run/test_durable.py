@@ -25,9 +25,9 @@ def test_the_last_commit_of_a_run_waits_for_the_disk(postgresql: Databases, tmp_
     shop.revision("a2", seen("a2"))
     # What an autocommit block commits comes after the transaction that began it.
     shop.revision("a3", f"with op.get_context().autocommit_block():\n    {seen('a3')}")
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     shop.revision("a4", seen("a4"))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT * FROM seen ORDER BY revision") == [
         ("a1", "off"),
         ("a2", "off"),

@@ -19,14 +19,14 @@ def test_a_migration_that_raises_leaves_nothing(shop: Shop) -> None:
     shop.revision("a1", TABLE)
     file = shop.revision("a2", 'op.execute("INSERT INTO t (n) VALUES (2)")\n{}["nickname"]')
     line = file.read_text().splitlines().index('    {}["nickname"]') + 1
-    said = shop.flask("db", "apply", code=1)
+    said = shop.flask("db", "upgrade", code=1)
     assert f"exit 1: Revision a2 failed in line {line} of {file}: KeyError: 'nickname'" in said
     assert "nothing of it is in the database" in said
     assert shop.at() == ["a1"]
     assert shop.ask("SELECT n FROM t") == [(1,)]
     assert "KeyError: 'nickname'" in shop.flask("db", "upgrade", code=1)
     file.write_text(file.read_text().replace('{}["nickname"]', ""))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT n FROM t ORDER BY id") == [(1,), (2,)]
 
 
@@ -40,7 +40,7 @@ def test_a_statement_that_commits_is_said(shop: Shop) -> None:
         op.execute("UPDATE t SET nope = 1")
         """,
     )
-    said = shop.flask("db", "apply", code=7)
+    said = shop.flask("db", "upgrade", code=7)
     there = (
         "1 and 2 are in place" if shop.url.startswith("mysql") else "what it committed by itself"
     )
@@ -48,7 +48,7 @@ def test_a_statement_that_commits_is_said(shop: Shop) -> None:
     assert shop.at() == ["a1"]
     assert shop.ask("SELECT n FROM t") == [(5,)]
     file.write_text(file.read_text().replace("nope", "n"))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT n FROM t") == [(1,)]
 
 
@@ -63,12 +63,12 @@ def test_a_revision_that_ends_its_transaction_is_refused(shop: Shop, end: str) -
         op.execute("UPDATE t SET n = 6")
         """,
     )
-    said = shop.flask("db", "apply", code=1)
+    said = shop.flask("db", "upgrade", code=1)
     assert "exit 1: Revision a2 ends its transaction by commit() or rollback()" in said
     assert shop.at() == ["a1"]
     assert shop.ask("SELECT n FROM t") == [(1,)]
     file.write_text(file.read_text().replace(f"op.get_bind().{end}()", ""))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT n FROM t") == [(6,)]
 
 
@@ -83,13 +83,13 @@ def test_an_index_that_could_not_be_built_is_named_as_left(shop: Shop) -> None:
             op.execute("CREATE UNIQUE INDEX CONCURRENTLY uq ON t (n)")
         """,
     )
-    said = shop.flask("db", "apply", code=1)
+    said = shop.flask("db", "upgrade", code=1)
     assert "PostgreSQL leaves the index behind as INVALID" in said
     assert shop.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'uq'::regclass") == [
         (False,)
     ]
     shop.ask("DELETE FROM t WHERE id = 2")
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'uq'::regclass") == [
         (True,)
     ]
@@ -107,7 +107,7 @@ def test_a_connection_that_is_cut(shop: Shop) -> None:
         op.execute("{"SELECT pg_sleep(60)" if postgresql else "DO sleep(60)"}")
         """,
     )
-    running = shop.start("db", "apply")
+    running = shop.start("db", "upgrade")
     until(running, "upgrade    a2")
     sessions = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'"
@@ -128,7 +128,7 @@ def test_a_connection_that_is_cut(shop: Shop) -> None:
     assert "run again" in said
     text = file.read_text()
     file.write_text(text.replace("pg_sleep(60)", "1").replace("DO sleep(60)", "DO 1"))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.at() == ["a2"]
     assert shop.ask("SELECT n, a FROM t ORDER BY id") == [(1, None), (2, None)]
 
@@ -136,12 +136,12 @@ def test_a_connection_that_is_cut(shop: Shop) -> None:
 @only("kind", ["sqlite"])
 def test_a_full_disk(shop: Shop) -> None:
     shop.revision("a1", TABLE)
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     fill = "INSERT INTO t (n) SELECT 1 FROM t a, t b, t c, t d, t e, t f"
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Text))\n' + f'op.execute("{fill}")')
     shop.ask("INSERT INTO t (n) VALUES (2), (3), (4), (5), (6), (7), (8)")
     full = subprocess.run(
-        ["bash", "-c", f"ulimit -f 400; exec {shop.python} -m flask db apply"],
+        ["bash", "-c", f"ulimit -f 400; exec {shop.python} -m flask db upgrade"],
         cwd=shop.root,
         env=shop.environment(),
         capture_output=True,
@@ -155,7 +155,7 @@ def test_a_full_disk(shop: Shop) -> None:
     assert shop.at() == ["a1"]
     assert shop.ask("SELECT count(*) FROM t") == [(8,)]
     assert shop.ask("PRAGMA integrity_check") == [("ok",)]
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.at() == ["a2"]
 
 

@@ -24,10 +24,10 @@ op.execute("INSERT INTO u (n) VALUES (9)")
 def half(shop: Shop) -> Path:
     """Leave a MariaDB at the third of seven statements."""
     shop.revision("a1", TABLE)
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     shop.ask("INSERT INTO t (n) VALUES (1)")
     file = shop.revision("a2", SEVEN)
-    said = shop.flask("db", "apply", code=7)
+    said = shop.flask("db", "upgrade", code=7)
     assert "exit 7: Revision a2 failed at statement 3 of 7" in said
     assert f"of {file}" in said
     assert "Duplicate entry" in said
@@ -42,9 +42,9 @@ def half(shop: Shop) -> Path:
 def test_half_applied_goes_on_after_the_cause_is_mended(shop: Shop) -> None:
     half(shop)
     assert "failed at statement 3 of 7" in shop.flask("db", "upgrade", code=7)
-    assert "half applied  a2" in shop.flask("db", "log")
+    assert "half applied  a2" in shop.flask("db", "history")
     shop.ask("DELETE FROM u WHERE id = 2")
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT n, a FROM u ORDER BY id") == [(1, 2), (9, None)]
     log = shop.ask("SELECT event, revision FROM alembic_lossless_log ORDER BY id")
     assert log == [("upgrade", "a1"), ("upgrade", "a2")]
@@ -54,7 +54,7 @@ def test_half_applied_goes_on_after_the_cause_is_mended(shop: Shop) -> None:
 def test_half_applied_goes_on_after_the_file_is_mended(shop: Shop) -> None:
     file = half(shop)
     file.write_text(file.read_text().replace(", unique=True", ""))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT n, a FROM u ORDER BY id") == [(1, 2), (1, 2), (9, None)]
 
 
@@ -63,13 +63,13 @@ def test_a_changed_statement_that_is_in_place_is_refused(shop: Shop) -> None:
     file = half(shop)
     before = file.read_text()
     file.write_text(before.replace("SELECT n FROM t", "SELECT n + 1 FROM t"))
-    said = shop.flask("db", "apply", code=7)
+    said = shop.flask("db", "upgrade", code=7)
     assert "statements 1 and 2 are in place; but statement 2 of the file is another now" in said
     assert "flask db stamp a2" in said
     assert shop.ask("SELECT n FROM u") == [(1,), (1,)]
     file.write_text(before)
     shop.ask("DELETE FROM u WHERE id = 2")
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT n, a FROM u ORDER BY id") == [(1, 2), (9, None)]
 
 
@@ -78,7 +78,7 @@ def test_a_stamp_settles_what_was_finished_by_hand(shop: Shop) -> None:
     half(shop)
     shop.flask("db", "stamp", "a2")
     assert shop.ask("SELECT event FROM alembic_lossless_log WHERE revision = 'a2'") == [("stamp",)]
-    assert "Nothing to do" in shop.flask("db", "apply")
+    assert "Nothing to do" in shop.flask("db", "upgrade")
 
 
 @only("kind", ["mariadb"])
@@ -101,8 +101,8 @@ def half_undone(shop: Shop) -> Path:
         op.create_index("ix_t_n", "t", ["n"])
         """,
     )
-    shop.flask("db", "apply")
-    said = shop.flask("db", "rollback", "--force", code=7)
+    shop.flask("db", "upgrade")
+    said = shop.flask("db", "downgrade", "--force", code=7)
     assert "exit 7: The downgrade of a2 failed at statement 2 of 3" in said
     assert "statement 1 is in place" in said
     assert shop.at() == ["a2"]
@@ -123,13 +123,13 @@ def test_half_undone_is_seen_and_goes_on(shop: Shop) -> None:
         said = shop.flask("db", command, code=7)
         assert "Revision a2 is half undone" in said
         assert "flask db downgrade -1 goes on with it" in said
-    assert "half undone  a2" in shop.flask("db", "log")
+    assert "half undone  a2" in shop.flask("db", "history")
 
     file.write_text(file.read_text().replace("INSERT INTO nowhere", "INSERT INTO t (n)"))
-    shop.flask("db", "rollback", "--force")
+    shop.flask("db", "downgrade", "--force")
     assert shop.at() == ["a1"]
     assert shop.ask("SELECT * FROM t ORDER BY id") == [(1, 1), (2, 1)]
-    assert "a2" in shop.flask("db", "apply")
+    assert "a2" in shop.flask("db", "upgrade")
     assert shop.python_run(READY) == "ready\n"
 
 
@@ -142,7 +142,7 @@ def test_a_stamp_settles_what_was_half_undone(shop: Shop) -> None:
     assert "flask db stamp the revision that it is at then" in said
     shop.ask("ALTER TABLE t ADD COLUMN a INTEGER")  # by hand, back to a2
     shop.flask("db", "stamp", "a2")
-    assert "Nothing to do: at a2" in shop.flask("db", "apply")
+    assert "Nothing to do: at a2" in shop.flask("db", "upgrade")
     assert shop.python_run(READY) == "ready\n"
 
 
@@ -151,7 +151,7 @@ def test_newer_code_on_the_way_does_not_stop_the_old(shop: Shop) -> None:
     """During a deployment the old code serves, and its containers may start again."""
     file = half(shop)
     file.unlink()
-    assert "Nothing to do: at a1" in shop.flask("db", "apply")
+    assert "Nothing to do: at a1" in shop.flask("db", "upgrade")
     shop.flask("db", "upgrade")
     assert shop.python_run(READY) == "ready\n"
 
@@ -167,12 +167,12 @@ def test_rows_changed_after_the_last_ddl_are_rolled_back_and_done_again(shop: Sh
         op.execute("INSERT INTO nowhere VALUES (1)")
         """,
     )
-    said = shop.flask("db", "apply", code=7)
+    said = shop.flask("db", "upgrade", code=7)
     assert "failed at statement 3 of 3" in said
     assert "statement 1 is in place" in said
     assert shop.ask("SELECT n FROM t") == [(1,)]
     file.write_text(file.read_text().replace("INSERT INTO nowhere", "INSERT INTO t (n)"))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT n FROM t ORDER BY id") == [(2,), (1,)]
 
 
@@ -190,11 +190,11 @@ def test_what_an_autocommit_block_committed_is_journalled(shop: Shop) -> None:
         op.execute("INSERT INTO t (n) VALUES (3)")
         """,
     )
-    said = shop.flask("db", "apply", code=7)
+    said = shop.flask("db", "upgrade", code=7)
     assert "failed at statement 4 of 5" in said, said
     assert "statements 1 and 2 are in place" in said
     shop.ask("DELETE FROM t WHERE id = 2")
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT n FROM t ORDER BY id") == [(1,), (3,)]
     assert shop.ask("SELECT indisvalid FROM pg_index WHERE indrelid = 't'::regclass") == [
         (True,),

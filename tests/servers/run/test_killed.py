@@ -63,7 +63,7 @@ def chain(shop: Shop, kind: str) -> None:
 
 def kill(shop: Shop, after: float) -> bool:
     """Start migrating, and kill that *after* seconds from its first words; tell if it ran still."""
-    process = shop.start("db", "apply")
+    process = shop.start("db", "upgrade")
     until(process, "pending")
     time.sleep(after)
     process.kill()
@@ -98,7 +98,7 @@ def trials(start: Callable[..., Shop], kind: str, kills: int) -> str:
             half += bool(
                 at and shop.ask("SELECT 1 FROM alembic_lossless_log WHERE event = 'journal'")
             )
-        shop.flask("db", "apply")
+        shop.flask("db", "upgrade")
         whole(shop, kind)
     return f"{kind}: {done} kills over {databases} databases, all whole after; {half} half applied"
 
@@ -118,9 +118,9 @@ def test_a_killed_holder_frees_the_lock(shop: Shop, tmp_path: Path) -> None:
     hurry = tmp_path / "hurry"
     shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
     shop.revision("a2", f"import os\ntime.sleep(0 if os.path.exists({str(hurry)!r}) else 60)")
-    holder = shop.start("db", "apply")
+    holder = shop.start("db", "upgrade")
     until(holder, "upgrade    a2")
-    waiting = shop.start("db", "apply")
+    waiting = shop.start("db", "upgrade")
     until(waiting, "Waiting for another migrator")
     hurry.touch()
     holder.kill()

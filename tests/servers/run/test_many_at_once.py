@@ -33,7 +33,7 @@ def chain(shop: Shop, kind: str) -> None:
 
 def together(shop: Shop) -> int:
     """Start the machines at once; return how many of them applied something."""
-    running = [shop.start("db", "apply") for _ in range(MACHINES)]
+    running = [shop.start("db", "upgrade") for _ in range(MACHINES)]
     said = [process.communicate(timeout=300)[0] for process in running]
     for process, words in zip(running, said, strict=True):
         assert process.returncode == 0, words

@@ -61,14 +61,14 @@ def test_the_application_uses_what_the_migration_role_made(
 ) -> None:
     shop, migrator = roles(databases, tmp_path)
     assert "failed" in shop.flask("db", "upgrade", code=1)
-    said = shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
+    said = shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
     assert "migrator:***@" in said
     assert SECRET not in said
     shop.ask("INSERT INTO t (id) VALUES (2)")
     assert shop.ask("SELECT id FROM t ORDER BY id") == [(1,), (2,)]
     assert shop.at() == ["a1"]
     assert "Nothing to do: at a1" in shop.flask(
-        "db", "apply", SQLALCHEMY_ALEMBIC_URI=whole(migrator)
+        "db", "upgrade", SQLALCHEMY_ALEMBIC_URI=whole(migrator)
     )
 
 
@@ -76,7 +76,7 @@ def test_the_application_uses_what_the_migration_role_made(
 def test_the_password_can_stand_apart_from_the_uri(databases: Databases, tmp_path: Path) -> None:
     shop, migrator = roles(databases, tmp_path)
     bare = without_password(migrator)
-    said = shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=bare, MIGRATION_PASSWORD=SECRET)
+    said = shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=bare, MIGRATION_PASSWORD=SECRET)
     assert "Applied 1 revision" in said
     assert SECRET not in said
 
@@ -84,7 +84,7 @@ def test_the_password_can_stand_apart_from_the_uri(databases: Databases, tmp_pat
 @servers
 def test_nobody_to_ask_ends_in_a_sentence(databases: Databases, tmp_path: Path) -> None:
     shop, migrator = roles(databases, tmp_path)
-    said = shop.flask("db", "apply", code=1, SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
+    said = shop.flask("db", "upgrade", code=1, SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
     assert "exit 1:" in said
     assert "asks for a password: set MIGRATION_PASSWORD, or run this on a terminal" in said
 
@@ -92,8 +92,8 @@ def test_nobody_to_ask_ends_in_a_sentence(databases: Databases, tmp_path: Path) 
 @servers
 def test_at_the_head_no_password_is_needed(databases: Databases, tmp_path: Path) -> None:
     shop, migrator = roles(databases, tmp_path)
-    shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
-    said = shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
+    shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
+    said = shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
     assert "Nothing to do" in said
     shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
 
@@ -101,9 +101,9 @@ def test_at_the_head_no_password_is_needed(databases: Databases, tmp_path: Path)
 @servers
 def test_looking_needs_no_password(databases: Databases, tmp_path: Path) -> None:
     shop, migrator = roles(databases, tmp_path)
-    shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
+    shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
     shop.revision("a9", "pass")
-    said = shop.flask("db", "log", SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
+    said = shop.flask("db", "history", SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
     assert said.count("applied") == said.count(" by ") == len(shop.at())
     assert "pending  a9" in said
     said = shop.flask("db", "plan", SQLALCHEMY_ALEMBIC_URI=without_password(migrator))
@@ -115,7 +115,7 @@ def test_a_person_types_it_unseen(databases: Databases, tmp_path: Path) -> None:
     shop, migrator = roles(databases, tmp_path)
     master, terminal = pty.openpty()
     with subprocess.Popen(
-        [shop.python, "-m", "flask", "db", "apply"],
+        [shop.python, "-m", "flask", "db", "upgrade"],
         cwd=shop.root,
         env=shop.environment(SQLALCHEMY_ALEMBIC_URI=without_password(migrator)),
         stdin=terminal,
@@ -148,14 +148,14 @@ def test_pgpass_needs_no_question(postgresql: Databases, tmp_path: Path) -> None
     passfile.write_text("*:*:*:migrator:" + re.sub(r"([\\:])", r"\\\1", SECRET) + "\n")
     passfile.chmod(0o600)
     bare = migrator._replace(password=None).update_query_dict({"passfile": str(passfile)})
-    assert "Applied 1" in shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=whole(bare))
+    assert "Applied 1" in shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=whole(bare))
 
 
 @servers
 def test_a_wrong_password_is_not_asked_for_again(databases: Databases, tmp_path: Path) -> None:
     shop, migrator = roles(databases, tmp_path)
     wrong = whole(migrator.set(password="not " + SECRET))
-    said = shop.flask("db", "apply", code=1, SQLALCHEMY_ALEMBIC_URI=wrong)
+    said = shop.flask("db", "upgrade", code=1, SQLALCHEMY_ALEMBIC_URI=wrong)
     assert "exit 1: Cannot connect to" in said
     assert "Correct the URI or the password" in said
     assert SECRET not in said
@@ -192,7 +192,8 @@ def test_a_missing_database_is_made(databases: Databases, tmp_path: Path) -> Non
     shop = Shop(tmp_path / "shop", whole(admin.set(database=name)))
     shop.revision("a1", TABLE)
     said = [
-        process.communicate(timeout=60) for process in [shop.start("db", "apply") for _ in range(4)]
+        process.communicate(timeout=60)
+        for process in [shop.start("db", "upgrade") for _ in range(4)]
     ]
     assert sum(f"Created the database {name}." in words for words, _ in said) >= 1, said
     assert sum("Applied 1 revision" in words for words, _ in said) == 1, said
@@ -206,7 +207,7 @@ def test_a_role_that_may_not_make_it_says_what_to_ask_for(
     _, migrator = roles(databases, tmp_path)
     shop = Shop(tmp_path / "other", whole(migrator.set(database="shop_new")))
     shop.revision("a1", TABLE)
-    said = shop.flask("db", "apply", code=1)
+    said = shop.flask("db", "upgrade", code=1)
     assert "sk the administrator for: CREATE DATABASE" in said
     assert "shop_new" in said
 
@@ -218,7 +219,7 @@ def test_no_server(tmp_path: Path) -> None:
     ):
         shop = Shop(tmp_path / uri[:5], uri)
         shop.revision("a1", TABLE)
-        said = shop.flask("db", "apply", code=1)
+        said = shop.flask("db", "upgrade", code=1)
         assert "exit 1: Cannot connect to" in said
         assert "refused" in said
         assert "secret" not in said
@@ -229,7 +230,7 @@ def test_default_privileges_that_stand_are_left_alone(
 ) -> None:
     shop, migrator = roles(postgresql, tmp_path)
     ask(whole(migrator), "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app")
-    said = shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
+    said = shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=whole(migrator))
     assert "can be used by" not in said
     assert shop.ask("SELECT id FROM t") == [(1,)]
     with pytest.raises(sa.exc.ProgrammingError):

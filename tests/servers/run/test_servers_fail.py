@@ -95,7 +95,7 @@ def test_a_server_that_is_killed_and_started_again(mortal: Mortal, tmp_path: Pat
         op.create_index("ix_t_n", "t", ["n"])
         """,
     )
-    running = shop.start("db", "apply")
+    running = shop.start("db", "upgrade")
     until(running, "upgrade    a2")
     time.sleep(0.5)
     mortal.kill()
@@ -103,11 +103,11 @@ def test_a_server_that_is_killed_and_started_again(mortal: Mortal, tmp_path: Pat
     assert running.returncode == (1 if postgresql else 7), said
     assert "Traceback" not in said
     assert "Revision a2 failed" in said
-    down = shop.flask("db", "apply", code=1)
+    down = shop.flask("db", "upgrade", code=1)
     assert "exit 1: Cannot connect to" in down
     mortal.start()
     file.write_text(file.read_text().replace(f'op.execute("{sleep}")', ""))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.at() == ["a2"]
     assert shop.ask("SELECT n, a FROM t ORDER BY id") == [(1, None), (2, None)]
 
@@ -154,13 +154,13 @@ def test_a_full_disk_on_postgresql(
     shop.revision("a1", TABLE)
     columns = 'sa.Column("words", sa.Text), postgresql_tablespace="small"'
     file = shop.revision("a2", f'op.create_table("big", {columns})\nop.execute("""{FILL}""")')
-    said = shop.flask("db", "apply", code=1)
+    said = shop.flask("db", "upgrade", code=1)
     assert "No space left on device" in said
     assert "nothing of it is in the database" in said
     assert shop.at() == ["a1"]
     assert shop.tables() == {"t"}
     file.write_text(file.read_text().replace(FILL, "INSERT INTO big (words) VALUES ('x')"))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT words FROM big") == [("x",)]
     postgresql.drop(shop.url)
     postgresql.server.run("DROP TABLESPACE small")
@@ -175,13 +175,13 @@ def test_a_full_disk_on_mariadb(
     shop.revision("a1", TABLE)
     columns = f'sa.Column("words", sa.Text), mysql_data_directory="\'{disk}\'"'
     file = shop.revision("a2", f'op.create_table("big", {columns})\nop.execute("""{FILL}""")')
-    said = shop.flask("db", "apply", code=7)
+    said = shop.flask("db", "upgrade", code=7)
     assert "failed at statement 2 of 2" in said
     assert "is full" in said
     assert "statement 1 is in place" in said
     assert shop.ask("SELECT count(*) FROM big") == [(0,)]
     file.write_text(file.read_text().replace(FILL, "INSERT INTO big (words) VALUES ('x')"))
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     assert shop.ask("SELECT words FROM big") == [("x",)]
     mariadb.drop(shop.url)
 
@@ -234,8 +234,8 @@ def test_pgbouncer_is_recognised_and_gone_round(
     direct = postgresql()
     shop = Shop(tmp_path / "shop", pooled(direct, ignored))
     shop.revision("a1", TABLE)
-    said = shop.flask("db", "apply", code=1)
+    said = shop.flask("db", "upgrade", code=1)
     assert "PgBouncer" in said
     assert "ame the server itself in SQLALCHEMY_ALEMBIC_URI" in said
-    assert shop.flask("db", "apply", SQLALCHEMY_ALEMBIC_URI=direct)
+    assert shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI=direct)
     assert shop.ask("SELECT n FROM t") == [(1,)]

@@ -35,10 +35,10 @@ def finish(process: "subprocess.Popen[str]", said: str) -> str:
 @only("kind", ["postgresql", "mariadb"])
 def test_a_lock_that_is_held_is_waited_for_by_name(shop: Shop) -> None:
     shop.revision("a1", TABLE)
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
     with locked(shop) as other:
-        process = shop.start("db", "apply", MIGRATION_LOCK_TIMEOUT=1)
+        process = shop.start("db", "upgrade", MIGRATION_LOCK_TIMEOUT=1)
         said = until(process, "Waiting for session")
         other.close()
         said = finish(process, said)
@@ -53,11 +53,11 @@ def test_a_second_attempt_takes_back_nothing_but_its_own(shop: Shop) -> None:
     env = shop.package / "migrations" / "env.py"
     env.write_text(env.read_text().replace('    "transaction_per_migration": True,\n', ""))
     shop.revision("a1", TABLE)
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     shop.revision("a2", 'op.execute("CREATE TABLE u (id integer)")')
     shop.revision("a3", 'op.add_column("t", sa.Column("a", sa.Integer))')
     with locked(shop) as other:
-        process = shop.start("db", "apply", MIGRATION_LOCK_TIMEOUT=1)
+        process = shop.start("db", "upgrade", MIGRATION_LOCK_TIMEOUT=1)
         said = until(process, "a3 did not get its lock; trying again")
         other.close()
         finish(process, said)
@@ -68,10 +68,10 @@ def test_a_second_attempt_takes_back_nothing_but_its_own(shop: Shop) -> None:
 @only("kind", ["postgresql", "mariadb"])
 def test_a_lock_that_is_never_released_ends_in_a_sentence(shop: Shop) -> None:
     shop.revision("a1", TABLE)
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
     with locked(shop):
-        said = shop.flask("db", "apply", code=1, MIGRATION_LOCK_TIMEOUT=1, MIGRATION_LOCK_WAIT=2)
+        said = shop.flask("db", "upgrade", code=1, MIGRATION_LOCK_TIMEOUT=1, MIGRATION_LOCK_WAIT=2)
     assert "exit 1: Revision a2 failed" in said
     assert "nothing of it is in the database" in said
     assert shop.at() == ["a1"]
@@ -107,10 +107,10 @@ def written(shop: Shop, journal: str) -> Iterator["subprocess.Popen[str]"]:
 @only("journal", ["wal", "delete"])
 def test_whoever_writes_to_a_file_is_waited_for_by_name(shop: Shop, journal: str) -> None:
     shop.revision("a1", TABLE)
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
     with written(shop, journal) as writer:
-        process = shop.start("db", "apply")
+        process = shop.start("db", "upgrade")
         said = until(process, "Waiting for")
         writer.kill()
         said = finish(process, said)
@@ -125,20 +125,20 @@ def test_whoever_writes_to_a_file_is_waited_for_by_name(shop: Shop, journal: str
 @only("kind", ["sqlite"])
 def test_whoever_never_stops_writing_ends_in_a_sentence(shop: Shop) -> None:
     shop.revision("a1", TABLE)
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     shop.revision("a2", 'op.add_column("t", sa.Column("a", sa.Integer))')
     with written(shop, "wal"):
-        said = shop.flask("db", "apply", code=1, MIGRATION_LOCK_WAIT=2)
+        said = shop.flask("db", "upgrade", code=1, MIGRATION_LOCK_WAIT=2)
     assert "still uses" in said
     assert "after 2 s; what was not finished was rolled back" in said
     assert shop.at() == ["a1"]
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
 
 
 @only("kind", ["sqlite"])
 def test_a_reader_that_holds_up_a_commit_is_waited_for(shop: Shop) -> None:
     shop.revision("a1", TABLE)
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
     file = sa.make_url(shop.url).database or ""
     told: list[str] = []
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:
@@ -158,7 +158,7 @@ def test_a_reader_that_holds_up_a_commit_is_waited_for(shop: Shop) -> None:
 def test_a_migrator_that_never_ends_is_named(shop: Shop) -> None:
     shop.revision("a1", TABLE)
     with private(sa.make_url(shop.url)).connect() as connection, lock.hold(connection, 1, print):
-        said = shop.flask("db", "apply", code=5, MIGRATION_LOCK_WAIT=1)
+        said = shop.flask("db", "upgrade", code=5, MIGRATION_LOCK_WAIT=1)
         assert "exit 5: Another migrator holds this database: " in said
         assert "MIGRATION_LOCK_WAIT" in said
         assert ("process " if "sqlite" in shop.url else "session ") in said
@@ -166,7 +166,7 @@ def test_a_migrator_that_never_ends_is_named(shop: Shop) -> None:
             "db", "upgrade", code=5, MIGRATION_LOCK_WAIT=1
         )
         assert shop.tables() == set()
-    shop.flask("db", "apply")
+    shop.flask("db", "upgrade")
 
 
 @only("kind", ["postgresql", "mariadb"])
@@ -174,5 +174,5 @@ def test_a_statement_that_takes_too_long_is_ended(shop: Shop) -> None:
     sleep = "SELECT pg_sleep(60)" if "postgresql" in shop.url else "SELECT sleep(60)"
     shop.revision("a1", TABLE + f'op.execute("{sleep}")')
     code = 1 if "postgresql" in shop.url else 7
-    said = shop.flask("db", "apply", code=code, MIGRATION_STATEMENT_TIMEOUT=1)
+    said = shop.flask("db", "upgrade", code=code, MIGRATION_STATEMENT_TIMEOUT=1)
     assert "MIGRATION_STATEMENT_TIMEOUT" in said

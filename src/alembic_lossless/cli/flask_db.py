@@ -1,0 +1,77 @@
+"""The group ``flask db``: our commands, and Flask-Migrate's own where we have none."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from alembic.config import Config
+from flask import current_app, g
+from flask.cli import with_appcontext
+from flask_migrate.cli import db as stock
+
+from .. import hints
+from ..settings import Settings
+from . import commands
+from .command import COMMANDS, FACTORY
+from .project import Project
+
+commands.load()
+
+
+class FlaskProject(Project):
+    """The current application."""
+
+    command_line = hints.FLASK
+
+    def __init__(self, directory: str | None, x_arg: tuple[str, ...]) -> None:
+        self._directory = directory or g.get("directory")
+        self._x_arg = x_arg or g.get("x_arg", ())
+        self._migrate = current_app.extensions["migrate"].migrate
+
+    def make_config(self) -> Config:
+        config: Config = self._migrate.get_config(self._directory, x_arg=list(self._x_arg))
+        return config
+
+    def settings(self) -> Settings:
+        return Settings.read(current_app.config, Path(self._directory or self._migrate.directory))
+
+    def seed(self) -> Callable[[], None] | None:
+        seed: Callable[[], None] | None = self._migrate.seed
+        return seed
+
+    @property
+    def root(self) -> Path:
+        return Path(current_app.root_path)
+
+
+class Group(click.Group):
+    """Takes a command from ours, else from Flask-Migrate's, whatever its version has."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *stock.list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or stock.get_command(ctx, cmd_name)
+
+
+@click.group("db", cls=Group)
+@click.option("-d", "--directory", help="The folder of the migrations.")
+@click.option("-x", "--x-arg", multiple=True, help="An argument for env.py.")
+@click.pass_context
+@with_appcontext
+def group(context: click.Context, directory: str | None, x_arg: tuple[str, ...]) -> None:
+    """Perform database migrations."""
+    g.directory, g.x_arg = directory, x_arg  # where Flask-Migrate's own look for them
+    context.meta[FACTORY] = FlaskProject
+
+
+def _in_application(command: click.Command) -> click.Command:
+    inner = copy.copy(command)
+    assert command.callback is not None
+    inner.callback = with_appcontext(command.callback)
+    return inner
+
+
+for _command in COMMANDS.values():
+    group.add_command(_in_application(_command))
