@@ -153,7 +153,7 @@ def run_one(name: str, tool: str, path: Path) -> None:
     """Run one case; print the seconds."""
     if tool == "here":
         sys.path.insert(0, str(ENGINE))
-        import alembic_lossless.sqlite.impl  # noqa: F401
+        import alembic_lossless.sqlite  # noqa: F401
     started, busy = time.perf_counter(), time.process_time()
     with migration(path, tool) as context:
         operations = Operations(context)

@@ -1,19 +1,241 @@
-"""Everything private of Alembic and SQLAlchemy that this library touches, as plain functions.
+"""The parts of Alembic and SQLAlchemy that are used here and promised to nobody.
 
-Tested with Alembic 1.20.1 and SQLAlchemy 2.1.9.
+Each stands behind a function with a plain name, which says what the part is and which official
+hook it would give way to; no other module touches such a part. All of them were tested with the
+versions in :data:`TESTED`.
+
+A new one is a function under ``@private("module:path")``. That is enough for :func:`require` to
+look for it, as soon as its package is imported.
 """
 
-import inspect
-from collections.abc import Callable, Iterable
-from typing import Any
+from __future__ import annotations
 
-import alembic
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
 from alembic import context as alembic_context
+from alembic.ddl import base, impl
+from alembic.operations import batch
+from alembic.runtime import migration
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 
 from .errors import MigrationError
+
+#: The versions that everything here was tested with.
+TESTED = {"alembic": "1.20.1", "sqlalchemy": "2.1.9"}
+
+
+class PrivatePart(NamedTuple):
+    """An object of another package: its module, and the path to it from there.
+
+    ``()`` in the path stands for an object of the class before it.
+    """
+
+    module: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.path}"
+
+
+#: All parts that functions of this module touch.
+PARTS: list[PrivatePart] = []
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_ABSENT = object()
+
+
+def private(*parts: str) -> Callable[[_Function], _Function]:
+    """Register the private parts that a function touches.
+
+    :param parts: each as ``module:path``.
+    :return: a decorator that leaves the function as it is.
+    """
+
+    def register(function: _Function) -> _Function:
+        for part in parts:
+            module, path = part.split(":")
+            if PrivatePart(module, path) not in PARTS:
+                PARTS.append(PrivatePart(module, path))
+        return function
+
+    return register
+
+
+def missing_parts() -> list[PrivatePart]:
+    """Look for the private parts in the packages that are imported.
+
+    :return: those that are not there.
+    """
+    return [
+        part for part in PARTS if part.module.partition(".")[0] in sys.modules and not _exists(part)
+    ]
+
+
+def _exists(part: PrivatePart) -> bool:
+    found: Any = importlib.import_module(part.module)
+    for name in part.path.split("."):
+        found = found() if name == "()" else getattr(found, name, _ABSENT)
+    return found is not _ABSENT
+
+
+def require() -> None:
+    """Make sure that no private part is missing.
+
+    :raises MigrationError: which names those that are, and the versions to install.
+    """
+    absent = missing_parts()
+    if not absent:
+        return
+    packages = sorted({part.module.partition(".")[0] for part in absent} | set(TESTED))
+    installed = " with ".join(f"{name} {version(name)}" for name in packages)
+    tested = " ".join(f"{name}=={TESTED[name]}" for name in packages)
+    raise MigrationError(
+        f"{installed} has no {', '.join(map(str, absent))}, which alembic-lossless is built on, "
+        f"so nothing can be migrated safely: pip install {tested}"
+    )
+
+
+def _replace(owner: type, name: str, make: Callable[[Any], Any]) -> None:
+    """Put in place of a method what *make* returns for it; a second time undoes the first."""
+    current = getattr(owner, name)
+    stock = getattr(current, "stock", current)
+    replacement = make(stock)
+    replacement.stock = stock
+    setattr(owner, name, replacement)
+
+
+def is_replaced(owner: type, name: str) -> bool:
+    """Tell whether one of the methods that are replaced here is so still.
+
+    :param owner: the class.
+    :param name: the method's.
+    :return: False where something else has taken its place.
+    """
+    return hasattr(getattr(owner, name, None), "stock")
+
+
+@private("alembic.ddl.impl:_impls", "alembic.ddl.sqlite:SQLiteImpl")
+def implementation_of(dialect: str) -> type[impl.DefaultImpl] | None:
+    """Ask which class Alembic migrates a kind of database by.
+
+    A class comes into force by its ``__dialect__``, which is official; asking is not. It would give
+    way to a function of Alembic that looks up the implementation of a dialect.
+
+    :param dialect: its name.
+    :return: the class that was defined last for it, None where there is none.
+    """
+    return impl._impls.get(dialect)
+
+
+@private("alembic.ddl.base:add_column")
+def column_definition(compiler: Any, column: sa.Column[Any], **keywords: Any) -> str:
+    """Render a new column as Alembic's ADD COLUMN does, with the constraints written inline.
+
+    Listed among Alembic's DDL internals. It would give way to a method of SQLAlchemy's
+    ``DDLCompiler`` that renders a column with its inline foreign key and primary key.
+
+    :param compiler: the ``DDLCompiler`` of a dialect.
+    :param column: the new column.
+    :param keywords: those of the operation: ``inline_references``, ``inline_primary_key``.
+    :return: the definition.
+    """
+    return str(base.add_column(compiler, column, **keywords)).removeprefix("ADD COLUMN ")
+
+
+@private("alembic.operations.batch:BatchOperationsImpl.flush")
+def take_over_batches(carry_out: Callable[[batch.BatchOperationsImpl], bool]) -> None:
+    """Let a function have every batch at its end, in place of Alembic's move and copy.
+
+    ``requires_recreate_in_batch`` sees the whole batch as well, but is not asked where the batch
+    has ``recreate="always"``, and nothing is called after the last operation. It would give way to
+    a method of ``DefaultImpl`` that carries out a batch.
+
+    :param carry_out: gets the ``BatchOperationsImpl``, whose attributes are the arguments of
+        ``batch_alter_table`` and ``batch``, the calls that it collected. Where it returns False,
+        Alembic's own code goes on.
+    """
+
+    def make(stock: Callable[[Any], None]) -> Callable[[Any], None]:
+        def flush(self: batch.BatchOperationsImpl) -> None:
+            if not carry_out(self):
+                stock(self)
+
+        return flush
+
+    _replace(batch.BatchOperationsImpl, "flush", make)
+
+
+@private("alembic.runtime.migration:MigrationContext.autocommit_block")
+def stay_in_transaction(applies: Callable[[migration.MigrationContext], bool]) -> None:
+    """Let ``autocommit_block()`` neither commit nor begin where a function says so.
+
+    It would give way to an attribute of ``DefaultImpl`` like ``transactional_ddl``.
+
+    :param applies: whether that is so for a context.
+    """
+
+    def make(stock: Callable[[Any], AbstractContextManager[None]]) -> Callable[[Any], Any]:
+        @contextmanager
+        def autocommit_block(self: migration.MigrationContext) -> Iterator[None]:
+            if applies(self):
+                yield
+            else:
+                with stock(self):
+                    yield
+
+        return autocommit_block
+
+    _replace(migration.MigrationContext, "autocommit_block", make)
+
+
+@private("sqlalchemy.schema:Constraint.()._create_rule")
+def is_of_type(constraint: sa.Constraint) -> bool:
+    """Tell whether a CHECK belongs to a Boolean or Enum, which decides whether a database has it.
+
+    It would give way to a public attribute of SQLAlchemy's ``Constraint``.
+
+    :param constraint: SQLAlchemy's.
+    :return: True where :func:`is_wanted` is to be asked.
+    """
+    return constraint._create_rule is not None
+
+
+@private("sqlalchemy.schema:Constraint.()._create_rule")
+def is_wanted(constraint: sa.Constraint, compiler: Any) -> bool:
+    """Tell whether a database has a constraint, as its type decides.
+
+    It would give way to a public method of SQLAlchemy's ``Constraint``.
+
+    :param constraint: SQLAlchemy's.
+    :param compiler: anything with the database's ``dialect``.
+    :return: True where no type decides otherwise.
+    """
+    rule: Any = constraint._create_rule
+    return rule is None or bool(rule(compiler))
+
+
+@private("sqlalchemy.schema:Constraint._copy")
+def copy_constraint(constraint: sa.Constraint, table: sa.Table) -> sa.Constraint:
+    """Copy a constraint that a table has already, for another.
+
+    SQLAlchemy's ``copy()`` is deprecated; ``Table.to_metadata`` is official and copies the whole
+    table. It would give way to a public function that copies a single constraint.
+
+    :param constraint: the one to copy.
+    :param table: the table that the copy is for.
+    :return: the copy, not yet part of the table.
+    """
+    copied: sa.Constraint = constraint._copy(target_table=table)
+    return copied
 
 
 def live_environment() -> EnvironmentContext | None:
@@ -47,16 +269,16 @@ def require_wrapped(is_wrapped: Callable[[EnvironmentContext], bool], reason: st
     An env.py that takes neither its engine nor its options from the extension is not reached by
     it, and would run as stock. There is no hook of Alembic's for that moment.
     """
-    stock = EnvironmentContext.run_migrations
-    stock = getattr(stock, "stock", stock)
 
-    def run_migrations(self: EnvironmentContext, **keywords: Any) -> None:
-        if not is_wrapped(self):
-            raise MigrationError(reason)
-        stock(self, **keywords)
+    def make(stock: Callable[..., None]) -> Callable[..., None]:
+        def run_migrations(self: EnvironmentContext, **keywords: Any) -> None:
+            if not is_wrapped(self):
+                raise MigrationError(reason)
+            stock(self, **keywords)
 
-    run_migrations.stock = stock  # type: ignore[attr-defined]
-    EnvironmentContext.run_migrations = run_migrations  # type: ignore[method-assign]
+        return run_migrations
+
+    _replace(EnvironmentContext, "run_migrations", make)
 
 
 def engine_beside(
@@ -110,11 +332,7 @@ def _connect_arguments(engine: Engine) -> dict[str, Any] | None:
     return found
 
 
-def version() -> str:
-    """Return Alembic's version, for a message."""
-    return alembic.__version__
-
-
+@private("alembic.script:ScriptDirectory._downgrade_revs")
 def revisions_to_undo(script: ScriptDirectory, target: str, at: Iterable[str]) -> list[str]:
     """Return the revisions that Alembic would undo on the way to *target*, in its order."""
     steps = script._downgrade_revs(target, tuple(at))  # type: ignore[arg-type]  # as it is given

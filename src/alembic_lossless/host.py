@@ -3,12 +3,35 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from . import compat
+from .errors import MigrationError
+from .run import env
 from .run.connection import Target
 from .run.env import Environment, Host
 from .settings import Settings
+
+
+def safeguard(context: Any, connectable: Any = None, settings: Settings | None = None) -> Any:
+    """Put the safeguards around this run of env.py.
+
+    :param context: Alembic's ``context`` module, as env.py imports it.
+    :param connectable: env.py's engine, where a missing database is to be created.
+    :param settings: of the project; else those of its pyproject.toml and the environment.
+    :return: what takes the place of *connectable*; None where it was not given.
+    :raises MigrationError: where this version of Alembic lacks what is needed.
+    """
+    environment = compat.live_environment()
+    if environment is None:
+        raise MigrationError("safeguard(context) works inside of env.py alone, while it runs.")
+    env.attach(
+        environment,
+        make_host(lambda folder: settings or Settings.read(folder=folder)),
+    )
+    return None if connectable is None else env.lazy(connectable)
 
 
 def make_host(

@@ -26,7 +26,7 @@ from .schema.dialect_support import kind_of
 from .schema.own_tables import VERSION_TABLE
 from .scratch import databases
 from .scratch.sources import Source, empty_database
-from .sqlite import engine
+from .sqlite import applied_changes
 from .sqlite.parser import literal, scan
 
 _OWN = re.compile(
@@ -88,7 +88,7 @@ def _run_on_copy(
 ) -> None:
     with empty_database(Source("sqlite")) as copy:
         _copy_schema(connection, copy)
-        steps = engine.steps_of(copy)
+        steps = applied_changes(copy)
         for plan in planned:
             begun = len(steps)
             with _recorded(copy, plan, script.get_revision(plan.revision).path):
@@ -120,7 +120,7 @@ def _recorded(connection: Connection, plan: Planned, file: str) -> Iterator[None
 
     Where the *file* reads rows, say so: here are none, so what it does with them is not seen.
     """
-    steps, statements = engine.steps_of(connection), plan.statements
+    steps, statements = applied_changes(connection), plan.statements
     told = len(steps)
 
     def tell_steps() -> None:

@@ -16,7 +16,7 @@ from ..checklist.finding import Step
 from ..errors import MigrationError
 from ..run.recorder import Batch
 from ..scratch.hints import reason
-from ..sqlite.rows import misfit
+from ..sqlite.change import misfit
 from .compare import SHOWN, TableRows
 from .effects import Effects
 

@@ -22,10 +22,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData
 from sqlalchemy.exc import DBAPIError
 
-from .. import compat
+from .. import compat, sqlite
 from ..errors import MigrationError, plural
 from ..settings import Settings
-from ..sqlite import impl
 from . import history, lock, server, status
 from .connection import Echo, Target, borrowed, label, violations
 from .executor import Steps, insist, lost
@@ -315,7 +314,7 @@ class Environment:
 
     def _watch(self, connection: Connection) -> None:
         if connection.dialect.name == "sqlite":
-            impl.require()
+            sqlite.require()
             self.options["fn"] = _in_force(self._command["fn"])
             checks = self.options.get("on_version_apply", ())
             self.options["on_version_apply"] = (
@@ -333,7 +332,7 @@ def _in_force(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn)
     def checked(heads: Any, context: MigrationContext) -> Any:
-        impl.require(context)
+        sqlite.require(context)
         return fn(heads, context)
 
     return checked

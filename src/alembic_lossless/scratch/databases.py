@@ -10,10 +10,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 
+from .. import sqlite
 from ..errors import MigrationError
 from ..run.recorder import alone, watched
 from ..schema.dialect_support import create_all, surroundings
-from ..sqlite import impl
 from .cache import ChainCache
 from .hints import instead, place, reason
 from .sources import Source, empty_database
@@ -84,7 +84,7 @@ def configure(connection: Connection, options: dict[str, Any]) -> MigrationConte
     :raises MigrationError: where SQLite would be migrated by stock Alembic.
     """
     if connection.dialect.name == "sqlite":
-        impl.require()
+        sqlite.require()
     defaults = {"transactional_ddl": connection.dialect.name != "mysql" or None}
     defaults["transaction_per_migration"] = True
     with quiet():

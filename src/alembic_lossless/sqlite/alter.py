@@ -1,4 +1,4 @@
-"""Changes one table the cheapest way that is safe, and says which it was.
+"""Changes one table the cheapest way that is safe, and reports which it was.
 
 1. ``ALTER``: SQLite's own ALTER TABLE;
 2. ``TEXT``: the schema's text in place (https://sqlite.org/lang_altertable.html#otheralter, the
@@ -7,41 +7,49 @@
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
-from .change import Change, involved, without
-from .checks import explain_rows, insist_foreign_keys, insist_values
+from .change import TableChange, affinity, involved, without
+from .database import SQLiteDatabase
 from .parser import ParsedColumn, ParsedTable, fold, literal, normal, quote
 from .rebuild import progress, rebuild, renamed_aside
-from .references import broken, check_referrers, explain, own_indexes, refuse_broken, refuse_users
-from .render import addable
-from .rows import insist
-from .shape import shape
+from .references import (
+    broken,
+    explain,
+    own_indexes,
+    refuse_broken,
+    refuse_orphaned_keys,
+    refuse_users,
+)
+from .rows import explain_rows, refuse_missing_values, refuse_orphans, refuse_violations
 
 ALTER, TEXT, REBUILD = "SQLite's own ALTER", "the schema's text in place", "a rebuild"
 
 
 @dataclass(frozen=True)
-class Step:
+class AppliedChange:
     """What was done to one table: by which way, and the statements."""
 
     table: str
+    #: ``ALTER``, ``TEXT`` or ``REBUILD``.
     way: str
     statements: tuple[str, ...]
+    #: What went or changed without being asked for by itself.
     notes: tuple[str, ...] = ()
 
 
 class Alter:
-    """Carries out one :class:`Change`.
+    """Carries out one :class:`TableChange`.
 
+    :param change: the edits.
     :param force_rebuild: take the third way whatever the edits are.
     """
 
-    def __init__(self, change: Change, *, force_rebuild: bool = False) -> None:
+    def __init__(self, change: TableChange, *, force_rebuild: bool = False) -> None:
         self.change = change
         self.db = change.db
         self.before = change.before
@@ -51,27 +59,28 @@ class Alter:
         self.indexes = own_indexes(self.db, self.before, self.dropped)
         self.statements: list[str] = []
 
-    def run(self) -> Step | None:
-        """Carry the edits out and return what was done, None where nothing had to be.
+    def run(self) -> AppliedChange | None:
+        """Carry the edits out.
 
+        :return: what was done, None where nothing had to be.
         :raises MigrationError: where rows do not satisfy what is added, something still uses what
             is dropped, or SQLite refuses the new text. The database is then as it was.
         """
         if self.after.text == self.before.text and not self.force_rebuild:
             return None
-        with self.db.mapped():
+        with self.db.memory_mapped():
             return self._run()
 
-    def _run(self) -> Step:
+    def _run(self) -> AppliedChange:
         refuse_users(self.db, self.before, self.after, self.dropped)
-        check_referrers(self.db, self.before, self.after, self.dropped)
+        refuse_orphaned_keys(self.db, self.before, self.after, self.dropped)
         if self.dropped:
             self._refuse_foreign_keys("dropping a column")
-        insist_values(self.change)
-        for demand in self.change.demands:
-            if demand.early:
-                insist(self.db, self.before, demand)
-        if self.change.natives or self.dropped or self.force_rebuild:
+        refuse_missing_values(self.change)
+        for requirement in self.change.requirements:
+            if requirement.early:
+                refuse_violations(self.db, self.before, requirement)
+        if self.change.native_statements or self.dropped or self.force_rebuild:
             self._try_text()  # a column is added by SQLite's own ALTER, which reads it too
         name = self.before.name
         for way, carry_out in self._ways():
@@ -87,28 +96,28 @@ class Alter:
                     explain_rows(self.change, error)
                     raise explain(self.before, error) from error
                 explained = explain(self.before, error)
-                if explained.certain or not self.db.in_transaction():
+                if explained.final or not self.db.in_transaction():
                     raise explained from error
                 continue
-            gone = [f"index {index} went with its column" for index in sorted(self.indexes)]
-            notes = (*self.change.notes, *gone)
-            return Step(self.before.name, way, tuple(self.statements), notes)
+            dropped = [f"index {index} went with its column" for index in sorted(self.indexes)]
+            notes = (*self.change.notes, *dropped)
+            return AppliedChange(self.before.name, way, tuple(self.statements), notes)
         raise AssertionError("a rebuild returns or raises")
 
     def _ways(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        same = shape(self.before, self.dropped, self.change.stored) == shape(
-            self.after, self.change.added, self.change.stored
+        same = shape(self.before, self.dropped, self.change.redefaulted) == shape(
+            self.after, self.change.added, self.change.redefaulted
         )
         added = self._added()
         last = self.after.columns[len(self.after.columns) - len(added) :]
         plain = not self.force_rebuild and not self.change.numbered and all(map(addable, added))
         if same and [*last] == added and plain:
-            kept = self._without_involved()
+            reduced = self._without_involved()
             writable = self.db.writable_schema()
-            if all(self.change.natives) and kept is self.before:
+            if all(self.change.native_statements) and reduced is self.before:
                 yield ALTER, lambda: self._by_alter(writable)
-            if writable and (self.db.library.stores_nulls or not self.change.stored):
-                yield TEXT, lambda: self._by_text(kept)
+            if writable and (self.db.library.stores_nulls or not self.change.redefaulted):
+                yield TEXT, lambda: self._by_text(reduced)
         yield REBUILD, self._by_rebuild
 
     def _added(self) -> list[ParsedColumn]:
@@ -132,7 +141,7 @@ class Alter:
 
     def _by_alter(self, writable: bool) -> None:
         self._add_and_drop()
-        for native in self.change.natives:
+        for native in self.change.native_statements:
             self._do(native or "")
         now = self.db.table(self.before.name).text
         if (
@@ -142,11 +151,11 @@ class Alter:
             and re.search(r"--|/\*", self.before.text)
         ):
             self._write(self.after)  # SQLite drops the comments beside a column with it
-        insist_foreign_keys(self.change)
+        refuse_orphans(self.change)
 
-    def _by_text(self, kept: ParsedTable) -> None:
-        if kept is not self.before:
-            self._write(kept)
+    def _by_text(self, reduced: ParsedTable) -> None:
+        if reduced is not self.before:
+            self._write(reduced)
         self._add_and_drop()
         self._store()
         self._try_foreign_keys()
@@ -157,26 +166,26 @@ class Alter:
         """Look for rows without a parent while only the new keys stand in the text: SQLite would
         check the others as well.
         """
-        table, told = self.after, len(self.statements)
+        table, listed = self.after, len(self.statements)
         for constraint in table.constraints_of("foreignkey"):
-            if not any(constraint.equals(new) for new in self.change.parents):
+            if not any(constraint.equals(new) for new in self.change.new_foreign_keys):
                 table = without(table, constraint)
-        if self.change.parents:
+        if self.change.new_foreign_keys:
             self._write(table)
-            insist_foreign_keys(self.change)
-            del self.statements[told:]
+            refuse_orphans(self.change)
+            del self.statements[listed:]
 
     def _by_rebuild(self) -> None:
         self._refuse_foreign_keys("a rebuild")
         rebuild(self.change, set(map(fold, self.indexes)), self._do)
-        insist_foreign_keys(self.change)
+        refuse_orphans(self.change)
 
     def _add_and_drop(self) -> None:
         for column in self._added():
             self._do(f"{self._alter_table} ADD COLUMN {self.after.text[column.start : column.end]}")
-        for demand in self.change.demands:
-            if not demand.early:
-                insist(self.db, self.before, demand)
+        for requirement in self.change.requirements:
+            if not requirement.early:
+                refuse_violations(self.db, self.before, requirement)
         for index in self.indexes:
             self._do(f"DROP INDEX {self.db.name(index)}")
         for name in self.dropped:
@@ -184,12 +193,12 @@ class Alter:
 
     def _store(self) -> None:
         """Write out the values that rows only have by the default in the text, triggers off."""
-        if not self.change.stored:
+        if not self.change.redefaulted:
             return
         triggers = self.db.objects("trigger", self.before.name)
         for name in triggers:
             self._do(f"DROP TRIGGER {self.db.name(name)}")
-        values = ", ".join(f"{quote(c)} = {quote(c)}" for c in self.change.stored)
+        values = ", ".join(f"{quote(c)} = {quote(c)}" for c in self.change.redefaulted)
         with progress(self.db, self.before.name):
             self._do(f"UPDATE OR ABORT {self.db.name(self.before.name)} SET {values}")
         for sql in triggers.values():
@@ -202,14 +211,16 @@ class Alter:
         name = self.before.name
         self._do("PRAGMA writable_schema = ON")
         try:
-            text, of = literal(table.text), literal(name)
-            self._do(f"UPDATE {master} SET sql = {text} WHERE type = 'table' AND name = {of}")
+            set_sql = f"sql = {literal(table.text)}"
+            self._do(
+                f"UPDATE {master} SET {set_sql} WHERE type = 'table' AND name = {literal(name)}"
+            )
             self._do(f"PRAGMA {quote(self.db.schema)}.schema_version = {version + 1}")
         finally:
             self._do("PRAGMA writable_schema = RESET")
         read = [row[1] for row in self.db.pragma("table_xinfo", name)]
-        wanted = [c.name for c in table.columns]
-        if read != wanted or self.db.table(name).text != table.text:
+        written = [c.name for c in table.columns]
+        if read != written or self.db.table(name).text != table.text:
             raise MigrationError(f'Table "{name}" reads otherwise than it was written: {read}.')
         self.db.rows(f"SELECT * FROM {self.db.name(name)} LIMIT 1")
 
@@ -234,3 +245,114 @@ class Alter:
                 f'Table "{self.before.name}" needs {what}, which with PRAGMA foreign_keys on '
                 f"would delete or change rows of other tables: switch it off at connect."
             )
+
+
+def addable(column: ParsedColumn) -> bool:
+    """Whether SQLite's own ALTER can add a column to a table, with rows or without.
+
+    :param column: the new column.
+    :return: False where its values would have to be computed, or be NULL in spite of NOT NULL.
+    """
+    if column.generated:
+        return column.generated.options != "stored"
+    constant = not re.match(r"(?i)\(|CURRENT_", column.default or "")
+    return constant and (column.default is not None or not column.not_null)
+
+
+def shape(table: ParsedTable, but: Sequence[str] = (), defaults_of: Sequence[str] = ()) -> object:
+    """Return all of a table that the rows and keys on disk depend on.
+
+    Two texts of one shape are two names for the same bytes. A primary key, a generated column and
+    a STRICT table are compared to the letter; elsewhere NOT NULL, CHECK, FOREIGN KEY, names and
+    the type within its affinity are free.
+
+    :param table: the table.
+    :param but: columns to leave out.
+    :param defaults_of: columns whose default does not count, its values being stored.
+    :return: something to be compared with the shape of another text.
+    """
+    left_out = {fold(name) for name in but}
+    free = {fold(name) for name in defaults_of}
+
+    def shape_of(column: ParsedColumn) -> object:
+        name = fold(column.name)
+        generated = column.generated
+        exact = table.strict or generated or name in map(fold, table.primary_key)
+        return (
+            name,
+            normal(column.type) if exact else affinity(column.declared),
+            bool(exact) and column.not_null,
+            fold(column.collate or "binary"),
+            generated and (normal(generated.expression), generated.options),
+            None if name in free or column.default is None else normal(column.default),
+        )
+
+    columns = tuple(shape_of(c) for c in table.columns if fold(c.name) not in left_out)
+    keys = [
+        (c.kind, tuple(map(fold, c.columns)), c.options)
+        for c in table.constraints_of("primary", "unique")
+    ]
+    if table.rowid_alias:  # it has no index, so its place among those that have does not count
+        keys.sort(key=lambda key: key[0] != "primary")
+    return columns, keys, table.options
+
+
+def rename_column(db: SQLiteDatabase, table: str, old: str, new: str) -> list[AppliedChange]:
+    """Rename a column by SQLite's own ALTER, which every reference to it follows.
+
+    SQLite, up to 3.54 at least, cannot rename an INTEGER PRIMARY KEY whose constraint stands after
+    a UNIQUE that names it too: meanwhile it stands before.
+
+    :param db: where the table is.
+    :param table: its name.
+    :param old: the column's name.
+    :param new: the name that it gets.
+    :return: what was done.
+    :raises MigrationError: where there is no such column, or something that uses it is broken.
+    """
+    before = db.table(table)
+    old = before.require_column(old).name
+    if before.column(new) and fold(new) != fold(old):
+        raise MigrationError(f'Table "{before.name}" has a column "{new}" already.')
+    sql = f"ALTER TABLE {db.name(before.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
+    if not _badly_placed(before, old):
+        return [_native(db, before, sql)]
+    place = [c.kind for c in before.constraints].index("primary")
+    moved = _move_constraint(db, table, place, 0)
+    return [*moved, _native(db, before, sql), *_move_constraint(db, table, 0, place)]
+
+
+def _badly_placed(table: ParsedTable, column: str) -> bool:
+    """Whether *column*'s own PRIMARY KEY stands after a UNIQUE that names the column."""
+    kinds = [c.kind for c in table.constraints if fold(column) in map(fold, c.columns)]
+    before = kinds[: kinds.index("primary")] if "primary" in kinds else []
+    return "unique" in before and fold(table.rowid_alias or "") == fold(column)
+
+
+def _move_constraint(db: SQLiteDatabase, table: str, at: int, to: int) -> list[AppliedChange]:
+    change = TableChange(db, table)
+    change.move_constraint(at, to)
+    applied = Alter(change).run()
+    return [applied] if applied else []
+
+
+def rename_table(db: SQLiteDatabase, old: str, new: str) -> AppliedChange:
+    """Rename a table by SQLite's own ALTER, which every reference to it follows.
+
+    :param db: where the table is.
+    :param old: its name.
+    :param new: the name that it gets.
+    :return: what was done.
+    :raises MigrationError: where there is no such table, or something that uses it is broken.
+    """
+    before = db.table(old)
+    return _native(db, before, f"ALTER TABLE {db.name(before.name)} RENAME TO {quote(new)}")
+
+
+def _native(db: SQLiteDatabase, before: ParsedTable, sql: str) -> AppliedChange:
+    try:
+        with db.savepoint():
+            db.rows(sql)
+    except DBAPIError as error:
+        raise explain(before, error) from error
+    return AppliedChange(before.name, ALTER, (sql,))

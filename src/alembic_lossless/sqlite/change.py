@@ -1,11 +1,12 @@
-"""Collects the edits of one table, and what they demand of its rows; changes nothing yet."""
+"""Collects the edits of one table, and what they require of its rows; changes nothing yet."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ..errors import MigrationError
 from . import edit
-from .database import Database
+from .database import SQLiteDatabase
 from .names import describe
 from .parser import (
     NAMED_KINDS,
@@ -18,29 +19,44 @@ from .parser import (
     quote,
 )
 from .references import refuse_strings
-from .rows import Demand, affinity, misfit
 
 
-class Change:
+@dataclass(frozen=True)
+class Requirement:
+    """What every row has to satisfy."""
+
+    #: SQL that is true of the rows that do not.
+    violation: str
+    #: What is wrong in them.
+    problem: str
+    remedy: str
+    #: Whether it is checked even where SQLite itself would refuse the rows.
+    early: bool = False
+
+
+class TableChange:
     """What is to become of one table: ``before``, ``after``, and all that lies between.
 
-    ``added``, ``dropped`` and ``stored`` are columns, the last those whose default changes;
-    ``demands`` and ``parents`` are what rows have to satisfy; ``natives`` holds for each other
-    edit the statement of this SQLite that makes it, or None.
-
+    :param db: where the table is.
+    :param name: the table's.
     :raises MigrationError: where there is no such table or its text cannot be read.
     """
 
-    def __init__(self, db: Database, name: str) -> None:
+    def __init__(self, db: SQLiteDatabase, name: str) -> None:
         self.db = db
         self.before = self.after = db.table(name)
+        #: Names of columns: the new ones, of these the ones that number the rows, the old ones
+        #: that go, and those whose default changes.
         self.added: list[str] = []
         self.numbered: list[str] = []
         self.dropped: list[str] = []
-        self.stored: list[str] = []
-        self.demands: list[Demand] = []
-        self.parents: list[ParsedConstraint] = []
-        self.natives: list[str | None] = []
+        self.redefaulted: list[str] = []
+        #: What the rows have to satisfy.
+        self.requirements: list[Requirement] = []
+        self.new_foreign_keys: list[ParsedConstraint] = []
+        #: For each edit beside added and dropped columns, the statement of this SQLite that makes
+        #: it, or None.
+        self.native_statements: list[str | None] = []
         self.notes: list[str] = []
 
     def add_column(
@@ -82,11 +98,11 @@ class Change:
             type_ = strict_type(type_)
         if normal(column.type) == normal(type_):
             return
-        bad = "" if self._is_new(name) else misfit(column.name, column.declared, type_)
-        if bad:
+        violation = "" if self._is_new(name) else misfit(column.name, column.declared, type_)
+        if violation:
             problem = f'{name} holds what the type "{type_}" does not'
             remedy = "Change the values in a migration before: nothing is converted here."
-            self.demands.append(Demand(bad, problem, remedy, early=True))
+            self.requirements.append(Requirement(violation, problem, remedy, early=True))
         self._edited(edit.set_type(self.after, column.name, type_), of=name)
 
     def set_collation(self, name: str, collation: str) -> None:
@@ -101,7 +117,9 @@ class Change:
             return
         if not_null and not self._is_new(name):
             remedy = f"Fill {name} in a migration before."
-            self.demands.append(Demand(f"{quote(column.name)} IS NULL", f"{name} is NULL", remedy))
+            self.requirements.append(
+                Requirement(f"{quote(column.name)} IS NULL", f"{name} is NULL", remedy)
+            )
         words = "SET NOT NULL" if not_null else "DROP NOT NULL"
         native = f"{self._alter} ALTER COLUMN {quote(column.name)} {words}"
         self._edited(
@@ -116,7 +134,7 @@ class Change:
         if column.default == default:
             return
         if not self._is_new(name):
-            self.stored.append(column.name)
+            self.redefaulted.append(column.name)
         self._edited(edit.set_default(self.after, column.name, default), of=name)
 
     def set_generated(self, name: str, generated: str | None) -> None:
@@ -127,10 +145,10 @@ class Change:
         target = edit.set_generated(self.after, column.name, generated)
         new = target.columns[[c.name for c in target.columns].index(column.name)].generated
         if new and column.generated is None and not self._is_new(name):
-            bad = f"{quote(column.name)} IS NOT ({new.expression})"
+            violation = f"{quote(column.name)} IS NOT ({new.expression})"
             problem = f"{name} holds something else than it would be computed to be"
             remedy = "Drop the column and add it as a computed one if its values may go."
-            self.demands.append(Demand(bad, problem, remedy, early=True))
+            self.requirements.append(Requirement(violation, problem, remedy, early=True))
         self._edited(target, of=name)
 
     def add_constraint(self, definition: str) -> None:
@@ -149,12 +167,12 @@ class Change:
             refuse_strings(self.after, new.expression)
             problem = f"CHECK ({new.expression}) is not true"
             remedy = "Change them in a migration before."
-            self.demands.append(Demand(f"NOT ({new.expression})", problem, remedy))
+            self.requirements.append(Requirement(f"NOT ({new.expression})", problem, remedy))
             native = f"{self._alter} ADD {definition}" if self.db.library.add_check else None
         elif new.kind == "foreignkey":
             if fold(new.referred_table) != fold(target.name):
                 self.db.table(new.referred_table)
-            self.parents.append(new)
+            self.new_foreign_keys.append(new)
         elif new.kind == "primary" and (old := self.after.key):
             self.notes.append(f"the primary key ({', '.join(old.columns)}) made way for another")
             self.drop_constraint(old)
@@ -166,10 +184,10 @@ class Change:
     def drop_constraint(self, constraint: ParsedConstraint) -> None:
         """Drop a constraint of ``self.after``."""
         library = self.db.library
-        able = library.drop_check if constraint.kind == "check" else False
-        able = library.drop_foreign_key if constraint.kind == "foreignkey" else able
-        able = able and constraint.name is not None
-        native = f"{self._alter} DROP CONSTRAINT {quote(constraint.name or '')}" if able else None
+        able = {"check": library.drop_check, "foreignkey": library.drop_foreign_key}
+        native = None
+        if constraint.name is not None and able.get(constraint.kind):
+            native = f"{self._alter} DROP CONSTRAINT {quote(constraint.name)}"
         alias = self.after.rowid_alias if constraint.kind == "primary" else None
         self._edited(edit.drop_constraint(self.after, constraint), native)
         if alias is not None and not self.column(alias).not_null:
@@ -186,13 +204,13 @@ class Change:
 
     def set_options(self, options: Mapping[str, bool], autoincrement: bool | None) -> None:
         """Make the table STRICT, WITHOUT ROWID or AUTOINCREMENT, or make it so no longer."""
-        wanted = set(self.after.options) - set(options)
-        wanted |= {option for option, on in options.items() if on}
+        target = set(self.after.options) - set(options)
+        target |= {option for option, on in options.items() if on}
         # Only what is numbered by a rowid counts up.
         if autoincrement is False and self.after.autoincrement:
             self._edited(edit.drop_autoincrement(self.after))
-        if self.after.options != wanted:
-            self._edited(edit.set_options(self.after, wanted))
+        if self.after.options != target:
+            self._edited(edit.set_options(self.after, target))
         if autoincrement and not self.after.autoincrement:
             self._edited(edit.set_autoincrement(self.after))
 
@@ -213,7 +231,7 @@ class Change:
     def _edited(self, target: ParsedTable, native: str | None = None, of: str = "") -> None:
         self.after = target
         if not self._is_new(of):  # a new column is added as it ends up
-            self.natives.append(native)
+            self.native_statements.append(native)
 
 
 def involved(table: ParsedTable, column: str) -> list[ParsedConstraint]:
@@ -222,27 +240,107 @@ def involved(table: ParsedTable, column: str) -> list[ParsedConstraint]:
 
 
 def _involves(constraint: ParsedConstraint, column: str) -> bool:
-    own = [fold(c) for c in constraint.columns]
-    if constraint.inline and own == [fold(column)]:
+    columns = [fold(c) for c in constraint.columns]
+    if constraint.inline and columns == [fold(column)]:
         return False
     if constraint.kind == "check":
         return fold(column) in names_in(constraint.expression)
-    return fold(column) in own
+    return fold(column) in columns
 
 
 def without(table: ParsedTable, constraint: ParsedConstraint) -> ParsedTable:
     """Return *table* without a constraint that another text of it holds."""
-    found = next(c for c in table.all_constraints() if c.equals(constraint))
-    return edit.drop_constraint(table, found)
+    same = next(c for c in table.all_constraints() if c.equals(constraint))
+    return edit.drop_constraint(table, same)
+
+
+def affinity(type_: str) -> str:
+    """Return the affinity of a declared type (https://sqlite.org/datatype3.html, 3.1)."""
+    name = type_.upper()
+    if "INT" in name:
+        return "INTEGER"
+    if any(word in name for word in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if "BLOB" in name or not name:
+        return "BLOB"
+    if any(word in name for word in ("REAL", "FLOA", "DOUB")):
+        return "REAL"
+    return "NUMERIC"
+
+
+def _size(type_: str) -> tuple[int, int] | None:
+    size = re.search(r"\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", type_)
+    return (int(size[1]), int(size[2] or 0)) if size else None
+
+
+def _kind(type_: str) -> str:
+    """What a type is for, which SQLite's affinities do not tell: dates are NUMERIC there."""
+    name = type_.upper()
+    if affinity(type_) != "NUMERIC":
+        return affinity(type_)
+    for kind, words in {
+        "BOOLEAN": ("BOOL",),
+        "DATETIME": ("DATETIME", "TIMESTAMP"),
+        "DATE": ("DATE",),
+        "TIME": ("TIME",),
+        "JSON": ("JSON",),
+        "NUMBER": ("NUM", "DEC"),
+    }.items():
+        if any(word in name for word in words):
+            return kind
+    return "OTHER"
+
+
+def misfit(column: str, old: str, new: str) -> str:
+    """Return the condition of a column's values that another type would not hold.
+
+    A number written as text fits a number's type where the number reads the same: ``'12'`` does,
+    ``'012'`` and ``'x9'`` do not.
+
+    :param column: its name.
+    :param old: its declared type.
+    :param new: the type that it gets.
+    :return: SQL, or "" where every value fits.
+    """
+    c, kind, size = quote(column), _kind(new), _size(new)
+    same_kind = kind == _kind(old)
+    if same_kind and (size is None or size == _size(old)):
+        return ""
+    text = f"(typeof({c}) = 'text')"
+    unlike = f"CAST(CAST({c} AS NUMERIC) AS TEXT) <> {c}"
+    number = f"typeof({c}) = 'blob' OR {text} AND {unlike}"
+    day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+    conditions = {
+        "TEXT": f"typeof({c}) = 'blob' OR typeof({c}) = 'real' "
+        f"AND CAST(CAST({c} AS TEXT) AS REAL) <> {c}",
+        "BLOB": f"typeof({c}) NOT IN ('blob', 'null')" if new else "",
+        "INTEGER": f"{number} OR CAST({c} AS INTEGER) <> CAST({c} AS NUMERIC)",
+        "REAL": number,
+        "NUMBER": number,
+        "BOOLEAN": f"typeof({c}) = 'blob' OR {c} NOT IN (0, 1, '0', '1')",
+        "DATETIME": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '{day}*' "
+        f"AND datetime({c}) IS NOT NULL)",
+        "DATE": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '{day}' AND date({c}) IS NOT NULL)",
+        "TIME": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '[0-9][0-9]:[0-9][0-9]*' "
+        f"AND time({c}) IS NOT NULL)",
+        "JSON": f"{text} AND NOT json_valid({c})",
+        # Text that looks like a number becomes one under this affinity.
+        "OTHER": f"{text} AND {unlike} AND {c} GLOB '*[0-9]*' AND {c} NOT GLOB '*[^0-9.eE+ -]*'",
+    }
+    parts = [] if same_kind else [conditions[kind]]
+    if size and kind == "TEXT":
+        parts.append(f"length({c}) > {size[0]}")
+    if size and kind == "NUMBER":
+        parts.append(f"abs(CAST({c} AS NUMERIC)) >= 1e{size[0] - size[1]}")
+    return " OR ".join(f"({part})" for part in parts if part)
 
 
 def strict_type(type_: str) -> str:
     """Return the type of a STRICT table that holds what *type_* does."""
     if re.fullmatch(r"(?i)INT|INTEGER|REAL|TEXT|BLOB|ANY", type_.strip()):
         return type_
-    known = affinity(type_)
-    if known != "NUMERIC":
-        return known
+    if affinity(type_) != "NUMERIC":
+        return affinity(type_)
     name = type_.upper()
     if "BOOL" in name:
         return "INTEGER"

@@ -1,4 +1,4 @@
-"""What the engine asks of a SQLite connection, and what this SQLite can do."""
+"""One database of a SQLite connection, and what the SQLite under it can do."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import MigrationError
 from .parser import ParsedTable, fold, parse, quote
 
-#: Marks the engine's own statements; those that count are told by its steps.
+#: Marks statements of this package: those that count are listed in its AppliedChange objects.
 OWN = {"alembic_lossless_own": True}
 
-Rows = Callable[[str], object]
+#: Runs one statement.
+Run = Callable[[str], object]
 
 
-class Database:
-    """One schema (``main``, or an attached database) of one connection.
+class SQLiteDatabase:
+    """The main or an attached database of one connection.
 
-    :raises MigrationError: where *schema* is not attached: SQLite has no schemas of its own.
+    :param connection: SQLAlchemy's.
+    :param schema: the name of an attached database, None for the main one.
+    :raises MigrationError: where none is attached by that name: SQLite has no schemas of its own.
     """
 
     def __init__(self, connection: Connection, schema: str | None = None) -> None:
@@ -65,26 +68,26 @@ class Database:
     def objects(self, kind: str, table: str | None = None) -> dict[str, str]:
         """Return name and text of the tables, indexes, triggers or views, in their order."""
         sql = f"SELECT name, sql, tbl_name FROM {quote(self.schema)}.sqlite_master"
-        found = self.rows(f"{sql} WHERE type = ? AND sql IS NOT NULL ORDER BY rowid", kind)
-        return {n: text for n, text, of in found if table is None or fold(of) == fold(table)}
+        rows = self.rows(f"{sql} WHERE type = ? AND sql IS NOT NULL ORDER BY rowid", kind)
+        return {n: text for n, text, of in rows if table is None or fold(of) == fold(table)}
 
     def table_of(self, kind: str, name: str) -> str | None:
         """Return the table of an index, trigger or view, None where there is none of the name."""
         sql = f"SELECT name, tbl_name FROM {quote(self.schema)}.sqlite_master WHERE type = ?"
-        there = {fold(found): table for found, table in self.rows(sql, kind)}
-        return there.get(fold(name))
+        tables = {fold(name): table for name, table in self.rows(sql, kind)}
+        return tables.get(fold(name))
 
     def table(self, name: str) -> ParsedTable:
         """Read the table of this *name*.
 
         :raises MigrationError: where there is none, or its text cannot be read.
         """
-        tables = self.objects("table")
-        for found, text in tables.items():
-            if fold(found) == fold(name):
+        texts = self.objects("table")
+        for table, text in texts.items():
+            if fold(table) == fold(name):
                 return parse(text)
-        there = ", ".join(sorted(n for n in tables if not n.startswith("sqlite_"))) or "none"
-        raise MigrationError(f'There is no table "{name}" in this database; its tables: {there}.')
+        tables = ", ".join(sorted(n for n in texts if not n.startswith("sqlite_"))) or "none"
+        raise MigrationError(f'There is no table "{name}" in this database; its tables: {tables}.')
 
     def in_transaction(self) -> bool:
         return bool(getattr(self.driver, "in_transaction", True))
@@ -104,7 +107,7 @@ class Database:
         return True
 
     @contextmanager
-    def mapped(self) -> Iterator[None]:
+    def memory_mapped(self) -> Iterator[None]:
         """Read the file through memory meanwhile, which halves a scan; writing is as ever."""
         before = self.pragma("mmap_size")
         if before:  # not so in memory, nor where the build has none
@@ -142,8 +145,13 @@ class Capabilities:
     stores_nulls: bool = True
 
 
-def probe(run: Rows, options: Sequence[str] = ()) -> Capabilities:
-    """Try SQLite's newer statements with *run* on an empty database in memory."""
+def probe(run: Run, options: Sequence[str] = ()) -> Capabilities:
+    """Try SQLite's newer statements.
+
+    :param run: runs one on an empty database in memory.
+    :param options: those that this SQLite was compiled with.
+    :return: which of them work.
+    """
 
     def can(*statements: str) -> bool:
         run("SAVEPOINT probe")

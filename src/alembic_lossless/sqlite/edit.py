@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 from .parser import CreateTableError, ParsedColumn, ParsedConstraint, ParsedTable, fold, parse, scan
 
+#: A place in a text, and what comes there instead.
 Cut = tuple[int, int, str]
 
 
@@ -104,15 +105,15 @@ def set_not_null(table: ParsedTable, name: str, not_null: bool) -> ParsedTable:
     return _splice(table, *cuts)
 
 
-def _set_one(
+def _set_single(
     table: ParsedTable, name: str, kind: str, text: str | None, *, last: bool
 ) -> ParsedTable:
-    """Replace, add or drop the one constraint of this kind that a column has."""
+    """Replace, add or drop the only constraint of this kind that a column has."""
     column = table.require_column(name)
-    found = [c for c in column.constraints if c.kind == kind]
-    cuts = [_remove_inline(table, c) for c in found]
-    if text is not None and found:
-        cuts[-1] = (found[-1].start, found[-1].end, text)
+    standing = [c for c in column.constraints if c.kind == kind]
+    cuts = [_remove_inline(table, c) for c in standing]
+    if text is not None and standing:
+        cuts[-1] = (standing[-1].start, standing[-1].end, text)
     elif text is not None:
         place = column.end if last else column.type_end
         cuts.append((place, place, " " + text))
@@ -122,18 +123,18 @@ def _set_one(
 def set_default(table: ParsedTable, name: str, default: str | None) -> ParsedTable:
     """Give a column this default, or none."""
     text = None if default is None else f"DEFAULT {default}"
-    return _set_one(table, name, "default", text, last=False)
+    return _set_single(table, name, "default", text, last=False)
 
 
 def set_collation(table: ParsedTable, name: str, collation: str | None) -> ParsedTable:
     """Give a column this collation, or SQLite's own."""
     text = None if collation is None else f"COLLATE {collation}"
-    return _set_one(table, name, "collate", text, last=False)
+    return _set_single(table, name, "collate", text, last=False)
 
 
 def set_generated(table: ParsedTable, name: str, generated: str | None) -> ParsedTable:
     """Make a column a generated one, ``GENERATED ALWAYS AS (…)``, or an ordinary one."""
-    return _set_one(table, name, "generated", generated, last=True)
+    return _set_single(table, name, "generated", generated, last=True)
 
 
 def set_autoincrement(table: ParsedTable) -> ParsedTable:
@@ -166,7 +167,8 @@ def set_options(table: ParsedTable, options: Collection[str]) -> ParsedTable:
         return table
     words = [t for t in scan(table.text) if t.key != ";"]
     end = next(t for t in reversed(words) if t.key == ")").end
-    return _splice(table, (end, words[-1].end, " " * bool(options) + ", ".join(sorted(options))))
+    written = " " + ", ".join(sorted(options)) if options else ""
+    return _splice(table, (end, words[-1].end, written))
 
 
 def move_constraint(table: ParsedTable, at: int, to: int) -> ParsedTable:

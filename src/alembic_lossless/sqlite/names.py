@@ -38,7 +38,11 @@ class NoSuchConstraint(MigrationError):
 
 
 def describe(constraint: ParsedConstraint) -> str:
-    """Say in a few words which constraint this is."""
+    """Word in a few words which constraint this is.
+
+    :param constraint: the constraint.
+    :return: its name, if any, and what it constrains.
+    """
     name = f'"{constraint.name}" ' if constraint.name else ""
     columns = ", ".join(constraint.columns)
     of = " ".join(constraint.expression.split()) if constraint.kind == "check" else columns
@@ -51,81 +55,100 @@ def find(
     name: str | None,
     kind: str | None,
     conventions: Sequence[Mapping[str, Any]] = (),
-    said: Sequence[sa.Constraint] = (),
+    declared: Sequence[sa.Constraint] = (),
     numbers: Sequence[int] = (),
 ) -> ParsedConstraint:
     """Return the constraint of *table* that *name* means.
 
+    :param table: as it is now.
     :param name: as a server named it; None where only one of this kind can be meant.
     :param kind: one of :data:`parser.NAMED_KINDS`, None for any.
     :param conventions: naming conventions of SQLAlchemy's to try besides this project's own.
-    :param said: constraints that the migration itself says are there, under their names.
+    :param declared: constraints that the migration itself declares to be there, with their names.
     :param numbers: MySQL's of the foreign keys without a name, where they are not 1, 2, 3.
+    :return: the constraint.
     :raises NoSuchConstraint: if none is meant, with a list of what is there.
     :raises MigrationError: if more than one may be meant.
     """
-    there = table.constraints_of(*NAMED_KINDS)
-    pool = [c for c in there if kind in (None, c.kind)]
-    found = pool
+    constraints = table.constraints_of(*NAMED_KINDS)
+    candidates = [c for c in constraints if kind in (None, c.kind)]
+    meant = candidates
     if name is not None:
-        found = [c for c in pool if c.name and fold(c.name) == fold(name)]
-        if not found:
-            called = _called(table, [naming.convention, *conventions], numbers)
-            unnamed = [c for c in pool if c.name is None]
-            found = [c for c in unnamed if fold(name) in called[c]]
-            by_that_name = [one for one in said if str(one.name) == name]
-            found = found or [c for c in unnamed if any(_same(table, c, s) for s in by_that_name)]
-            found = found or _outlived(table, name, unnamed)
-    if len(found) == 1:
-        return found[0]
+        meant = [c for c in candidates if c.name and fold(c.name) == fold(name)]
+        if not meant:
+            names = _possible_names(table, [naming.convention, *conventions], numbers)
+            unnamed = [c for c in candidates if c.name is None]
+            meant = [c for c in unnamed if fold(name) in names[c]]
+            by_that_name = [d for d in declared if str(d.name) == name]
+            meant = meant or [c for c in unnamed if any(_same(table, c, d) for d in by_that_name)]
+            meant = meant or _outlived(table, name, unnamed)
+    if len(meant) == 1:
+        return meant[0]
     asked = f'"{name}"' if name is not None else _WORDS[kind or ""]
-    listed = "; ".join(map(describe, there)) or "no constraint at all"
-    if found:
-        which = "; ".join(map(describe, found))
+    listed = "; ".join(map(describe, constraints)) or "no constraint at all"
+    if meant:
+        which = "; ".join(map(describe, meant))
         raise MigrationError(
             f'Table "{table.name}": {asked} may be any of these: {which}. Say which, by a name.'
         )
     raise NoSuchConstraint(f'Table "{table.name}" has no {asked}. It has: {listed}.')
 
 
-def _same(table: ParsedTable, constraint: ParsedConstraint, said: sa.Constraint) -> bool:
-    if isinstance(said, sa.CheckConstraint):
-        return constraint in of_text(table, said)
-    columns: Any = getattr(said, "columns", ())
-    own = [fold(c) for c in constraint.columns]
-    return isinstance(said, CLASSES[constraint.kind]) and own == [fold(c.name) for c in columns]
+def _same(table: ParsedTable, constraint: ParsedConstraint, declared: sa.Constraint) -> bool:
+    if isinstance(declared, sa.CheckConstraint):
+        return constraint in equal_checks(table, declared)
+    columns: Any = getattr(declared, "columns", ())
+    is_of_kind = isinstance(declared, CLASSES[constraint.kind])
+    return is_of_kind and [fold(c.name) for c in columns] == [fold(c) for c in constraint.columns]
 
 
-def of_text(table: ParsedTable, said: sa.CheckConstraint) -> list[ParsedConstraint]:
-    """Return the CHECKs that say what *said* does."""
-    text = normal(text_of(said))
+def equal_checks(table: ParsedTable, check: sa.CheckConstraint) -> list[ParsedConstraint]:
+    """Find the CHECKs of a table that have the expression of another.
+
+    :param table: as it is now.
+    :param check: SQLAlchemy's.
+    :return: the table's own.
+    """
+    text = normal(text_of(check))
     return [c for c in table.constraints_of("check") if normal(c.expression) == text]
 
 
-def bound(table: ParsedTable, column: str, type_: TypeEngine[Any]) -> list[ParsedConstraint]:
-    """Return the CHECKs that an older SQLAlchemy made for a Boolean or Enum, by any name."""
+def checks_of_type(
+    table: ParsedTable, column: str, type_: TypeEngine[Any]
+) -> list[ParsedConstraint]:
+    """Find the CHECKs that an older SQLAlchemy made for a Boolean or Enum, by any name.
+
+    :param table: as it is now.
+    :param column: the name of a column.
+    :param type_: its type.
+    :return: the table's own.
+    """
     if not isinstance(type_, sa.Boolean | sa.Enum):
         return []
     if isinstance(type_, sa.Enum):
         type_ = sa.Enum(*type_.enums, create_constraint=True)
     else:
         type_ = sa.Boolean(create_constraint=True)
-    made = sa.Table(table.name, sa.MetaData(), sa.Column(column, type_)).constraints
-    checks = [one for one in made if isinstance(one, sa.CheckConstraint)]
-    return [there for check in checks for there in of_text(table, check)]
+    constraints = sa.Table(table.name, sa.MetaData(), sa.Column(column, type_)).constraints
+    checks = [c for c in constraints if isinstance(c, sa.CheckConstraint)]
+    return [own for check in checks for own in equal_checks(table, check)]
 
 
 def text_of(check: sa.CheckConstraint | sa.Computed) -> str:
-    """Return the expression of a CHECK or computed column of SQLAlchemy's, in SQL."""
-    told = {"literal_binds": True, "include_table": False}
-    return str(check.sqltext.compile(compile_kwargs=told))
+    """Return an expression in SQL.
+
+    :param check: a CHECK or a computed column of SQLAlchemy's.
+    :return: its expression, columns without their table's name.
+    """
+    options = {"literal_binds": True, "include_table": False}
+    return str(check.sqltext.compile(compile_kwargs=options))
 
 
-def _called(
+def _possible_names(
     table: ParsedTable, conventions: Sequence[Mapping[str, Any]], numbers: Sequence[int]
 ) -> dict[ParsedConstraint, set[str]]:
     """Return, for every constraint, what it would be called, folded."""
-    called = {}
+    possible = {}
     taken: dict[str, set[str]] = {"postgresql": set(), "mysql": set()}
     counts = dict.fromkeys(NAMED_KINDS, 0)
     for constraint in table.constraints_of(*NAMED_KINDS):
@@ -139,8 +162,8 @@ def _called(
             if constraint.kind == "foreignkey" and numbers:
                 count = numbers[count - 1]
             names |= _by_mysql(table, constraint, count, taken["mysql"])
-        called[constraint] = {fold(name) for name in names if name}
-    return called
+        possible[constraint] = {fold(name) for name in names if name}
+    return possible
 
 
 def by_convention(
@@ -148,23 +171,29 @@ def by_convention(
     constraint: ParsedConstraint,
     convention: Mapping[str, Any] = naming.convention,
 ) -> str | None:
-    """Return the name that a naming convention of SQLAlchemy's gives a constraint, if it can."""
-    made: Any
+    """Return the name that a naming convention gives a constraint.
+
+    :param table: the constraint's.
+    :param constraint: by whatever name.
+    :param convention: as ``MetaData(naming_convention=…)`` takes it.
+    :return: None where the convention cannot name it.
+    """
+    named: Any
     if constraint.kind == "check":
-        made = sa.CheckConstraint(sa.text(constraint.expression.replace(":", r"\:")))
+        named = sa.CheckConstraint(sa.text(constraint.expression.replace(":", r"\:")))
     elif constraint.kind == "foreignkey":
         to = constraint.referred_columns or constraint.columns
         target = [f"{constraint.referred_table}.{column}" for column in to]
-        made = sa.ForeignKeyConstraint(constraint.columns, target)
+        named = sa.ForeignKeyConstraint(constraint.columns, target)
     else:
-        made = CLASSES[constraint.kind](*constraint.columns)  # type: ignore[arg-type]
+        named = CLASSES[constraint.kind](*constraint.columns)  # type: ignore[arg-type]
     columns = [sa.Column(c.name, sa.types.NullType()) for c in table.columns]
     metadata = sa.MetaData(naming_convention=dict(convention))
     try:
-        sa.Table(table.name, metadata, *columns).append_constraint(made)
+        sa.Table(table.name, metadata, *columns).append_constraint(named)
     except (sa.exc.SQLAlchemyError, IndexError, KeyError):
-        return None  # a convention that cannot name this one
-    return made.name if isinstance(made.name, str) else None
+        return None
+    return named.name if isinstance(named.name, str) else None
 
 
 def _by_postgresql(table: ParsedTable, constraint: ParsedConstraint, taken: set[str]) -> set[str]:
@@ -193,12 +222,15 @@ def _used(table: ParsedTable, check: ParsedConstraint) -> list[str]:
     return [c.name for c in table.columns if fold(c.name) in used]
 
 
-def _fitted(one: str, two: str, label: str) -> str:
+def _fitted(table: str, columns: str, label: str) -> str:
     """PostgreSQL's makeObjectName: the longer of two parts is shortened until all fit."""
-    room = naming.LONGEST - len(label) - 1 - bool(two)
-    while len(one) + len(two) > room:
-        one, two = (one[:-1], two) if len(one) > len(two) else (one, two[:-1])
-    return "_".join(filter(None, (one, two, label)))
+    room = naming.LONGEST - len(label) - 1 - bool(columns)
+    while len(table) + len(columns) > room:
+        if len(table) > len(columns):
+            table = table[:-1]
+        else:
+            columns = columns[:-1]
+    return "_".join(filter(None, (table, columns, label)))
 
 
 def _tail(constraint: ParsedConstraint) -> str:
@@ -214,12 +246,12 @@ def _outlived(
     A name of columns that are all there means these and no other.
     """
     shape = rf"{re.escape(fold(table.name))}_(?:(.+)_(key|fkey|check)\d*|ibfk_\d+)"
-    found = re.fullmatch(shape, fold(name))
-    if found and _joined(found[1] or "", [fold(c.name) for c in table.columns]):
+    match = re.fullmatch(shape, fold(name))
+    if match and _joined(match[1] or "", [fold(c.name) for c in table.columns]):
         return []
     if of_another_table := [c for c in unnamed if fold(name).endswith(_tail(c))]:
         return of_another_table
-    kind = {"key": "unique", "check": "check"}.get(found[2], "foreignkey") if found else ""
+    kind = {"key": "unique", "check": "check"}.get(match[2], "foreignkey") if match else ""
     only = [c for c in unnamed if c.kind == kind]
     return only if len(only) == 1 else []
 

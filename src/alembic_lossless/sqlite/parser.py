@@ -583,3 +583,13 @@ def parse(text: str) -> ParsedTable:
     except SQLTextError as error:
         line = " ".join(text.split())
         raise CreateTableError(f"This CREATE TABLE statement {error}: {line}") from error
+
+
+def parse_column(definition: str) -> ParsedColumn:
+    """Read the definition of a single column.
+
+    :param definition: as it stands in a CREATE TABLE statement.
+    :return: the column; its places count from the beginning of a statement made up around it.
+    :raises CreateTableError: if it is anything else.
+    """
+    return parse(f"CREATE TABLE t ({definition})").columns[0]

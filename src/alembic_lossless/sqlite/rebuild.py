@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 
 from ..errors import MigrationError
-from .change import Change
-from .database import Database
+from .change import TableChange
+from .database import SQLiteDatabase
 from .parser import ParsedTable, fold, quote, scan
 from .rows import rowid_name
 
@@ -21,7 +21,7 @@ Run = Callable[[str], object]
 
 
 @contextmanager
-def renamed_aside(db: Database, name: str, run: Run) -> Iterator[str]:
+def renamed_aside(db: SQLiteDatabase, name: str, run: Run) -> Iterator[str]:
     """Rename a table without any reference following, and yield its new, quoted name."""
     aside = f"_alembic_lossless_{name}"
     db.rows("PRAGMA legacy_alter_table = ON")
@@ -32,7 +32,7 @@ def renamed_aside(db: Database, name: str, run: Run) -> Iterator[str]:
     yield db.name(aside)
 
 
-def rebuild(change: Change, without: Set[str], run: Run) -> None:
+def rebuild(change: TableChange, without: Set[str], run: Run) -> None:
     """Put a table's new form in its place, with the rows, indexes and triggers.
 
     :param without: folded names of indexes that are not to come back.
@@ -57,7 +57,7 @@ def rebuild(change: Change, without: Set[str], run: Run) -> None:
         db.rows(f"INSERT INTO {table} (name, seq) VALUES (?, ?)", name, counter)
 
 
-def _in_schema(db: Database, sql: str) -> str:
+def _in_schema(db: SQLiteDatabase, sql: str) -> str:
     """Put an index or trigger of an attached database where it was: its text holds no schema."""
     if db.schema == "main":
         return sql
@@ -65,7 +65,7 @@ def _in_schema(db: Database, sql: str) -> str:
     return f"{sql[: word.end]} {quote(db.schema)}.{sql[word.end :].lstrip()}"
 
 
-def _counter(db: Database, table: ParsedTable) -> int | None:
+def _counter(db: SQLiteDatabase, table: ParsedTable) -> int | None:
     """Return where AUTOINCREMENT stands, so that no number is given twice."""
     if not table.autoincrement:
         return None
@@ -75,7 +75,7 @@ def _counter(db: Database, table: ParsedTable) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def _copy(change: Change, old: str, run: Run) -> None:
+def _copy(change: TableChange, old: str, run: Run) -> None:
     db, before, after = change.db, change.before, change.after
     names = [c.name for c in after.columns if before.column(c.name) and not c.generated]
     into = [quote(name) for name in names]
@@ -107,7 +107,7 @@ def _copy(change: Change, old: str, run: Run) -> None:
 
 
 @contextmanager
-def progress(db: Database, table: str) -> Iterator[None]:
+def progress(db: SQLiteDatabase, table: str) -> Iterator[None]:
     """On a terminal, say every second how long the work on *table* has been going on."""
     driver = db.driver
     if not sys.stderr.isatty() or not hasattr(driver, "set_progress_handler"):

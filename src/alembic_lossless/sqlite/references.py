@@ -3,45 +3,54 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
-from .database import Database
+from .database import SQLiteDatabase
 from .parser import ParsedConstraint, ParsedTable, fold, names_in, quote, scan
 
 #: SQLITE_ERROR and SQLITE_CONSTRAINT: what was asked for is refused, and nothing else is wrong.
 _REFUSALS = (1, 19)
 
 
-class Refused(MigrationError):
-    """What SQLite refused, in our words; ``certain`` where another way would be no better."""
+class RefusedBySQLite(MigrationError):
+    """What SQLite refused, in our words.
 
-    certain = False
+    :param final: whether carrying the change out in another way would be no better.
+    """
+
+    def __init__(self, message: str, *, final: bool) -> None:
+        super().__init__(message)
+        self.final = final
 
 
-def explain(table: ParsedTable, error: DBAPIError) -> Refused:
-    """Turn an error of SQLite's into one sentence."""
-    said = str(error.orig)
-    found = re.match(r"error in (view|trigger) (.+?)( after .+?)?: (.*)", said)
-    if found is None:
-        refused = Refused(f'SQLite refuses the change of table "{table.name}": {said}.')
-        refused.certain = getattr(error.orig, "sqlite_errorcode", 1) & 0xFF not in _REFUSALS
-        return refused
-    kind, name, after, detail = found.groups()
+def explain(table: ParsedTable, error: DBAPIError) -> RefusedBySQLite:
+    """Turn an error of SQLite's into one sentence.
+
+    :param table: the table that was to be changed.
+    :param error: what SQLite raised.
+    :return: the sentence, to be raised.
+    """
+    reason = str(error.orig)
+    broken_object = re.match(r"error in (view|trigger) (.+?)( after .+?)?: (.*)", reason)
+    if broken_object is None:
+        final = getattr(error.orig, "sqlite_errorcode", 1) & 0xFF not in _REFUSALS
+        message = f'SQLite refuses the change of table "{table.name}": {reason}.'
+        return RefusedBySQLite(message, final=final)
+    kind, name, after, detail = broken_object.groups()
     if after:
-        refused = Refused(
+        message = (
             f'The {kind} "{name}" still uses what is dropped or renamed in "{table.name}" '
             f"({detail}): drop it before, and make it anew after."
         )
     else:
-        refused = Refused(
-            f'The {kind} "{name}" is broken already ({detail}): mend or drop it first.'
-        )
-    refused.certain = True
-    return refused
+        message = f'The {kind} "{name}" is broken already ({detail}): fix or drop it first.'
+    return RefusedBySQLite(message, final=True)
 
 
-def own_indexes(db: Database, table: ParsedTable, columns: Sequence[str]) -> list[str]:
+def own_indexes(db: SQLiteDatabase, table: ParsedTable, columns: Sequence[str]) -> list[str]:
     """Return the names of the table's indexes that use one of *columns*."""
     gone = {fold(c) for c in columns}
     return [
@@ -63,8 +72,30 @@ def refuse_strings(table: ParsedTable, sql: str) -> None:
             table.require_column(token.name)
 
 
+def _indexed(index: sa.Index) -> str:
+    """Return what CREATE INDEX writes after the table's name."""
+    text = str(sa.schema.CreateIndex(index).compile(dialect=sqlite.dialect()))
+    return text[next(t.start for t in scan(text) if t.key == "(") :]
+
+
+def index_uses(index: sa.Index, column: str) -> bool:
+    """Whether *index* names a column, itself or in an expression."""
+    return fold(column) in names_in(_indexed(index))
+
+
+def refuse_unknown_columns(table: ParsedTable, index: sa.Index) -> None:
+    """Refuse an index of columns that are not there.
+
+    :raises MigrationError: naming the first; SQLite would make an index of the word.
+    """
+    for column in index.expressions:
+        if isinstance(column, sa.Column):
+            table.require_column(column.name)
+    refuse_strings(table, _indexed(index))
+
+
 def refuse_users(
-    db: Database, before: ParsedTable, after: ParsedTable, dropped: Sequence[str]
+    db: SQLiteDatabase, before: ParsedTable, after: ParsedTable, dropped: Sequence[str]
 ) -> None:
     """Refuse to drop columns that a generated column, a trigger or a view names.
 
@@ -95,26 +126,31 @@ def _names_at_risk(sql: str, table: str) -> set[str]:
     """Names in double quotes that stand alone, and those of an ``UPDATE OF … ON table``."""
     tokens = scan(sql)
     keys = [t.key for t in tokens]
-    found = {
+    names = {
         fold(token.name)
         for token, before, after in zip(tokens, ["", *keys], [*keys[1:], ""], strict=False)
         if token.text[0] == '"' and "." not in (before, after)
     }
-    found.discard(fold(table))
+    names.discard(fold(table))
     for at in range(len(keys) - 1):
         if keys[at : at + 2] == ["UPDATE", "OF"] and "ON" in keys[at:]:
             stop = keys.index("ON", at)
             if fold(tokens[stop + 1].name) == fold(table):
-                found.update(fold(t.name) for t in tokens[at + 2 : stop])
-    return found
+                names.update(fold(t.name) for t in tokens[at + 2 : stop])
+    return names
 
 
-def broken(db: Database, table: str, dropped: Sequence[str]) -> dict[str, str]:
-    """Let SQLite read what names *table* and *dropped* columns, and return what it says of each.
+def broken(db: SQLiteDatabase, table: str, dropped: Sequence[str]) -> dict[str, str]:
+    """Let SQLite read the views and triggers that name a table and its dropped columns.
 
     ALTER TABLE does not see all of it: a trigger that sets a column which is gone, for one.
+
+    :param db: where the table is.
+    :param table: its name.
+    :param dropped: the columns.
+    :return: SQLite's error for each that it cannot read, by its kind and name.
     """
-    said = {}
+    errors = {}
     for kind in ("view", "trigger"):
         for name, sql in db.objects(kind).items():
             names = names_in(sql)
@@ -124,11 +160,11 @@ def broken(db: Database, table: str, dropped: Sequence[str]) -> dict[str, str]:
                     for statement in _statements(db, target, kind):
                         db.rows(statement)
                 except DBAPIError as error:
-                    said[f'{kind} "{name}"'] = str(error.orig)
-    return said
+                    errors[f'{kind} "{name}"'] = str(error.orig)
+    return errors
 
 
-def _statements(db: Database, target: str, kind: str) -> Iterator[str]:
+def _statements(db: SQLiteDatabase, target: str, kind: str) -> Iterator[str]:
     """Statements that touch no row and make SQLite compile a view, or a table's triggers."""
     yield f"SELECT * FROM {target} LIMIT 0"
     if kind == "trigger":
@@ -142,7 +178,7 @@ def _statements(db: Database, target: str, kind: str) -> Iterator[str]:
 
 
 def refuse_broken(
-    db: Database, table: str, dropped: Sequence[str], before: Mapping[str, str]
+    db: SQLiteDatabase, table: str, dropped: Sequence[str], before: Mapping[str, str]
 ) -> None:
     """Refuse to drop columns where that broke a view or trigger that was not among *before*.
 
@@ -156,7 +192,7 @@ def refuse_broken(
             )
 
 
-def _referrers(db: Database, after: ParsedTable) -> Iterator[tuple[str, list[str]]]:
+def _referrers(db: SQLiteDatabase, after: ParsedTable) -> Iterator[tuple[str, list[str]]]:
     """Yield, for every foreign key that points at *after*, whose it is and the columns it needs."""
     for constraint in after.constraints_of("foreignkey"):
         if fold(constraint.referred_table) == fold(after.name):
@@ -170,18 +206,18 @@ def _referrers(db: Database, after: ParsedTable) -> Iterator[tuple[str, list[str
             yield name, [fold(c) for c in columns if c is not None]
 
 
-def _keys(db: Database, table: ParsedTable, dropped: Sequence[str]) -> set[frozenset[str]]:
+def _keys(db: SQLiteDatabase, table: ParsedTable, dropped: Sequence[str]) -> set[frozenset[str]]:
     """Return the sets of columns of which *table* holds no values twice."""
-    found = {frozenset(map(fold, c.columns)) for c in table.constraints_of("primary", "unique")}
+    keys = {frozenset(map(fold, c.columns)) for c in table.constraints_of("primary", "unique")}
     gone = own_indexes(db, table, dropped)
     for _, name, unique, origin, partial in db.pragma("index_list", table.name):
         if unique and origin == "c" and not partial and name not in gone:
             columns = [row[2] for row in db.pragma("index_info", name)]
-            found.add(frozenset(fold(c) for c in columns if c is not None))
-    return found
+            keys.add(frozenset(fold(c) for c in columns if c is not None))
+    return keys
 
 
-def has_parent_key(db: Database, constraint: ParsedConstraint) -> bool:
+def has_parent_key(db: SQLiteDatabase, constraint: ParsedConstraint) -> bool:
     """Whether what a foreign key points at is a key; of any other constraint, yes."""
     if constraint.kind != "foreignkey":
         return True
@@ -190,8 +226,8 @@ def has_parent_key(db: Database, constraint: ParsedConstraint) -> bool:
     return frozenset(map(fold, columns)) in _keys(db, parent, ())
 
 
-def check_referrers(
-    db: Database, before: ParsedTable, after: ParsedTable, dropped: Sequence[str]
+def refuse_orphaned_keys(
+    db: SQLiteDatabase, before: ParsedTable, after: ParsedTable, dropped: Sequence[str]
 ) -> None:
     """Refuse to take from foreign keys the columns or the key they point at.
 

@@ -1,161 +1,167 @@
-"""Finds the rows that stand in a change's way, so that it can be refused with their keys."""
+"""Looks for the rows that stand in the way of a change, and refuses it with their keys."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ..errors import MigrationError, plural
-from .database import Database
-from .parser import ParsedTable, quote
+from .change import Requirement, TableChange
+from .database import SQLiteDatabase
+from .parser import ParsedConstraint, ParsedTable, fold, quote
+from .references import explain, has_parent_key
 
 #: How many rows a refusal names.
-SHOWN = 5
+_SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Demand:
-    """What every row has to satisfy.
+def refuse_missing_values(change: TableChange) -> None:
+    """Refuse a new column that may not be NULL and has no value for the rows there are.
 
-    ``bad`` is true of the rows that do not, ``problem`` says what is wrong in them, ``remedy``
-    what to do. ``early`` demands are looked at even where SQLite itself would refuse the rows.
+    :param change: before it is carried out.
+    :raises MigrationError: with the count of the rows.
     """
-
-    bad: str
-    problem: str
-    remedy: str
-    early: bool = False
-
-
-def rowid_name(table: ParsedTable) -> str | None:
-    """Return a name by which the rowid can be had: none WITHOUT ROWID or where columns hide it."""
-    if table.without_rowid:
-        return None
-    return next((n for n in ("rowid", "_rowid_", "oid") if table.column(n) is None), None)
-
-
-def key_columns(table: ParsedTable) -> list[str]:
-    """Return what identifies a row for a person, as SQL: the primary key, else the rowid."""
-    return [quote(c) for c in table.primary_key] or [rowid_name(table) or "1"]
+    table = f"FROM {change.db.name(change.before.name)}"
+    for name in change.added:
+        column = change.column(name)
+        empty = column.default is None or column.default.upper() == "NULL"
+        numbered = name in change.numbered or fold(name) == fold(change.after.rowid_alias or "")
+        if column.not_null and empty and not column.generated and not numbered:
+            count = change.db.rows(f"SELECT count(*) {table}")[0][0]
+            if count:
+                remedy = "Add it with a server default, which can be dropped afterwards."
+                problem = f"{name}, NOT NULL, would have no value"
+                raise _refusal(change.before, count, problem, "all", remedy)
 
 
-def insist(db: Database, table: ParsedTable, demand: Demand) -> None:
+def refuse_violations(db: SQLiteDatabase, table: ParsedTable, requirement: Requirement) -> None:
     """Look at every row.
 
-    :raises MigrationError: with the count and first keys of those that do not satisfy *demand*.
+    :param db: where the table is.
+    :param table: as it is.
+    :param requirement: what its rows have to satisfy.
+    :raises MigrationError: with the count and first keys of those that do not.
     """
-    source = f"FROM {db.name(table.name)} WHERE {demand.bad}"
+    source = f"FROM {db.name(table.name)} WHERE {requirement.violation}"
     if not db.rows(f"SELECT 1 {source} LIMIT 1"):
         return
     count = db.rows(f"SELECT count(*) {source}")[0][0]
-    keys = ", ".join(key_columns(table))
-    first = db.rows(f"SELECT {keys} {source} ORDER BY {keys} LIMIT {SHOWN}")
-    which = f"{keys.replace(chr(34), '')} = {shown(first)}"
-    refuse(table, count, demand.problem, which, demand.remedy)
+    keys = ", ".join(_key_columns(table))
+    first = db.rows(f"SELECT {keys} {source} ORDER BY {keys} LIMIT {_SHOWN}")
+    which = f"{_unquoted(keys)} = {_listed(first)}"
+    raise _refusal(table, count, requirement.problem, which, requirement.remedy)
 
 
-def refuse(table: ParsedTable, count: int, problem: str, which: str, remedy: str) -> NoReturn:
-    """Raise the refusal of a change that *count* rows do not satisfy."""
-    raise MigrationError(
-        f'Table "{table.name}": {problem} in {plural(count, "row")} ({which}). '
-        f"Nothing was changed. {remedy}"
-    )
+def refuse_orphans(change: TableChange) -> None:
+    """Look for rows without a parent, once the new foreign keys stand in the schema.
 
-
-def shown(rows: Sequence[tuple[object, ...]]) -> str:
-    values = [row[0] if len(row) == 1 else row for row in rows]
-    return ", ".join(repr(value) for value in values) + (", …" if len(rows) == SHOWN else "")
-
-
-def insist_unique(db: Database, table: ParsedTable, columns: Sequence[str]) -> None:
-    """Look for values that stand twice in *columns*.
-
-    :raises MigrationError: with the count of such values and the first of them.
+    :param change: as it is carried out.
+    :raises MigrationError: with the count and first keys of the rows, or where a foreign key
+        points at columns that are no key.
     """
+    constraints = list(change.after.all_constraints())
+    new = [k for k in change.new_foreign_keys if any(k.equals(c) for c in constraints)]
+    for key in new:
+        try:
+            _refuse_orphans_of(change, key)
+        except DBAPIError as error:
+            if "mismatch" not in str(error.orig):
+                raise explain(change.before, error) from error
+            keyless = (k for k in [key, *constraints] if not has_parent_key(change.db, k))
+            culprit = next(keyless, key)
+            needed = ", ".join(culprit.referred_columns) or "its primary key"
+            columns = ", ".join(culprit.columns)
+            raise MigrationError(
+                f'Table "{culprit.referred_table}" has no PRIMARY KEY or UNIQUE of exactly '
+                f'{needed}, which the foreign key {columns} of "{change.before.name}" needs.'
+            ) from error
+
+
+def _refuse_orphans_of(change: TableChange, key: ParsedConstraint) -> None:
+    """Ask SQLite itself: what it compares, and how, depends on the parent's collation and type."""
+    db, table = change.db, change.after
+    columns_by_number: dict[int, list[str]] = {}
+    for number, _, parent, column, *_ in db.pragma("foreign_key_list", table.name):
+        if fold(parent) == fold(key.referred_table):
+            columns_by_number.setdefault(number, []).append(fold(column))
+    key_columns = [fold(c) for c in key.columns]
+    number = next(n for n, columns in columns_by_number.items() if columns == key_columns)
+    where = "FROM pragma_foreign_key_check(?, ?) WHERE fkid = ?"
+    arguments = (table.name, db.schema, number)
+    count = db.rows(f"SELECT count(*) {where}", *arguments)[0][0]
+    if not count:
+        return
+    first = db.rows(f"SELECT rowid {where} LIMIT {_SHOWN}", *arguments)
+    keys = ["rowid"]
+    if first[0][0] is not None and table.primary_key:
+        keys = _key_columns(table)
+        rowids = ", ".join(str(row[0]) for row in first)
+        source = f"{db.name(table.name)} WHERE {rowid_name(table)} IN ({rowids})"
+        first = db.rows(f"SELECT {', '.join(keys)} FROM {source}")
+    which = f"{_unquoted(', '.join(keys))} = {_listed(first)}"
+    problem = f'{", ".join(key.columns)} has no parent row in "{key.referred_table}"'
+    remedy = "Delete the rows, or point them at a row that is there, in a migration before."
+    raise _refusal(table, count, problem, which, remedy)
+
+
+def explain_rows(change: TableChange, error: DBAPIError) -> None:
+    """After SQLite has refused rows, look for them.
+
+    :param change: that was refused, and undone.
+    :param error: what SQLite raised.
+    :raises MigrationError: with their count and first keys, where they are found.
+    """
+    if not isinstance(error, IntegrityError):
+        return
+    for requirement in change.requirements:
+        refuse_violations(change.db, change.before, requirement)
+    for constraint in change.after.constraints_of("primary", "unique"):
+        if all(change.before.column(c) for c in constraint.columns):
+            _refuse_duplicates(change.db, change.before, constraint.columns)
+
+
+def _refuse_duplicates(db: SQLiteDatabase, table: ParsedTable, columns: Sequence[str]) -> None:
     names = ", ".join(map(quote, columns))
     present = " AND ".join(f"{quote(c)} IS NOT NULL" for c in columns)
     twice = f"FROM {db.name(table.name)} WHERE {present} GROUP BY {names} HAVING count(*) > 1"
     count = db.rows(f"SELECT count(*) FROM (SELECT 1 {twice})")[0][0]
     if count:
-        first = db.rows(f"SELECT {names} {twice} LIMIT {SHOWN}")
+        first = db.rows(f"SELECT {names} {twice} LIMIT {_SHOWN}")
         times = "1 value stands" if count == 1 else f"{count} values stand"
         raise MigrationError(
             f'Table "{table.name}": {times} more than once in {", ".join(columns)} '
-            f"({shown(first)}). Nothing was changed. Make the rows differ in a migration before."
+            f"({_listed(first)}). Nothing was changed. Make the rows differ in a migration before."
         )
 
 
-def affinity(type_: str) -> str:
-    """Return the affinity of a declared type (https://sqlite.org/datatype3.html, 3.1)."""
-    name = type_.upper()
-    if "INT" in name:
-        return "INTEGER"
-    if any(word in name for word in ("CHAR", "CLOB", "TEXT")):
-        return "TEXT"
-    if "BLOB" in name or not name:
-        return "BLOB"
-    if any(word in name for word in ("REAL", "FLOA", "DOUB")):
-        return "REAL"
-    return "NUMERIC"
+def rowid_name(table: ParsedTable) -> str | None:
+    """Return a name by which the rowid can be had.
 
-
-def _size(type_: str) -> tuple[int, int] | None:
-    found = re.search(r"\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", type_)
-    return (int(found[1]), int(found[2] or 0)) if found else None
-
-
-def _kind(type_: str) -> str:
-    """What a type is for, which SQLite's affinities do not tell: dates are NUMERIC there."""
-    name = type_.upper()
-    if affinity(type_) != "NUMERIC":
-        return affinity(type_)
-    for kind, words in {
-        "BOOLEAN": ("BOOL",),
-        "DATETIME": ("DATETIME", "TIMESTAMP"),
-        "DATE": ("DATE",),
-        "TIME": ("TIME",),
-        "JSON": ("JSON",),
-        "NUMBER": ("NUM", "DEC"),
-    }.items():
-        if any(word in name for word in words):
-            return kind
-    return "OTHER"
-
-
-def misfit(column: str, old: str, new: str) -> str:
-    """Return the condition of values of type *old* that type *new* would not hold, or "" for none.
-
-    A number written as text fits a number's type where the number reads the same: ``'12'`` does,
-    ``'012'`` and ``'x9'`` do not.
+    :param table: the table.
+    :return: None for WITHOUT ROWID, or where columns hide it.
     """
-    c, kind, size = quote(column), _kind(new), _size(new)
-    same_kind = kind == _kind(old)
-    if same_kind and (size is None or size == _size(old)):
-        return ""
-    text = f"(typeof({c}) = 'text')"
-    unlike = f"CAST(CAST({c} AS NUMERIC) AS TEXT) <> {c}"
-    number = f"typeof({c}) = 'blob' OR {text} AND {unlike}"
-    day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
-    conditions = {
-        "TEXT": f"typeof({c}) = 'blob' OR typeof({c}) = 'real' "
-        f"AND CAST(CAST({c} AS TEXT) AS REAL) <> {c}",
-        "BLOB": f"typeof({c}) NOT IN ('blob', 'null')" if new else "",
-        "INTEGER": f"{number} OR CAST({c} AS INTEGER) <> CAST({c} AS NUMERIC)",
-        "REAL": number,
-        "NUMBER": number,
-        "BOOLEAN": f"typeof({c}) = 'blob' OR {c} NOT IN (0, 1, '0', '1')",
-        "DATETIME": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '{day}*' "
-        f"AND datetime({c}) IS NOT NULL)",
-        "DATE": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '{day}' AND date({c}) IS NOT NULL)",
-        "TIME": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '[0-9][0-9]:[0-9][0-9]*' "
-        f"AND time({c}) IS NOT NULL)",
-        "JSON": f"{text} AND NOT json_valid({c})",
-        # Text that looks like a number becomes one under this affinity.
-        "OTHER": f"{text} AND {unlike} AND {c} GLOB '*[0-9]*' AND {c} NOT GLOB '*[^0-9.eE+ -]*'",
-    }
-    parts = [] if same_kind else [conditions[kind]]
-    if size and kind == "TEXT":
-        parts.append(f"length({c}) > {size[0]}")
-    if size and kind == "NUMBER":
-        parts.append(f"abs(CAST({c} AS NUMERIC)) >= 1e{size[0] - size[1]}")
-    return " OR ".join(f"({part})" for part in parts if part)
+    if table.without_rowid:
+        return None
+    return next((n for n in ("rowid", "_rowid_", "oid") if table.column(n) is None), None)
+
+
+def _key_columns(table: ParsedTable) -> list[str]:
+    """Return what identifies a row for a person, as SQL: the primary key, else the rowid."""
+    return [quote(c) for c in table.primary_key] or [rowid_name(table) or "1"]
+
+
+def _unquoted(keys: str) -> str:
+    return keys.replace('"', "")
+
+
+def _listed(rows: Sequence[tuple[object, ...]]) -> str:
+    values = [row[0] if len(row) == 1 else row for row in rows]
+    return ", ".join(repr(value) for value in values) + (", …" if len(rows) == _SHOWN else "")
+
+
+def _refusal(
+    table: ParsedTable, count: int, problem: str, which: str, remedy: str
+) -> MigrationError:
+    return MigrationError(
+        f'Table "{table.name}": {problem} in {plural(count, "row")} ({which}). '
+        f"Nothing was changed. {remedy}"
+    )

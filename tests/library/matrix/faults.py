@@ -133,7 +133,7 @@ def kill_often(path: Path, operation: str, journal: str, points: int) -> Counter
 
 def main(work: str, file: str, operation: str, journal: str = "", points: str = "0") -> None:
     """Either kill, or migrate once, as soon as a line comes in."""
-    import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+    import alembic_lossless.sqlite  # noqa: F401  (puts the engine in force)
 
     if work == "kill":
         print(json.dumps(kill_often(Path(file), operation, journal, int(points))))

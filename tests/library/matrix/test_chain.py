@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+import alembic_lossless.sqlite  # noqa: F401  (puts the engine in force)
 from tests.support.sqlite import private_engine
 
 CHAIN = Path(__file__).parent / "chain"

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-import alembic_lossless.sqlite.impl
+import alembic_lossless.sqlite
 from tests.conftest import leave_out
 
 from .cell import ask, connect, private

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+import alembic_lossless.sqlite  # noqa: F401  (puts the engine in force)
 
 from .cell import FEATURES, MODES, OPERATIONS, expected, private, run
 from .features import plain_database

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+import alembic_lossless.sqlite  # noqa: F401  (puts the engine in force)
 from alembic_lossless.naming import check_of_text
 
 from .cell import MODES, private, run

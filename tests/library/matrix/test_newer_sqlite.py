@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 import sqlalchemy as sa
 
-import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+import alembic_lossless.sqlite  # noqa: F401  (puts the engine in force)
 from tests.conftest import leave_out
 
 from .cell import FEATURES, MODES, OPERATIONS, modes, private, run

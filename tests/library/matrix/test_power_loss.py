@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+import alembic_lossless.sqlite  # noqa: F401  (puts the engine in force)
 from tests.conftest import leave_out
 
 from .cell import ask, private

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+import alembic_lossless.sqlite  # noqa: F401  (puts the engine in force)
 
 from .cell import MODES, OPERATIONS, private, run
 from .model import Column, Database

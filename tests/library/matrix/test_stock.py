@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import alembic_lossless.sqlite.impl  # noqa: F401  (puts the engine in force)
+import alembic_lossless.sqlite  # noqa: F401  (puts the engine in force)
 
 from .cell import private, run
 from .refusals import wanted

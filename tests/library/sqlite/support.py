@@ -10,7 +10,7 @@ from typing import Any
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from alembic_lossless.sqlite import impl
+from alembic_lossless import sqlite
 from tests.support.sqlite import private_engine
 
 #: Two tables with all that can hang on one.
@@ -76,7 +76,7 @@ class Base:
         engine = private_engine(self.path, self.driver, foreign_keys=foreign_keys)
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts=opts)
-            impl.require(context)
+            sqlite.require(context)
             with context.begin_transaction():
                 yield Operations(context)
 
@@ -86,7 +86,7 @@ class Base:
             for change in changes:
                 change(op)
         self.check()
-        return [step.way for step in op.get_context().impl.steps]
+        return [change.way for change in op.get_context().impl.applied]
 
     def check(self) -> None:
         assert self.rows("PRAGMA integrity_check") == [("ok",)]

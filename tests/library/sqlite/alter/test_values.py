@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.sqlite.alter import REBUILD
-from alembic_lossless.sqlite.database import Database
+from alembic_lossless.sqlite.database import SQLiteDatabase
 from tests.library.sqlite.support import SCRIPT
 
 OLDER = (
@@ -31,7 +31,7 @@ def test_rows_older_than_their_column_keep_what_they_read(database, monkeypatch,
     before = base.values()
     assert before[0][-4:] == (7, "integer", None, "null")
     if not writable:
-        monkeypatch.setattr(Database, "writable_schema", lambda self: False)
+        monkeypatch.setattr(SQLiteDatabase, "writable_schema", lambda self: False)
     base.migrate(change)
     assert base.values() == before
     assert base.rows("SELECT * FROM log") == []

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from alembic_lossless.sqlite.alter import ALTER, REBUILD, TEXT
-from alembic_lossless.sqlite.database import Capabilities, Database, probe
+from alembic_lossless.sqlite.database import Capabilities, SQLiteDatabase, probe
 from tests.library.matrix import apsw_dbapi
 from tests.library.sqlite.support import SCRIPT, Base
 from tests.support.sqlite import private_engine
@@ -51,7 +51,7 @@ def test_the_cheapest_way_is_taken(base, way, change):
 def test_where_the_schema_may_not_be_written_it_is_rebuilt(base, change, monkeypatch, tmp_path):
     other = Base(tmp_path / "other.sqlite", SCRIPT)
     other.migrate(change)
-    monkeypatch.setattr(Database, "writable_schema", lambda self: False)
+    monkeypatch.setattr(SQLiteDatabase, "writable_schema", lambda self: False)
     assert base.migrate(change)[0] in (ALTER, REBUILD)
     assert base.rows("PRAGMA table_xinfo(t)") == other.rows("PRAGMA table_xinfo(t)")
     assert base.values() == other.values()
@@ -60,7 +60,7 @@ def test_where_the_schema_may_not_be_written_it_is_rebuilt(base, change, monkeyp
 def test_a_defensive_connection_is_seen(database):
     base = database(SCRIPT)
     with private_engine(base.path).connect() as connection:
-        db = Database(connection)
+        db = SQLiteDatabase(connection)
         assert db.writable_schema()
         if hasattr(db.driver, "setconfig"):  # Python 3.12
             db.driver.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
@@ -81,7 +81,7 @@ def test_a_primary_key_after_a_unique_of_its_column(database, monkeypatch, writa
     text = KEY_AFTER_UNIQUE.format(option)
     base = database(f"{text}; INSERT INTO t VALUES (7, 'x'), (9, NULL)")
     if not writable:
-        monkeypatch.setattr(Database, "writable_schema", lambda self: False)
+        monkeypatch.setattr(SQLiteDatabase, "writable_schema", lambda self: False)
     way = TEXT if writable else REBUILD
     change = base.migrate(lambda op: op.alter_column("t", "a", new_column_name="z"))
     assert change == [way, ALTER, way]

@@ -1,4 +1,5 @@
-"""SQLite is migrated by the engine, and stops where it is not; other databases are not touched."""
+"""SQLite is migrated by our implementation, and stops where it is not; other databases are not
+touched."""
 
 import io
 import subprocess
@@ -13,8 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 import alembic_lossless
+from alembic_lossless import compat, sqlite
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.sqlite import impl
 
 #: Takes away the last part of a path; that of an object, from all objects made from now on.
 TAKE_AWAY = """
@@ -33,13 +34,13 @@ def take_away(module, path):
         owner.__init__ = bare
     else:
         ancestors = getattr(owner, "__mro__", [owner])
-        delattr(next(one for one in ancestors if last in vars(one)), last)
+        delattr(next(class_ for class_ in ancestors if last in vars(class_)), last)
 """
 
 
-@pytest.mark.parametrize(("module", "path", "_"), impl.PRIVATE)
+@pytest.mark.parametrize(("module", "path"), compat.PARTS)
 @pytest.mark.parametrize("moment", ["imported before", "imported after"])
-def test_a_missing_private_part_stops_with_one_sentence(module, path, _, moment):
+def test_a_missing_private_part_stops_with_one_sentence(module, path, moment):
     take_away = f"take_away({module!r}, {path!r})"
     first, then = ("", take_away) if moment == "imported before" else (take_away, "")
     code = f"""{TAKE_AWAY}
@@ -47,9 +48,9 @@ import alembic, sqlalchemy, alembic.ddl.sqlite, alembic.operations
 from alembic_lossless.errors import MigrationError
 {first}
 try:
-    import alembic_lossless.sqlite.impl
+    import alembic_lossless.sqlite
     {then}
-    alembic_lossless.sqlite.impl.require()
+    alembic_lossless.sqlite.require()
 except MigrationError as error:
     print(error)
 """
@@ -60,9 +61,9 @@ except MigrationError as error:
 
 
 def test_another_implementation_in_its_place_is_seen(monkeypatch, base):
-    impl.require()
+    sqlite.require()
     monkeypatch.setitem(alembic.ddl.impl._impls, "sqlite", SQLiteImpl)
-    assert not impl.in_force()
+    assert not sqlite.in_force()
     with (
         pytest.raises(MigrationError, match="would be migrated by stock Alembic"),
         base.migrating(),
@@ -76,16 +77,16 @@ def test_a_context_made_before_is_seen(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setitem(alembic.ddl.impl._impls, "sqlite", SQLiteImpl)
             context = MigrationContext.configure(connection)
-        impl.require()
+        sqlite.require()
         with pytest.raises(MigrationError, match="would be migrated by stock Alembic"):
-            impl.require(context)
+            sqlite.require(context)
 
 
 def test_a_replaced_method_put_back_is_seen(monkeypatch):
     from alembic.operations.batch import BatchOperationsImpl
 
     monkeypatch.setattr(BatchOperationsImpl, "flush", BatchOperationsImpl.flush.stock)
-    assert not impl.in_force()
+    assert not sqlite.in_force()
 
 
 def test_importing_it_twice_replaces_nothing_twice():
@@ -93,6 +94,24 @@ def test_importing_it_twice_replaces_nothing_twice():
 
     stock = BatchOperationsImpl.flush.stock
     assert not hasattr(stock, "stock")
+
+
+def test_importing_it_needs_sqlalchemy_and_alembic_only():
+    code = """
+import sys
+import alembic.command, sqlalchemy
+before = set(sys.modules)
+import alembic_lossless.sqlite
+print(*sorted(set(sys.modules) - before))
+"""
+    root = str(Path(alembic_lossless.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    loaded = set(done.stdout.split())
+    assert "alembic_lossless.sqlite.impl" in loaded, done.stderr
+    packages = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
+    assert packages <= {"alembic", "sqlalchemy", "alembic_lossless"}
+    own = {name.split(".")[1] for name in loaded if name.startswith("alembic_lossless.")}
+    assert own == {"compat", "errors", "naming", "sqlite"}
 
 
 def test_other_dialects_are_left_alone():

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.sqlite.alter import ALTER, REBUILD, TEXT
-from alembic_lossless.sqlite.database import Database
+from alembic_lossless.sqlite.database import SQLiteDatabase
 
 
 @pytest.mark.parametrize("key", [{"primary_key": True}, {"nullable": False}])
@@ -30,7 +30,7 @@ def test_the_foreign_key_that_is_wrong_is_blamed(database, monkeypatch):
         "(id INTEGER PRIMARY KEY, p_id INTEGER, other INTEGER REFERENCES p (name))"
     )
     with monkeypatch.context() as patch, base.migrating() as op:
-        patch.setattr(Database, "writable_schema", lambda self: False)
+        patch.setattr(SQLiteDatabase, "writable_schema", lambda self: False)
         with pytest.raises(
             MigrationError, match=r'"p" has no .* name, .* foreign key other of "t"'
         ):
@@ -120,6 +120,6 @@ def test_ways_are_told(base):
     with base.migrating() as op:
         op.alter_column("t", "a", nullable=False)
         op.create_unique_constraint("uq", "t", ["b"])
-    steps = op.get_context().impl.steps
-    assert [(s.table, s.way) for s in steps] == [("t", TEXT), ("t", REBUILD)]
-    assert any(s.startswith("INSERT OR ABORT") for s in steps[1].statements)
+    applied = op.get_context().impl.applied
+    assert [(change.table, change.way) for change in applied] == [("t", TEXT), ("t", REBUILD)]
+    assert any(s.startswith("INSERT OR ABORT") for s in applied[1].statements)
