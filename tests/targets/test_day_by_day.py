@@ -171,7 +171,7 @@ def test_check_tells_whether_models_and_migrations_agree(project: Project) -> No
     refused = project.make("check", fails=True)
     assert "nickname" in refused.stdout
     assert "exit 4" in refused.stderr
-    assert project.flask("db", "verify", fails=True).returncode == 4
+    assert project.flask("db", "check", fails=True).returncode == 4
 
 
 def test_plan_check_exits_with_3_while_something_is_pending(project: Project) -> None:

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
 import alembic_lossless
-from alembic_lossless.cli import group as flask_db
+from alembic_lossless.cli.flask_db import group as flask_db
 from tests.support.bake import TEMPLATE
 from tests.support.console import play, sections
 from tests.support.project import Project
@@ -50,9 +51,11 @@ def test_every_command_that_is_named_exists(document: Path) -> None:
             rules = "".join(re.findall(rf"(?m)^{target}:.*\n(?:\t.*\n)*", makefiles))
             assert rules, f"make {target}"
             for variable in re.findall(r"(\w+)=[\"\S]", re.sub(r'"[^"]*"', '"', typed)):
-                assert re.search(rf"[(, ]{variable}\)", rules), f"make {target}{typed}"
+                assert re.search(rf"[(, _]{variable}[)\"]", rules), f"make {target}{typed}"
         for name, rest in re.findall(r"\bflask db ([a-z]+)([^|]*)", line):
-            options = {option for one in flask_db.commands[name].params for option in one.opts}
+            command = flask_db.get_command(click.Context(flask_db), name)
+            assert command, line
+            options = {option for parameter in command.params for option in parameter.opts}
             assert options >= set(re.findall(r"--[a-z]+", rest)), line
         for script, rest in re.findall(r"python (benchmarks/\w+\.py)(.*)", line):
             known = (TEMPLATE / script).read_text(encoding="utf-8")

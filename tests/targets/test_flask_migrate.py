@@ -1,8 +1,6 @@
 """Flask-Migrate's and Alembic's own commands work as their documentation says."""
 
 import re
-import shutil
-import sys
 
 import pytest
 
@@ -23,7 +21,16 @@ def test_upgrade_downgrade_current_and_history(project: Project) -> None:
 
 def test_help_lists_ours_beside_theirs(project: Project) -> None:
     said = project.flask("db", "--help").stdout
-    for command in ("upgrade", "downgrade", "apply", "new", "rebuild", "verify"):
+    for command in (
+        "migrate",
+        "upgrade",
+        "downgrade",
+        "check",
+        "merge",
+        "plan",
+        "rehearse",
+        "reset",
+    ):
         assert f"\n  {command} " in said
 
 
@@ -49,18 +56,20 @@ def test_stock_verbs_date_their_files(project: Project, words: tuple[str, ...]) 
     assert re.fullmatch(r"\d{8}_\d{4}_\w{12}_by_stock\.py", file)
 
 
-def test_without_the_migrator_a_stock_project_stays(project: Project) -> None:
-    shutil.rmtree(project.package / "migrator")
-    (project.root / "tests" / "test_migrator.py").unlink()
-    for file in project.package.rglob("*.py"):
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if not line.rstrip().endswith("# migrator")]
-        file.write_text("".join(kept), encoding="utf-8")
+def leave(project: Project) -> None:
+    """Do what the last paragraph of the project's README says."""
+    ours, theirs = "from alembic_lossless.flask import", "from flask_migrate import"
+    project.edit("extensions.py", ours, theirs)
+    lines = (project.package / "health.py").read_text().splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if "why_not_ready" in line)
+    (project.package / "health.py").write_text("".join(lines[:at] + lines[at + 2 :]))
     project.make("format")
-    assert (
-        "migrator"
-        not in project.run(sys.executable, "-c", "import wsgi, sys; print(*sys.modules)").stdout
-    )
+
+
+def test_after_leaving_a_stock_project_stays(project: Project) -> None:
+    leave(project)
+    loaded = project.run("python", "-c", "import wsgi, sys; print(*sys.modules)").stdout
+    assert "alembic_lossless" not in loaded
     project.make("lint")
     assert " passed" in project.make("test").stdout
     project.flask("db", "upgrade")

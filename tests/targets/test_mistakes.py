@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_imported(project: Project, line: str, why: str) -
     file = by_hand(project)
     number = put(file, "def upgrade() -> None:", line)
     before = project.database.read_bytes()
-    for typed in ("rehearse", "plan", "log", "apply", "redo", "verify", "rebuild", "rollback"):
+    for typed in ("rehearse", "plan", "history", "upgrade", "redo", "check", "reset", "downgrade"):
         done = project.flask("db", typed, fails=True)
         assert done.returncode == 1
         assert done.stderr.splitlines()[-1].startswith("exit 1: "), done.stderr
@@ -107,7 +107,7 @@ def test_a_question_that_is_left(project: Project, left: bytes) -> None:
     project.edit("models/library.py", "name: Mapped[str]", "full_name: Mapped[str]")
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
-        ["flask", "db", "new", "-m", "full names"],
+        ["flask", "db", "migrate", "-m", "full names"],
         cwd=project.root,
         env=project._environment(),
         stdin=theirs,
@@ -143,7 +143,7 @@ def test_seeds_that_fail(project: Project) -> None:
     project.edit("models/library.py", "name: Mapped[str]", "full_name: Mapped[str]")
     text = (project.package / "seeds.py").read_text()
     number = text[: text.index("Author(name=")].count("\n") + 1
-    done = project.flask("db", "rebuild", fails=True)
+    done = project.flask("db", "reset", fails=True)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("exit 1: The seeds failed")
@@ -160,7 +160,7 @@ def test_seeds_that_fail(project: Project) -> None:
 
 def test_seeds_that_the_database_refuses(project: Project) -> None:
     project.edit("seeds.py", 'name="Stanisław Lem"', 'name="Ursula K. Le Guin"')
-    done = project.flask("db", "rebuild", fails=True)
+    done = project.flask("db", "reset", fails=True)
     assert re.search(r"The seeds failed in line \d+ of baked/seeds.py: .*UNIQUE", done.stderr)
     assert len(done.stderr.splitlines()) == 1
     assert project.rows("SELECT * FROM author") == []

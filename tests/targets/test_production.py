@@ -61,9 +61,12 @@ def test_settings_are_relative_to_the_working_directory(project: Project, produc
         (None, "there is no such file"),
         ('SQLALCHEMY_DATABASE_URI = "sqlite:////tmp/x.sqlite"', "SECRET_KEY is not set"),
         ('SECRET_KEY = ""', "SECRET_KEY is not set"),
-        ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "nonsense"', "no database URI"),
+        ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "nonsense"', "that SQLAlchemy knows"),
         ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "postgresql://a@b/c"', "psycopg[binary]"),
-        ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "nosuch://a@b/c"', "does not know"),
+        (
+            'SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "nosuch://a@b/c"',
+            "no database URL that SQLAlchemy knows",
+        ),
     ],
 )
 def test_bad_settings_get_one_sentence(
@@ -72,7 +75,7 @@ def test_bad_settings_get_one_sentence(
     file = tmp_path / "bad.py"
     if settings is not None:
         file.write_text(settings)
-    for command in (["flask", "db", "apply"], ["alembic", "upgrade", "head"]):
+    for command in (["flask", "db", "upgrade"], ["alembic", "upgrade", "head"]):
         refused = project.run(*command, fails=True, SETTINGS=str(file))
         assert sentence in refused.stderr
         assert "Traceback" not in refused.stderr
@@ -94,8 +97,62 @@ def test_the_environment_wins_over_files(project: Project, tmp_path: Path) -> No
     assert "MIGRATION_LOCK_WAIT is 'soon': give a number of seconds" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    "command", [["flask", "db", "upgrade"], ["alembic", "upgrade", "head"]], ids=" ".join
+)
+def test_two_databases_stop_before_anything_is_read(
+    project: Project, production: Path, tmp_path: Path, command: list[str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/hosted.sqlite?password=s3cret"
+    refused = project.run(*command, fails=True, SETTINGS=str(production), DATABASE_URL=url)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"{production} names sqlite:///{tmp_path}/production.sqlite and DATABASE_URL names "
+        f"sqlite:///{tmp_path}/hosted.sqlite, and the wrong one could be changed: "
+        "remove all but one.\n"
+    )
+    assert not list(tmp_path.glob("*.sqlite"))
+
+
+def test_one_database_named_twice_is_one(
+    project: Project, production: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/production.sqlite"
+    assert (
+        "production.sqlite"
+        in project.make("migrate", SETTINGS=str(production), DATABASE_URL=url).stdout
+    )
+
+
+OWN, OTHER = "sqlite:///own.sqlite", "sqlite:///other.sqlite"
+SAYS_SO = "MIGRATION_DEVELOPMENT = True\n"
+
+
+@pytest.mark.parametrize(
+    ("in_file", "environment", "development"),
+    [
+        ("", {}, True),
+        ("", {"DATABASE_URL": OTHER}, False),
+        ("", {"BAKED_MIGRATION_DEVELOPMENT": "true", "DATABASE_URL": OTHER}, False),
+        ("", {"BAKED_SQLALCHEMY_ALEMBIC_URI": OTHER}, False),
+        (f"SQLALCHEMY_DATABASE_URI = {OWN!r}\n", {}, False),
+        (f"SQLALCHEMY_DATABASE_URI = {OWN!r}\n" + SAYS_SO, {}, True),
+        (f"SQLALCHEMY_DATABASE_URI = {OWN!r}\n" + SAYS_SO, {"DATABASE_URL": OWN}, True),
+        (f"SQLALCHEMY_DATABASE_URI = {OWN!r}\n" + SAYS_SO, {"DATABASE_URL": OTHER}, False),
+        (SAYS_SO, {"SETTINGS": "instance/settings.py"}, False),
+    ],
+)
+def test_development_is_the_embedded_file_or_what_the_developer_says(
+    project: Project, in_file: str, environment: dict[str, str], development: bool
+) -> None:
+    (project.root / "instance").mkdir()
+    (project.root / "instance" / "settings.py").write_text("SECRET_KEY = 'of a test'\n" + in_file)
+    show = "from wsgi import app; print(app.config['MIGRATION_DEVELOPMENT'])"
+    assert project.run("python", "-c", show, **environment).stdout == f"{development}\n"
+
+
 def test_a_folder_that_cannot_be_made_gets_one_sentence(project: Project) -> None:
     (project.root / "instance").write_text("a file stands in its place")
-    refused = project.flask("db", "apply", fails=True)
+    refused = project.flask("db", "upgrade", fails=True)
     assert "instance cannot be made (File exists)" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -153,6 +153,14 @@ def test_with_the_example_its_first_migration_is_there(bakery):
     assert first.name.endswith("_authors_and_books.py")
 
 
+def test_it_holds_no_engine_and_is_short(bakery):
+    """What its owner would have written, in every text file of it together."""
+    project = bakery()
+    assert sum(len(path.read_text("utf-8").splitlines()) for path in texts(project)) <= 1300
+    named = {path for path in texts(project) if "alembic_lossless" in path.read_text("utf-8")}
+    assert named <= {project / "pyproject.toml", project / "my_project" / "extensions.py"}
+
+
 def test_two_bakes_of_the_same_answers_are_equal(bakery, tmp_path):
     first, second = bakery(), bake(tmp_path)
     one, two = (

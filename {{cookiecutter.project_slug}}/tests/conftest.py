@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
-from alembic import command
 from alembic.config import Config
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_migrate import upgrade
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
@@ -26,11 +26,9 @@ SETTINGS = {
 def migrated() -> Iterator[sqlite3.Connection]:
     """A database in memory that the migrations built, once."""
     app = create_app(SETTINGS)
-    engine = create_engine("sqlite://", poolclass=StaticPool)
     with app.app_context():
-        config = app.extensions["migrate"].migrate.get_config()
-        config.attributes["connection"] = engine
-        command.upgrade(config, "heads")
+        upgrade()
+        engine = db.engine
     connection = engine.raw_connection()
     yield connection.driver_connection
     connection.close()

@@ -4,15 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alembic_lossless import cli  # alembic_lossless
-from alembic_lossless import naming  # alembic_lossless
+from alembic_lossless.flask import Migrate
 from flask import Flask
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import MetaData, event
 from sqlalchemy.orm import DeclarativeBase
-
 
 
 class Base(DeclarativeBase):
@@ -22,24 +19,22 @@ class Base(DeclarativeBase):
         naming_convention={
             "ix": "ix_%(column_0_label)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
             "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
             "pk": "pk_%(table_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            **naming.convention,  # alembic_lossless
         }
     )
 
 
 db = SQLAlchemy(model_class=Base)
-migrate = Migrate(directory=str(Path(__file__).with_name("migrations")))
+migrate = Migrate()
 csrf = CSRFProtect()
 
 
 def init_app(app: Flask, seed: Callable[[], None]) -> None:
     """Connect the extensions to *app*; *seed* fills a rebuilt development database."""
     db.init_app(app)
-    migrate.init_app(app, db)
-    cli.init_app(app, seed)  # alembic_lossless
+    migrate.init_app(app, db, directory=Path(__file__).with_name("migrations"), seed=seed)
     csrf.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":

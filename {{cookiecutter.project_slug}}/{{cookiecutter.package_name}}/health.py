@@ -1,11 +1,10 @@
 """Answers for whoever watches this server."""
 
-from alembic_lossless.run import readiness  # alembic_lossless
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from .extensions import db
+from .extensions import db, migrate
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 
@@ -23,6 +22,6 @@ def ready() -> ResponseReturnValue:
         db.session.execute(db.text("SELECT 1"))
     except SQLAlchemyError:
         return {"status": "database unreachable"}, 503
-    if reason := readiness.why_not_ready(db.engine):  # alembic_lossless
-        return {"status": reason}, 503  # alembic_lossless
+    if reason := migrate.why_not_ready():
+        return {"status": reason}, 503
     return {"status": "ready"}

@@ -2,59 +2,39 @@
 
 Weakest first: the defaults below; ``instance/settings.py``, a developer's own; the file that the
 variable ``SETTINGS`` names (then ``instance/settings.py`` is not read); the environment, where
-``{{ cookiecutter.package_name | upper }}_SECRET_KEY`` sets ``SECRET_KEY``, ``DATABASE_URL`` the database and
-``MIGRATION_PASSWORD`` itself.
+``{{ cookiecutter.package_name | upper }}_SECRET_KEY`` sets ``SECRET_KEY``, and ``DATABASE_URL`` the database.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError
 
-PACKAGE = __package__
-PREFIX = PACKAGE.upper()
+PREFIX = __package__.upper()
+URI = "SQLALCHEMY_DATABASE_URI"
 
 DEFAULTS: dict[str, Any] = {
     "TITLE": {{ cookiecutter.project_name | py_string }},
     "SECRET_KEY": "development",
-    # Empty: the SQLite file instance/{{ cookiecutter.package_name }}.sqlite.
-    "SQLALCHEMY_DATABASE_URI": "",
-    # The role that may change the schema, where it is another than the application's.
-    "SQLALCHEMY_ALEMBIC_URI": "",
-    "MIGRATION_PASSWORD": "",
-    # Seconds: for another migrator or a table's lock in all; for one lock; for one statement.
-    "MIGRATION_LOCK_WAIT": 300,
-    "MIGRATION_LOCK_TIMEOUT": 2,
-    "MIGRATION_STATEMENT_TIMEOUT": 3600,
-    # A folder for copies and dumps before a migration. Empty: SQLite beside itself, servers none.
-    "MIGRATION_BACKUP": "",
+    # A relative path is inside the folder instance/.
+    URI: f"sqlite:///{__package__}.sqlite",
     # What migrations are written for: what develops, and what serves.
     "MIGRATION_DATABASES": ["sqlite"{% if cookiecutter.database != "sqlite" %}, "{{ cookiecutter.database }}"{% endif %}],
+    # Whether `make db` may drop the database: the one above always; another where
+    # instance/settings.py names it and says so; none while SETTINGS is set.
+    "MIGRATION_DEVELOPMENT": False,
 }
 
-#: Settings that stay text, also where the text looks like a number or JSON.
-TEXT = tuple(key for key, value in DEFAULTS.items() if isinstance(value, str))
-
-#: Settings that the environment may also hold by these very names, which messages speak of.
-BARE = (
-    "MIGRATION_PASSWORD",
-    "MIGRATION_LOCK_WAIT",
-    "MIGRATION_LOCK_TIMEOUT",
-    "MIGRATION_STATEMENT_TIMEOUT",
-    "MIGRATION_BACKUP",
-)
-
+# What hosts write into DATABASE_URL, and the drivers that are installed here.
 DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
-LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 
 
 class SettingsError(SystemExit):
@@ -62,131 +42,76 @@ class SettingsError(SystemExit):
 
 
 def load(app: Flask, overrides: Mapping[str, Any]) -> None:
-    """Fill ``app.config``; the keys are those of :data:`DEFAULTS`, Flask's and the extensions'.
+    """Fill ``app.config``; *overrides* win over all other settings.
 
-    :raises SettingsError: when ``SETTINGS`` names no file, a database URI cannot be read, the
-        embedded database's folder cannot be made, or the secret key is missing outside development.
+    :raises SettingsError: when a setting is missing or wrong, or two databases are named.
     """
-    app.config.from_mapping(DEFAULTS)
-    named = os.environ.get("SETTINGS")
-    if named:
-        _from_file(app, Path(named).absolute())
-    else:
-        app.config.from_pyfile("settings.py", silent=True)
-    _from_environment(app)
-    app.config.from_mapping(overrides)
-
-    embedded = Path(app.instance_path, f"{PACKAGE}.sqlite")
-    for key in ("SQLALCHEMY_DATABASE_URI", "SQLALCHEMY_ALEMBIC_URI"):
-        app.config[key] = normalise(app.config[key], Path(app.instance_path), key)
-    if not app.config["SQLALCHEMY_DATABASE_URI"]:
-        app.config["SQLALCHEMY_DATABASE_URI"] = URL.create("sqlite", database=str(embedded))
-        _make(embedded.parent)
-
-    app.config["DEVELOPMENT"] = not overrides and is_development(app.config, embedded)
-    if not app.config["DEVELOPMENT"] and app.config["SECRET_KEY"] in ("", None, "development"):
-        raise SettingsError(
-            f"This is not the development database, and SECRET_KEY is not set: put a long random "
-            f"text into {PREFIX}_SECRET_KEY, or into the file that SETTINGS names."
-        )
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"{folder} cannot be made ({error.strerror}), where the database is to be: let this "
-            "account write there, or name another database in DATABASE_URL."
-        ) from None
-
-
-def _from_file(app: Flask, file: Path) -> None:
-    if not file.is_file():
+    config = app.config
+    config.from_mapping(DEFAULTS)
+    file = os.environ.get("SETTINGS", "")
+    if file and not os.path.isfile(file):
         raise SettingsError(f"SETTINGS names {file}, and there is no such file: correct the path.")
-    app.config.from_pyfile(str(file))
+    config.from_pyfile(os.path.abspath(file) if file else "settings.py", silent=not file)
+    in_file = dict(config)
+    config.from_prefixed_env(PREFIX)
+    for key in ("TITLE", "SECRET_KEY"):  # Text, also where it looks like a number.
+        config[key] = os.environ.get(f"{PREFIX}_{key}", config[key])
+    config[URI] = os.environ.get("DATABASE_URL") or config[URI]
+    config.from_mapping(overrides)
+    url, developers, embedded = map(database_url, (config[URI], in_file[URI], DEFAULTS[URI]))
+
+    named = {file: in_file[URI]} if file and developers != embedded else {}
+    named |= {key: os.environ.get(key) for key in (f"{PREFIX}_{URI}", "DATABASE_URL")}
+    urls = {name: database_url(uri) for name, uri in named.items() if uri}
+    if len(set(urls.values())) > 1 and URI not in overrides:
+        both = " and ".join(f"{name} names {shown(url)}" for name, url in urls.items())
+        raise SettingsError(f"{both}, and the wrong one could be changed: remove all but one.")
+
+    config[URI] = url
+    migrated = config.get("SQLALCHEMY_ALEMBIC_URI") or url
+    allowed = [embedded]
+    if in_file["MIGRATION_DEVELOPMENT"] is True:
+        allowed += [developers, in_file.get("SQLALCHEMY_ALEMBIC_URI")]
+    config["MIGRATION_DEVELOPMENT"] = not file and migrated in allowed
+    if not config["MIGRATION_DEVELOPMENT"] and config["SECRET_KEY"] in ("", None, "development"):
+        raise SettingsError(
+            f"SECRET_KEY is not set, and {shown(url)} is not the development database: put a long "
+            f"random text into {PREFIX}_SECRET_KEY, or into the file that SETTINGS names."
+        )
+    if url == embedded:
+        try:
+            os.makedirs(app.instance_path, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"{app.instance_path} cannot be made ({error.strerror}), where the database is to "
+                "be: let this account write there, or name another database in DATABASE_URL."
+            ) from None
 
 
-def _from_environment(app: Flask) -> None:
-    for key in BARE:
-        app.config[key] = os.environ.get(key, app.config[key])
-    app.config.from_prefixed_env(PREFIX)
-    for key in TEXT:
-        if f"{PREFIX}_{key}" in os.environ:
-            app.config[key] = os.environ[f"{PREFIX}_{key}"]
-    hosted = os.environ.get("DATABASE_URL")
-    if hosted and f"{PREFIX}_SQLALCHEMY_DATABASE_URI" not in os.environ:
-        app.config["SQLALCHEMY_DATABASE_URI"] = hosted
+def database_url(uri: str | URL) -> URL:
+    """Read *uri*, with the driver that is installed here.
 
-
-def normalise(uri: str | URL, folder: Path, key: str) -> URL | str:
-    """Name the driver this project installs, and make a SQLite file's path absolute.
-
-    :return: the URL, or an empty text where *uri* is empty.
-    :raises SettingsError: when *uri* is no database URI, or its driver is not installed.
+    :raises SettingsError: when it is no database URL, or its driver is not installed.
     """
-    if not uri:
-        return ""
     try:
         url = make_url(uri)
+        url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+        url.get_dialect().import_dbapi()
     except ArgumentError:
         raise SettingsError(
-            f"{key} is no database URI: write it like postgresql://user:password@host/database "
-            "or sqlite:////path/to/file.sqlite."
-        ) from None
-    url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
-    _require_driver(url, key)
-    on_disk = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    if on_disk and not url.database.startswith("file:"):
-        url = url.set(database=str(folder / url.database))
-    return url
-
-
-def _require_driver(url: URL, key: str) -> None:
-    try:
-        url.get_dialect().import_dbapi()
-    except NoSuchModuleError:
-        raise SettingsError(
-            f"{key} begins with {url.drivername}, which SQLAlchemy does not know: "
-            "write sqlite, postgresql, mysql or mariadb."
+            f"{URI}, or DATABASE_URL, is no database URL that SQLAlchemy knows: write it like "
+            "postgresql://user:password@host/database or sqlite:////path/to/file.sqlite."
         ) from None
     except ImportError as error:
         package = {"psycopg": "psycopg[binary]"}.get(error.name or "", error.name)
         raise SettingsError(
-            f"{key} needs {package}, which is not installed: add it to the dependencies in "
-            "pyproject.toml, then make install."
+            f"{url.drivername}://… needs {package}, which is not installed: add it to the "
+            "dependencies in pyproject.toml, then make install."
         ) from None
+    return url
 
 
-def is_development(config: Mapping[str, Any], embedded: Path) -> bool:
-    """Tell whether this database may be dropped and rebuilt at will.
-
-    That is the embedded SQLite file, or a database of a server on this host whose name ends in
-    ``_dev``; never anything while ``SETTINGS`` is set.
-    """
-    uris = [config["SQLALCHEMY_DATABASE_URI"], config["SQLALCHEMY_ALEMBIC_URI"]]
-    return not os.environ.get("SETTINGS") and all(
-        _is_embedded(url, embedded) or _is_local(url) for url in uris if url
-    )
-
-
-def _is_embedded(url: URL, embedded: Path) -> bool:
-    return (
-        url.get_backend_name() == "sqlite"
-        and Path(url.database or "").resolve() == embedded.resolve()
-    )
-
-
-def _is_local(url: URL) -> bool:
-    local = all(host in LOCAL_HOSTS or host.startswith("/") for host in _hosts(url))
-    return local and "service" not in url.query and (url.database or "").endswith("_dev")
-
-
-def _hosts(url: URL) -> Iterator[str]:
-    yield url.host or ""
-    for key in ("host", "hostaddr"):
-        for value in url.normalized_query.get(key, ()):
-            yield from value.split(",")
-    if not url.host and "host" not in url.query and url.get_backend_name() == "postgresql":
-        yield os.environ.get("PGHOST", "")
-        yield os.environ.get("PGHOSTADDR", "")
+def shown(url: URL) -> str:
+    """Return *url* without its passwords."""
+    secrets = [key for key in url.query if "password" in key]
+    return url.difference_update_query(secrets).render_as_string()

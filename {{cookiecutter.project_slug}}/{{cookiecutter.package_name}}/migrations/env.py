@@ -1,49 +1,45 @@
-"""How migrations run on this project's databases.
-
-``flask db …``, ``alembic …`` and the tests all come through here.
-"""
+"""How migrations run: ``flask db …``, ``alembic …`` and the tests all come through here."""
 
 from alembic import context
-from alembic_lossless import cli  # alembic_lossless
-from alembic_lossless.run import env  # alembic_lossless
 from flask import current_app, has_app_context
-from sqlalchemy import create_engine
-
-from {{ cookiecutter.package_name }} import create_app
-from {{ cookiecutter.package_name }}.extensions import db
 
 if not has_app_context():
+    # Bare Alembic: `alembic upgrade head`.
+    from {{ cookiecutter.package_name }} import create_app
+
     create_app().app_context().push()
 
-settings = current_app.config
-url = settings["SQLALCHEMY_ALEMBIC_URI"] or settings["SQLALCHEMY_DATABASE_URI"]
+migrate = current_app.extensions["migrate"]
 
-options = {
-    # The names of constraints come from the metadata (extensions.py).
-    "target_metadata": db.metadata,
-    # Changes to one table stand together, as SQLite needs it and servers like it.
-    "render_as_batch": True,
-    "compare_type": True,
-    "compare_server_default": True,
-    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
-    "transaction_per_migration": True,
-    # A new revision is reviewed before it is written.  # alembic_lossless
-    "process_revision_directives": cli.review,  # alembic_lossless
-    # What was applied is noted in a table that no model has.
-    "include_name": lambda name, kind, _: (kind, name) != ("table", "alembic_lossless_log"),
-}
 
-# Tests give an engine of their own.
-engine = context.config.attributes.get("connection") or create_engine(url)
-# Safe connections, one migrator at a time, checks before every commit.  # alembic_lossless
-engine = env.guard(engine, context, options, settings)  # alembic_lossless
-
-if context.is_offline_mode():
-    context.configure(url=engine.url, literal_binds=True, **options)
+def run_migrations_offline() -> None:
+    """Write the SQL (``--sql``) rather than run it."""
+    context.configure(
+        url=migrate.db.engine.url,
+        target_metadata=migrate.db.metadata,
+        literal_binds=True,
+        **migrate.configure_args,
+    )
     with context.begin_transaction():
         context.run_migrations()
-else:
-    with engine.connect() as connection:
-        context.configure(connection=connection, **options)
+
+
+def run_migrations_online() -> None:
+    """Run the migrations on the application's database, or on one that the tests give."""
+    connectable = context.config.attributes.get("connection") or migrate.db.engine
+    with connectable.connect() as connection:
+        # Among the arguments is Flask-Migrate's batch mode: changes to one table stand together,
+        # as SQLite needs it and servers like it.
+        context.configure(
+            connection=connection,
+            target_metadata=migrate.db.metadata,
+            **migrate.configure_args,
+        )
         with context.begin_transaction():
             context.run_migrations()
+
+
+if context.is_offline_mode():
+    run_migrations_offline()
+else:
+    run_migrations_online()
