@@ -4,12 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from alembic.config import Config
 from alembic_lossless.flask import Migrate
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import MetaData, event
 from sqlalchemy.orm import DeclarativeBase
+
+FOLDER = Path(__file__).parent
 
 
 class Base(DeclarativeBase):
@@ -27,14 +30,21 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base)
-migrate = Migrate()
+migrate = Migrate(directory=FOLDER / "migrations")
 csrf = CSRFProtect()
+
+
+@migrate.configure
+def read_pyproject(config: Config) -> Config:
+    """Let ``flask db`` read ``[tool.alembic]``, as ``alembic`` does: it names new files."""
+    config.toml_file_name = str(FOLDER.parent / "pyproject.toml")
+    return config
 
 
 def init_app(app: Flask, seed: Callable[[], None]) -> None:
     """Connect the extensions to *app*; *seed* fills a rebuilt development database."""
     db.init_app(app)
-    migrate.init_app(app, db, directory=Path(__file__).with_name("migrations"), seed=seed)
+    migrate.init_app(app, db, seed=seed)
     csrf.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
