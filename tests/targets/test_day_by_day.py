@@ -56,7 +56,7 @@ def test_the_database_rebuilt_before_the_migration_is_stamped(project: Project) 
     before = project.rows("SELECT * FROM author")
     project.make("newmigration", "m=add nickname")
     said = project.make("migrate").stdout
-    assert "stamped, not altered" in said
+    assert "stamped, no table was touched" in said
     assert project.rows("SELECT * FROM author") == before
     assert "Nothing to do" in project.make("migrate").stdout
 
@@ -159,7 +159,7 @@ def test_rollback_names_what_else_was_written_for_the_change(project: Project) -
     said = project.make("rollback").stdout
     assert f"  undo  {last}  nicknames (contract)\n" in said
     assert f"  stays {first}  nicknames\n" in said
-    assert "to take back all of it: make rollback to=280515ad3e21\n" in said
+    assert "to undo all of it: make rollback to=280515ad3e21\n" in said
     assert "nickname" in project.columns("author")
     assert "stays" not in project.make("rollback", "to=280515ad3e21").stdout
     assert "nickname" not in project.columns("author")

@@ -152,4 +152,5 @@ def test_a_database_of_stock_flask_migrate_is_adopted(
 
 def test_stamp_without_a_revision_says_what_to_type(project: Project) -> None:
     refused = project.make("stamp", fails=True)
-    assert refused.stderr.startswith("exit 2: Say which one it is at: make stamp r=REVISION.\n")
+    sentence = "exit 2: Nothing was stamped: say at which revision it is, make stamp r=head.\n"
+    assert refused.stderr.startswith(sentence)

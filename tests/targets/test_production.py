@@ -1,6 +1,7 @@
 """The database that SETTINGS names is the one that is migrated, and no other."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ def test_a_production_database_is_neither_rebuilt_nor_rolled_back(
     project: Project, production: Path
 ) -> None:
     project.make("migrate", SETTINGS=str(production))
+    with closing(sqlite3.connect(production.with_name("production.sqlite"))) as database:
+        database.execute("INSERT INTO author (name) VALUES ('Lem')")
+        database.commit()
     refused = project.make("db", SETTINGS=str(production), fails=True)
     assert "development database only" in refused.stderr
     refused = project.make("rollback", SETTINGS=str(production), fails=True)

@@ -1,10 +1,13 @@
 """``migrate``, ``revision`` and ``rehearse``: writing a migration, and trying it."""
 
+import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from ..errors import MigrationError
@@ -79,8 +82,10 @@ def _migrate(
         )
     ask = _ask if sys.stdin.isatty() else None
     answers = Answers.parse(rename or None, fill or None, accept or None, ask=ask)
+    config = this.config()
+    _name_in_ascii(config, message)
     report = writing.write_migration(
-        this.config(), message.strip(), empty=empty, answers=answers, **_given(options)
+        config, message.strip(), empty=empty, answers=answers, **_given(options)
     )
     console.lines(report.lines())
     if not report.revisions:
@@ -94,6 +99,17 @@ def _migrate(
     except KeyboardInterrupt:
         _report_not_rehearsed(report)
         raise
+
+
+def _name_in_ascii(config: Config, message: str) -> None:
+    """Let the new file's name hold ASCII alone; Alembic keeps other letters of *message*."""
+    if message.isascii():
+        return
+    plain = unicodedata.normalize("NFKD", message.casefold()).encode("ascii", "ignore").decode()
+    slug = "_".join(re.findall(r"[a-z0-9]+", plain))[:40]
+    template = config.get_alembic_option("file_template") or "%(rev)s_%(slug)s"
+    named = template.replace("%(slug)s", slug).rstrip("_")
+    config.set_main_option("file_template", named.replace("%", "%%"))
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
