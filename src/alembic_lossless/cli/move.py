@@ -40,7 +40,8 @@ def move(this: Project, to: str, accept: str) -> None:
 def _move(this: Project, environment: Environment, to: str, accept: str) -> None:
     from ..backup import store
     from ..run import lock
-    from ..transfer import transfer as moving
+    from ..transfer import transfer
+    from ..transfer.rows import Refused
 
     project.name_database(environment)
     file = store.sqlite_file(environment.target.url)
@@ -71,13 +72,13 @@ def _move(this: Project, environment: Environment, to: str, accept: str) -> None
 
     accepted = {name.strip() for name in accept.split(",")} - {""}
     script = this.script()
-    length = 3 * moving.size(file)
+    length = 3 * transfer.count_rows(file)
     with project.locked(environment), click.progressbar(length=length, label="Rows") as bar:
         try:
-            moved = moving.move(
+            moved = transfer.move(
                 file, connect, script, migrate, accepted, lambda stage, rows: bar.update(rows)
             )
-        except moving.Refused as refused:
+        except Refused as refused:
             echo()
             console.lines(refused.refusals, "  ✗ ")
             raise

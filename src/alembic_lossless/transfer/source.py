@@ -13,13 +13,16 @@ from ..sqlite.parser import quote
 BATCH = 5000
 
 
-class Source:
-    """A transaction that reads; nothing is written to the file."""
+class SQLiteSource:
+    """A transaction that reads; nothing is written to the file.
+
+    :raises MigrationError: where there is no such file.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         if not file.is_file():
-            raise MigrationError(f"There is no database {file} to move.")
+            raise MigrationError(f"{file} does not exist, so there are no rows to move.")
         # Two connections: one reads an old state and so cannot tell what was written since.
         self._watch = sqlite3.connect(file, timeout=5, isolation_level=None)
         self._seen = self._version()
@@ -52,19 +55,19 @@ class Source:
         return int(self._connection.execute(query).fetchone()[0])
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-        """Give the rows of *table* in batches."""
+        """Yield the rows of *table* in batches."""
         names = ", ".join(map(quote, columns))
         cursor = self._connection.execute(f"SELECT {names} FROM {quote(table)}")
         while batch := cursor.fetchmany(BATCH):
             yield batch
 
     def orphans(self) -> Iterator[tuple[str, int, str]]:
-        """Give the rows that point to nothing: table, rowid, the table they point to."""
+        """Yield the rows that point to none: table, rowid, the table they point to."""
         for table, rowid, parent, _ in self._connection.execute("PRAGMA foreign_key_check"):
             yield table, rowid, parent
 
-    def highest_given(self) -> dict[str, int]:
-        """Return the highest number that AUTOINCREMENT gave out, by table."""
+    def highest_numbers(self) -> dict[str, int]:
+        """Return the highest number that AUTOINCREMENT gave a row, by table."""
         query = "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"
         if self._connection.execute(query).fetchone() is None:
             return {}
@@ -84,12 +87,12 @@ class Source:
             changed = True
         if changed:
             raise MigrationError(
-                f"{self.file} was written to while its rows were copied, so nothing was moved: "
-                "stop the application, and run move again."
+                f"{self.file} was written to while its rows were copied. Nothing was moved, "
+                "because rows would be missing. Stop the application, and run the move again."
             )
         yield
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
         self._watch.close()

@@ -1,9 +1,9 @@
-"""Moving a SQLite database to a server: every row, in one transaction, compared at the end.
+"""Moves a SQLite database to a server: every row, in one transaction, compared at the end.
 
-The target is migrated the ordinary way first; then all rows are looked at, and only when all fit,
+The target is migrated the ordinary way first; then all rows are converted, and only when all fit,
 are they sent. Nobody sees what is not yet committed, so a move that was interrupted leaves a
-migrated target without rows, which the next attempt goes on with. A table of ours says that it
-may: it is there from the first look at the empty target until the rows are in.
+migrated target without rows, which the next attempt goes on with. A table of ours allows that: it
+exists from the first look at the empty target until the rows are in.
 """
 
 import json
@@ -17,29 +17,39 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
+from ..hints import command
 from ..run import status
 from ..schema.own_tables import MOVE_TABLE, without_own
-from . import load
-from .compare import gave_up, judged
-from .rows import Progress, Refused, Sum, Table, converted, look, orphans, tables
-from .source import Source
-from .statements import quoted, run
-
-__all__ = ["Moved", "Refused", "move", "size"]
+from . import target as server
+from .rows import (
+    Checksum,
+    Progress,
+    Refused,
+    check,
+    converted,
+    orphans,
+    refused_by_server,
+    require_place,
+)
+from .source import SQLiteSource
+from .target import TargetTable, quoted, run
 
 
 @dataclass
-class Moved:
+class TransferResult:
     """What arrived, table by table; *already* when an earlier move had brought it."""
 
-    sums: Mapping[str, Sum]
+    sums: Mapping[str, Checksum]
     already: bool = False
     notes: list[str] = field(default_factory=list)
 
 
-def size(file: Path) -> int:
-    """Return how many rows a move of *file* would move."""
-    with closing(Source(file)) as source:
+def count_rows(file: Path) -> int:
+    """Return how many rows a move of *file* would move.
+
+    :raises MigrationError: where there is no such file.
+    """
+    with closing(SQLiteSource(file)) as source:
         return sum(source.count(name) for name in without_own(source.tables))
 
 
@@ -50,67 +60,74 @@ def move(
     migrate: Callable[[], None],
     accepted: Collection[str] = (),
     progress: Progress = lambda stage, rows: None,
-) -> Moved:
+) -> TransferResult:
     """Move the SQLite database *file* to the database that *connect* connects to.
 
+    :param file: the SQLite database.
     :param connect: to the target, as the role that migrates it, holding the migration lock; called
         more than once, and not while *migrate* runs.
+    :param script: the chain.
     :param migrate: brings the target to the head, the ordinary way.
     :param accepted: tables and columns (``book.created_at``) that may be left behind, or whose
         values may be cut to what the target holds.
+    :param progress: is told how far it is.
+    :return: what arrived.
     :raises Refused: naming and counting what the target does not take.
     :raises MigrationError: when the move cannot begin or end; nothing was moved then.
     """
-    with closing(Source(file)) as source:
+    with closing(SQLiteSource(file)) as source:
         if status.pending(script, source.revisions()):
             raise MigrationError(
-                f"{file} is not at the head of its migrations: make migrate first."
+                f"{file} is not at the head of its migrations, so its tables are not those of the "
+                f"target. Upgrade it first: {command('upgrade')}"
             )
-        if lost := orphans(source):
-            raise Refused(lost)
+        if refusals := orphans(source):
+            raise Refused(refusals)
         try:
             with connect() as target:
-                load.require_unicode(target)
+                server.require_unicode(target)
                 if arrived := _arrived(source, target, script, accepted, progress):
                     return arrived
                 _claim(target, script)
             migrate()
             with connect() as target:
                 _note_migrated(target)
-                found = tables(source, target, accepted)
-                sums = look(source, found, accepted, progress)
-                _copy(source, target, found, sums, accepted, progress)
+                tables = server.tables(target)
+                require_place(source, tables, accepted)
+                sums = check(source, tables, accepted, progress)
+                _copy(source, target, tables, sums, accepted, progress)
         except DBAPIError as error:
-            raise gave_up(error) from None
-    return Moved(sums, notes=_not_compared(found))
+            raise server.server_failed(error) from None
+    return TransferResult(sums, notes=_not_compared(tables))
 
 
 def _arrived(
-    source: Source,
+    source: SQLiteSource,
     target: Connection,
     script: ScriptDirectory,
     accepted: Collection[str],
     progress: Progress,
-) -> Moved | None:
+) -> TransferResult | None:
     """Tell whether an earlier move has brought every row there."""
-    there = set(inspect(target).get_table_names())
-    held = _counts(target)
-    if not (_at_head(target, script) and held and held == _held(source, there)):
+    names = set(inspect(target).get_table_names())
+    counts = _counts(target)
+    if not (_at_head(target, script) and counts and counts == _source_counts(source, names)):
         return None
-    found = tables(source, target, accepted)
-    sums = look(source, found, accepted, progress)
-    if _sums(target, found, progress) != sums:
+    tables = server.tables(target)
+    require_place(source, tables, accepted)
+    sums = check(source, tables, accepted, progress)
+    if _sums(target, tables, progress) != sums:
         return None
-    if MOVE_TABLE in there:  # it ended between its last row and this
-        load.commit(target, source.highest_given())
-    return Moved(sums, already=True, notes=_not_compared(found))
+    if MOVE_TABLE in names:  # it ended between its last row and this
+        server.commit(target, source.highest_numbers())
+    return TransferResult(sums, already=True, notes=_not_compared(tables))
 
 
 def _at_head(target: Connection, script: ScriptDirectory) -> bool:
     return bool(status.current(target)) and status.current(target) == set(script.get_heads())
 
 
-def _held(source: Source, names: Collection[str]) -> dict[str, int]:
+def _source_counts(source: SQLiteSource, names: Collection[str]) -> dict[str, int]:
     counts = {name: source.count(name) for name in without_own(source.tables & set(names))}
     return {name: count for name, count in counts.items() if count}
 
@@ -130,21 +147,23 @@ def _claim(target: Connection, script: ScriptDirectory) -> None:
 
     :raises MigrationError: when somebody else's tables or rows are there.
     """
-    there = set(inspect(target).get_table_names())
-    held = _counts(target)
-    if MOVE_TABLE not in there:
-        if held or (there and not _at_head(target, script)):
+    names = set(inspect(target).get_table_names())
+    counts = _counts(target)
+    if MOVE_TABLE not in names:
+        if counts or (names and not _at_head(target, script)):
             raise MigrationError(
-                f"The target is not empty ({_some(held or there)}), so nothing was moved: name an "
-                "empty database, or one that is not there yet."
+                f"The target is not empty ({_some(counts or names)}). Nothing was moved, because "
+                "its rows would be lost. Name an empty database, or one that does not exist yet: "
+                + command("move", to="postgresql://user@host/database")
             )
         run(target, f"CREATE TABLE {MOVE_TABLE} (made_by_migrations TEXT)")
     else:
         made = run(target, f"SELECT made_by_migrations FROM {MOVE_TABLE}").scalar()
-        if made is not None and json.loads(made) != held:
+        if made is not None and json.loads(made) != counts:
             raise MigrationError(
-                f"Rows came into the target since a move that did not end ({_some(held)}), so "
-                "nothing was moved: look at them, and name an empty database."
+                f"Rows came into the target since a move that did not end ({_some(counts)}). "
+                "Nothing was moved, because they would be lost. Look at them, and name an empty "
+                "database: " + command("move", to="postgresql://user@host/database")
             )
     target.commit()
 
@@ -160,7 +179,9 @@ def _note_migrated(target: Connection) -> None:
     :raises MigrationError: when another move has ended meanwhile.
     """
     if MOVE_TABLE not in inspect(target).get_table_names():
-        raise MigrationError("Another move to this target has just ended: run move again.")
+        raise MigrationError(
+            "Another move to this target has just ended. Run this one again, to compare the rows."
+        )
     run(target, f"DELETE FROM {MOVE_TABLE}")
     insert = text(f"INSERT INTO {MOVE_TABLE} VALUES (:made)")
     target.execute(insert, {"made": json.dumps(_counts(target), sort_keys=True)})
@@ -168,49 +189,55 @@ def _note_migrated(target: Connection) -> None:
 
 
 def _copy(
-    source: Source,
+    source: SQLiteSource,
     target: Connection,
-    found: Sequence[Table],
-    sums: Mapping[str, Sum],
+    tables: Sequence[TargetTable],
+    sums: Mapping[str, Checksum],
     accepted: Collection[str],
     progress: Progress,
 ) -> None:
-    given = source.highest_given()
-    with load.emptied(target, found):
-        for at, table in enumerate(found):
+    highest = source.highest_numbers()
+    with server.emptied(target, tables):
+        for number, table in enumerate(tables):
             rows = converted(source, table, {}, accepted)
             try:
-                load.send(target, table, table.name, rows, lambda n: progress("copy", n))
+                server.send(target, table, table.name, rows, lambda n: progress("copy", n))
             except Exception as error:  # of the driver, whose classes differ
-                raise judged(source, target, found[at:], error, accepted) from None
-        load.set_counters(target, found, given)
-    arrived = _sums(target, found, progress)
+                rest = tables[number:]
+                raise refused_by_server(source, target, rest, error, accepted) from None
+        server.set_counters(target, tables, highest)
+    arrived = _sums(target, tables, progress)
     different = [
-        f"{name}: {sums[name]} here, {arrived[name]} there"
+        f"{name}: {sums[name]} in the source, {arrived[name]} in the target"
         for name in sums
         if sums[name] != arrived[name]
     ]
     if different:
-        raise MigrationError(f"What arrived differs, so nothing was moved: {'; '.join(different)}.")
+        raise MigrationError(
+            f"What arrived differs ({'; '.join(different)}). Nothing was moved. Look for a trigger "
+            "or a rule of the target that changes rows."
+        )
     with source.unchanged():
-        load.commit(target, given)
+        server.commit(target, highest)
 
 
-def _sums(target: Connection, found: Sequence[Table], progress: Progress) -> dict[str, Sum]:
+def _sums(
+    target: Connection, tables: Sequence[TargetTable], progress: Progress
+) -> dict[str, Checksum]:
     sums = {}
-    for table in found:
-        sums[table.name] = total = Sum()
-        for rows in load.read(target, table):
+    for table in tables:
+        sums[table.name] = total = Checksum()
+        for rows in server.read(target, table):
             for row in rows:
-                total.add(table.spelled(row))
+                total.add(table.comparable(row))
             progress("compare", len(rows))
     return sums
 
 
-def _not_compared(found: Sequence[Table]) -> list[str]:
+def _not_compared(tables: Sequence[TargetTable]) -> list[str]:
     return [
         f"{table.name}.{column.name} ({column.type}) was moved, and not compared"
-        for table in found
-        for column in table.fields
+        for table in tables
+        for column in table.columns
         if not column.compared
     ]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic_lossless.run import connection as connections
 from alembic_lossless.run import lock
 from alembic_lossless.schema.own_tables import MOVE_TABLE
-from alembic_lossless.transfer import transfer as moving
+from alembic_lossless.transfer import transfer
 from alembic_lossless.transfer.rows import Refusal, Refused
 
 
@@ -35,7 +35,7 @@ class Mover:
             self.chain.upgrade(self.target)
 
     def __call__(self, accepted=(), progress=lambda stage, rows: None):
-        return moving.move(
+        return transfer.move(
             Path(self.source.database),
             self.connect,
             self.chain.script,

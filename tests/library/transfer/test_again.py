@@ -79,7 +79,7 @@ def test_a_connection_cut_in_the_middle_leaves_nothing(library_mover, kind):
                     ).all():
                         connection.exec_driver_sql(f"KILL {number}")
 
-    with pytest.raises(MigrationError, match="The target gave up, and nothing was moved"):
+    with pytest.raises(MigrationError, match=r"The target failed: .*Nothing was moved"):
         library_mover(progress=cut)
     assert library_mover.nothing_moved("author", "book")
     assert library_mover().sums["book"].rows == 3

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from alembic_lossless.transfer.transfer import Refused
+from alembic_lossless.transfer.rows import Refused
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.transfer import transfer as moving
+from alembic_lossless.transfer import transfer
 
 
 def test_somebody_elses_tables_are_refused(library_mover):
@@ -58,7 +58,7 @@ def test_two_movers_at_once_do_not_double_a_row(library_mover):
         thread.start()
     for thread in threads:
         thread.join()
-    assert any(isinstance(result, moving.Moved) for result in results)
+    assert any(isinstance(result, transfer.TransferResult) for result in results)
     assert library_mover.there("SELECT count(*) FROM book") == [(3,)]
     assert library_mover().already
 

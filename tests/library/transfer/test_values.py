@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.transfer import load
+from alembic_lossless.transfer import target as server
 
 
 class Colour(enum.Enum):
@@ -188,7 +188,7 @@ def test_rows_that_a_migration_makes_give_way_to_the_sources(library_mover):
 
 def test_a_difference_on_arrival_moves_nothing(library_mover, monkeypatch):
     """Whatever changes a value on the way is found before anybody sees it."""
-    send = load.send
+    send = server.send
 
     def garbled(target, table, name, batches, advance=lambda rows: None):
         spoilt = (
@@ -197,7 +197,7 @@ def test_a_difference_on_arrival_moves_nothing(library_mover, monkeypatch):
         )
         send(target, table, name, spoilt, advance)
 
-    monkeypatch.setattr(load, "send", garbled)
+    monkeypatch.setattr(server, "send", garbled)
     with pytest.raises(MigrationError, match=r"What arrived differs.*book: 3 row"):
         library_mover()
     assert library_mover.nothing_moved("author", "book")
