@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from alembic_lossless.backup.store import BackupStore
 
-SETTINGS = {"MIGRATION_BACKUP": ""}
+BACKUP = ""
 
 
-def store_of(url: sa.URL, settings=SETTINGS) -> BackupStore:
-    store = BackupStore.of(url, settings)
+def store_of(url: sa.URL, backup=BACKUP) -> BackupStore:
+    store = BackupStore.of(url, backup)
     assert store is not None
     return store
 

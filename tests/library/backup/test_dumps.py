@@ -33,12 +33,12 @@ def test_postgresql_is_dumped_and_comes_back(postgresql, library, run, tmp_path,
     url = sa.make_url(postgresql("shop d'or", user="keeper", password=secret))
     library.upgrade(url, "1111")
     run(url, "INSERT INTO author VALUES (1, 'Lem')")
-    settings = {"MIGRATION_BACKUP": str(tmp_path)}
-    assert store.back_up(url, {}, ["1111"]) is None
-    path = store.back_up(url, settings, ["1111"])
+    folder = str(tmp_path)
+    assert store.back_up(url, "", ["1111"]) is None
+    path = store.back_up(url, folder, ["1111"])
     assert path.name.startswith("shop_d_or-")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    commands = restore.restore_commands(url, restore.choose(store_of(url, settings)))
+    commands = restore.restore_commands(url, restore.choose(store_of(url, folder)))
     assert secret not in " ".join(commands)
     postgresql.server.run('ALTER ROLE "keeper" CREATEDB')
     shell(commands, PGPASSWORD=secret)
@@ -52,9 +52,9 @@ def test_mariadb_is_dumped_and_comes_back(mariadb, library, run, tmp_path):
     url = sa.make_url(mariadb("shop d'or", user="keeper", password=secret))
     library.upgrade(url, "1111")
     run(url, "INSERT INTO author VALUES (1, 'Stanis\u0142aw \U0001f680')")
-    settings = {"MIGRATION_BACKUP": str(tmp_path)}
-    store.back_up(url, settings, ["1111"])
-    commands = restore.restore_commands(url, restore.choose(store_of(url, settings)))
+    folder = str(tmp_path)
+    store.back_up(url, folder, ["1111"])
+    commands = restore.restore_commands(url, restore.choose(store_of(url, folder)))
     mariadb.server.run("GRANT ALL ON `shop d'or_restored`.* TO 'keeper'@'localhost'")
     shell([c.replace(" --password", "") for c in commands], MYSQL_PWD=secret)
     restored = url.set(database="shop d'or_restored")
@@ -73,7 +73,7 @@ def test_the_password_is_in_no_process_list(postgresql, library, tmp_path, monke
     monkeypatch.setenv("PATH", f"{stand_in.parent}:{os.environ['PATH']}")
     (tmp_path / "dumps").mkdir()
     with pytest.raises(MigrationError, match="Nothing was changed"):
-        store.back_up(url, {"MIGRATION_BACKUP": str(tmp_path / "dumps")}, ["1111"])
+        store.back_up(url, str(tmp_path / "dumps"), ["1111"])
     said = (tmp_path / "said").read_text()
     assert "--dbname=" in said
     assert secret not in said
@@ -83,11 +83,11 @@ def test_the_password_is_in_no_process_list(postgresql, library, tmp_path, monke
 def test_a_missing_program_and_a_refusal_are_said(postgresql, library, tmp_path, monkeypatch):
     url = sa.make_url(postgresql())
     library.upgrade(url, "1111")
-    settings = {"MIGRATION_BACKUP": str(tmp_path)}
+    folder = str(tmp_path)
     monkeypatch.setenv("PATH", newest_programs())
     wrong = url.set(database="no such")
     with pytest.raises(MigrationError, match=r'pg_dump: .*"no such" does not exist.*Nothing was'):
-        BackupStore.of(wrong, settings).add(["1111"])
+        BackupStore.of(wrong, folder).add(["1111"])
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MigrationError, match=r"pg_dump is not installed here.*Nothing was changed"):
-        store.back_up(url, settings, ["1111"])
+        store.back_up(url, folder, ["1111"])

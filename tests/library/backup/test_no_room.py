@@ -33,7 +33,7 @@ def small(live, tmp_path):
 
 def test_is_said_and_nothing_half_stays(live, small):
     with pytest.raises(MigrationError, match=r"Nothing was changed.*Make room"):
-        store.back_up(live, {"MIGRATION_BACKUP": str(small)}, ["1111"])
+        store.back_up(live, str(small), ["1111"])
     assert list(small.iterdir()) == []
 
 
@@ -41,7 +41,7 @@ def test_is_met_too_when_it_shows_only_on_the_way(live, small, monkeypatch):
     usage = shutil.disk_usage(small)._replace(free=10**9)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(MigrationError, match=r"full.*Nothing was changed.*Make room"):
-        store.back_up(live, {"MIGRATION_BACKUP": str(small)}, ["1111"])
+        store.back_up(live, str(small), ["1111"])
     assert list(small.iterdir()) == []
 
 
@@ -50,7 +50,7 @@ def test_an_undo_that_has_no_room_leaves_the_database_as_it_was(live, small, tmp
     folder = tmp_path / "copies"
     folder.mkdir()
     here = sa.URL.create("sqlite", database=str(small / "library.sqlite"))
-    backups = store_of(here, {"MIGRATION_BACKUP": str(folder)})
+    backups = store_of(here, str(folder))
     with closing(sqlite3.connect(here.database)) as connection, connection:
         connection.execute("CREATE TABLE book (id INTEGER PRIMARY KEY)")
         connection.execute("INSERT INTO book VALUES (7)")

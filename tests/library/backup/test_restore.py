@@ -16,7 +16,7 @@ from alembic_lossless.backup import restore, store
 from alembic_lossless.backup.changes import changes
 from alembic_lossless.backup.store import BackupStore
 from alembic_lossless.errors import MigrationError
-from tests.library.backup.backups import SETTINGS, store_of
+from tests.library.backup.backups import BACKUP, store_of
 
 ENGINE = Path(alembic_lossless.__file__).parents[1]
 
@@ -36,7 +36,7 @@ class Dying(sqlite3.Connection):
         super().backup(target, progress=progress and step, **keywords)
 
 sqlite3.connect = functools.partial(sqlite3.connect, factory=Dying)
-backups = BackupStore.of(sa.make_url(sys.argv[1]), {})
+backups = BackupStore.of(sa.make_url(sys.argv[1]), "")
 restore.restore(backups, restore.choose(backups), set())
 """
 
@@ -44,7 +44,7 @@ restore.restore(backups, restore.choose(backups), set())
 @pytest.fixture
 def migrated(live, library, run) -> sa.URL:
     """The second revision is applied, a copy was made before, and work went on since."""
-    store.back_up(live, SETTINGS, ["1111"])
+    store.back_up(live, BACKUP, ["1111"])
     library.upgrade(live)
     run(
         live,
@@ -73,7 +73,7 @@ def test_tells_what_would_be_lost_and_what_comes_back(migrated):
 
 def test_what_comes_back_is_no_loss(live, run):
     run(live, "CREATE TABLE loan (book_id INTEGER)", "INSERT INTO loan VALUES (1)")
-    path = store.back_up(live, SETTINGS, ["2222"])
+    path = store.back_up(live, BACKUP, ["2222"])
     run(
         live,
         "DROP TABLE loan",
@@ -93,7 +93,7 @@ def test_what_comes_back_is_no_loss(live, run):
 
 def test_what_was_renamed_is_no_loss(live, run):
     run(live, "CREATE TABLE loan (book_id INTEGER)", "INSERT INTO loan VALUES (1), (1)")
-    path = store.back_up(live, SETTINGS, ["2222"])
+    path = store.back_up(live, BACKUP, ["2222"])
     run(
         live,
         "ALTER TABLE loan RENAME TO lending",
@@ -121,13 +121,13 @@ def test_what_was_renamed_is_no_loss(live, run):
 
 
 def test_nothing_is_lost_where_nothing_happened(live):
-    path = store.back_up(live, SETTINGS, ["1111"])
+    path = store.back_up(live, BACKUP, ["1111"])
     assert changes(Path(live.database), path) == []
 
 
 def test_rows_without_a_key_are_counted_whole(live, run):
     run(live, "CREATE TABLE note (t TEXT)", "INSERT INTO note VALUES ('a'), ('b')")
-    path = store.back_up(live, SETTINGS, ["1111"])
+    path = store.back_up(live, BACKUP, ["1111"])
     run(live, "UPDATE note SET t = 'c' WHERE t = 'b'")
     (change,) = changes(Path(live.database), path)
     assert change.lost == ["note: 1 row added since"]
@@ -161,10 +161,10 @@ def test_is_undone_by_the_copy_it_made_first(migrated, run):
 
 
 def test_twice_goes_back_two_migrations(live, library, run):
-    store.back_up(live, SETTINGS, ["1111"])
+    store.back_up(live, BACKUP, ["1111"])
     library.upgrade(live)
     library.add("3333", 'op.drop_column("book", "year")')
-    store.back_up(live, SETTINGS, ["2222"])
+    store.back_up(live, BACKUP, ["2222"])
     library.upgrade(live)
     backups = store_of(live)
     for at, then in (("3333", "2222"), ("2222", "1111")):
@@ -184,11 +184,11 @@ def test_brings_back_a_database_that_is_gone(migrated, run):
 
 
 def test_never_prunes_the_copy_it_is_about_to_bring_back(live, run):
-    path = store.back_up(live, SETTINGS, ["1111"])
+    path = store.back_up(live, BACKUP, ["1111"])
     backups = store_of(live)
     copy = restore.choose(backups)
     for number in range(6):
-        store.back_up(live, SETTINGS, [f"{number}"])
+        store.back_up(live, BACKUP, [f"{number}"])
         path.exists() or path.write_bytes(backups.backups()[0].path.read_bytes())
     run(live, "DELETE FROM book")
     restore.restore(backups, copy, {"1111"})
@@ -196,7 +196,7 @@ def test_never_prunes_the_copy_it_is_about_to_bring_back(live, run):
 
 
 def test_a_copy_that_vanished_leaves_the_database_as_it_was(live, run):
-    store.back_up(live, SETTINGS, ["1111"])
+    store.back_up(live, BACKUP, ["1111"])
     backups = store_of(live)
     copy = restore.choose(backups)
     copy.path.unlink()
@@ -246,7 +246,7 @@ def test_refuses_the_copy_of_another_database(migrated, library, tmp_path, run):
 def test_refuses_a_namesake_with_another_log(live, library, tmp_path, run):
     """Two installations of one application have the same tables and revisions."""
     log = "CREATE TABLE alembic_lossless_log (id INTEGER PRIMARY KEY, revision TEXT, at TEXT)"
-    path = store.back_up(live, SETTINGS, ["1111"])
+    path = store.back_up(live, BACKUP, ["1111"])
     run(live, log, "INSERT INTO alembic_lossless_log VALUES (1, '1111', '2026-01-01')")
     namesake = sa.URL.create("sqlite", database=str(path))
     run(namesake, log, "INSERT INTO alembic_lossless_log VALUES (1, '1111', '2026-02-02')")
@@ -291,7 +291,7 @@ def test_notices_rows_that_came_in_after_its_own_copy(migrated, monkeypatch, run
 def test_killed_in_the_middle_leaves_one_or_the_other(live, run):
     """What it was until the last page is there, and the copy from then on."""
     run(live, "CREATE TABLE filler (b)", "INSERT INTO filler VALUES (zeroblob(8000000))")
-    store.back_up(live, SETTINGS, ["1111"])
+    store.back_up(live, BACKUP, ["1111"])
     run(live, "DELETE FROM filler", "UPDATE author SET name = name || '!'")
     url = live.render_as_string(hide_password=False)
     log = Path(f"{live.database}-wal")

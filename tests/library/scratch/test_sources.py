@@ -13,7 +13,7 @@ def test_a_role_that_may_make_no_scratch_database_is_told_what_lets_it(mariadb):
     said, grant = missing.reason.split("; an administrator allows it: ")
     assert said.startswith("Access denied for user 'humble'@")
     mariadb.server.run(grant)
-    (_, source), none = find_sources(["mysql"], url)
+    (source,), none = find_sources(["mysql"], url)
     assert source.kind == "mysql"
     assert none == []
 
