@@ -28,6 +28,7 @@ demo: $(READY) ## Make the default project in build/demo and use it as a person 
 	@$(BIN)/python scripts/demo.py
 
 .PHONY: test
+test: export PYTHONDONTWRITEBYTECODE :=# or each of the hundreds of processes compiles all anew
 test: lint ## Run everything that CI runs
 	@$(BIN)/python -m pytest -m "not trial" -n auto --maxprocesses 4 --dist loadgroup </dev/null
 

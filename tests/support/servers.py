@@ -7,6 +7,7 @@ the test process dies without a word, the pipe breaks, and the janitor stops the
 the folder.
 """
 
+import functools
 import importlib
 import os
 import shutil
@@ -249,6 +250,7 @@ def start_mariadb() -> MariaDB:
         database="mysql",
         query={"unix_socket": f"{folder}/s"},
     )
+    share_tls_context()
     deadline = time.monotonic() + 60
     while not listens(folder / "s"):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -257,6 +259,29 @@ def start_mariadb() -> MariaDB:
             raise Unavailable(f"mariadbd does not start ({tail})")
         time.sleep(0.05)
     return MariaDB(admin, stop)
+
+
+def share_tls_context() -> None:
+    """Let all connections of this process to MariaDB have one TLS context.
+
+    PyMySQL makes one for each, also where none is needed, and reading the machine's certificates
+    takes 50 ms.
+    """
+    connection_class = importlib.import_module("pymysql.connections").Connection
+    make = connection_class._create_ssl_ctx
+    if hasattr(make, "__wrapped__"):
+        return
+    contexts: list[object] = []
+
+    @functools.wraps(make)
+    def shared(self: object, options: object) -> object:
+        if options:
+            return make(self, options)
+        if not contexts:
+            contexts.append(make(self, options))
+        return contexts[0]
+
+    connection_class._create_ssl_ctx = shared
 
 
 def listens(path: Path) -> bool:
