@@ -26,6 +26,7 @@ from alembic.runtime import migration
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
+from sqlalchemy.types import TypeEngine
 
 from .errors import MigrationError
 
@@ -221,6 +222,63 @@ def is_wanted(constraint: sa.Constraint, compiler: Any) -> bool:
     """
     rule: Any = constraint._create_rule
     return rule is None or bool(rule(compiler))
+
+
+@private("sqlalchemy.schema:Constraint.()._create_rule")
+@contextmanager
+def create_rules_kept(constraints: Iterable[sa.Constraint]) -> Iterator[None]:
+    """Let ``create_all`` leave constraints as they are.
+
+    A foreign key that closes a circle is added by ALTER, and SQLAlchemy would leave it out ever
+    after. It would give way to a ``create_all`` that can be called twice.
+
+    :param constraints: those of the models.
+    :return: a context manager around ``create_all``.
+    """
+    rules = [(constraint, constraint._create_rule) for constraint in constraints]
+    try:
+        yield
+    finally:
+        for constraint, rule in rules:
+            constraint._create_rule = rule
+
+
+@private("sqlalchemy.types:TypeEngine._variant_mapping")
+def has_variant(type_: TypeEngine[Any], dialect: str) -> bool:
+    """Tell whether a type has another for one kind of database.
+
+    It would give way to a public counterpart of ``with_variant``.
+
+    :param type_: SQLAlchemy's.
+    :param dialect: the name of the dialect.
+    :return: whether ``with_variant`` was called for it.
+    """
+    return dialect in type_._variant_mapping
+
+
+@private("sqlalchemy.schema:Constraint._ddl_if")
+def is_conditional(item: sa.Constraint | sa.Index) -> bool:
+    """Tell whether a constraint or an index declares which databases it is for.
+
+    It would give way to a public counterpart of ``ddl_if``.
+
+    :param item: SQLAlchemy's.
+    :return: whether ``ddl_if`` was called for it.
+    """
+    return item._ddl_if is not None
+
+
+def single_percents(sql: str, dialect: Any) -> str:
+    """Undo the doubling of percent signs that a dialect's driver needs in statements.
+
+    ``IdentifierPreparer._double_percents`` tells whether it was done. It would give way to an
+    option of ``compile()``.
+
+    :param sql: as it was compiled.
+    :param dialect: SQLAlchemy's.
+    :return: the text as a person would write it.
+    """
+    return sql.replace("%%", "%") if dialect.identifier_preparer._double_percents else sql
 
 
 @private("sqlalchemy.schema:Constraint._copy")

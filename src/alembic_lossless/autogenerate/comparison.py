@@ -168,7 +168,7 @@ def compared(
     :param primary: a context at the head of the chain on the last source, where there is one.
     :raises MigrationError: where the chain, or ``create_all``, does not run on one of them.
     """
-    dialect_support.portable(metadata)
+    dialect_support.make_portable(metadata)
     with ExitStack() as stack:
         result: list[ComparedDatabase] = []
         for source in reversed(sources):

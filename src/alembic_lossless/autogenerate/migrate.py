@@ -176,7 +176,7 @@ def process_revision_directives(
     asked = Run.of(config).request if config else None
     metadata: MetaData = context.opts["target_metadata"]
     script = directives[0]
-    if proposal.in_schemas(context, metadata) | dialect_support.portable(metadata):
+    if proposal.in_schemas(context, metadata) | dialect_support.make_portable(metadata):
         script.upgrade_ops = produce_migrations(context, metadata).upgrade_ops
     assert context.script is not None
     kinds = [source.kind for source in (*context.opts["sources"], *context.opts["missing"])]

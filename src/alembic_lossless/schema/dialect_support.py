@@ -21,6 +21,7 @@ from sqlalchemy.exc import CompileError, DBAPIError, NoReferenceError, SQLAlchem
 from sqlalchemy.schema import CreateSchema
 from sqlalchemy.types import TypeEngine
 
+from .. import compat
 from ..errors import MigrationError
 
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -49,16 +50,18 @@ class InheritedCondition(TextClause):
 
 
 def create_all(metadata: MetaData, connection: Connection) -> None:
-    """Make every table of *metadata*, without what this database cannot hold.
+    """Create every table of the models, without what this database cannot hold.
 
+    :param metadata: the models.
+    :param connection: to an empty database.
     :raises MigrationError: for a foreign key to what is not there, or what the database refuses.
     """
     require_targets(metadata)
-    portable(metadata)
+    make_portable(metadata)
     constraints = [item for table in metadata.tables.values() for item in table.constraints]
-    rules = [item._create_rule for item in constraints]
     try:
-        metadata.create_all(connection, tables=_held(metadata, connection))
+        with compat.create_rules_kept(constraints):
+            metadata.create_all(connection, tables=_held(metadata, connection))
     except (SQLAlchemyError, NotImplementedError) as error:
         why = str(error).splitlines()[0].rstrip(".")
         if isinstance(error, DBAPIError):
@@ -70,9 +73,6 @@ def create_all(metadata: MetaData, connection: Connection) -> None:
             f"A {connection.dialect.name} database does not take the models: {why}."
             f" Correct the model{_OTHERWISE.get(connection.dialect.name, '')}."
         ) from error
-    # A foreign key that closes a circle is added by ALTER, and would be left out ever after.
-    for item, rule in zip(constraints, rules, strict=True):
-        item._create_rule = rule
 
 
 def _held(metadata: MetaData, connection: Connection) -> list[Table]:
@@ -80,18 +80,23 @@ def _held(metadata: MetaData, connection: Connection) -> list[Table]:
     if connection.dialect.name == "postgresql":
         for name in sorted(schemas(metadata)):
             connection.execute(CreateSchema(name, if_not_exists=True))
-    held = metadata.tables.values()
-    return [one for one in held if connection.dialect.name != "sqlite" or one.schema is None]
+    tables = metadata.tables.values()
+    return [t for t in tables if connection.dialect.name != "sqlite" or t.schema is None]
 
 
 def schemas(metadata: MetaData) -> set[str]:
-    """Return the schemas that the tables of *metadata* are in, beside the usual one."""
+    """Return the schemas that the tables of models are in, beside the usual one.
+
+    :param metadata: the models.
+    :return: their names.
+    """
     return {str(table.schema) for table in metadata.tables.values() if table.schema}
 
 
 def require_targets(metadata: MetaData) -> None:
     """Refuse models with a foreign key to a table or column that no model has.
 
+    :param metadata: the models.
     :raises MigrationError: which names the first.
     """
     for table in metadata.tables.values():
@@ -105,13 +110,14 @@ def require_targets(metadata: MetaData) -> None:
                 ) from None
 
 
-def portable(metadata: MetaData) -> bool:
-    """Complete *metadata* so that every database is asked for what it can hold; may be repeated.
+def make_portable(metadata: MetaData) -> bool:
+    """Complete models so that every database is asked for what it can hold; may be repeated.
 
     What only PostgreSQL holds is marked so (``ddl_if``), unless it says itself where it belongs;
     an index's ``postgresql_where`` counts for SQLite too, and a server's collation does not; a
     CHECK written at its column becomes the table's, where Alembic sees it.
 
+    :param metadata: the models, which are changed.
     :return: whether anything was to be done.
     """
     changed = [_portable(table) for table in metadata.tables.values()]
@@ -125,14 +131,14 @@ def _portable(table: Table) -> bool:
             column.constraints.discard(check)
             table.append_constraint(check)
             changed = True
-        if foreign_collation(column.type) and "sqlite" not in column.type._variant_mapping:
+        if foreign_collation(column.type) and not compat.has_variant(column.type, "sqlite"):
             plain: Any = column.type.copy()
             plain.collation = None
             column.type = column.type.with_variant(plain, "sqlite")
             changed = True
     items: list[Constraint | Index] = [*table.constraints, *table.indexes]
     for item in items:
-        if item._ddl_if is None and only_postgresql(item):
+        if not compat.is_conditional(item) and only_postgresql(item):
             item.ddl_if(dialect="postgresql")
             changed = True
     for index in table.indexes:
@@ -157,10 +163,8 @@ def _condition(where: Any, dialect: Any) -> TextClause:
     """
     options = {"literal_binds": True, "include_table": False}
     where = text(where) if isinstance(where, str) else where
-    said = str(where.compile(dialect=dialect, compile_kwargs=options))
-    if dialect.identifier_preparer._double_percents:
-        said = said.replace("%%", "%")
-    return text(without_parameters(said))
+    sql = str(where.compile(dialect=dialect, compile_kwargs=options))
+    return text(without_parameters(compat.single_percents(sql, dialect)))
 
 
 def without_parameters(sql: str) -> str:
@@ -175,7 +179,11 @@ def foreign_collation(type_: TypeEngine[Any]) -> str | None:
 
 
 def only_postgresql(item: object) -> str | None:
-    """Say why *item* (an index or a constraint) is for PostgreSQL alone; None if it is not."""
+    """Tell why an index or a constraint is for PostgreSQL alone.
+
+    :param item: SQLAlchemy's.
+    :return: what it is that only PostgreSQL has; None where every database can hold it.
+    """
     if isinstance(item, ExcludeConstraint):
         return "an exclusion constraint"
     if isinstance(item, ForeignKeyConstraint) and item.elements[0].target_fullname.count(".") == 2:
@@ -189,10 +197,11 @@ def only_postgresql(item: object) -> str | None:
     return None
 
 
-def surroundings(like: Connection, connection: Connection) -> None:
-    """Make in *connection*'s PostgreSQL what the models may need: extensions, schemas, functions.
+def create_prerequisites(like: Connection, connection: Connection) -> None:
+    """Create in a PostgreSQL database what models may need: extensions, schemas, functions.
 
-    :param like: a database where somebody made them by hand.
+    :param like: to a database where the migrations made them by raw SQL.
+    :param connection: to the database that gets them.
     """
     outside = not like.in_transaction()
     statements = like.execute(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, MetaData
 from .. import sqlite
 from ..errors import MigrationError
 from ..run.recorder import alone, watched
-from ..schema.dialect_support import create_all, surroundings
+from ..schema.dialect_support import create_all, create_prerequisites
 from .cache import ChainCache
 from .hints import instead, place, reason
 from .sources import Source, empty_database
@@ -113,7 +113,7 @@ def from_models(
     """
     with empty_database(source) as connection:
         if like is not None and connection.dialect.name == "postgresql":
-            surroundings(like, connection)
+            create_prerequisites(like, connection)
         create_all(metadata, connection)
         connection.commit()
         yield connection

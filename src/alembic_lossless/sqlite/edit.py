@@ -54,7 +54,14 @@ def _remove_inline(table: ParsedTable, item: ParsedConstraint) -> Cut:
 def add_column(
     table: ParsedTable, definition: str, *, before: str | None = None, after: str | None = None
 ) -> ParsedTable:
-    """Add a column, last among the columns or beside another."""
+    """Add a column, last among the columns or beside another.
+
+    :param table: as it is.
+    :param definition: the column's, as it is to be written.
+    :param before: the column that it is put before.
+    :param after: the column that it is put after.
+    :return: the table as it is to be.
+    """
     separator = _separator(table)
     if before is not None:
         place = table.require_column(before).start
@@ -64,7 +71,13 @@ def add_column(
 
 
 def drop_column(table: ParsedTable, name: str) -> ParsedTable:
-    """Drop a column's definition, and nothing else that may name it."""
+    """Drop a column's definition, and nothing else that may name it.
+
+    :param table: as it is.
+    :param name: the column's.
+    :return: the table as it is to be.
+    :raises CreateTableError: where it is the only column.
+    """
     if len(table.columns) == 1:
         raise CreateTableError(
             f'Column "{name}" is the only one of table "{table.name}": drop the table instead.'
@@ -73,20 +86,36 @@ def drop_column(table: ParsedTable, name: str) -> ParsedTable:
 
 
 def add_constraint(table: ParsedTable, definition: str) -> ParsedTable:
-    """Add a constraint of the table, last."""
+    """Add a constraint of the table, last.
+
+    :param table: as it is.
+    :param definition: the constraint's, as it is to be written.
+    :return: the table as it is to be.
+    """
     place = (table.constraints or table.columns)[-1].end
     return _splice(table, (place, place, _separator(table) + definition))
 
 
 def drop_constraint(table: ParsedTable, constraint: ParsedConstraint) -> ParsedTable:
-    """Drop a constraint, the table's or a column's."""
+    """Drop a constraint, the table's or a column's.
+
+    :param table: as it is.
+    :param constraint: one of *table*'s.
+    :return: the table as it is to be.
+    """
     if constraint.inline:
         return _splice(table, _remove_inline(table, constraint))
     return _remove_item(table, constraint)
 
 
 def set_type(table: ParsedTable, name: str, type_: str) -> ParsedTable:
-    """Give a column another declared type."""
+    """Give a column another declared type.
+
+    :param table: as it is.
+    :param name: the column's.
+    :param type_: as it is to be written.
+    :return: the table as it is to be.
+    """
     column = table.require_column(name)
     if column.type:
         return _splice(table, (column.type_end - len(column.type), column.type_end, type_))
@@ -94,7 +123,13 @@ def set_type(table: ParsedTable, name: str, type_: str) -> ParsedTable:
 
 
 def set_not_null(table: ParsedTable, name: str, not_null: bool) -> ParsedTable:
-    """Add NOT NULL to a column, or take it away."""
+    """Add NOT NULL to a column, or take it away.
+
+    :param table: as it is.
+    :param name: the column's.
+    :param not_null: whether it is to be there.
+    :return: the table as it is to be.
+    """
     column = table.require_column(name)
     unwanted = [c for c in column.constraints if c.kind in ("null", "notnull")]
     if not_null and column.not_null:
@@ -121,24 +156,47 @@ def _set_single(
 
 
 def set_default(table: ParsedTable, name: str, default: str | None) -> ParsedTable:
-    """Give a column this default, or none."""
+    """Give a column this default, or none.
+
+    :param table: as it is.
+    :param name: the column's.
+    :param default: what follows DEFAULT; None for none.
+    :return: the table as it is to be.
+    """
     text = None if default is None else f"DEFAULT {default}"
     return _set_single(table, name, "default", text, last=False)
 
 
 def set_collation(table: ParsedTable, name: str, collation: str | None) -> ParsedTable:
-    """Give a column this collation, or SQLite's own."""
+    """Give a column this collation, or SQLite's own.
+
+    :param table: as it is.
+    :param name: the column's.
+    :param collation: its name; None for SQLite's own.
+    :return: the table as it is to be.
+    """
     text = None if collation is None else f"COLLATE {collation}"
     return _set_single(table, name, "collate", text, last=False)
 
 
 def set_generated(table: ParsedTable, name: str, generated: str | None) -> ParsedTable:
-    """Make a column a generated one, ``GENERATED ALWAYS AS (…)``, or an ordinary one."""
+    """Make a column a generated one, ``GENERATED ALWAYS AS (…)``, or an ordinary one.
+
+    :param table: as it is.
+    :param name: the column's.
+    :param generated: the clause; None for an ordinary column.
+    :return: the table as it is to be.
+    """
     return _set_single(table, name, "generated", generated, last=True)
 
 
 def set_autoincrement(table: ParsedTable) -> ParsedTable:
-    """Make the one INTEGER column of the primary key AUTOINCREMENT, which stands inline only."""
+    """Make the one INTEGER column of the primary key AUTOINCREMENT, which stands inline only.
+
+    :param table: as it is.
+    :return: the table as it is to be.
+    :raises CreateTableError: where the primary key is not one INTEGER column.
+    """
     if table.autoincrement:
         return table
     alias = table.rowid_alias
@@ -152,7 +210,11 @@ def set_autoincrement(table: ParsedTable) -> ParsedTable:
 
 
 def drop_autoincrement(table: ParsedTable) -> ParsedTable:
-    """Let the primary key be without AUTOINCREMENT."""
+    """Let the primary key be without AUTOINCREMENT.
+
+    :param table: as it is.
+    :return: the table as it is to be.
+    """
     key = table.key
     if key is None or not table.autoincrement:
         return table
@@ -162,7 +224,12 @@ def drop_autoincrement(table: ParsedTable) -> ParsedTable:
 
 
 def set_options(table: ParsedTable, options: Collection[str]) -> ParsedTable:
-    """Let the table have exactly these options: STRICT, WITHOUT ROWID."""
+    """Let the table have exactly these options: STRICT, WITHOUT ROWID.
+
+    :param table: as it is.
+    :param options: in capitals.
+    :return: the table as it is to be.
+    """
     if table.options == set(options):
         return table
     words = [t for t in scan(table.text) if t.key != ";"]
@@ -172,14 +239,26 @@ def set_options(table: ParsedTable, options: Collection[str]) -> ParsedTable:
 
 
 def move_constraint(table: ParsedTable, at: int, to: int) -> ParsedTable:
-    """Move one of the table's constraints to another place among them."""
+    """Move one of the table's constraints to another place among them.
+
+    :param table: as it is.
+    :param at: its place, counted from 0.
+    :param to: the place that it gets.
+    :return: the table as it is to be.
+    """
     order = [*table.constraints]
     order.insert(to, order.pop(at))
     return _permuted(table, table.constraints, order)
 
 
 def reorder(table: ParsedTable, order: Sequence[str]) -> ParsedTable:
-    """Put the columns in this order; what stands between the definitions stays in its place."""
+    """Put the columns in this order; what stands between the definitions stays in its place.
+
+    :param table: as it is.
+    :param order: the names of all columns.
+    :return: the table as it is to be.
+    :raises CreateTableError: where some are left out.
+    """
     columns = [table.require_column(name) for name in order]
     if {fold(c.name) for c in columns} != {fold(c.name) for c in table.columns}:
         raise CreateTableError(f'The order of the columns of "{table.name}" leaves some out.')

@@ -132,7 +132,7 @@ class LosslessSQLiteImpl(alembic_sqlite.SQLiteImpl):
 
     def drop_index(self, index: Any, **keywords: Any) -> None:
         table = index.table.name
-        if table == "no_table" and self.connection and not self.as_sql:  # it was not told
+        if table == "no_table" and self.connection and not self.as_sql:  # the operation names none
             table = SQLiteDatabase(self.connection, index.table.schema).table_of(
                 "index", str(index.name)
             )
@@ -145,7 +145,7 @@ class LosslessSQLiteImpl(alembic_sqlite.SQLiteImpl):
         options = index.dialect_options
         if options["sqlite"]["where"] is None:
             # Without it a partial index would become a full one, and refuse good rows.
-            where = options["postgresql"]["where"]  # may be a mere text, there
+            where = options["postgresql"]["where"]  # it may be a mere text
             options["sqlite"]["where"] = sa.text(where) if isinstance(where, str) else where
         if self.connection is not None and not self.as_sql:
             db = SQLiteDatabase(self.connection, index.table.schema)

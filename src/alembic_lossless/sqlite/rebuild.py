@@ -8,21 +8,25 @@ renaming first because references would follow the name, which ``legacy_alter_ta
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 from ..errors import MigrationError
 from .change import TableChange
-from .database import SQLiteDatabase
+from .database import Run, SQLiteDatabase
 from .parser import ParsedTable, fold, quote, scan
 from .rows import rowid_name
-
-Run = Callable[[str], object]
 
 
 @contextmanager
 def renamed_aside(db: SQLiteDatabase, name: str, run: Run) -> Iterator[str]:
-    """Rename a table without any reference following, and yield its new, quoted name."""
+    """Rename a table without any reference following.
+
+    :param db: where the table is.
+    :param name: its name.
+    :param run: runs a statement.
+    :return: a context manager that gives the new, quoted name.
+    """
     aside = f"_alembic_lossless_{name}"
     db.rows("PRAGMA legacy_alter_table = ON")
     try:
@@ -35,6 +39,7 @@ def renamed_aside(db: SQLiteDatabase, name: str, run: Run) -> Iterator[str]:
 def rebuild(change: TableChange, without: Set[str], run: Run) -> None:
     """Put a table's new form in its place, with the rows, indexes and triggers.
 
+    :param change: the edits.
     :param without: folded names of indexes that are not to come back.
     :param run: runs and records a statement.
     :raises MigrationError: if not every row arrived.
@@ -69,10 +74,9 @@ def _counter(db: SQLiteDatabase, table: ParsedTable) -> int | None:
     """Return where AUTOINCREMENT stands, so that no number is given twice."""
     if not table.autoincrement:
         return None
-    found = db.rows(
-        f"SELECT seq FROM {quote(db.schema)}.sqlite_sequence WHERE name = ?", table.name
-    )
-    return int(found[0][0]) if found else None
+    query = f"SELECT seq FROM {quote(db.schema)}.sqlite_sequence WHERE name = ?"
+    rows = db.rows(query, table.name)
+    return int(rows[0][0]) if rows else None
 
 
 def _copy(change: TableChange, old: str, run: Run) -> None:
@@ -108,7 +112,12 @@ def _copy(change: TableChange, old: str, run: Run) -> None:
 
 @contextmanager
 def progress(db: SQLiteDatabase, table: str) -> Iterator[None]:
-    """On a terminal, say every second how long the work on *table* has been going on."""
+    """On a terminal, print every second how long the work on a table has been going on.
+
+    :param db: where the table is.
+    :param table: its name.
+    :return: a context manager around the work.
+    """
     driver = db.driver
     if not sys.stderr.isatty() or not hasattr(driver, "set_progress_handler"):
         yield

@@ -51,7 +51,13 @@ def explain(table: ParsedTable, error: DBAPIError) -> RefusedBySQLite:
 
 
 def own_indexes(db: SQLiteDatabase, table: ParsedTable, columns: Sequence[str]) -> list[str]:
-    """Return the names of the table's indexes that use one of *columns*."""
+    """Find the indexes of a table that use a column.
+
+    :param db: where the table is.
+    :param table: as it is.
+    :param columns: names of columns.
+    :return: the names of the indexes that use one of them.
+    """
     gone = {fold(c) for c in columns}
     return [
         name
@@ -63,6 +69,8 @@ def own_indexes(db: SQLiteDatabase, table: ParsedTable, columns: Sequence[str]) 
 def refuse_strings(table: ParsedTable, sql: str) -> None:
     """Refuse a name in quotes that is no column: SQLite would take it for a string.
 
+    :param table: whose columns are meant.
+    :param sql: an expression.
     :raises MigrationError: naming it.
     """
     tokens = scan(sql)
@@ -79,13 +87,20 @@ def _indexed(index: sa.Index) -> str:
 
 
 def index_uses(index: sa.Index, column: str) -> bool:
-    """Whether *index* names a column, itself or in an expression."""
+    """Tell whether an index names a column, itself or in an expression.
+
+    :param index: SQLAlchemy's.
+    :param column: the name of the column.
+    :return: True where the index would go with the column.
+    """
     return fold(column) in names_in(_indexed(index))
 
 
 def refuse_unknown_columns(table: ParsedTable, index: sa.Index) -> None:
     """Refuse an index of columns that are not there.
 
+    :param table: as it is.
+    :param index: SQLAlchemy's.
     :raises MigrationError: naming the first; SQLite would make an index of the word.
     """
     for column in index.expressions:
@@ -102,6 +117,10 @@ def refuse_users(
     SQLite sees for itself whether a view or a trigger still makes sense; what it does not see is
     an ``UPDATE OF`` a column that is gone, and a quoted name that turns into a string.
 
+    :param db: where the table is.
+    :param before: the table as it is.
+    :param after: the table as it is to be.
+    :param dropped: names of columns.
     :raises MigrationError: naming what uses the column.
     """
     gone = {fold(c) for c in dropped}
@@ -180,8 +199,12 @@ def _statements(db: SQLiteDatabase, target: str, kind: str) -> Iterator[str]:
 def refuse_broken(
     db: SQLiteDatabase, table: str, dropped: Sequence[str], before: Mapping[str, str]
 ) -> None:
-    """Refuse to drop columns where that broke a view or trigger that was not among *before*.
+    """Refuse to drop columns where that broke a view or trigger.
 
+    :param db: where the table is, its columns dropped.
+    :param table: its name.
+    :param dropped: names of columns.
+    :param before: what :func:`broken` returned before they were dropped.
     :raises MigrationError: naming it.
     """
     for what, error in broken(db, table, dropped).items():
@@ -218,7 +241,12 @@ def _keys(db: SQLiteDatabase, table: ParsedTable, dropped: Sequence[str]) -> set
 
 
 def has_parent_key(db: SQLiteDatabase, constraint: ParsedConstraint) -> bool:
-    """Whether what a foreign key points at is a key; of any other constraint, yes."""
+    """Tell whether the columns that a foreign key points at are a key.
+
+    :param db: where both tables are.
+    :param constraint: the foreign key.
+    :return: True also of any other constraint.
+    """
     if constraint.kind != "foreignkey":
         return True
     parent = db.table(constraint.referred_table)
@@ -231,6 +259,10 @@ def refuse_orphaned_keys(
 ) -> None:
     """Refuse to take from foreign keys the columns or the key they point at.
 
+    :param db: where the table is.
+    :param before: the table as it is.
+    :param after: the table as it is to be.
+    :param dropped: names of columns.
     :raises MigrationError: naming the tables whose foreign keys they are.
     """
     had, has = _keys(db, before, ()), _keys(db, after, dropped)
