@@ -68,19 +68,19 @@ LONGEST_PACKAGE = 30
 
 def slug(name: str) -> str:
     """The folder's name made from the project's: `Überraschung 3000!` gives `uberraschung-3000`."""
-    made = slugify(name, max_length=LONGEST_SLUG - 4, word_boundary=True) or "flask-app"
-    return f"{made}-app" if slug_fault(made) else made
+    folder = slugify(name, max_length=LONGEST_SLUG - 4, word_boundary=True) or "flask-app"
+    return f"{folder}-app" if slug_fault(folder) else folder
 
 
 def package(slug: str) -> str:
     """The package's name made from the folder's: `uberraschung-3000` gives `uberraschung_3000`."""
-    made = (
+    module = (
         slugify(slug, separator="_", max_length=LONGEST_PACKAGE - 4, word_boundary=True)
         or "flask_app"
     )
-    if made[0].isdigit():
-        made = f"app_{made[: LONGEST_PACKAGE - 8]}".rstrip("_")
-    return f"{made}_app" if package_fault(made) else made
+    if module[0].isdigit():
+        module = f"app_{module[: LONGEST_PACKAGE - 8]}".rstrip("_")
+    return f"{module}_app" if package_fault(module) else module
 
 
 def slug_fault(value: str) -> str | None:

@@ -35,10 +35,10 @@ def remove_left_out(project: Path, package: str, example: str) -> list[str]:
     no file, of which there should be none."""
     missed = []
     for pattern in LEFT_OUT[example]:
-        found = list(project.glob(pattern.replace("PACKAGE", package)))
-        for path in found:
+        matches = list(project.glob(pattern.replace("PACKAGE", package)))
+        for path in matches:
             path.unlink()
-        if not found:
+        if not matches:
             missed.append(pattern)
     return missed
 

@@ -71,7 +71,7 @@ def test_undo_shows_what_plays_the_dump_back(
 
     shown = project.make("undo", fails=True, **server)
     assert "made " in shown.stdout
-    assert f"at revision {project.heads()}" in shown.stdout
+    assert f"at revision {project.first_revision()}" in shown.stdout
     assert "exit 1: Nothing was changed: a server's dump is restored by hand" in shown.stderr
     assert "secret" not in shown.stdout + shown.stderr
     assert ask(url, "SELECT count(*) FROM author") == [(2,)]

@@ -21,10 +21,10 @@ def environment(home: Path, *, identity: bool = True) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     settings = "[user]\nname = Ann\nemail = ann@example.com\n" if identity else ""
     (home / ".gitconfig").write_text(settings, encoding="utf-8")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "COOKIECUTTER"))}
-    kept.pop("EMAIL", None)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "COOKIECUTTER"))}
+    inherited.pop("EMAIL", None)
     return {
-        **kept,
+        **inherited,
         "HOME": str(home),
         "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -108,17 +108,17 @@ class Bakery:
     def __call__(self, **answers: str) -> Path:
         """The folder of a project with these answers. It is shared: read it, do not write to it."""
         key = json.dumps(answers, sort_keys=True)
-        shelf = self._folder / hashlib.sha256(key.encode()).hexdigest()[:16]
-        if not shelf.exists():
+        folder = self._folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+        if not folder.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            oven = Path(tempfile.mkdtemp(dir=self._folder))
-            bake(oven, **answers)
+            unfinished = Path(tempfile.mkdtemp(dir=self._folder))
+            bake(unfinished, **answers)
             try:
                 # All at once, so that no process sees half a project; the first one wins.
-                oven.rename(shelf)
+                unfinished.rename(folder)
             except OSError:
-                shutil.rmtree(oven)
-        (project,) = shelf.iterdir()
+                shutil.rmtree(unfinished)
+        (project,) = folder.iterdir()
         return project
 
     def copy(self, folder: Path, **answers: str) -> Path:

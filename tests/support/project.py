@@ -61,6 +61,7 @@ class Project:
 
     def _environment(self) -> dict[str, str]:
         ours = ("MAKE", "MFLAGS", "SETTINGS", "DATABASE_URL", "FLASK_", "BAKED_", "PYTHON", "PG")
+        ours += ("MIGRATION_", "ALEMBIC_LOSSLESS_")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         path = f"{self.venv / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return inherited | {"PATH": path, "VENV": str(self.venv)}
@@ -85,7 +86,7 @@ class Project:
         """Return the names of the migration files."""
         return {file.name for file in self.versions_folder.glob("*.py")}
 
-    def heads(self) -> str:
+    def first_revision(self) -> str:
         """Return the revision of the example's first migration."""
         (file,) = self.versions_at_first
         return str(self.load_version(file).revision)

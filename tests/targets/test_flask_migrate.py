@@ -10,7 +10,7 @@ NICKNAME = "    nickname: Mapped[str | None] = mapped_column(String(50))\n"
 
 
 def test_upgrade_downgrade_current_and_history(project: Project) -> None:
-    head = project.heads()
+    head = project.first_revision()
     project.flask("db", "upgrade")
     assert head in project.flask("db", "current").stdout
     assert head in project.flask("db", "history").stdout
@@ -37,7 +37,7 @@ def test_help_lists_ours_beside_theirs(project: Project) -> None:
 def test_bare_alembic_needs_no_options(project: Project) -> None:
     project.run("alembic", "upgrade", "head")
     assert "name" in project.columns("author")
-    assert project.heads() in project.run("alembic", "current").stdout
+    assert project.first_revision() in project.run("alembic", "current").stdout
 
 
 def test_stock_migrate_passes_through_the_same_detection(project: Project) -> None:
