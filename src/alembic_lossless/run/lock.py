@@ -2,16 +2,16 @@
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from getpass import getuser
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
 
 from ..errors import MigrationError
@@ -19,9 +19,6 @@ from .connection import OURS
 
 #: PostgreSQL keeps advisory locks apart by database; this is ours in each.
 KEY = 0x6D6967726174  # "migrat"
-
-#: Where Windows locks a byte of the lock file: beyond what is written, which others may read.
-_FAR = 1 << 20
 
 
 @contextmanager
@@ -138,54 +135,38 @@ def _session(connection: Connection, query: str) -> str:
 
 @contextmanager
 def _file(path: Path) -> Iterator[tuple[Callable[[], bool], Callable[[], str]]]:
-    try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise MigrationError(
-            f"The lock file {path} cannot be opened ({error.strerror}), and without it two could "
-            "migrate at once: let this account write in that folder, as SQLite itself needs."
-        ) from None
+    # The file stays: whoever removed it could remove one that another process has locked.
+    lock = FileLock(path, preserve_lock_file=True, on_acquired=_write_holder)
 
     def taken() -> bool:
-        if not try_lock(file):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
             return False
-        os.ftruncate(file, 0)
-        os.lseek(file, 0, os.SEEK_SET)
-        os.write(file, f"process {os.getpid()} of {whoami()}".encode())
+        except OSError as error:
+            raise MigrationError(
+                f"The lock file {path} cannot be opened ({error.strerror}), and without it two "
+                "processes could migrate at once. Let this account write in that folder, as "
+                "SQLite itself needs."
+            ) from None
         return True
 
     def holder() -> str:
-        who = path.read_text(encoding="utf-8", errors="replace")
-        return f"{who or 'a process that has just begun'} (lock file {path})"
+        with suppress(OSError), path.open("rb") as file:
+            file.seek(1)  # the first byte is locked, and Windows does not let others read that
+            if process := file.read().decode("utf-8", "replace"):
+                return f"{process} (lock file {path})"
+        return f"a process that has just begun (lock file {path})"
 
     try:
-        # The file stays: whoever removed it could remove one that somebody else has locked.
         yield taken, holder
     finally:
-        os.close(file)
+        lock.release()
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def try_lock(file: int) -> bool:
-        """Lock an open file for this process, until it is closed; tell whether that went."""
-        os.lseek(file, _FAR, os.SEEK_SET)
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def try_lock(file: int) -> bool:
-        """Lock an open file for this process, until it is closed; tell whether that went."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+def _write_holder(file: int) -> None:
+    os.ftruncate(file, 0)
+    os.write(file, f"\nprocess {os.getpid()} of {whoami()}".encode())
 
 
 @cache

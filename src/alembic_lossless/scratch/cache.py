@@ -9,7 +9,6 @@ its libraries. Whatever is edited, the name is another one.
 
 import hashlib
 import json
-import os
 import re
 import sqlite3
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from alembic.script import Script, ScriptDirectory
+from platformdirs import user_cache_path
 from sqlalchemy import Connection, MetaData, text
 
 from ..schema import diff, postgresql
@@ -39,13 +39,7 @@ MAX_DATABASES = 16
 
 def folder() -> Path:
     """Return where databases are cached: this user's folder, outside of every project."""
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA") or tempfile.gettempdir()
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "alembic-lossless" / "chains"
+    return user_cache_path("alembic-lossless", appauthor=False) / "chains"
 
 
 #: What this process has built already: a chain does not change while it is in memory.

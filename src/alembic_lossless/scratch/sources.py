@@ -19,6 +19,7 @@ from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any
 
+from platformdirs import user_cache_path
 from sqlalchemy import URL, Connection, NullPool, StaticPool, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -106,7 +107,7 @@ def _embedded() -> Source | Missing:
         return Missing("postgresql", f"no server on this host, and no {error.name} installed")
     # As root the server runs as another user, who cannot enter root's home.
     root = getattr(os, "geteuid", lambda: 1)() == 0
-    cache = Path(tempfile.gettempdir()) if root else import_module("platformdirs").user_cache_path()
+    cache = Path(tempfile.gettempdir()) if root else user_cache_path()
     folder = cache / "alembic-lossless-postgresql"
     cache.mkdir(parents=True, exist_ok=True)
     reaper.tell(folder=str(folder))

@@ -1,14 +1,11 @@
 """Settings of the migrations' own connections."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.run import lock
 from alembic_lossless.run.connection import Limits, label, private
 from alembic_lossless.run.executor import PRIVATE, insist
 from tests.servers.run.shop import Shop
@@ -87,35 +84,3 @@ def test_nothing_is_done_by_a_context_of_stock_alembic(tmp_path: Path) -> None:
         assert "SQLite would be migrated by stock Alembic" in said
         assert "Traceback" not in said
     assert shop.tables() <= {"alembic_lossless_log"}
-
-
-WINDOWS = """
-import fcntl, os, sys, types
-
-def locking(file, mode, count):
-    assert (mode, count) == (2, 1)
-    assert os.lseek(file, 0, os.SEEK_CUR) > 4096
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-import alembic, sqlalchemy, flask
-sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, locking=locking)
-sys.platform = "win32"
-from alembic_lossless.run import lock
-sys.platform = "linux"
-one, two = (os.open(sys.argv[1], os.O_RDWR | os.O_CREAT) for _ in "12")
-print(lock.try_lock(one), lock.try_lock(two))
-os.close(one)
-print(lock.try_lock(two))
-"""
-
-
-def test_the_lock_on_windows(tmp_path: Path) -> None:
-    """Windows itself is not here; its call is, and takes the arguments that Windows documents."""
-    engine = str(Path(lock.__file__).parents[2])
-    done = subprocess.run(
-        [sys.executable, "-c", WINDOWS, str(tmp_path / "x.lock")],
-        env={"PYTHONPATH": engine},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.split() == ["True", "False", "True"], done.stderr
