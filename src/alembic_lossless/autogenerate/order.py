@@ -7,7 +7,7 @@ thing.
 
 from collections.abc import Collection, Sequence
 from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic.operations import ops
 
@@ -20,7 +20,7 @@ from ..checklist.data_operations import (
     ReplaceIndexes,
     TableSQL,
 )
-from ..checklist.finding import NAMES, Step, is_comment, is_rename, whole_name
+from ..checklist.finding import NAMES, Guard, Step, is_comment, is_rename, whole_name
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -207,14 +207,28 @@ def _insert_at(before: Sequence[Step], step: Step) -> int:
     return len(before)
 
 
-def block(step: Step) -> tuple[Any, bool, str | None]:
-    """Return what steps that are written in one block have in common."""
-    alone = step.alone and not getattr(step.op, "is_whole", False)
-    return step.guard, alone, None if alone else step.table
+class Block(NamedTuple):
+    """What steps that are written in one block have in common.
+
+    A column gets its new name in a block of its own: in one batch, stock Alembic knows a column by
+    the old name, and an index by the new one.
+    """
+
+    guard: Guard | None
+    is_alone: bool
+    is_rename: bool
+    table: str | None
+
+
+def block(step: Step) -> Block:
+    """Return the block that *step* is written in."""
+    is_alone = step.alone and not getattr(step.op, "is_whole", False)
+    return Block(step.guard, is_alone, is_rename(step.op), None if is_alone else step.table)
 
 
 def _in_one_block(first: Step, second: Step) -> bool:
-    return block(first) == block(second) != (second.guard, False, None)
+    shared = block(second)
+    return block(first) == shared and (shared.is_alone or shared.table is not None)
 
 
 def _end(steps: Sequence[Step], at: int) -> int:

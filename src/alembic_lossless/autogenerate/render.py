@@ -119,9 +119,9 @@ def _as_typed(impl: Any) -> None:
 
 
 def _groups(steps: Iterable[Step], autogen: AutogenContext) -> Iterator[str]:
-    for (_, alone, table), group in groupby(steps, key=block):
-        text = _group(list(group), table, autogen)
-        if alone:
+    for shared, group in groupby(steps, key=block):
+        text = _group(list(group), shared.table, autogen)
+        if shared.is_alone:
             text = "with op.get_context().autocommit_block():\n" + textwrap.indent(text, "    ")
         yield text
 
