@@ -248,7 +248,12 @@ def _propose(
     proposed = [*with_values_for_rows(proposed, lookup)]
     enum_steps, findings = enum_values.map_values(databases, report.answers)
     report.findings += findings
-    report.steps = complete([*enum_steps, *proposed], databases, review_steps)
+    try:
+        report.steps = complete([*enum_steps, *proposed], databases, review_steps)
+    except MigrationError:
+        if strict and report.answers.has_open_questions:
+            report.answers.check()  # one of them may be why
+        raise
     report.findings = review.with_consents(report.findings, report.answers)
     if strict:
         report.answers.check()

@@ -113,6 +113,11 @@ class Answers:
         self.used.add(short or key)
         return found
 
+    @property
+    def has_open_questions(self) -> bool:
+        """Tell whether something was asked that has no answer."""
+        return bool(self.open or self.alike)
+
     def check(self, where: str = "beside m=") -> None:
         """Stop where an answer fits nothing, or a question has no answer.
 
