@@ -22,6 +22,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import rev_id
 from sqlalchemy import URL, Connection, MetaData, inspect, text
 
+from . import hints
 from .autogenerate import proposal, renames, render
 from .autogenerate.comparison import ComparedDatabase, Lookup
 from .autogenerate.converge import complete
@@ -292,14 +293,16 @@ def _closing_steps(
     def answered() -> list[Finding]:
         """Stop at a question that the rows do not answer."""
         fills = [
-            subject for subject, line in answers.unanswered.items() if line.startswith("fill=")
+            subject
+            for subject, options in answers.unanswered.items()
+            if any(name == "fill" for name, _ in options)
         ]
         needless = {subject for subject in fills if not _lacks_values(live, subject)}
         for subject in needless:
             del answers.unanswered[subject]
         asked = [f for f in findings if f.verdict is not Verdict.ASK or f.subject not in needless]
         with_consents = review.with_consents(asked, answers)
-        answers.check("behind make adopt")
+        answers.check(hints.command("adopt"))
         return with_consents
 
     dropped = database.drop_nameless()

@@ -60,6 +60,12 @@ def command(verb: str, revision: str = "", **options: str | bool) -> str:
     return " ".join([*words, revision] if revision else words)
 
 
+def option(name: str, value: str) -> str:
+    """Return one option of a command, with its value."""
+    word = f"{name}=" if _command_line.get() == MAKE else f"--{name} "
+    return word + json_quoted(value)
+
+
 def _quoted(value: str | bool) -> str:
     text = str(value)
     return text if text.replace("_", "").replace("-", "").isalnum() else json_quoted(text)

@@ -221,7 +221,7 @@ def _replaced(enum: ChangedEnum, old: str, come: list[str], answers: Answers) ->
 
     value = answers.value(subject, question, literal(values[0]), wrong)
     if value is None and not is_accepted(answers, "enum", subject):
-        answers.unanswered[subject] += f' or accept="enum {subject}: no row holds it"'
+        answers.unanswered[subject].append(("accept", f"enum {subject}: no row holds it"))
         for new in come:
             answers.note_possible_rename(subject, new)
     return value and _bare(value)

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from .. import hints
 from ..errors import MigrationError
 
+#: How several answers of one kind are written.
 _SEVERAL = {
-    "rename": 'rename="user.name:full_name, person:human"',
-    "fill": "fill=\"user.crew=0, user.note=''\"",
-    "accept": 'accept="drop-column user.crew: unused; drop-table person: moved"',
+    "rename": "user.name:full_name, person:human",
+    "fill": "user.crew=0, user.note=''",
+    "accept": "drop-column user.crew: unused; drop-table person: moved",
 }
 
 #: Asks on a terminal: the question and the answer that Enter gives in, the answer out.
@@ -27,15 +29,16 @@ _TIMES = 3
 class Answers:
     """Renames, values for rows that may be there, and consent; *ask* is None off a terminal.
 
-    What stays without an answer is noted: in *unanswered* by its subject, with the words that would
-    answer it; in *possible_renames* the pairs of which one went and the other came.
+    What stays without an answer is noted: in *unanswered* by its subject, with the options that
+    would answer it, one or the other; in *possible_renames* the pairs of which one went and the
+    other came.
     """
 
     rename: dict[str, str] = field(default_factory=dict)
     fill: dict[str, str] = field(default_factory=dict)
     accept: dict[str, str] = field(default_factory=dict)
     ask: Ask | None = None
-    unanswered: dict[str, str] = field(default_factory=dict)
+    unanswered: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     possible_renames: list[tuple[str, str]] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
@@ -55,9 +58,9 @@ class Answers:
         :raises MigrationError: with exit code 2, for a text that is none of these.
         """
         return cls(
-            _pairs("rename", rename, ",", ":", 'rename="user.name:full_name"'),
-            _pairs("fill", fill, ",", "=", 'fill="user.crew=0"'),
-            _pairs("accept", accept, ";", ":", 'accept="drop-column user.nickname: the reason"'),
+            _pairs("rename", rename, ",", ":", "user.name:full_name"),
+            _pairs("fill", fill, ",", "=", "user.crew=0"),
+            _pairs("accept", accept, ";", ":", "drop-column user.nickname: the reason"),
             ask,
         )
 
@@ -89,7 +92,7 @@ class Answers:
             raise MigrationError(f"{problem} Nothing was written.", exit_code=2)
         if not self.fill[subject]:
             del self.fill[subject]
-            self.unanswered[subject] = f'fill="{subject}={example}"'
+            self.unanswered[subject] = [("fill", f"{subject}={example}")]
             return None
         self.used.add(subject)
         return self.fill[subject]
@@ -107,7 +110,7 @@ class Answers:
         found = self.accept[short or key]
         if not found:
             del self.accept[key]
-            self.unanswered.setdefault(subject, f'accept="{key}: the reason"')
+            self.unanswered.setdefault(subject, [("accept", f"{key}: the reason")])
             return None
         self.unanswered.pop(subject, None)
         self.used.add(short or key)
@@ -116,36 +119,44 @@ class Answers:
     @property
     def has_open_questions(self) -> bool:
         """Tell whether something was asked that has no answer."""
-        return bool(self.open or self.alike)
+        return bool(self.unanswered or self.possible_renames)
 
-    def check(self, where: str = "beside m=") -> None:
+    def check(self, command: str = "") -> None:
         """Stop where an answer fits nothing, or a question has no answer.
 
-        :param where: the answers are typed.
+        :param command: the command to run again, where it is not the one for a new migration.
         :raises MigrationError: with exit code 2 for an answer that fits nothing, else 1.
         """
         for name, given in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
             for key in given.keys() - self.used:
                 raise MigrationError(
-                    f'{name}="{key}…" answers nothing that changed: nothing was written.', 2
+                    f"{hints.option(name, f'{key}…')} answers nothing that changed: nothing was "
+                    "written.",
+                    2,
                 )
-        if self.unanswered or self.possible_renames:
+        if self.has_open_questions:
             lines = "\n  ".join(self._lines())
+            asked = [word for alternatives in self.unanswered.values() for word, _ in alternatives]
+            asked += ["rename" for _ in self.possible_renames]
             several = [
-                shown
+                hints.option(word, shown)
                 for word, shown in _SEVERAL.items()
-                if lines.count(f"{word}=") > 1 or (word == "accept" and self._run_together())
+                if asked.count(word) > 1 or (word == "accept" and self._run_together())
             ]
+            together = f"\nSeveral go into one: {', '.join(several)}" if several else ""
+            again = f"Run {command} again" if command else "Run again"
             raise MigrationError(
-                f"Nothing was written: it needs an answer that only you can give. Say {where}\n  "
-                + lines
-                + f"\nSeveral go into one: {', '.join(several)}" * bool(several)
+                "Nothing was written: it needs an answer that only you can give. "
+                f"{again} with\n  {lines}{together}"
             )
 
     def _run_together(self) -> bool:
         """Tell whether an open question is answered inside another one's reason."""
         keys = [
-            line.removeprefix('accept="').partition(":")[0] for line in self.unanswered.values()
+            value.partition(":")[0]
+            for alternatives in self.unanswered.values()
+            for word, value in alternatives
+            if word == "accept"
         ]
         return any(f"{key}:" in reason for key in keys for reason in self.accept.values())
 
@@ -153,17 +164,21 @@ class Answers:
         """Yield what would answer the open questions, line by line."""
         left = dict(self.unanswered)
         for old in dict.fromkeys(old for old, _ in self.possible_renames):
-            new = [other for one, other in self.possible_renames if one == old]
-            for number, name in enumerate(new):
+            names = [new for former, new in self.possible_renames if former == old]
+            for number, name in enumerate(names):
                 word = "or    " if number else "either"
-                yield f'{word}  rename="{old}:{name.rpartition(".")[2]}"'
-            others = [
-                self.unanswered[subject] for subject in (old, *new) if subject in self.unanswered
-            ]
-            yield f"or      {' '.join(others)}"
-            left = {subject: line for subject, line in left.items() if line not in others}
+                new_name = name.rpartition(".")[2]
+                yield f"{word}  {hints.option('rename', f'{old}:{new_name}')}"
+            subjects = [subject for subject in (old, *names) if subject in self.unanswered]
+            yield f"or      {' '.join(self._options(subject) for subject in subjects)}"
+            left = {
+                subject: options for subject, options in left.items() if subject not in subjects
+            }
         before = "        " if self.possible_renames else ""
-        yield from (f"{before}{line}" for line in left.values())
+        yield from (f"{before}{self._options(subject)}" for subject in left)
+
+    def _options(self, subject: str) -> str:
+        return " or ".join(hints.option(*option) for option in self.unanswered[subject])
 
     def _asked(self, question: str, otherwise: str, wrong: Wrong = lambda _: "") -> str:
         """Ask, and again where the answer is *wrong*.
@@ -193,12 +208,13 @@ def _not_yes_or_no(answer: str) -> str:
 
 
 def _no_literal(subject: str, text: str) -> str:
+    example = hints.option("fill", f"{subject}='text'")
     return (
         ""
         if _is_literal(text)
         else (
             f"{text!r} is no SQL literal for {subject}: text stands in quotes, 'text' "
-            f"(fill=\"{subject}='text'\"); an expression in parentheses."
+            f"({example}); an expression in parentheses."
         )
     )
 
@@ -222,12 +238,14 @@ def _pairs(word: str, text: str | None, between: str, inside: str, example: str)
     for part in _split(text or "", between, literals=between == ","):
         name, found, value = part.partition(inside)
         if not (found and name.strip() and value.strip()):
-            raise MigrationError(f"{part.strip()!r} is not understood: say {example}.", 2)
+            raise MigrationError(
+                f"{part.strip()!r} is not understood: say {hints.option(word, example)}.", 2
+            )
         if between == "," and any(inside in other for other in _split(value, ";")[1:]):
-            several = f"between several stands a comma: {_SEVERAL[word]}"
+            several = f"between several stands a comma: {hints.option(word, _SEVERAL[word])}"
             raise MigrationError(f"{part.strip()!r} is not understood: {several}.", 2)
         if pairs.setdefault(name.strip(), value.strip()) != value.strip():
-            raise MigrationError(f"{word}= says two things of {name.strip()}: say one.", 2)
+            raise MigrationError(f"Two different values for {name.strip()} in --{word}.", 2)
     return pairs
 
 

@@ -90,8 +90,8 @@ def test_without_an_answer_nothing_is_written(project: Project) -> None:
     with pytest.raises(MigrationError) as stopped:
         project.new("rename")
     assert str(stopped.value).splitlines()[1:] == [
-        '  either  rename="person.name:full_name"',
-        '  or      accept="drop-column person.name: the reason"',
+        '  either  --rename "person.name:full_name"',
+        '  or      --accept "drop-column person.name: the reason"',
     ]
     assert files(project) == before
 
@@ -104,12 +104,12 @@ def test_the_second_way_is_said_whole(project: Project) -> None:
     project.metadata.tables["person"].c.crew.nullable = False
     with pytest.raises(MigrationError) as stopped:
         project.new("rename", fill="person.city=''")
-    assert str(stopped.value).endswith("fill=\"user.crew=0, user.note=''\"")
+    assert str(stopped.value).endswith("--fill \"user.crew=0, user.note=''\"")
     assert str(stopped.value).splitlines()[1:-1] == [
-        '  either  rename="person.name:full_name"',
-        '  or      rename="person.name:city"',
-        '  or      accept="drop-column person.name: the reason" fill="person.full_name=\'?\'"',
-        "          fill=\"person.crew='1970-01-01'\"",
+        '  either  --rename "person.name:full_name"',
+        '  or      --rename "person.name:city"',
+        '  or      --accept "drop-column person.name: the reason" --fill "person.full_name=\'?\'"',
+        "          --fill \"person.crew='1970-01-01'\"",
     ]
 
 
@@ -119,7 +119,7 @@ def test_another_kind_of_value_is_no_rename(project: Project) -> None:
     table(project, "person", Column("born", Date), Column("team", String(9), index=True))
     with pytest.raises(MigrationError) as stopped:
         project.new("born")
-    assert "rename=" not in str(stopped.value)
+    assert "--rename " not in str(stopped.value)
 
 
 def test_postgresql_renames_what_the_name_is_in(on_both: Project) -> None:
@@ -164,7 +164,7 @@ def test_a_told_rename_of_a_table_keeps_its_rows(
     project.run("INSERT INTO letter (person_id) VALUES (1)")
 
     parent_and_child(project, "human")
-    with pytest.raises(MigrationError, match='rename="person:human"'):
+    with pytest.raises(MigrationError, match='--rename "person:human"'):
         project.new("rename")
     report = project.new("rename", rename="person:human, letter.person_id:human_id")
     project.upgrade()
@@ -217,7 +217,7 @@ def test_without_a_value_nothing_is_written(project: Project) -> None:
     without_crew(project)
     with_crew(project)
     before = files(project)
-    with pytest.raises(MigrationError, match=r'fill="person\.crew=1"'):
+    with pytest.raises(MigrationError, match=r'--fill "person\.crew=1"'):
         project.new("crew", fill="person.note=''")
     assert files(project) == before
 

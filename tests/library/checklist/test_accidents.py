@@ -38,7 +38,7 @@ def test_drop_table(either: Project) -> None:
     """A model that is not imported looks like a table that goes; stock drops it with its rows."""
     team = table(name="team")
     started(either, team, table(nickname()), rows=[ADA])
-    with pytest.raises(MigrationError, match="accept="):
+    with pytest.raises(MigrationError, match="--accept "):
         write(either, "drop", team)
     assert either.run(ROWS) == [(1, "Ada")]
     stock(either.url, team)

@@ -37,7 +37,7 @@ def test_a_dropped_column_needs_consent(either: Project) -> None:
     files = sorted(either.folder.rglob("*.py"))
     with pytest.raises(MigrationError) as refused:
         write(either, "drop", table())
-    assert 'accept="drop-column user.nickname: the reason"' in str(refused.value)
+    assert '--accept "drop-column user.nickname: the reason"' in str(refused.value)
     assert sorted(either.folder.rglob("*.py")) == files
 
     report = write(either, "drop", table(), accept="drop-column user.nickname: unused since 1.4")
@@ -52,7 +52,7 @@ def test_a_dropped_column_needs_consent(either: Project) -> None:
 
 def test_a_dropped_table_needs_consent(either: Project) -> None:
     started(either, table(nickname()), table(name="team"), rows=[ADA])
-    with pytest.raises(MigrationError, match='accept="drop-table user: the reason"'):
+    with pytest.raises(MigrationError, match='--accept "drop-table user: the reason"'):
         write(either, "drop", table(name="team"))
     write(either, "drop", table(name="team"), accept="drop-table: moved to another service")
     assert 'accepted = {"drop-table user": "moved to another service"}' in either.last()
@@ -124,7 +124,7 @@ def test_a_not_null_column_comes_with_its_value(either: Project) -> None:
     wanted = table(Column("crew", Integer, nullable=False))
     with pytest.raises((SQLAlchemyError, MigrationError)):
         stock(either.url, wanted)
-    with pytest.raises(MigrationError, match=r'fill="user\.crew=1"'):
+    with pytest.raises(MigrationError, match=r'--fill "user\.crew=1"'):
         write(either, "crew", wanted)
     report = write(either, "crew", wanted, fill="user.crew=7")
     assert found(report) == {("not-null-column", "user.crew", "REWRITE")}
@@ -141,7 +141,7 @@ def test_not_null_on_rows_that_hold_null(either: Project) -> None:
     if "postgresql" in either.kinds:
         with pytest.raises(SQLAlchemyError):
             stock(either.url, wanted)
-    with pytest.raises(MigrationError, match=r'fill="user\.nickname='):
+    with pytest.raises(MigrationError, match=r'--fill "user\.nickname='):
         write(either, "required", wanted)
     write(either, "required", wanted, fill="user.nickname='none'")
     either.upgrade()
@@ -164,7 +164,7 @@ def test_a_narrower_type_asks_the_rows(either: Project) -> None:
             stock(either.url, wanted)
 
     either.development = True
-    with pytest.raises(MigrationError, match=r'accept="narrow-type user\.code: the reason"'):
+    with pytest.raises(MigrationError, match=r'--accept "narrow-type user\.code: the reason"'):
         write(either, "narrow", wanted)
     accepted = "narrow-type user.code: only ours was so long"
     report = write(either, "narrow", wanted, accept=accepted)

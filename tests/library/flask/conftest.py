@@ -19,8 +19,10 @@ def templates(shared: Path) -> dict[str, Path]:
         if not folder.exists():
             new = Path(f"{folder}.{id(folder)}")
             subprocess.run(
-                [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-                + ["--no-deps", "--target", str(new), f"flask-migrate=={version}"],
+                [
+                    *(sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"),
+                    *("--no-deps", "--target", str(new), f"flask-migrate=={version}"),
+                ],
                 check=True,
                 stdin=subprocess.DEVNULL,
             )

@@ -32,7 +32,7 @@ def create_app(name="shop"):
 
 STOCK, OURS = "from flask_migrate import Migrate", "from alembic_lossless.flask import Migrate"
 
-MODELS = '''
+MODELS = """
 import enum
 
 from sqlalchemy import Enum, ForeignKey, String
@@ -60,7 +60,7 @@ class Purchase(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id", name="fk_customer"))
     status: Mapped[Status] = mapped_column(Enum(Status, name="status"))
-'''
+"""
 
 #: A chain of ten revisions, as stock writes them, that makes these models.
 CHAIN = [
@@ -76,7 +76,8 @@ CHAIN = [
         for number in range(1, 4)
     ),
     *(
-        f'with op.batch_alter_table("customer") as batch_op:\n        batch_op.drop_column("c{number}")'
+        'with op.batch_alter_table("customer") as batch_op:\n'
+        f'        batch_op.drop_column("c{number}")'
         for number in range(1, 4)
     ),
     'op.add_column("customer", sa.Column("note", sa.String(length=50), nullable=True))',
