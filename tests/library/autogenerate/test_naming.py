@@ -65,7 +65,8 @@ def test_two_without_a_name_survive_a_rebuild(project: Project) -> None:
     assert stock(project, OF_COLUMN, None, None).count("CONSTRAINT ck_t_ CHECK") == 2
     assert plain_alembic(project.url, REBUILD) == ""
     assert text(project).count("CHECK") == 1
-    project.run(BROKEN[0])
+    lost = 0 if "a < 99" in text(project) else 1  # stock holds them in a set
+    project.run(BROKEN[lost])
     project.run("DROP TABLE t")
 
     ours(project, None, None)
