@@ -1,4 +1,4 @@
-"""The development database, made anew; and recognised after it was."""
+"""Resets the development database to what the models make, and recognises one after that."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -18,12 +18,15 @@ from .scratch import databases
 from .scratch.sources import Source, empty_database, find_sources
 
 
-def rebuild(target: Target, metadata: MetaData, heads: Iterable[str]) -> None:
-    """Empty the database of *target*, make the tables of *metadata*, and stamp it at *heads*.
+def reset(target: Target, metadata: MetaData, heads: Iterable[str]) -> None:
+    """Empty the database of *target*, create the tables of *metadata*, and stamp it at *heads*.
 
     The caller has made sure that it is the development database. On SQLite the new database
     takes the old one's place in one transaction, under a server that has it open too.
 
+    :param target: the development database.
+    :param metadata: the models.
+    :param heads: of the chain.
     :raises MigrationError: when it cannot be reached or written; it is then as it was.
     """
     if target.kind == "sqlite":
@@ -31,26 +34,26 @@ def rebuild(target: Target, metadata: MetaData, heads: Iterable[str]) -> None:
         return
     with target.connect() as connection, connection.begin():
         _drop_everything(connection)
-        _make(connection, metadata, heads)
+        _create(connection, metadata, heads)
 
 
 def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
     file = Path(str(url.database))
     with empty_database(Source("sqlite")) as connection:
         with connection.begin():
-            _make(connection, metadata, heads)
+            _create(connection, metadata, heads)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(file, timeout=30)) as target:
                 connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
         except (OSError, sqlite3.Error) as error:
             raise MigrationError(
-                f"{file} cannot be written ({error}), and is as it was: let this account write in "
-                "its folder, end what holds it, and run again."
+                f"{file} cannot be written ({error}). It was left as it was. Let this account "
+                "write in its folder, or stop the process that holds the file, and run again."
             ) from None
 
 
-def _make(connection: Connection, metadata: MetaData, heads: Iterable[str]) -> None:
+def _create(connection: Connection, metadata: MetaData, heads: Iterable[str]) -> None:
     create_all(metadata, connection)
     context = MigrationContext.configure(connection)
     context._ensure_version_table()
@@ -58,8 +61,8 @@ def _make(connection: Connection, metadata: MetaData, heads: Iterable[str]) -> N
         connection.execute(context._version.insert().values(version_num=head))
 
 
-#: What the models make, or a person did on top of it; not extensions, functions and grants, which
-#: the models could not make again.
+#: What the models make, or a person added; not extensions, functions and grants, which the models
+#: could not create again.
 _OF_POSTGRESQL = """
 SELECT relkind, relname FROM pg_class c
 WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
@@ -86,30 +89,35 @@ def _drop_everything(connection: Connection) -> None:
     run("SET foreign_key_checks = 1")
 
 
-def adopt_rebuilt(target: Target, metadata: MetaData, script: ScriptDirectory) -> bool:
+def stamp_if_reset(target: Target, metadata: MetaData, script: ScriptDirectory) -> bool:
     """Stamp a development database that already has the schema of the heads.
 
-    ``rebuild`` made it from models that a migration has caught up with since; running that
-    migration would add a second time what is there. A database whose schema is that of its own
-    revision is not such a one: its pending migrations may change rows alone.
+    :func:`reset` made it from models that a migration has caught up with since; running that
+    migration would add a second time what the database has already. A database whose schema is that
+    of its own revision is not such a one: its pending migrations may change rows alone.
 
+    :param target: the development database.
+    :param metadata: the models, for their naming convention.
+    :param script: the chain.
     :return: whether it was so, and the database is now stamped.
+    :raises MigrationError: where the chain does not run.
     """
     kind = target.kind
-    source = next((one for one in find_sources([kind], target.url)[0] if one.kind == kind), None)
-    if source is None:
+    sources, _ = find_sources([kind], target.url)
+    if not sources:
         return False
+    (source,) = sources
     with target.connect() as connection:
         context = MigrationContext.configure(connection)
-        is_there = diff.describe(connection)
+        actual = diff.describe(connection)
         at = context.get_current_heads()
         if len(at) > 1:
             return False
         if not diff.differences(
-            is_there, _of_chain(script, source, metadata, at[0] if at else "base")
+            actual, _schema_of_chain(script, source, metadata, at[0] if at else "base")
         ):
             return False
-        if diff.differences(is_there, _of_chain(script, source, metadata, "heads")):
+        if diff.differences(actual, _schema_of_chain(script, source, metadata, "heads")):
             return False
         context._ensure_version_table()
         context.stamp(script, "heads")
@@ -117,7 +125,7 @@ def adopt_rebuilt(target: Target, metadata: MetaData, script: ScriptDirectory) -
     return True
 
 
-def _of_chain(
+def _schema_of_chain(
     script: ScriptDirectory,
     source: Source,
     metadata: MetaData,

@@ -41,7 +41,7 @@ def upgrade(this: Project, revision: str, sql: bool, tag: str | None, phase: str
 
 def _recognise_reset(environment: Environment) -> bool:
     """Stamp a development database that ``reset`` gave the schema of the heads; tell whether."""
-    from .. import reset
+    from ..reset import stamp_if_reset
 
     chain, seen = project.probe(environment)
     if seen is None or seen.at == chain.heads or not seen.at <= chain.known:
@@ -49,7 +49,7 @@ def _recognise_reset(environment: Environment) -> bool:
     with project.reading(environment) as connection:
         if not inspect(connection).get_table_names():
             return False
-    if not reset.adopt_rebuilt(environment.target, environment.metadata, environment.script):
+    if not stamp_if_reset(environment.target, environment.metadata, environment.script):
         return False
     project.name_database(environment)
     at = console.names(chain.heads)
@@ -92,13 +92,13 @@ def _expand(this: Project, phase: str) -> None:
 @command("reset")
 def reset_database(this: Project) -> None:
     """Drop and rebuild the development database from the models, and fill in the seeds."""
-    from .. import reset
+    from ..reset import reset
 
     def work(environment: Environment) -> str:
         project.name_database(environment)
         project.only_development(environment, "reset")
         heads = environment.script.get_heads()
-        reset.rebuild(environment.target, environment.metadata, heads)
+        reset(environment.target, environment.metadata, heads)
         tables = plural(environment.metadata.tables, "table")
         return f"Rebuilt with {tables}, at {console.names(heads)}"
 

@@ -1,4 +1,4 @@
-"""One migrator at a time, for each database."""
+"""A lock for each database: one process migrates it at a time."""
 
 import os
 import socket
@@ -22,16 +22,17 @@ KEY = 0x6D6967726174  # "migrat"
 
 
 @contextmanager
-def hold(connection: Connection, wait: float, say: Callable[[str], None]) -> Iterator[None]:
+def hold(connection: Connection, wait: float, echo: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of *connection*'s database, or wait until it is free.
 
     On a server the lock belongs to *connection*'s own session: it goes when that session ends,
-    however it ends, and not before. A killed migrator's last statement, which a server finishes
+    however it ends, and not before. A killed process's last statement, which a server finishes
     first, is still protected. It is polled, because a session that waits inside the server would
     hold up ``CREATE INDEX CONCURRENTLY`` for ever. On SQLite it is a file beside the database.
 
+    :param connection: to the database.
     :param wait: how many seconds to wait.
-    :param say: what tells a person whom this waits for.
+    :param echo: prints whom this waits for.
     :raises MigrationError: with exit code 5, when *wait* is over.
     """
     if connection.dialect.name == "sqlite":
@@ -42,11 +43,11 @@ def hold(connection: Connection, wait: float, say: Callable[[str], None]) -> Ite
             yield
             return
         with _file(Path(f"{database}.lock")) as (taken, holder):
-            _poll(taken, holder, wait, say)
+            _poll(taken, holder, wait, echo)
             yield
         return
     postgresql = connection.dialect.name == "postgresql"
-    _poll(*(_postgresql if postgresql else _mysql)(connection), wait, say)
+    _poll(*(_postgresql if postgresql else _mysql)(connection), wait, echo)
     try:
         yield
     finally:
@@ -57,21 +58,22 @@ def _poll(
     taken: Callable[[], bool],
     holder: Callable[[], str],
     wait: float,
-    say: Callable[[str], None],
+    echo: Callable[[str], None],
 ) -> None:
     deadline = time.monotonic() + wait
     pause = 0.05
-    told = False
+    announced = False
     while not taken():
         if time.monotonic() >= deadline:
             raise MigrationError(
-                f"Another migrator holds this database: {holder()}. After {wait:g} s nothing was "
-                "changed; wait for it or end it, or set MIGRATION_LOCK_WAIT, and run again.",
+                f"Another process migrates this database: {holder()}. It did not finish within "
+                f"{wait:g} s, and nothing was changed here. Wait for it or end it, or set "
+                "MIGRATION_LOCK_WAIT to wait longer, and run again.",
                 exit_code=5,
             )
-        if not told:
-            say(f"Waiting for another migrator: {holder()}.")
-            told = True
+        if not announced:
+            echo(f"Waiting for another process that migrates this database: {holder()}.")
+            announced = True
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
         pause = min(pause * 1.5, 1)
 
@@ -79,9 +81,9 @@ def _poll(
 def _postgresql(connection: Connection) -> tuple[Callable[[], bool], Callable[[], str]]:
     if connection.exec_driver_sql(f"SELECT current_setting('{OURS}', true)").scalar() != "on":
         raise MigrationError(
-            "A connection pooler stands before this server (such as PgBouncer): it gives every "
-            "transaction another session, so that no lock would hold, and keeps our timeouts to "
-            "itself. Name the server itself in SQLALCHEMY_ALEMBIC_URI."
+            "This connection goes through a pooler (such as PgBouncer), which gives every "
+            "transaction another session: no lock would hold, and no timeout would reach the "
+            "server. Name the server itself in SQLALCHEMY_ALEMBIC_URI."
         )
 
     def taken() -> bool:

@@ -1,4 +1,4 @@
-"""What undoing migrations would lose, told before it is done."""
+"""The rows and values that downgrading revisions would lose, counted before it is done."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,46 +12,51 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import plural
 from . import recorder
 
-_ROWS = re.compile(r"\s*(DELETE|UPDATE|DROP (TABLE|SCHEMA)|TRUNCATE)\b|.*\bDROP COLUMN\b", re.I)
+_CHANGES_ROWS = re.compile(
+    r"\s*(DELETE|UPDATE|DROP (TABLE|SCHEMA)|TRUNCATE)\b|.*\bDROP COLUMN\b", re.IGNORECASE
+)
 
 
 def find(script: ScriptDirectory, connection: Connection, revisions: Iterable[str]) -> list[str]:
-    """Say what the downgrades of *revisions* would take from *connection*'s database.
+    """Return what the downgrades of *revisions* would lose in *connection*'s database.
 
-    The downgrades are followed without being run; one that reads rows cannot be followed to its
-    end, and says so. What holds nothing is no loss.
+    The downgrades are followed without being run; where one reads rows it cannot be followed to
+    its end, and a line says so. An empty table or column is no loss.
 
+    :param script: the chain.
+    :param connection: to the database, which is only read.
+    :param revisions: in the order in which they are downgraded.
     :return: one line for each table, column and statement, with how much it holds.
     """
-    found: list[str] = []
-    undone = [script.get_revision(revision) for revision in revisions]
-    followed = recorder.followed(undone, connection.dialect, way="downgrade")
-    for one, (done, error) in zip(undone, followed, strict=True):
-        for operation in done:
-            found += _lost(connection, operation)
+    losses: list[str] = []
+    downgraded = [script.get_revision(revision) for revision in revisions]
+    followed = recorder.followed(downgraded, connection.dialect, way="downgrade")
+    for revision, (operations, error) in zip(downgraded, followed, strict=True):
+        for operation in operations:
+            losses += _of_operation(connection, operation)
         if error:
-            also = f"what else {one.revision} changes"
-            found.append(f"{also}; it reads rows, so that is not known yet")
-    return list(dict.fromkeys(found))
+            rest = f"what else {revision.revision} changes"
+            losses.append(f"{rest}; it reads rows, so that is not known yet")
+    return list(dict.fromkeys(losses))
 
 
-def _lost(connection: Connection, operation: Any) -> Iterator[str]:
+def _of_operation(connection: Connection, operation: Any) -> Iterator[str]:
     if isinstance(operation, ops.DropTableOp):
-        yield from _held(connection, operation.table_name)
+        yield from _count(connection, operation.table_name)
     elif isinstance(operation, ops.DropColumnOp):
-        yield from _held(connection, operation.table_name, operation.column_name)
+        yield from _count(connection, operation.table_name, operation.column_name)
     elif isinstance(operation, ops.ExecuteSQLOp):
-        text = " ".join(str(operation.sqltext).split())
-        if _ROWS.match(text):
-            yield f"what this changes: {text[:100]}"
+        statement = " ".join(str(operation.sqltext).split())
+        if _CHANGES_ROWS.match(statement):
+            yield f"what this changes: {statement[:100]}"
 
 
-def _held(connection: Connection, name: str, column_name: str | None = None) -> Iterator[str]:
+def _count(connection: Connection, name: str, column_name: str | None = None) -> Iterator[str]:
     what = f"column {name}.{column_name}" if column_name else f"table {name}"
-    counted = func.count(column(column_name)) if column_name else func.count()
+    count = func.count(column(column_name)) if column_name else func.count()
     try:
-        number = connection.scalar(select(counted).select_from(table(name))) or 0
-    except DBAPIError:  # it is not there, or an earlier step would have made it
+        number = connection.scalar(select(count).select_from(table(name))) or 0
+    except DBAPIError:  # it does not exist, or an earlier downgrade would have created it
         connection.rollback()
         yield what
         return

@@ -121,7 +121,7 @@ def test_a_killed_holder_frees_the_lock(shop: Shop, tmp_path: Path) -> None:
     holder = shop.start("db", "upgrade")
     until(holder, "upgrade    a2")
     waiting = shop.start("db", "upgrade")
-    until(waiting, "Waiting for another migrator")
+    until(waiting, "Waiting for another process that migrates")
     hurry.touch()
     holder.kill()
     holder.communicate()

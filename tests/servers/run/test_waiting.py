@@ -159,10 +159,10 @@ def test_a_migrator_that_never_ends_is_named(shop: Shop) -> None:
     shop.revision("a1", TABLE)
     with private(sa.make_url(shop.url)).connect() as connection, lock.hold(connection, 1, print):
         said = shop.flask("db", "upgrade", code=5, MIGRATION_LOCK_WAIT=1)
-        assert "exit 5: Another migrator holds this database: " in said
+        assert "exit 5: Another process migrates this database: " in said
         assert "MIGRATION_LOCK_WAIT" in said
         assert ("process " if "sqlite" in shop.url else "session ") in said
-        assert "Another migrator holds" in shop.flask(
+        assert "Another process migrates" in shop.flask(
             "db", "upgrade", code=5, MIGRATION_LOCK_WAIT=1
         )
         assert shop.tables() == set()

@@ -1,10 +1,11 @@
-"""The development database made anew from the models, whatever stands in it."""
+"""The development database reset to what the models make, whatever it holds."""
 
 import pytest
 import sqlalchemy as sa
 
-from alembic_lossless import reset
 from alembic_lossless.errors import MigrationError
+from alembic_lossless.reset import reset
+from alembic_lossless.run.connection import Target
 
 
 def models() -> sa.MetaData:
@@ -45,8 +46,8 @@ LATER = {
 def names(url: sa.URL) -> set[str]:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        found = sa.inspect(connection)
-        return {*found.get_table_names(), *found.get_view_names()}
+        inspector = sa.inspect(connection)
+        return {*inspector.get_table_names(), *inspector.get_view_names()}
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
@@ -57,9 +58,9 @@ def url(request, tmp_path) -> sa.URL:
 
 
 def test_what_was_there_is_gone_and_the_models_tables_are_empty(url, run):
-    reset.rebuild({}, url, models(), ["1111"])
+    reset(Target(url), models(), ["1111"])
     run(url, *ROWS, "CREATE TABLE left_over (id INTEGER)", LATER[url.get_backend_name()])
-    reset.rebuild({}, url, models(), ["2222"])
+    reset(Target(url), models(), ["2222"])
     assert names(url) == {"team", "player", "alembic_version"}
     assert run(url, "SELECT count(*) FROM team") == [(0,)]
     assert run(url, "SELECT version_num FROM alembic_version") == [("2222",)]
@@ -67,19 +68,19 @@ def test_what_was_there_is_gone_and_the_models_tables_are_empty(url, run):
 
 def test_what_fails_leaves_postgresql_as_it_was(postgresql, run):
     url = sa.make_url(postgresql())
-    reset.rebuild({}, url, models(), ["1111"])
+    reset(Target(url), models(), ["1111"])
     run(url, *ROWS)
     broken = models()
     sa.Table("broken", broken, sa.Column("at", sa.Integer, server_default=sa.text("nothing()")))
     with pytest.raises(MigrationError, match=r"nothing\(\) does not exist"):
-        reset.rebuild({}, url, broken, ["2222"])
+        reset(Target(url), broken, ["2222"])
     assert run(url, "SELECT id FROM happy") == [(1,)]
 
 
 def test_extensions_functions_and_grants_on_postgresql_stay(postgresql, run):
     """The models cannot make them again."""
     url = sa.make_url(postgresql())
-    reset.rebuild({}, url, models(), ["1111"])
+    reset(Target(url), models(), ["1111"])
     run(
         url,
         *ROWS,
@@ -88,7 +89,7 @@ def test_extensions_functions_and_grants_on_postgresql_stay(postgresql, run):
         "CREATE ROLE reader",
         "GRANT USAGE ON SCHEMA public TO reader",
     )
-    reset.rebuild({}, url, models(), ["1111"])
+    reset(Target(url), models(), ["1111"])
     assert run(url, "SELECT one(), '[1]'::vector::text") == [(1, "[1]")]
     assert run(url, "SELECT has_schema_privilege('reader', 'public', 'USAGE')") == [(True,)]
     postgresql.drop(url.render_as_string(hide_password=False))
@@ -98,5 +99,5 @@ def test_extensions_functions_and_grants_on_postgresql_stay(postgresql, run):
 def test_only_the_schema_that_is_used_is_emptied(postgresql, run):
     url = sa.make_url(postgresql())
     run(url, "CREATE SCHEMA other", "CREATE TABLE other.kept (id INTEGER)")
-    reset.rebuild({}, url, models(), ["1111"])
+    reset(Target(url), models(), ["1111"])
     assert run(url, "SELECT count(*) FROM other.kept") == [(0,)]
