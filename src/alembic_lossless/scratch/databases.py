@@ -28,7 +28,11 @@ def from_chain(
 ) -> Iterator[Connection]:
     """Give a connection, in no transaction, to a scratch database at *revision* of the chain.
 
+    :param script: the chain.
+    :param source: where the database can be created.
+    :param revision: as ``alembic upgrade`` takes it.
     :param metadata: the models, for their naming convention; None where names are all written out.
+    :raises MigrationError: where a revision fails.
     """
     cache = ChainCache(script, revision, metadata, source)
     with empty_database(source) as connection:
@@ -49,6 +53,11 @@ def upgrade(
     ``alembic.command`` cannot be called inside env.py, where this runs: it takes the outer
     context away. Hence a context of our own, which is returned.
 
+    :param script: the chain.
+    :param connection: to the scratch database.
+    :param revision: as ``alembic upgrade`` takes it.
+    :param metadata: the models, for their naming convention.
+    :return: the context.
     :raises MigrationError: where a revision fails.
     """
 
@@ -72,15 +81,17 @@ def upgrade(
         raise MigrationError(
             f"Revision {at}{place(error, file)} does not run on an empty {dialect} "
             f"database, so there is nothing to compare the models with: {reason(error)}. "
-            f"Repair that revision first{instead(error, file, dialect) or '.'}"
+            f"Fix that revision first{instead(error, file, dialect) or '.'}"
         ) from error
     connection.commit()
     return context
 
 
 def configure(connection: Connection, options: dict[str, Any]) -> MigrationContext:
-    """Make a context on *connection* that has a transaction for each migration.
+    """Return a context on *connection* that has a transaction for each revision.
 
+    :param connection: to a scratch database.
+    :param options: Alembic's, for ``MigrationContext.configure``.
     :raises MigrationError: where SQLite would be migrated by stock Alembic.
     """
     if connection.dialect.name == "sqlite":
@@ -108,8 +119,10 @@ def from_models(
 ) -> Iterator[Connection]:
     """Give a connection to a scratch database that ``create_all`` made from *metadata*.
 
-    :param like: a database whose extensions and functions the models may need; they are made
-        first. A migration that somebody wrote by hand made them there.
+    :param metadata: the models.
+    :param source: where the database can be created.
+    :param like: a database whose extensions and functions the models may need; they are created
+        first. A migration that somebody wrote by hand created them there.
     """
     with empty_database(source) as connection:
         if like is not None and connection.dialect.name == "postgresql":

@@ -81,9 +81,9 @@ def _dumped(connection: Connection) -> list[str] | None:
         if not done.returncode:
             # A word for psql alone; and a setting that only newer servers know.
             word = re.search(r"^\\restrict (\w+)$", done.stdout, re.MULTILINE)
-            own = [f"\\restrict {word[1]}\n", f"\\unrestrict {word[1]}\n"] if word else []
+            psql_only = [f"\\restrict {word[1]}\n", f"\\unrestrict {word[1]}\n"] if word else []
             dumped = done.stdout
-            for line in (*own, "SET transaction_timeout = 0;\n"):
+            for line in (*psql_only, "SET transaction_timeout = 0;\n"):
                 dumped = dumped.replace(line, "", 1)
             return [dumped]
     return None

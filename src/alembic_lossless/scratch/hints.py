@@ -17,7 +17,11 @@ def reason(error: BaseException) -> str:
 
 
 def place(error: BaseException, file: str) -> str:
-    """Return the line of *file* that *error* came from, in brackets; nothing if from elsewhere."""
+    """Return the line that an error came from, in brackets; nothing if it is from elsewhere.
+
+    :param error: what a revision raised.
+    :param file: the revision's file.
+    """
     line = _line(error, file)
     return f" (line {line} of {shown(file)})" if line else ""
 
@@ -25,6 +29,9 @@ def place(error: BaseException, file: str) -> str:
 def instead(error: BaseException, file: str, dialect: str) -> str:
     """Return the lines that keep *dialect* from a statement in *file* that it does not understand.
 
+    :param error: what a revision raised.
+    :param file: the revision's file.
+    :param dialect: the database that raised it.
     :return: the end of a sentence, empty where it stopped at something else.
     """
     line = _line(error, file) if re.search("syntax|function", str(error)) else None
@@ -34,10 +41,10 @@ def instead(error: BaseException, file: str, dialect: str) -> str:
             continue
         if line and node.lineno <= line <= (node.end_lineno or line):
             lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
-            own = textwrap.indent(textwrap.dedent("\n".join(lines)), "    ")
-            guarded = f'if op.get_context().dialect.name != "{dialect}":\n{own}'
-            said = textwrap.indent(guarded, " " * node.col_offset)
-            return f"; or, where {dialect} is not to run it, write instead\n{said}"
+            statement = textwrap.indent(textwrap.dedent("\n".join(lines)), "    ")
+            guarded = f'if op.get_context().dialect.name != "{dialect}":\n{statement}'
+            code = textwrap.indent(guarded, " " * node.col_offset)
+            return f"; or, where {dialect} is not to run it, write instead\n{code}"
     return ""
 
 
@@ -47,11 +54,11 @@ def _line(error: BaseException, file: str) -> int | None:
 
 
 def shown(file: str | Path) -> str:
-    """Return the path of *file* as somebody types it who stands above it."""
-    path, here = Path(file), Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    """Return the path of *file*, relative to the current folder where it is in that."""
+    path, current = Path(file), Path.cwd()
+    return str(path.relative_to(current) if path.is_relative_to(current) else path)
 
 
 def _sends(node: ast.AST) -> bool:
-    called = {getattr(one.func, "attr", "") for one in ast.walk(node) if isinstance(one, ast.Call)}
-    return bool(called & {"execute", "exec_driver_sql"})
+    calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+    return any(getattr(c.func, "attr", "") in ("execute", "exec_driver_sql") for c in calls)

@@ -112,8 +112,8 @@ def embedded(folder: str) -> "Any":
     psutil = import_module("psutil")
     with server._lock:
         users = server.global_process_id_list
-        there = [psutil.Process(one) for one in users._get() if psutil.pid_exists(one)]
-        users.put([one.pid for one in there if one.status() != psutil.STATUS_ZOMBIE])
+        alive = [psutil.Process(pid) for pid in users._get() if psutil.pid_exists(pid)]
+        users.put([user.pid for user in alive if user.status() != psutil.STATUS_ZOMBIE])
     return server
 
 
@@ -154,11 +154,11 @@ def _drop(name: str, driver: str, options: "dict[str, Any]") -> None:
                 connection.cursor() as cursor,
             ):
                 cursor.execute(busy)
-                found = cursor.fetchall()
-                for (number,) in found if driver == "pymysql" else ():
+                sessions = cursor.fetchall()
+                for (number,) in sessions if driver == "pymysql" else ():
                     cursor.execute(f"KILL {number}")
                 cursor.execute(drop)
-            if not found:
+            if not sessions:
                 return
         except Exception:  # of some driver: those that were ended are not gone yet
             pass

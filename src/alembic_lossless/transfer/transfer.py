@@ -158,8 +158,8 @@ def _claim(target: Connection, script: ScriptDirectory) -> None:
             )
         run(target, f"CREATE TABLE {MOVE_TABLE} (made_by_migrations TEXT)")
     else:
-        made = run(target, f"SELECT made_by_migrations FROM {MOVE_TABLE}").scalar()
-        if made is not None and json.loads(made) != counts:
+        noted = run(target, f"SELECT made_by_migrations FROM {MOVE_TABLE}").scalar()
+        if noted is not None and json.loads(noted) != counts:
             raise MigrationError(
                 f"Rows came into the target since a move that did not end ({_some(counts)}). "
                 "Nothing was moved, because they would be lost. Look at them, and name an empty "

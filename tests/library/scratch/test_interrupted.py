@@ -1,4 +1,4 @@
-"""A rehearsal that is interrupted leaves no throwaway database behind, nor a server running."""
+"""A rehearsal that is interrupted leaves no scratch database behind, nor a server running."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ NO_REAPER = "import sys\nsys.executable = '/nowhere'\n"
 
 
 def left(place: Project) -> list[str]:
-    """Return the throwaway databases on the server."""
+    """Return the scratch databases on the server."""
     if place.kinds == ("sqlite",):
         return []
     asked = {"postgresql": "SELECT datname FROM pg_database", "mysql": "SHOW DATABASES"}
