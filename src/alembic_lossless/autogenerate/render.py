@@ -10,8 +10,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,16 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import _alter_column, _repr_type, render_op
+from alembic.autogenerate.render import _alter_column, render_op
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql.functions import FunctionElement
 
 from ..checklist.data_operations import NumberRows, Statements
 from ..checklist.finding import Guard, Step
-from ..checklist.rules.enums import ExistingEnum
 from ..schema.dialect_support import without_parameters
-from ..scratch.databases import quiet
 from .order import block
+from .render_types import render_type
 
 
 class RenderedOperations(ops.MigrateOperation):
@@ -78,16 +76,10 @@ def _render_execute(_: AutogenContext, op: ops.ExecuteSQLOp) -> str:
     return f"op.execute({without_parameters(str(op.sqltext))!r})"
 
 
-def _existing_enum(item: ExistingEnum) -> str:
-    arguments = ", ".join([*(repr(value) for value in item.enums), f"name={item.name!r}"])
-    there = f"postgresql.ENUM({arguments}, create_type=False)"
-    return f"sa.Enum({arguments}).with_variant({there}, 'postgresql')"
-
-
 def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str]]:
     """Return the Python text of *steps*, plain Alembic, and the import lines that it needs."""
     autogen = AutogenContext(context, opts=_options(context), autogenerate=False)
-    autogen.opts["render_item"] = _importing(context.opts.get("render_item"), autogen.imports)
+    autogen.opts["render_item"] = _render_item(context)
     _as_typed(context.impl)
     parts: list[str] = []
     steps = [step for step in steps if step.op is not None]
@@ -135,16 +127,20 @@ def _options(context: MigrationContext) -> dict[str, Any]:
     return {**defaults, **context.opts, "render_as_batch": True}
 
 
-def _importing(own: Any, imports: set[str]) -> Any:
-    """Wrap the project's *own* render_item so that every type comes with its import."""
+def _render_item(context: MigrationContext) -> Callable[[str, Any, AutogenContext], str | bool]:
+    """Return what renders types and defaults; the project's own ``render_item`` comes first."""
+    own = context.opts.get("render_item")
+    sources = [*context.opts.get("sources", ()), *context.opts.get("missing", ())]
+    dialect = context.dialect.name
+    kinds = [source.kind for source in sources] or ["mysql" if dialect == "mariadb" else dialect]
 
-    def render_item(kind: str, item: Any, context: AutogenContext) -> Any:
-        rendered = own(kind, item, context) if own else False
+    def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | bool:
+        rendered: str | bool = own(kind, item, autogen) if own else False
         if rendered is not False:
             return rendered
         if kind == "server_default":
             return _default(item)
-        return _type(item, context, imports) if kind == "type" else False
+        return render_type(item, autogen, kinds) if kind == "type" else False
 
     return render_item
 
@@ -159,30 +155,6 @@ def _default(item: Any) -> str | bool:
     if isinstance(default, FunctionElement) and not default.clauses.clauses:
         return f"sa.func.{default.name}()"
     return False
-
-
-def _type(item: Any, context: AutogenContext, imports: set[str]) -> str | bool:
-    if isinstance(item, ExistingEnum):
-        imports.add("from sqlalchemy.dialects import postgresql")
-        return _existing_enum(item)
-    module = type(item).__module__
-    dialect = re.match(r"sqlalchemy\.dialects\.(\w+)", module)
-    if dialect:
-        # Alembic asks the database at hand, which knows its own types alone.
-        imports.add(f"from sqlalchemy.dialects import {dialect[1]}")
-        text: str = _impl(dialect[1]).render_type(item, context) or f"{dialect[1]}.{item!r}"
-        for name, variant in item._variant_mapping.items():
-            text += f".with_variant({_repr_type(variant, context)}, {name!r})"
-        return text
-    if not module.startswith("sqlalchemy."):
-        imports.add(f"import {module}")
-    return False
-
-
-@cache
-def _impl(dialect: str) -> Any:
-    with quiet():
-        return MigrationContext.configure(dialect_name=dialect).impl
 
 
 def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str:
