@@ -2,7 +2,8 @@
 
 Weakest first: the defaults below; ``instance/settings.py``, a developer's own; the file that the
 variable ``SETTINGS`` names (then ``instance/settings.py`` is not read); the environment, where
-``{{ cookiecutter.package_name | upper }}_SECRET_KEY`` sets ``SECRET_KEY``, and ``DATABASE_URL`` the database.
+``{{ cookiecutter.package_name | upper }}_SECRET_KEY`` sets ``SECRET_KEY``
+and ``DATABASE_URL`` the database.
 """
 
 import os
