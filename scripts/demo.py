@@ -93,8 +93,8 @@ def show_page() -> None:
 
 
 def fetch(url: str) -> str:
-    """Ask until the server listens, for twenty seconds at most."""
-    for _ in range(100):
+    """Ask until the server listens, for a minute at most."""
+    for _ in range(300):
         try:
             with urlopen(url, timeout=5) as response:
                 return str(response.read().decode())

@@ -133,7 +133,7 @@ def test_a_question_that_is_left(project: Project, left: bytes) -> None:
                 break
     assert running.wait() == 1
     assert b"'maybe' is neither yes nor no: y or n." in said
-    assert b"exit 1: Nothing was written: a question was left without an answer." in said
+    assert b"exit 1: No migration was written: a question was left without an answer." in said
     assert b"Traceback" not in said
     assert project.versions() == project.versions_at_first
 
@@ -149,7 +149,7 @@ def test_seeds_that_fail(project: Project) -> None:
     assert done.stderr.startswith("exit 1: The seeds failed")
     assert f"line {number} of baked/seeds.py" in done.stderr
     assert "'name' is an invalid keyword argument for Author" in done.stderr
-    assert "make db" in done.stderr
+    assert "flask db reset" in done.stderr
     assert "full_name" in project.columns("author")
     assert project.rows("SELECT * FROM author") == []
     project.edit("seeds.py", 'Author(name="U', 'Author(full_name="U')
