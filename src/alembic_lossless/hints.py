@@ -20,6 +20,9 @@ _command_line: ContextVar[str] = ContextVar("command_line", default=ALEMBIC)
 #: What Make targets are called that differ from the verb.
 _TARGETS = {"migrate": "newmigration", "upgrade": "migrate", "downgrade": "rollback", "reset": "db"}
 
+#: Verbs without a Make target.
+_WITHOUT_TARGET = {"merge"}
+
 #: The variable of a Make target that holds the revision.
 _REVISIONS = {"downgrade": "to"}
 
@@ -42,6 +45,8 @@ def command(verb: str, revision: str = "", **options: str | bool) -> str:
     :param options: by their long names; True for one without a value.
     """
     command_line = _command_line.get()
+    if command_line == MAKE and verb in _WITHOUT_TARGET:
+        command_line = f".venv/bin/{FLASK}"
     if command_line == MAKE:
         words = ["make", _TARGETS.get(verb, verb)]
         if revision:

@@ -171,7 +171,7 @@ def test_a_redo_that_fails_is_gone_on_with_by_migrate(project: Project) -> None:
     project.make("migrate")
     put(file, "    pass\n", '    op.execute("INSERT INTO nowhere VALUES (1)")\n')
     failed = project.make("redo", fails=True)
-    assert "Mend the cause or the file, and make migrate." in failed.stderr
+    assert "Fix the cause or the file, and make migrate." in failed.stderr
     assert "run again" not in failed.stderr
     again = project.make("redo").stdout
     assert "Nothing to redo" in again
@@ -194,7 +194,7 @@ def test_two_heads_are_named_before_a_migration_is_written(
     refused = project.make("newmigration", "m=add nickname", *typed, fails=True)
     sentence = (
         f"exit 1: The chain has 2 heads ({one}, {two}): join them by "
-        '.venv/bin/flask db merge heads -m "…"'
+        '.venv/bin/flask db merge -m "…" heads'
     )
     assert refused.stderr.startswith(sentence)
     assert project.make("check", fails=True).stderr.startswith(sentence)

@@ -226,6 +226,8 @@ class Environment:
         elif given is not None or self.target.is_in_memory:
             with borrowed(given if given is not None else self._in_memory()) as connection:
                 self._watch(connection)
+                checks = self.options.get("on_version_apply", ())
+                self.options["on_version_apply"] = (*_as_tuple(checks), self._note)
                 yield connection
         elif "destination_rev" not in self._command:
             self.options["dont_mutate"] = True
@@ -234,6 +236,10 @@ class Environment:
         else:
             with self._migrating() as connection:
                 yield connection
+
+    def _note(self, *, step: Any, **_: Any) -> None:
+        """Note what was done on a connection that holds no log; Alembic calls it after each."""
+        self.run.done += step.up_revision_ids
 
     def _writes_revision(self) -> bool:
         revision_context = self._command.get("revision_context")

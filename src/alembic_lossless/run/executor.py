@@ -18,6 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from .. import hints
 from ..errors import MigrationError, code, plural, reason
 from ..settings import Limits
 from . import history, server
@@ -122,8 +123,8 @@ class Steps:
         if half and half[:1] != first and (first or event):
             raise MigrationError(
                 f"Revision {revision} is half {'undone' if event else 'applied'}, and nothing else "
-                f"can be done before it: flask db {'downgrade -1' if event else 'upgrade'} goes on "
-                "with it.",
+                f"can be done before it: "
+                f"{hints.command('downgrade' if event else 'upgrade')} goes on with it.",
                 exit_code=7,
             )
 
@@ -180,7 +181,7 @@ class Steps:
             return MigrationError(
                 f"{what} failed at statement {number}"
                 f"{f' of {total}' if total >= number else ''}{_place(error, step)}: {words}; "
-                f"{in_place(done) if done else 'it may be in place'}. Mend the cause, or the file "
+                f"{in_place(done) if done else 'it may be in place'}. Fix the cause, or the file "
                 f"from statement {done + 1} on, and run again: it goes on with statement "
                 f"{done + 1}.",
                 exit_code=7,
@@ -189,17 +190,17 @@ class Steps:
         if "CONCURRENTLY" in str(getattr(error, "statement", "")).upper():
             return MigrationError(
                 f"{failed}PostgreSQL leaves the index behind as INVALID, and nothing else of it is "
-                "in the database. Mend the cause, drop that index unless the file does, and run "
+                "in the database. Fix the cause, drop that index unless the file does, and run "
                 "again."
             )
         if committed and (self._journal is None or self._journal.number > 1):
             return MigrationError(
-                f"{failed}what it committed by itself before that is in the database. Mend the "
+                f"{failed}what it committed by itself before that is in the database. Fix the "
                 "cause, take what is there out of the file, and run again.",
                 exit_code=7,
             )
         return MigrationError(
-            f"{failed}nothing of it is in the database. Mend the cause or the file, and run again."
+            f"{failed}nothing of it is in the database. Fix the cause or the file, and run again."
         )
 
     def _transactional(self) -> bool:
@@ -236,5 +237,5 @@ def lost(error: DBAPIError) -> MigrationError:
     """Say what failed between two steps, or at a commit."""
     return MigrationError(
         f"The database failed: {reason(error)}; what was not finished was rolled back. "
-        "Mend the cause, and run again."
+        "Fix the cause, and run again."
     )

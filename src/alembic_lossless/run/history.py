@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.exc import DBAPIError
 
+from .. import hints
 from ..errors import MigrationError
 from ..schema.own_tables import LOG_TABLE
 from .lock import whoami
@@ -171,7 +172,7 @@ def refuse_edited(connection: Connection, script: ScriptDirectory, development: 
         return
     back = "put the files back as they were, and write what is to change into a new migration"
     remedy = (
-        "make redo (flask db redo) applies them anew on this development database; where another "
+        f"{hints.command('redo')} applies them again on this development database; where another "
         f"database has them already, {back}"
         if development
         else f"other databases have the old text, so {back}"

@@ -18,6 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, select
 from sqlalchemy.exc import DBAPIError
 
+from .. import hints
 from ..errors import MigrationError, code
 from .history import LOG
 from .lock import whoami
@@ -172,12 +173,13 @@ class Journal:
     def _changed(self, number: int) -> MigrationError:
         self._refused = True
         event, _, revision = (self._watched or "").rpartition(" ")
-        then = "the revision that it is at then" if event else revision
+        stamp = hints.command("stamp", "REVISION" if event else revision)
+        which = ", naming where it is then" if event else ""
         return MigrationError(
             f"Revision {revision} is half {'undone' if event else 'applied'}, "
             f"{in_place(self._before)}; but statement {number} of the file is another now. Either "
             "put it back as it was and run again; or bring the database by hand to where the "
-            f"{event or 'revision'} leads, then flask db stamp {then}.",
+            f"{event or 'revision'} leads, then {stamp}{which}.",
             exit_code=7,
         )
 

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from .. import hints
 from ..errors import MigrationError
 from ..schema.own_tables import VERSION_TABLE
 from .connection import Target, private
@@ -85,7 +86,7 @@ def too_many(heads: Collection[str]) -> str:
     """Say that a chain has more than one of *heads*, and what joins them."""
     return (
         f"The chain has {len(heads)} heads ({', '.join(sorted(heads))}): join them by "
-        '.venv/bin/flask db merge heads -m "…"'
+        f"{hints.command('merge', 'heads', message='…')}"
     )
 
 
@@ -202,8 +203,8 @@ def require_known(at: Iterable[str], known: Collection[str]) -> None:
         raise MigrationError(
             f"The database is at revision {', '.join(unknown)}, which is not among these "
             "migrations: go back to the branch or the release that has its file; in development "
-            "make db makes the database anew; one that another project made is taken in by make "
-            "adopt."
+            f"{hints.command('reset')} rebuilds the database; one that another project made is "
+            f"taken in by {hints.command('adopt')}."
         )
 
 

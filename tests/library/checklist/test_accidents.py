@@ -161,7 +161,7 @@ def test_chain(either: Project, tmp_path: Path) -> None:
     either.metadata = models()
     table(nickname(), *columns)(either.metadata)
     agreement = either.verify()  # what check and the test suite ask, before any deployment
-    assert agreement.failure[0].endswith('flask db merge heads -m "…"')
+    assert agreement.failure[0].endswith('alembic-lossless merge -m "…" heads')
     assert not agreement.agrees
     command.merge(either.config(), "heads")  # as it says
     assert either.verify().agrees

@@ -1,23 +1,28 @@
 """Settings of the migrations' own connections."""
 
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.run.connection import Limits, label, private
+from alembic_lossless.run.connection import label, private
 from alembic_lossless.run.executor import PRIVATE, insist
+from alembic_lossless.settings import Limits, Settings
 from tests.servers.run.shop import Shop
 
 
 def test_the_limits_are_numbers_of_seconds() -> None:
-    assert Limits.of({}) == Limits(300, 2, 3600)
-    assert Limits.of({"MIGRATION_LOCK_WAIT": "0.5", "MIGRATION_LOCK_TIMEOUT": -1}) == Limits(0.5, 0)
+    assert Settings.read({}).limits == Limits(300, 2, 3600)
+    assert Settings.read(
+        {"MIGRATION_LOCK_WAIT": "0.5", "MIGRATION_LOCK_TIMEOUT": -1}
+    ).limits == Limits(0.5, 0)
     with pytest.raises(
         MigrationError, match="MIGRATION_STATEMENT_TIMEOUT is 'an hour': give a num"
     ):
-        Limits.of({"MIGRATION_STATEMENT_TIMEOUT": "an hour"})
+        Settings.read({"MIGRATION_STATEMENT_TIMEOUT": "an hour"})
 
 
 def test_a_password_in_the_query_is_not_shown() -> None:
@@ -26,15 +31,18 @@ def test_a_password_in_the_query_is_not_shown() -> None:
     assert "ann:***@host/db" in label(url)
 
 
-def test_limits_are_the_sessions_from_its_start() -> None:
+def test_limits_are_the_sessions_from_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+
+    def connect(*_: object, **parameters: Any) -> None:
+        told.append(parameters)
+        raise psycopg.OperationalError("no server")
+
+    monkeypatch.setattr(psycopg, "connect", connect)
     url = sa.make_url("postgresql+psycopg://host/db?options=-c%20search_path%3Dshop")
-    engine = private(url, Limits(1, 0.5, 60))
-    _, parameters = engine.dialect.create_connect_args(engine.url)
-    assert "options" not in parameters
-    given = engine.pool._creator.__closure__
-    assert given is not None
-    said = [cell.cell_contents for cell in given if isinstance(cell.cell_contents, dict)]
-    assert said[0]["options"] == (
+    with pytest.raises(sa.exc.OperationalError):
+        private(url, Limits(1, 0.5, 60)).connect()
+    assert told[0]["options"] == (
         "-c search_path=shop -c lock_timeout=500 -c statement_timeout=60000"
         " -c alembic_lossless.session=on"
     )
@@ -60,9 +68,7 @@ def test_nothing_is_done_without_a_private_part(tmp_path: Path) -> None:
         "    del self.migration_fn\n"
         "RevisionStep.__init__ = _without\n"
     )
-    env.write_text(
-        env.read_text().replace("settings = current_app", lost + "settings = current_app")
-    )
+    env.write_text(lost + env.read_text())
     said = shop.flask("db", "upgrade", code=1)
     assert "has no RevisionStep.migration_fn" in said
     assert shop.tables() == set()
@@ -72,15 +78,15 @@ def test_nothing_is_done_by_a_context_of_stock_alembic(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
     shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
     env = shop.package / "migrations" / "env.py"
-    configure = "        context.configure(connection=connection, **options)\n"
+    migrate = "\n        with context.begin_transaction():\n"
     stock = (
+        "\n"
         "        from alembic.ddl.sqlite import SQLiteImpl\n"
         "        context.get_context().impl.__class__ = SQLiteImpl\n"
     )
-    assert configure in env.read_text()
-    env.write_text(env.read_text().replace(configure, configure + stock))
-    for command in ("apply", "upgrade"):
-        said = shop.flask("db", command, code=1)
-        assert "SQLite would be migrated by stock Alembic" in said
-        assert "Traceback" not in said
+    assert migrate in env.read_text()
+    env.write_text(env.read_text().replace(migrate, stock + migrate))
+    said = shop.flask("db", "upgrade", code=1)
+    assert "SQLite would be migrated by stock Alembic" in said
+    assert "Traceback" not in said
     assert shop.tables() <= {"alembic_lossless_log"}

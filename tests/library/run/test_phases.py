@@ -1,4 +1,4 @@
-"""``apply --phase expand`` where two branches are pending."""
+"""``upgrade --phase expand`` where two branches are pending."""
 
 from tests.servers.run.shop import Shop
 

@@ -122,6 +122,14 @@ class Shop:
         self.head = revision
         return path
 
+    def leave(self) -> None:
+        """Change the one import back: from now on stock Flask-Migrate runs."""
+        extensions = self.package / "extensions.py"
+        text = extensions.read_text(encoding="utf-8")
+        assert "from alembic_lossless.flask import" in text
+        text = text.replace("from alembic_lossless.flask import", "from flask_migrate import")
+        extensions.write_text(text, encoding="utf-8")
+
     def environment(self, **settings: Any) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "SHOP_", "FLASK"))}
         said = {f"SHOP_{key}": str(value) for key, value in {**self.settings, **settings}.items()}

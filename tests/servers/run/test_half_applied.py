@@ -39,7 +39,7 @@ def half(shop: Shop) -> Path:
 
 
 @only("kind", ["mariadb"])
-def test_half_applied_goes_on_after_the_cause_is_mended(shop: Shop) -> None:
+def test_half_applied_goes_on_after_the_cause_is_fixed(shop: Shop) -> None:
     half(shop)
     assert "failed at statement 3 of 7" in shop.flask("db", "upgrade", code=7)
     assert "half applied  a2" in shop.flask("db", "history")
@@ -51,7 +51,7 @@ def test_half_applied_goes_on_after_the_cause_is_mended(shop: Shop) -> None:
 
 
 @only("kind", ["mariadb"])
-def test_half_applied_goes_on_after_the_file_is_mended(shop: Shop) -> None:
+def test_half_applied_goes_on_after_the_file_is_fixed(shop: Shop) -> None:
     file = half(shop)
     file.write_text(file.read_text().replace(", unique=True", ""))
     shop.flask("db", "upgrade")
@@ -119,10 +119,9 @@ print(create_app().test_client().get("/health/ready").json["status"])
 def test_half_undone_is_seen_and_goes_on(shop: Shop) -> None:
     file = half_undone(shop)
     assert shop.python_run(READY) == "half undone: a2\n"
-    for command in ("apply", "upgrade"):
-        said = shop.flask("db", command, code=7)
-        assert "Revision a2 is half undone" in said
-        assert "flask db downgrade -1 goes on with it" in said
+    said = shop.flask("db", "upgrade", code=7)
+    assert "Revision a2 is half undone" in said
+    assert "flask db downgrade goes on with it" in said
     assert "half undone  a2" in shop.flask("db", "history")
 
     file.write_text(file.read_text().replace("INSERT INTO nowhere", "INSERT INTO t (n)"))
@@ -139,7 +138,7 @@ def test_a_stamp_settles_what_was_half_undone(shop: Shop) -> None:
     file.write_text(file.read_text().replace('"t", "a")', '"t", "b")'))
     said = shop.flask("db", "downgrade", code=7)
     assert "Revision a2 is half undone, statement 1 is in place; but statement 1 of the" in said
-    assert "flask db stamp the revision that it is at then" in said
+    assert "then flask db stamp REVISION, naming where it is then" in said
     shop.ask("ALTER TABLE t ADD COLUMN a INTEGER")  # by hand, back to a2
     shop.flask("db", "stamp", "a2")
     assert "Nothing to do: at a2" in shop.flask("db", "upgrade")

@@ -1,4 +1,4 @@
-"""Rolling back and doing again: what is announced is what goes, and the way back is named."""
+"""Downgrade, redo and undo: what is announced is what goes, and the next command is named."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_redo_does_nothing_where_nothing_was_edited(shop: Shop) -> None:
     assert shop.ask("SELECT n FROM t") == [(1,)]
 
 
-def test_redo_says_what_it_loses_copies_once_and_names_the_way_back(shop: Shop) -> None:
+def test_redo_lists_what_it_loses_backs_up_once_and_names_undo(shop: Shop) -> None:
     shop.flask("db", "upgrade")
     shop.ask("INSERT INTO t (n) VALUES (1), (NULL), (3)")
     edited = shop.versions / "20260101_0000_a2_a2.py"
@@ -28,16 +28,16 @@ def test_redo_says_what_it_loses_copies_once_and_names_the_way_back(shop: Shop) 
     assert shop.ask("SELECT n FROM t ORDER BY id") == [(1,), (None,), (3,)]
 
 
-def test_redo_of_a_way_back_that_does_not_fit_says_how_to_go_on(shop: Shop) -> None:
+def test_redo_of_a_downgrade_that_does_not_fit_says_how_to_go_on(shop: Shop) -> None:
     shop.flask("db", "upgrade")
     edited = shop.versions / "20260101_0000_a2_a2.py"
     edited.write_text(edited.read_text().replace('"n"', '"m"'))
     said = shop.flask("db", "redo", code=1, MIGRATION_DEVELOPMENT=1)
-    assert "put the file back as it was, make rollback, edit it, make migrate" in said
+    assert "put the file back as it was, flask db downgrade, edit it, flask db upgrade" in said
     assert shop.at() == ["a2"]
 
 
-def test_rollback_names_the_copy_and_undo_brings_it_back(shop: Shop) -> None:
+def test_downgrade_names_undo_which_restores_the_backup(shop: Shop) -> None:
     shop.flask("db", "upgrade")
     shop.ask("INSERT INTO t (n) VALUES (1)")
     said = shop.flask("db", "downgrade", MIGRATION_DEVELOPMENT=1)
@@ -48,7 +48,7 @@ def test_rollback_names_the_copy_and_undo_brings_it_back(shop: Shop) -> None:
     assert shop.ask("SELECT n FROM t") == [(1,)]
 
 
-def test_what_holds_nothing_is_no_loss(shop: Shop) -> None:
+def test_downgrade_of_an_index_lists_no_loss(shop: Shop) -> None:
     shop.revision(
         "a3",
         'op.create_index("ix_t_n", "t", ["n"])',
@@ -58,7 +58,7 @@ def test_what_holds_nothing_is_no_loss(shop: Shop) -> None:
     assert "lose" not in shop.flask("db", "downgrade", "base", "--force")
 
 
-def test_a_way_back_that_reads_rows_is_known_in_part(shop: Shop) -> None:
+def test_downgrade_that_reads_rows_lists_losses_in_part(shop: Shop) -> None:
     shop.revision(
         "a3",
         "pass",
@@ -71,7 +71,7 @@ def test_a_way_back_that_reads_rows_is_known_in_part(shop: Shop) -> None:
     assert "lose  what else a3 changes" in said
 
 
-def branches(shop: Shop) -> None:
+def add_branches(shop: Shop) -> None:
     """Let two revisions stand behind a2."""
     for name in ("b1", "c1"):
         shop.revision(
@@ -84,10 +84,10 @@ def branches(shop: Shop) -> None:
     shop.ask("INSERT INTO t (b1, c1) VALUES (1, 2)")
 
 
-def test_of_two_heads_none_is_chosen(shop: Shop) -> None:
-    branches(shop)
+def test_downgrade_at_two_heads_is_refused(shop: Shop) -> None:
+    add_branches(shop)
     said = shop.flask("db", "downgrade", "--force", code=1)
-    assert "make rollback to=b1@-1 or to=c1@-1" in said
+    assert "flask db downgrade b1@-1 or flask db downgrade c1@-1" in said
     assert set(shop.at()) == {"b1", "c1"}
     said = shop.flask("db", "downgrade", "--force", "c1@-1")
     assert "undo  c1" in said
@@ -97,27 +97,27 @@ def test_of_two_heads_none_is_chosen(shop: Shop) -> None:
     assert shop.ask("SELECT b1 FROM t") == [(1,)]
 
 
-def test_behind_two_heads_both_are_announced(shop: Shop) -> None:
-    branches(shop)
+def test_downgrade_behind_two_heads_lists_both(shop: Shop) -> None:
+    add_branches(shop)
     said = shop.flask("db", "downgrade", "--force", "a2")
     assert "undo  b1" in said
     assert "undo  c1" in said
     assert shop.at() == ["a2"]
 
 
-def test_at_a_merge_both_ways_are_named(shop: Shop) -> None:
-    branches(shop)
+def test_downgrade_at_a_merge_is_refused_and_names_both_parents(shop: Shop) -> None:
+    add_branches(shop)
     shop.flask("db", "merge", "heads", "-m", "merge")
     shop.flask("db", "upgrade", "heads")
     (merge,) = shop.at()
     said = shop.flask("db", "downgrade", "--force", code=1)
-    assert f"Revision {merge} is where two branches meet" in said
-    assert "make rollback to=b1 or to=c1" in said
+    assert f"Revision {merge} merges two branches" in said
+    assert "flask db downgrade b1 or flask db downgrade c1" in said
     shop.flask("db", "downgrade", "--force", "b1")
     assert set(shop.at()) == {"b1", "c1"}
 
 
-@pytest.mark.parametrize("command", ["rollback", "redo", "plan", "apply", "upgrade", "log"])
+@pytest.mark.parametrize("command", ["downgrade", "redo", "plan", "upgrade", "history"])
 @pytest.mark.parametrize("logged", [True, False])
 def test_a_revision_whose_file_is_gone_is_one_sentence(
     shop: Shop, command: str, logged: bool
@@ -127,30 +127,31 @@ def test_a_revision_whose_file_is_gone_is_one_sentence(
     (shop.versions / "20260101_0000_a2_a2.py").unlink()
     if not logged:
         shop.ask("DELETE FROM alembic_lossless_log")
-    if command == "log" or (logged and command not in ("rollback", "redo")):
+    if command == "history" or (logged and command not in ("downgrade", "redo")):
         said = shop.flask("db", command, MIGRATION_DEVELOPMENT=1)
-        assert ("a2  (not in this code)" in said) == (logged and command == "log")
+        assert ("a2  (not in this code)" in said) == (logged and command == "history")
     else:
         said = shop.flask("db", command, code=1, MIGRATION_DEVELOPMENT=1)
         assert "at revision a2, which is not among these migrations" in said
-        assert "make db" in said
+        assert "flask db reset rebuilds the database" in said
+        assert "flask db adopt" in said
 
 
-def test_bad_words_are_one_sentence(shop: Shop) -> None:
+def test_downgrade_to_an_unknown_revision_is_one_sentence(shop: Shop) -> None:
     shop.flask("db", "upgrade")
     said = shop.flask("db", "downgrade", "nonsense", code=1)
     assert "nonsense" in said
-    assert "make history lists them" in said
+    assert "flask db history lists them" in said
     assert "Traceback" not in said
-    assert "Nothing to roll back: at a2" in shop.flask("db", "downgrade", "head")
+    assert "Nothing to downgrade: at a2" in shop.flask("db", "downgrade", "head")
 
 
-def test_a_stamp_that_would_lie_is_refused_with_the_way(shop: Shop) -> None:
+def test_stamp_with_another_schema_is_refused_and_names_commands(shop: Shop) -> None:
     shop.flask("db", "upgrade")
     said = shop.flask("db", "stamp", "a1", code=4)
-    assert "it is at a2, and make migrate and make rollback change that" in said
+    assert "it is at a2, and flask db upgrade and flask db downgrade change that" in said
     assert shop.at() == ["a2"]
     shop.ask("DELETE FROM alembic_version")
     said = shop.flask("db", "stamp", "a1", code=4)
-    assert "make adopt writes what closes the difference" in said
+    assert "flask db adopt writes a revision that closes the difference" in said
     assert "Stamped: at a2" in shop.flask("db", "stamp", "a2")
