@@ -103,8 +103,8 @@ def test_a_change_gives_another_version(change, written, tmp_path):
         (copy / "src" / "alembic_lossless" / "more.py").touch()
     else:
         text = (copy / "pyproject.toml").read_text(encoding="utf-8")
-        assert "filelock>=3.16" in text
-        text = text.replace("filelock>=3.16", "filelock>=3.17")
+        assert "\ndependencies = [\n" in text
+        text = text.replace("\ndependencies = [\n", '\ndependencies = [\n    "more",\n')
         (copy / "pyproject.toml").write_text(text, encoding="utf-8")
     assert library_wheel.Wheel.read(copy).file_name != written.name
 
