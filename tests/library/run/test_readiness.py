@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 from textwrap import dedent
 
@@ -150,12 +151,21 @@ def test_the_chain_is_read_as_alembic_reads_it(tmp_path: Path, files: dict[str, 
     assert status.chain(script) == status.of_script(script)
 
 
+def set_options(ini: Path, **options: str) -> None:
+    """Add *options* to the section of Alembic in *ini*."""
+    lines = "".join(f"{name} = {value}\n" for name, value in options.items())
+    text = ini.read_text(encoding="utf-8")
+    ini.write_text(text.replace("[alembic]\n", f"[alembic]\n{lines}"), encoding="utf-8")
+
+
 def test_other_folders_of_revisions_are_not_overlooked(shop: Shop) -> None:
     more = shop.package / "migrations" / "more"
     more.mkdir()
     shop.revision("a3", 'op.execute("SELECT 1")').rename(more / "a3.py")
-    (shop.package / "migrations" / "alembic.ini").write_text(
-        "[alembic]\npath_separator = os\nversion_locations = %(here)s/versions:%(here)s/more\n"
+    set_options(
+        shop.package / "migrations" / "alembic.ini",
+        path_separator="os",
+        version_locations="%(here)s/versions:%(here)s/more",
     )
     assert "Applied 3 revisions: at a3" in shop.flask("db", "upgrade")
     assert ready(shop) == "200 ready"
@@ -181,10 +191,27 @@ def test_downgrade_outside_development_lists_what_would_be_lost(shop: Shop) -> N
     assert "Nothing to downgrade" in shop.flask("db", "downgrade")
 
 
+#: Lets Alembic's own command line run an env.py that asks Flask for the application.
+WITHOUT_FLASK = """
+from flask import has_app_context
+
+if not has_app_context():
+    from shop import create_app
+
+    create_app().app_context().push()
+"""
+
+
 def test_bare_alembic_exits_with_the_same_codes(shop: Shop) -> None:
-    (shop.root / "alembic.ini").write_text(
-        "[alembic]\nscript_location = shop/migrations\nprepend_sys_path = .\npath_separator = os\n"
+    shutil.copy(shop.package / "migrations" / "alembic.ini", shop.root)
+    set_options(
+        shop.root / "alembic.ini",
+        script_location="shop/migrations",
+        prepend_sys_path=".",
+        path_separator="os",
     )
+    env = shop.package / "migrations" / "env.py"
+    env.write_text(WITHOUT_FLASK + env.read_text(encoding="utf-8"), encoding="utf-8")
     run = "from alembic.config import main\nimport sys\n"
     run += "try:\n    main(['upgrade', 'head'])\nexcept SystemExit as end:\n    print(end.code)\n"
     with private(sa.make_url(shop.url)).connect() as connection, lock.hold(connection, 0, print):
