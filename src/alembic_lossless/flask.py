@@ -14,7 +14,7 @@ from alembic.config import Config
 from flask import Flask, current_app
 from sqlalchemy import Engine
 
-from . import compat
+from . import compat, hints
 from .host import make_host
 from .run import env, readiness
 from .settings import Settings
@@ -122,7 +122,7 @@ class Extension:
         context = compat.live_environment()
         if context is None:
             return False
-        env.attach(context, make_host(read_settings, project_engine))
+        env.attach(context, make_host(read_settings, project_engine, hints.FLASK))
         return True
 
 

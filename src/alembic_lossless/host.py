@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from . import compat
+from . import compat, hints
 from .errors import MigrationError
 from .run import env
 from .run.connection import Target
@@ -35,14 +35,17 @@ def safeguard(context: Any, connectable: Any = None, settings: Settings | None =
 
 
 def make_host(
-    settings: Callable[[Path], Settings], engine: Callable[[], Engine | None] = lambda: None
+    settings: Callable[[Path], Settings],
+    engine: Callable[[], Engine | None] = lambda: None,
+    command_line: str = hints.ALEMBIC,
 ) -> Host:
     """Return what env.py is lent: backups, and the scratch database for a new revision.
 
     :param settings: reads the project's settings, given the folder of its migrations.
     :param engine: returns the project's own engine, where env.py is not the one to tell.
+    :param command_line: what hints are worded for where no command of ours runs.
     """
-    return Host(settings, engine, _back_up, _scratch_connection)
+    return Host(settings, engine, _back_up, _scratch_connection, command_line)
 
 
 def _back_up(target: Target, at: Iterable[str]) -> Path | None:

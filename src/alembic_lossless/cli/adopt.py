@@ -9,6 +9,7 @@ import click
 
 from ..errors import MigrationError
 from ..hints import command as hint
+from ..run import history
 from ..run.env import Environment
 from . import console, project
 from .command import command
@@ -145,9 +146,11 @@ def _compare(environment: Environment, revision: str) -> Sequence[str] | str | N
         comparison = compare_with_chain(
             connection, environment.script, environment.metadata, source, revision
         )
+        is_half = bool(history.half_applied(connection))
     at = console.names(comparison.at)
     if comparison.equals is not None:
-        if set(comparison.equals) == comparison.at:
+        # A stamp settles what is half applied and was finished by hand.
+        if set(comparison.equals) == comparison.at and not is_half:
             echo(f"Nothing to do: at {at}.")
             return None
         return comparison.equals

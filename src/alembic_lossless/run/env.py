@@ -10,7 +10,7 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData
 from sqlalchemy.exc import DBAPIError
 
-from .. import compat, sqlite
+from .. import compat, hints, sqlite
 from ..errors import MigrationError, plural
 from ..settings import Settings
 from . import history, lock, server, status
@@ -96,12 +96,14 @@ class Host:
     :param engine: returns the project's own engine; None where env.py alone has one.
     :param backup: makes a backup of a database that is at some revisions.
     :param author: gives the connection on which a new revision is made.
+    :param command_line: what hints are worded for where no command of ours runs.
     """
 
     settings: Callable[[Path], Settings]
     engine: Callable[[], Engine | None]
     backup: Callable[[Target, Iterable[str]], Path | None]
     author: "Callable[[Environment], AbstractContextManager[Connection]]"
+    command_line: str = hints.ALEMBIC
 
 
 def attach(context: EnvironmentContext, host: Host) -> "Environment":
@@ -202,8 +204,10 @@ class Environment:
     @contextmanager
     def _reported(self) -> Iterator[None]:
         """Leave a command of Alembic's with the error's own exit code."""
+        typed = nullcontext() if self.run.is_command else hints.typed_as(self.host.command_line)
         try:
-            yield
+            with typed:
+                yield
         except BaseException as error:
             self._stack.close()
             is_typed = hasattr(self.config.cmd_opts, "cmd")  # alembic upgrade …

@@ -137,6 +137,27 @@ def test_a_revision_whose_file_is_gone_is_one_sentence(
         assert "flask db adopt" in said
 
 
+CALLED = """
+import alembic.command
+from alembic.util import CommandError
+from shop import create_app
+from shop.extensions import migrate
+
+with create_app().app_context():
+    try:
+        alembic.command.upgrade(migrate.get_config(), "head")
+    except CommandError as error:
+        print(error)
+"""
+
+
+def test_hint_of_an_upgrade_that_the_application_calls_is_for_flask(shop: Shop) -> None:
+    shop.flask("db", "upgrade")
+    (shop.versions / "20260101_0000_a2_a2.py").unlink()
+    shop.ask("DELETE FROM alembic_lossless_log")
+    assert "in development flask db reset rebuilds the database" in shop.python_run(CALLED)
+
+
 def test_downgrade_to_an_unknown_revision_is_one_sentence(shop: Shop) -> None:
     shop.flask("db", "upgrade")
     said = shop.flask("db", "downgrade", "nonsense", code=1)
