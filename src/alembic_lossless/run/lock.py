@@ -9,12 +9,12 @@ from functools import cache
 from getpass import getuser
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
 
 from ..errors import MigrationError
+from . import sqlite_busy
 from .connection import OURS
 
 #: PostgreSQL keeps advisory locks apart by database; this is ours in each.
@@ -37,8 +37,7 @@ def hold(connection: Connection, wait: float, echo: Callable[[str], None]) -> It
     """
     if connection.dialect.name == "sqlite":
         # By the driver itself, which begins no transaction.
-        driver_connection: Any = connection.connection.driver_connection
-        database = driver_connection.execute("PRAGMA database_list").fetchone()[2]
+        database = sqlite_busy.run(connection.connection, "PRAGMA database_list")[2]
         if not database:  # in memory: nobody else can reach it
             yield
             return

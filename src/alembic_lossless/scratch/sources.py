@@ -75,8 +75,18 @@ def find_sources(
     return [*embedded, *available], missing
 
 
+#: What connects to scratch databases where the project's own driver is an asynchronous one.
+_SYNCHRONOUS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+
+
 def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
     if url is not None and kind_of(url) == kind and (anywhere or url.host in _LOCAL):
+        if url.get_dialect().is_async:
+            url = url.set(drivername=_SYNCHRONOUS[kind], query={})
+        try:
+            url.get_dialect().import_dbapi()
+        except ImportError as error:
+            return Missing(kind, f"scratch databases need {error.name}, which is not installed")
         try:
             with empty_database(Source(kind, url)):
                 return Source(kind, url)

@@ -1,0 +1,109 @@
+"""An Alembic project without Flask, as ``alembic init`` makes it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import sqlalchemy as sa
+
+MODELS = """
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+customer = sa.Table(
+    "customer",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(50), nullable=False),
+    sa.Column("note", sa.String(50)),
+    sa.Column("status", sa.Enum("open", "paid", name="status"), nullable=False),
+)
+"""
+
+GUARD = """config = context.config
+
+from alembic_lossless import safeguard
+
+safeguard(context)
+"""
+
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "mysql": "mysql+aiomysql",
+}
+
+
+def asynchronous(url: str) -> str:
+    """Return *url* with a driver that asyncio has."""
+    made = sa.make_url(url)
+    made = made.set(drivername=DRIVERS[made.get_backend_name()])
+    return made.render_as_string(hide_password=False)
+
+
+class AlembicProject:
+    """The project in a folder.
+
+    :param template: of ``alembic init``.
+    """
+
+    def __init__(self, folder: Path, url: str, template: str) -> None:
+        self.folder, self.url = folder, url
+        self.migrations = folder / "migrations"
+        folder.mkdir()
+        self.run("alembic", "init", "-t", template, "migrations")
+        (folder / "models.py").write_text(MODELS)
+        env = self.migrations / "env.py"
+        text = env.read_text().replace(
+            "target_metadata = None", "from models import metadata as target_metadata"
+        )
+        env.write_text(text)
+        if "async" in template:
+            url = asynchronous(url)
+        ini = folder / "alembic.ini"
+        escaped = url.replace("%", "%%")
+        ini.write_text(ini.read_text().replace("driver://user:pass@localhost/dbname", escaped))
+
+    def add_line(self) -> None:
+        """Add the one line, and its import."""
+        self.edit("migrations/env.py", "config = context.config\n", GUARD)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace *old* in a file."""
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    def run(self, module: str, *words: str, code: int = 0, **environment: str) -> str:
+        """Type a command; it ends with *code*, and without a traceback."""
+        start = [sys.executable, "-m", "alembic"]
+        if module != "alembic":
+            start = [sys.executable, "-c", "from alembic_lossless.cli.main import main; main()"]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+        done = subprocess.run(
+            [*start, *words],
+            cwd=self.folder,
+            env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == code, output
+        assert "Traceback" not in output, output
+        return output
+
+    def lossless(self, *words: str, code: int = 0, **environment: str) -> str:
+        """Type ``alembic-lossless`` and *words*."""
+        return self.run("alembic_lossless", *words, code=code, **environment)
+
+    def rows(self, *statements: str) -> list[tuple[object, ...]]:
+        """Run statements; return the last one's rows."""
+        rows: list[tuple[object, ...]] = []
+        with sa.create_engine(self.url, poolclass=sa.NullPool).begin() as connection:
+            for statement in statements:
+                result = connection.execute(sa.text(statement))
+                rows = [tuple(row) for row in result] if result.returns_rows else []
+        return rows

@@ -1,0 +1,80 @@
+"""An Alembic project adds one line to its env.py, and takes it out again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.library.alembic.project import GUARD, AlembicProject
+
+ID = '    sa.Column("id"'
+AGE = '    sa.Column("age", sa.Integer, nullable=False),\n'
+TEMPLATES = ("generic", "pyproject", "async")
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/shop.db"
+    databases: Callable[[], str] = request.getfixturevalue(request.param)
+    return databases()
+
+
+def follow(project: AlembicProject) -> None:
+    """Write a first migration with stock, then go on with the one line, and leave again."""
+    project.run("alembic", "revision", "--autogenerate", "-m", "first", "--rev-id", "0001")
+    project.run("alembic", "upgrade", "head")
+    project.rows(
+        "INSERT INTO customer (id, name, status) VALUES (1, 'Ada', 'open'), (2, 'Grace', 'paid')"
+    )
+    project.add_line()
+    assert "applied" in project.lossless("history")
+    assert "models and migrations agree" in project.lossless("check")
+    project.edit("models.py", '"name", sa.String(50)', '"full_name", sa.String(50)')
+    project.edit("models.py", '    sa.Column("note", sa.String(50)),\n', "")
+    project.edit("models.py", '"open", "paid"', '"open", "paid", "sent"')
+    project.edit("models.py", ID, AGE + ID)
+    refused = project.lossless("migrate", "-m", "names", code=1)
+    assert '--rename "customer.name:full_name"' in refused
+    written = project.lossless(
+        "migrate", "-m", "names", "--rename", "customer.name:full_name", "--fill",
+        "customer.age=30", "--accept", "drop-column customer.note: unused",
+    )  # fmt: skip
+    assert "rehearsed on" in written
+    assert "Next: alembic-lossless upgrade" in written
+    assert "pending; next: alembic-lossless upgrade" in project.lossless("plan")
+    assert "Applied" in project.lossless("upgrade")
+    rows = project.rows("SELECT id, full_name, age FROM customer ORDER BY id")
+    assert rows == [(1, "Ada", 30), (2, "Grace", 30)]
+    assert "rehearsed on" in project.lossless("rehearse")
+    refused = project.lossless("downgrade", "0001", code=1)
+    assert "lose  column customer.age (2 values)" in refused
+    assert "Nothing was changed: it needs your consent" in refused
+    assert "at 0001." in project.lossless("downgrade", "0001", "--force")
+    assert project.rows("SELECT id, name FROM customer ORDER BY id") == [(1, "Ada"), (2, "Grace")]
+    project.run("alembic", "upgrade", "head")
+    rows = project.rows("SELECT id, full_name, age FROM customer ORDER BY id")
+    assert rows == [(1, "Ada", 30), (2, "Grace", 30)]
+    assert "CREATE TABLE customer" in project.run("alembic", "upgrade", "0001", "--sql")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_project_with_the_line_gets_every_command(url: str, template: str, tmp_path: Path) -> None:
+    follow(AlembicProject(tmp_path / "project", url, template))
+
+
+def test_project_without_the_line_is_refused_by_our_commands(tmp_path: Path) -> None:
+    project = AlembicProject(tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", "generic")
+    assert "safeguard(context)" in project.lossless("upgrade", code=1)
+    assert not (tmp_path / "shop.db").exists() or not project.rows("SELECT * FROM sqlite_master")
+
+
+def test_project_that_takes_the_line_out_is_stock(tmp_path: Path) -> None:
+    project = AlembicProject(tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", "generic")
+    project.add_line()
+    project.lossless("migrate", "-m", "first")
+    project.edit("migrations/env.py", GUARD, "config = context.config\n")
+    project.run("alembic", "upgrade", "head")
+    assert project.rows("SELECT name FROM sqlite_master WHERE name LIKE 'alembic_lossless%'") == []
+    assert project.rows("SELECT count(*) FROM customer") == [(0,)]
