@@ -78,11 +78,15 @@ def find_sources(
 #: What connects to scratch databases where the project's own driver is an asynchronous one.
 _SYNCHRONOUS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 
+#: What of a URL's query says where the server is; the rest is one driver's own.
+_PLACE = ("host", "port", "unix_socket")
+
 
 def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
     if url is not None and kind_of(url) == kind and (anywhere or url.host in _LOCAL):
         if url.get_dialect().is_async:
-            url = url.set(drivername=_SYNCHRONOUS[kind], query={})
+            place = {key: url.query[key] for key in _PLACE if key in url.query}
+            url = url.set(drivername=_SYNCHRONOUS[kind], query=place)
         try:
             url.get_dialect().import_dbapi()
         except ImportError as error:
