@@ -186,7 +186,6 @@ class Environment:
                 return
             insist(self.context)
             safe = self._stack.enter_context(self._safe_connection())
-            _carry_over(connection, safe)
             # A step that is tried again takes its own transaction back, and nothing else.
             self.options["transaction_per_migration"] = True
             self._configure(connection=safe, **self.options)
@@ -236,6 +235,7 @@ class Environment:
         elif "destination_rev" not in self._command:
             self.options["dont_mutate"] = True
             with self.target.connect(self.settings.limits, read_only=True) as connection:
+                _carry_over(self._connection, connection)
                 yield connection
         else:
             with self._migrating() as connection:
@@ -281,6 +281,7 @@ class Environment:
                 self.target.connect(limits) as connection,
                 lock.hold(connection, limits.wait, self.echo),
             ):
+                _carry_over(self._connection, connection)
                 self._prepare(connection, fn)
                 yield connection
         except DBAPIError as error:
@@ -376,7 +377,7 @@ _CHANGED = (
 
 def _carry_over(connection: Any, safe: Connection) -> None:
     """Tell *safe* what env.py told its own session: the schema, the role, the database to use."""
-    if not getattr(connection, "is_connected", True) or connection is safe:
+    if not getattr(connection, "is_connected", True):
         return
     idle = not connection.in_transaction()
     kind = safe.dialect.name
@@ -385,7 +386,7 @@ def _carry_over(connection: Any, safe: Connection) -> None:
             safe.exec_driver_sql(f"SELECT set_config('{name}', %s, false)", (value,))
     elif kind in ("mysql", "mariadb") and connection.dialect.name in ("mysql", "mariadb"):
         database = connection.exec_driver_sql("SELECT database()").scalar()
-        if database and database != safe.exec_driver_sql("SELECT database()").scalar():
+        if database and database != connection.engine.url.database:
             safe.exec_driver_sql(f"USE {safe.dialect.identifier_preparer.quote(database)}")
     else:
         return
