@@ -4,6 +4,9 @@ Weakest first: the defaults here; the table ``[tool.alembic-lossless]`` of the p
 pyproject.toml, where a setting is written in small letters (``backup = "…"``); Flask's
 configuration, where it begins with ``MIGRATION_`` (``MIGRATION_BACKUP``); the environment, by that
 same name. Every default is safe in production.
+
+Whether a database is one for development is told by one place alone: Flask's configuration, or the
+environment where there is no Flask.
 """
 
 import os
@@ -77,8 +80,12 @@ class Settings:
         for name, value in _of_pyproject(folder).items():
             texts[name.replace("-", "_")] = (f"[tool.alembic-lossless] {name}", value)
         for field in fields(cls):
+            places = [configuration or {}, os.environ]
+            if field.name == "development":
+                texts.pop(field.name, None)
+                places = [os.environ if configuration is None else configuration]
             for name in _names(field.name):
-                for values in (configuration or {}, os.environ):
+                for values in places:
                     if values.get(name) not in (None, ""):
                         texts[field.name] = (name, values[name])
         known = {field.name for field in fields(cls)}

@@ -90,6 +90,11 @@ def _migrate(
     console.lines(report.lines())
     if not report.revisions:
         return
+    if this.settings().development is None:
+        echo(
+            "  ! Nobody has said whether this is a development database, so its rows were not "
+            "looked at: set MIGRATION_DEVELOPMENT to true where they may be, else to false."
+        )
     if report.script is None:
         echo(f"Next: write the migration into it, then {hint('rehearse')}")
         return

@@ -24,7 +24,7 @@ from ..settings import Limits
 from . import history, server
 from .connection import Echo
 from .journal import Journal, in_place
-from .transactions import own_commits
+from .transactions import no_other_writer, own_commits
 
 #: The private parts of Alembic that this wing uses or replaces, and of which objects; the command
 #: that runs env.py, its target and steps; a step's function; the transaction that is tried again,
@@ -141,7 +141,9 @@ class Steps:
             while True:
                 journaled: Any = self._journal.watching(context, name) if self._journal else watch
                 try:
-                    with watch, journaled, own_commits(self._connection, revision) as commits:
+                    alone = no_other_writer(self._connection, revision, step.revision.path)
+                    own = own_commits(self._connection, revision)
+                    with watch, journaled, alone, own as commits:
                         run(**keywords)
                     return
                 except Exception as error:

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 
-from .. import sqlite
+from .. import compat, sqlite
 from ..errors import MigrationError
 from ..run.recorder import alone, watched
 from ..schema.dialect_support import create_all, create_prerequisites
@@ -99,7 +99,12 @@ def configure(connection: Connection, options: dict[str, Any]) -> MigrationConte
     defaults = {"transactional_ddl": connection.dialect.name != "mysql" or None}
     defaults["transaction_per_migration"] = True
     with quiet():
-        return MigrationContext.configure(connection, opts={**defaults, **options})
+        return MigrationContext.configure(
+            connection,
+            # Revisions read op.get_context().config.
+            environment_context=compat.live_environment(),
+            opts={**defaults, **options},
+        )
 
 
 @contextmanager
