@@ -10,8 +10,8 @@ from pathlib import Path
 
 #: Linux has a file system in memory here, for everyone.
 MEMORY = Path("/dev/shm")
-#: As much as a run needs at its peak, and as much again.
-ROOM = 6 * 2**30
+#: Twice what a run of four processes needs at its peak, or more.
+ROOM = 4 * 2**30
 
 
 def use_memory() -> None:
