@@ -215,7 +215,7 @@ def write_closing_revision(
     with databases.from_chain(script, source, metadata=metadata) as scratch:
         expected = diff.describe(scratch)
     with databases.from_models(metadata, source) as models:
-        if diff.differences(expected, diff.describe(models)):
+        if diff.differences_from_models(expected, diff.describe(models), metadata):
             raise MigrationError(
                 "The models and the migrations differ, so it is open which of them the database "
                 f"is to have. Write a migration first: {command('migrate', message='…')}",

@@ -10,8 +10,16 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Table
-from sqlalchemy.schema import ColumnCollectionConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import ColumnCollectionConstraint, conv
 
 #: PostgreSQL holds 63 bytes of a name, MySQL 64 characters; the shorter serves both.
 LONGEST = 63
@@ -104,3 +112,44 @@ convention: dict[str, str | Callable[[Any, Table], str]] = {
     "pk_name": lambda constraint, table: primary_key(table.name),
     "ck_constraint_name": _check,
 }
+
+
+#: Where a MetaData remembers the names that :func:`name_constraints` gave.
+_GIVEN = "alembic_lossless_names_given"
+
+
+def name_constraints(metadata: MetaData) -> None:
+    """Give each constraint that nobody named the name that :data:`convention` gives it.
+
+    That is where neither the model nor the project's own convention has one. So a new constraint
+    is written with a name by which a later revision finds it. Such a name is not compared: what
+    is there already has the one that its server gave it (see :func:`names_given`).
+
+    :param metadata: the models; changed in place. It may be called again.
+    """
+    given: set[tuple[str, str]] = metadata.info.setdefault(_GIVEN, set())
+    for table in metadata.tables.values():
+        for constraint in table.constraints:
+            name = None if isinstance(constraint.name, str) else _name(constraint, table)
+            if name is not None:
+                constraint.name = conv(name)
+                given.add((table.fullname, name))
+
+
+def names_given(metadata: MetaData) -> set[tuple[str, str]]:
+    """Return the tables and names of the constraints that :func:`name_constraints` named."""
+    names: set[tuple[str, str]] = metadata.info.get(_GIVEN, set())
+    return names
+
+
+def _name(constraint: Any, table: Table) -> str | None:
+    """Name a constraint without a name; None where the project's convention does it later."""
+    if isinstance(constraint, CheckConstraint):
+        return None if "ck" in table.metadata.naming_convention else _check(constraint, table)
+    if isinstance(constraint, PrimaryKeyConstraint):
+        return primary_key(table.name) if len(constraint.columns) else None
+    if isinstance(constraint, ForeignKeyConstraint):
+        return _foreign_key(constraint, table)
+    if isinstance(constraint, UniqueConstraint):
+        return unique(table.name, _columns(constraint))
+    return None

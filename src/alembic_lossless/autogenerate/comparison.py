@@ -130,7 +130,7 @@ class ComparedDatabase:
         by_hand = diff.made_by_raw_sql(self.connection)
         return [
             item
-            for item in diff.differences(actual, self.expected)
+            for item in diff.differences_from_models(actual, self.expected, self.metadata)
             if not (item.expected is None and item.key.bare in by_hand)
         ]
 

@@ -30,6 +30,7 @@ from ..checklist.development import DevelopmentRows
 from ..checklist.file_header import Header
 from ..checklist.finding import Step
 from ..errors import MigrationError
+from ..naming import name_constraints
 from ..run import status
 from ..run.env import Environment, Run
 from ..schema import dialect_support
@@ -128,6 +129,7 @@ def scratch_connection(environment: Environment) -> Iterator[Connection]:
         options["development"] = partial(status.look, target)
     metadata = environment.metadata
     dialect_support.require_targets(metadata)
+    name_constraints(metadata)
     with from_chain(environment.script, available[-1], metadata=metadata) as connection:
         yield connection
 

@@ -291,7 +291,7 @@ class _Round:
         with databases.from_models(self.metadata, self.source, like=connection) as models:
             expected = diff.describe(models)
         by_hand = diff.made_by_raw_sql(connection)
-        for item in diff.differences(actual, expected):
+        for item in diff.differences_from_models(actual, expected, self.metadata):
             if item.expected is None and item.key.name in by_hand:
                 continue
             if before.get(item.key) == item.actual:

@@ -19,7 +19,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData
+from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
 from .. import compat, hints, sqlite
@@ -235,7 +235,7 @@ class Environment:
         elif "destination_rev" not in self._command:
             self.options["dont_mutate"] = True
             with self.target.connect(self.settings.limits, read_only=True) as connection:
-                _carry_over(self._connection, connection)
+                _tell(connection, _told(self._connection))
                 yield connection
         else:
             with self._migrating() as connection:
@@ -268,7 +268,8 @@ class Environment:
         if self.run.is_command:
             self.echo(f"Database: {label(self.target.url)}")
         fn = self._command["fn"]
-        if self._has_nothing_to_do(fn):
+        told = _told(self._connection)
+        if not told and self._has_nothing_to_do(fn):
             self.options["dont_mutate"] = True
             self.options["fn"] = lambda *_: ()
             with status.look(self.target) as looking:
@@ -281,7 +282,7 @@ class Environment:
                 self.target.connect(limits) as connection,
                 lock.hold(connection, limits.wait, self.echo),
             ):
-                _carry_over(self._connection, connection)
+                _tell(connection, told)
                 self._prepare(connection, fn)
                 yield connection
         except DBAPIError as error:
@@ -375,24 +376,33 @@ _CHANGED = (
 )
 
 
-def _carry_over(connection: Any, safe: Connection) -> None:
-    """Tell *safe* what env.py told its own session: the schema, the role, the database to use."""
+def _told(connection: Any) -> list[tuple[str, str]]:
+    """Return what env.py told its own session: on PostgreSQL settings, on MySQL a database."""
     if not getattr(connection, "is_connected", True):
-        return
+        return []
     idle = not connection.in_transaction()
-    kind = safe.dialect.name
-    if kind == "postgresql" and connection.dialect.name == kind:
-        for name, value in connection.exec_driver_sql(_CHANGED).all():
-            safe.exec_driver_sql(f"SELECT set_config('{name}', %s, false)", (value,))
-    elif kind in ("mysql", "mariadb") and connection.dialect.name in ("mysql", "mariadb"):
+    told: list[tuple[str, str]] = []
+    if connection.dialect.name == "postgresql":
+        told = [tuple(row) for row in connection.exec_driver_sql(_CHANGED)]
+    elif connection.dialect.name in ("mysql", "mariadb"):
         database = connection.exec_driver_sql("SELECT database()").scalar()
-        if database and database != connection.engine.url.database:
-            safe.exec_driver_sql(f"USE {safe.dialect.identifier_preparer.quote(database)}")
-    else:
-        return
-    safe.commit()
+        told = [("database", database)] if database != connection.engine.url.database else []
     if idle:
         connection.rollback()
+    return told
+
+
+def _tell(connection: Connection, told: list[tuple[str, str]]) -> None:
+    """Tell the migrations' session the same: the schema, the role, the database to use."""
+    for name, value in told:
+        if name == "database":
+            quoted = connection.dialect.identifier_preparer.quote(value)
+            connection.exec_driver_sql(f"USE {quoted}")
+        else:
+            setting = text("SELECT set_config(:name, :value, false)")
+            connection.execute(setting, {"name": name, "value": value})
+    if told:
+        connection.commit()
 
 
 class LazyConnection:

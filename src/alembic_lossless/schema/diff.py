@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, MetaData, text
 
+from ..naming import names_given
 from . import mysql, postgresql, sqlite
 from .model import PROPERTIES, Definitions, Key, Schema
 from .own_tables import is_own
@@ -77,6 +78,35 @@ def differences(actual: Schema, expected: Schema) -> list[Difference]:
         for key in sorted(actual.keys() | expected.keys())
         if actual.get(key) != expected.get(key) and listed(key)
     ]
+
+
+def differences_from_models(
+    actual: Schema, expected: Schema, metadata: MetaData
+) -> list[Difference]:
+    """Compare the schema of the migrations with that of the models, as :func:`differences` does.
+
+    What nobody named is compared without its name.
+
+    :param actual: of the migrations.
+    :param expected: of the models.
+    :param metadata: the models.
+    """
+    unnamed = names_given(metadata)
+    # MySQL gives the index of a foreign key the key's name.
+    spare = {
+        (key.table, key.kind, definition): key
+        for key, definition in actual.items()
+        if key.kind in ("constraint", "index") and key not in expected
+    }
+    renamed = {}
+    for key, definition in expected.items():
+        of_server = spare.get((key.table, key.kind, definition))
+        if (key.table, key.name) in unnamed and key not in actual and of_server is not None:
+            renamed[of_server] = definition
+            del spare[key.table, key.kind, definition]
+        else:
+            renamed[key] = definition
+    return differences(actual, renamed)
 
 
 def made_by_raw_sql(connection: Connection) -> set[str]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, MetaData
 
 from .. import compat, sqlite
 from ..errors import MigrationError
+from ..naming import name_constraints
 from ..run.recorder import alone, watched
 from ..schema.dialect_support import create_all, create_prerequisites
 from .cache import ChainCache
@@ -129,6 +130,7 @@ def from_models(
     :param like: a database whose extensions and functions the models may need; they are created
         first. A migration that somebody wrote by hand created them there.
     """
+    name_constraints(metadata)
     with empty_database(source) as connection:
         if like is not None and connection.dialect.name == "postgresql":
             create_prerequisites(like, connection)

@@ -43,6 +43,9 @@ def follow(project: AlembicProject) -> None:
     )  # fmt: skip
     assert "rehearsed on" in written
     assert "Next: alembic-lossless upgrade" in written
+    # Nothing of it was tried on the project's own database.
+    assert project.rows("SELECT id, name FROM customer ORDER BY id") == [(1, "Ada"), (2, "Grace")]
+    assert project.rows("SELECT version_num FROM alembic_version") == [("0001",)]
     assert "pending; next: alembic-lossless upgrade" in project.lossless("plan")
     assert "Applied" in project.lossless("upgrade")
     rows = project.rows("SELECT id, full_name, age FROM customer ORDER BY id")
@@ -78,3 +81,28 @@ def test_project_that_takes_the_line_out_is_stock(tmp_path: Path) -> None:
     project.run("alembic", "upgrade", "head")
     assert project.rows("SELECT name FROM sqlite_master WHERE name LIKE 'alembic_lossless%'") == []
     assert project.rows("SELECT count(*) FROM customer") == [(0,)]
+
+
+TENANT = """    with connectable.connect() as connection:
+        connection.exec_driver_sql("SET search_path TO tenant")
+        connection.commit()
+"""
+
+
+def test_schema_that_env_chooses_is_the_one_that_is_migrated(
+    postgresql: Callable[[], str], tmp_path: Path
+) -> None:
+    """Alembic's cookbook sets the search path on env.py's own connection."""
+    project = AlembicProject(tmp_path / "project", postgresql(), "generic")
+    project.rows("CREATE SCHEMA tenant")
+    project.run("alembic", "revision", "--autogenerate", "-m", "first", "--rev-id", "0001")
+    project.add_line()
+    project.edit("migrations/env.py", "    with connectable.connect() as connection:\n", TENANT)
+    project.run("alembic", "upgrade", "head")
+    project.rows("DROP SCHEMA tenant CASCADE", "CREATE SCHEMA tenant")
+    # The usual schema is at the head, and that is no answer.
+    project.rows("CREATE TABLE public.alembic_version AS SELECT '0001'::varchar(32) AS version_num")
+    assert "Applied 1 revision" in project.lossless("upgrade")
+    assert project.rows("SELECT count(*) FROM tenant.customer") == [(0,)]
+    assert project.rows("SELECT version_num FROM tenant.alembic_version") == [("0001",)]
+    assert "Nothing to do" in project.lossless("upgrade")

@@ -1,0 +1,87 @@
+"""Models without a naming convention, whose constraints have no names."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.library.autogenerate.project import Project
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """A project on one kind of database, its models without a convention."""
+    if request.param == "sqlite":
+        project = Project(tmp_path)
+    else:
+        databases: Callable[[], str] = request.getfixturevalue(request.param)
+        project = Project(tmp_path, url=databases())
+    project.metadata = sa.MetaData()
+    return project
+
+
+def define(project: Project, *more: sa.Column[object], unique: bool = True) -> None:
+    """Define a team and a member, without any name."""
+    project.metadata = sa.MetaData()
+    sa.Table(
+        "team",
+        project.metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(50), unique=unique),
+        sa.CheckConstraint("name <> ''"),
+    )
+    sa.Table(
+        "member",
+        project.metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("team_id", sa.Integer, sa.ForeignKey("team.id")),
+        *more,
+    )
+
+
+STOCK = """op.create_table("team", sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("name", sa.String(50)), sa.CheckConstraint("name <> ''"),
+    sa.PrimaryKeyConstraint("id"), sa.UniqueConstraint("name"))
+op.create_table("member", sa.Column("id", sa.Integer(), nullable=False),
+    sa.Column("team_id", sa.Integer()), sa.ForeignKeyConstraint(["team_id"], ["team.id"]),
+    sa.PrimaryKeyConstraint("id"))"""
+
+
+def test_equal_constraints_without_names_agree(project: Project) -> None:
+    project.by_hand(STOCK)
+    define(project)
+    assert not any(project.verify().differences.values())
+
+
+def test_new_constraints_get_names_and_old_ones_are_left_alone(project: Project) -> None:
+    project.by_hand(STOCK)
+    project.upgrade()
+    project.run("INSERT INTO team VALUES (1, 'a')", "INSERT INTO member VALUES (1, 1)")
+    mail = sa.Column("mail", sa.String(50), unique=True)
+    rival = sa.Column("rival_id", sa.Integer, sa.ForeignKey("team.id"))
+    define(project, mail, rival)
+    report = project.new("mail")
+    text = "".join(path.read_text().partition("def upgrade")[2] for path in report.paths)
+    assert "uq_member_mail" in text
+    assert "fk_member_rival_id_team" in text
+    assert '"team_id"' not in text
+    before = project.schema()
+    project.upgrade()
+    assert not any(project.verify().differences.values())
+    project.downgrade()
+    project.downgrade("hand1")
+    assert project.run("SELECT * FROM team, member") == [(1, "a", 1, 1)]
+    assert {key: before[key] for key in before if key.table == "team"} == {
+        key: text for key, text in project.schema().items() if key.table == "team"
+    }
+
+
+def test_unnamed_unique_is_dropped_by_the_name_it_has(project: Project) -> None:
+    project.by_hand(STOCK)
+    project.upgrade()
+    define(project, unique=False)
+    project.new("drop")
+    project.upgrade()
+    assert not any(project.verify().differences.values())
+    project.run("INSERT INTO team VALUES (1, 'a')", "INSERT INTO team VALUES (2, 'a')")
