@@ -1,7 +1,7 @@
 """Temporary files in memory.
 
-Half of what the tests did was to wait for a disk: every database of a server is some three hundred
-files, and every commit on a SQLite file is synced.
+On a disk, creating a file and committing to a SQLite file each take some twenty times as long, and a
+database of PostgreSQL is some three hundred files.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 #: Linux has a file system in memory here, for everyone.
 MEMORY = Path("/dev/shm")
-#: Twice what a run of four processes needs at its peak, or more.
+#: One test process was seen to need half a gigabyte; four of them may need two, and others some.
 ROOM = 4 * 2**30
 
 
