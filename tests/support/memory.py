@@ -1,7 +1,7 @@
 """Temporary files in memory.
 
-On a disk, creating a file and committing to a SQLite file each take some twenty times as long, and a
-database of PostgreSQL is some three hundred files.
+On a disk, creating a file and committing to a SQLite file each took ten to twenty times as long,
+and a database of PostgreSQL is some three hundred files.
 """
 
 import os
