@@ -11,7 +11,7 @@ from ..errors import MigrationError
 from ..hints import command as hint
 from ..run import history
 from ..run.env import Environment
-from . import console, project
+from . import console, database
 from .command import command
 from .console import echo
 from .project import Project
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 @click.option("--fill", default="", help="Values for rows that lack them: user.crew=0")
 @click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
 @click.option("--force", is_flag=True, help="Also where it is at another project's revision.")
-def adopt(this: Project, rename: str, fill: str, accept: str, force: bool) -> None:
+def adopt(project: Project, rename: str, fill: str, accept: str, force: bool) -> None:
     """Take in a database that was made without these migrations."""
     from ..checklist.answers import Answers
 
     answers = Answers.parse(rename or None, fill or None, accept or None)
-    heads = this.work(lambda environment: _adopt(environment, answers, force))
+    heads = project.work(lambda environment: _adopt(environment, answers, force))
     if heads is not None:
-        _stamp(this, heads[0])
+        _stamp(project, heads[0])
         if heads[1]:
             echo(
                 f"It is adopted; read the file that closes the difference, then: {hint('upgrade')}"
@@ -53,14 +53,14 @@ def _adopt(
     from ..scratch.sources import Missing
 
     source = _scratch(environment)
-    project.name_database(environment)
+    database.name_database(environment)
     if isinstance(source, Missing):
         raise MigrationError(
             "What these migrations make cannot be compared with the database, so nothing was "
             f"stamped: {source.reason}."
         )
     script = environment.script
-    with project.reading(environment) as connection:
+    with database.reading(environment) as connection:
         comparison = compare_with_chain(connection, script, environment.metadata, source)
     at = console.names(comparison.at)
     if done := _nothing_to_do(comparison, at):
@@ -110,22 +110,22 @@ def _nothing_to_do(comparison: "Comparison", at: str) -> str:
 @click.option("--purge", is_flag=True, help="Empty the version table first.")
 @click.option("--force", is_flag=True, help="Without comparing the schema.")
 def stamp(
-    this: Project, revision: str, sql: bool, tag: str | None, purge: bool, force: bool
+    project: Project, revision: str, sql: bool, tag: str | None, purge: bool, force: bool
 ) -> None:
     """Say that the database is at REVISION, if it has its schema; no table is touched."""
     if sql:
-        alembic.command.stamp(this.make_config(), revision or "head", sql=True, tag=tag)
+        alembic.command.stamp(project.make_config(), revision or "head", sql=True, tag=tag)
         return
     if not revision:
         raise MigrationError(
             f"Nothing was stamped: say at which revision it is, {hint('stamp', 'head')}.", 2
         )
     if force:
-        _stamp(this, revision, purge=purge)
+        _stamp(project, revision, purge=purge)
         return
-    heads = this.work(lambda environment: _compare(environment, revision))
+    heads = project.work(lambda environment: _compare(environment, revision))
     if heads is not None:
-        _stamp(this, heads)
+        _stamp(project, heads)
 
 
 def _compare(environment: Environment, revision: str) -> Sequence[str] | str | None:
@@ -137,12 +137,12 @@ def _compare(environment: Environment, revision: str) -> Sequence[str] | str | N
     from ..adopt import compare_with_chain
     from ..scratch.sources import Missing
 
-    project.name_database(environment)
+    database.name_database(environment)
     source = _scratch(environment)
     if isinstance(source, Missing):
         echo(f"  ! not compared: {source.reason}")
         return revision
-    with project.reading(environment) as connection:
+    with database.reading(environment) as connection:
         comparison = compare_with_chain(
             connection, environment.script, environment.metadata, source, revision
         )
@@ -174,9 +174,9 @@ def _scratch(environment: Environment) -> "Source | Missing":
     return available[-1] if available else missing[0]
 
 
-def _stamp(this: Project, heads: Sequence[str] | str, *, purge: bool = True) -> None:
+def _stamp(project: Project, heads: Sequence[str] | str, *, purge: bool = True) -> None:
     stamping: Any = partial(alembic.command.stamp, purge=purge)
-    this.run(stamping, heads if isinstance(heads, str) else list(heads) or "base")
+    project.run(stamping, heads if isinstance(heads, str) else list(heads) or "base")
     echo(
         f"Stamped: at {heads if isinstance(heads, str) else console.names(heads)}; no table was "
         "touched."

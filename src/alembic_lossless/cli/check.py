@@ -12,7 +12,7 @@ from ..hints import command as hint
 from ..run import history as history_log
 from ..run import status
 from ..run.env import Environment
-from . import console, project
+from . import console, database
 from .command import command
 from .console import echo
 from .project import Project
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 @click.option("-r", "--rev-range", help="As [start]:[end]; then as Alembic lists them.")
 @click.option("-v", "--verbose", is_flag=True, help="As Alembic lists them, with more.")
 @click.option("-i", "--indicate-current", is_flag=True, help="As Alembic lists them.")
-def history(this: Project, rev_range: str | None, verbose: bool, indicate_current: bool) -> None:
+def history(project: Project, rev_range: str | None, verbose: bool, indicate_current: bool) -> None:
     """List the revisions: which of them this database has, since when, and who applied them."""
     if rev_range or verbose or indicate_current:
         alembic.command.history(
-            this.config(), rev_range, verbose=verbose, indicate_current=indicate_current
+            project.config(), rev_range, verbose=verbose, indicate_current=indicate_current
         )
         return
-    this.work(_history)
+    project.work(_history)
 
 
 def _history(environment: Environment) -> None:
     script = environment.script
-    with project.looking(environment) as connection:
+    with database.looking(environment) as connection:
         at = status.current(connection)
         pending = set(status.pending(script, status.known_at(connection, at, script)))
         entries = history_log.entries(connection)
@@ -58,17 +58,17 @@ def _history(environment: Environment) -> None:
 
 @command("plan")
 @click.option("--check", is_flag=True, help="Exit with 3 where migrations are pending.")
-def plan(this: Project, check: bool) -> None:
+def plan(project: Project, check: bool) -> None:
     """Show the pending migrations and the SQL they will run; nothing is changed."""
-    this.work(lambda environment: _plan(environment, check))
+    project.work(lambda environment: _plan(environment, check))
 
 
 def _plan(environment: Environment, check: bool) -> None:
     from .. import plan as planning
 
-    project.name_database(environment)
+    database.name_database(environment)
     script = environment.script
-    with project.looking(environment) as connection:
+    with database.looking(environment) as connection:
         at, known = status.current(connection), status.of_script(script)
         if status.is_ahead(connection, at, known):
             echo(f"Nothing is pending: at {console.names(at)}{console.AHEAD}.")
@@ -93,19 +93,19 @@ def _plan(environment: Environment, check: bool) -> None:
 
 
 @command("check")
-def check(this: Project) -> None:
+def check(project: Project) -> None:
     """Check that there is one head, and that models and migrations agree."""
     from ..autogenerate import migrate
     from ..rehearsal.report import advice
 
-    agreement = migrate.check(this.config())
+    agreement = migrate.check(project.config())
     console.lines(agreement.lines())
     rehearsals = (
-        this.work(lambda environment: _rehearse_unreleased(environment, agreement.sources))
+        project.work(lambda environment: _rehearse_unreleased(environment, agreement.sources))
         if agreement.agrees
         else []
     )
-    applied = this.work(_refuse_edited)
+    applied = project.work(_refuse_edited)
     if not agreement.agrees:
         raise MigrationError(*agreement.failure)
     failed = [rehearsal for rehearsal in rehearsals if rehearsal.failures]
@@ -124,7 +124,7 @@ def _rehearse_unreleased(
     """Rehearse what no release holds yet, and print what failed."""
     from ..rehearsal.rehearse import rehearse_unreleased
 
-    development = environment.target.url if project.is_development(environment) else None
+    development = environment.target.url if database.is_development(environment) else None
     rehearsals = rehearse_unreleased(environment.script, environment.metadata, sources, development)
     for rehearsal in rehearsals:
         console.lines(rehearsal.failures, "  ✗ ")
@@ -138,6 +138,6 @@ def _refuse_edited(environment: Environment) -> set[str]:
     with status.look(environment.target) as connection:
         if connection is not None:
             history_log.refuse_edited(
-                connection, environment.script, project.is_development(environment)
+                connection, environment.script, database.is_development(environment)
             )
-    return project.applied(environment)
+    return database.applied(environment)

@@ -12,7 +12,7 @@ from ..hints import command as hint
 from ..run import history as history_log
 from ..run import losses, status
 from ..run.env import Environment
-from . import console, project
+from . import console, database
 from .command import command
 from .console import echo
 from .project import Project
@@ -23,17 +23,17 @@ from .project import Project
 @click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
 @click.option("--tag", help="An argument for env.py.")
 @click.option("--force", is_flag=True, help="Without asking, also where rows would be lost.")
-def downgrade(this: Project, revision: str, sql: bool, tag: str | None, force: bool) -> None:
+def downgrade(project: Project, revision: str, sql: bool, tag: str | None, force: bool) -> None:
     """Undo the last migration, or all after REVISION."""
     if sql:
         target = "head:-1" if revision == "-1" else revision
-        alembic.command.downgrade(this.make_config(), target, sql=True, tag=tag)
+        alembic.command.downgrade(project.make_config(), target, sql=True, tag=tag)
         return
-    if not this.work(lambda environment: _announce(environment, revision, force)):
+    if not project.work(lambda environment: _announce(environment, revision, force)):
         return
-    run = this.run(alembic.command.downgrade, revision, tag=tag)
+    run = project.run(alembic.command.downgrade, revision, tag=tag)
     echo(f"Downgraded {plural(run.done, 'revision')}: at {console.names(run.at)}.")
-    this.work(_show_way_back)
+    project.work(_show_way_back)
 
 
 def _announce(environment: Environment, revision: str, force: bool) -> bool:
@@ -43,7 +43,7 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     :raises MigrationError: without consent to what would be lost.
     """
     script = environment.script
-    at = project.current(environment)
+    at = database.current(environment)
     if not at:
         echo("Nothing to downgrade: the database is at no revision.")
         return False
@@ -57,7 +57,7 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     lost = _list(environment, undone)
     _list_what_stays(script, undone[-1])
     target = "" if revision == "-1" else revision
-    if lost and not project.is_development(environment):
+    if lost and not database.is_development(environment):
         console.consent(
             not force,
             "This is not a development database. Undo these revisions",
@@ -94,11 +94,11 @@ def _list(environment: Environment, undone: Sequence[str]) -> list[str]:
 
     script = environment.script
     console.lines((console.title(script, revision) for revision in undone), "  undo  ")
-    with project.reading(environment) as connection:
+    with database.reading(environment) as connection:
         lost = losses.find(script, connection, undone)
     console.lines(lost, "  lose  ")
     if BackupStore.of(environment.target.url, environment.settings.backup) is None:
-        echo("  ! no backup is made before this: name a folder in MIGRATION_BACKUP to have one")
+        echo("  ! no backup is made before project: name a folder in MIGRATION_BACKUP to have one")
     return lost
 
 
@@ -125,13 +125,13 @@ def _show_way_back(environment: Environment) -> None:
 
 
 @command("redo")
-def redo(this: Project) -> None:
+def redo(project: Project) -> None:
     """Undo and apply again what was edited since it was applied (development only)."""
-    target = this.work(_edited)
+    target = project.work(_edited)
     if target is None:
         return
     try:
-        undone = this.run(alembic.command.downgrade, target).done
+        undone = project.run(alembic.command.downgrade, target).done
     except MigrationError as error:
         raise MigrationError(
             f"{error} Where the edited downgrade does not fit what is there: put the file back as "
@@ -139,7 +139,7 @@ def redo(this: Project) -> None:
             error.exit_code,
         ) from error
     try:
-        run = this.run(alembic.command.upgrade, "heads", has_backup=True)
+        run = project.run(alembic.command.upgrade, "heads", has_backup=True)
     except MigrationError as error:
         # They are undone by now, and no more than pending.
         raise MigrationError(
@@ -149,15 +149,15 @@ def redo(this: Project) -> None:
         f"Undid {len(undone)} and applied {plural(run.done, 'revision')}: "
         f"at {console.names(run.at)}."
     )
-    this.work(_show_way_back)
+    project.work(_show_way_back)
 
 
 def _edited(environment: Environment) -> str | None:
     """Say what was edited and goes; return the revision before it, None where nothing was."""
-    project.name_database(environment)
-    project.only_development(environment, "redo")
+    database.name_database(environment)
+    database.only_development(environment, "redo")
     script = environment.script
-    with project.reading(environment) as connection:
+    with database.reading(environment) as connection:
         at = status.current(connection)
         edited = [edit.revision for edit in history_log.edited(connection, script)]
     status.require_known(at, status.of_script(script).known)
@@ -181,16 +181,16 @@ def _edited(environment: Environment) -> str | None:
 @command("undo")
 @click.option("--backup", default="", help="The name of another backup than the newest.")
 @click.option("--force", is_flag=True, help="Without asking, also where rows would be lost.")
-def undo(this: Project, backup: str, force: bool) -> None:
+def undo(project: Project, backup: str, force: bool) -> None:
     """Restore the backup that was made before the last migration."""
-    this.work(lambda environment: _undo(environment, backup, force))
+    project.work(lambda environment: _undo(environment, backup, force))
 
 
 def _undo(environment: Environment, name: str, force: bool) -> None:
     from ..backup import restore, store
     from ..backup.changes import changes
 
-    project.name_database(environment)
+    database.name_database(environment)
     url = environment.target.url
     backups = store.BackupStore.of(url, environment.settings.backup)
     if backups is None:
@@ -217,7 +217,7 @@ def _undo(environment: Environment, name: str, force: bool) -> None:
     console.lines((line for table in tables for line in table.restored), "  back  ")
     lost = any(table.lost for table in tables)
     console.consent(lost and not force, "Restore the backup", hint("undo", force=True))
-    with project.locked(environment) as connection:
+    with database.locked(environment) as connection:
         at = status.current(connection)
         connection.rollback()
         set_aside = restore.restore(backups, chosen, at)

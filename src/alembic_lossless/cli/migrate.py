@@ -14,7 +14,7 @@ from ..errors import MigrationError
 from ..hints import command as hint
 from ..run import expand_contract, status
 from ..run.env import Environment
-from . import console, project
+from . import console, database
 from .command import command
 from .console import echo
 from .project import Project
@@ -55,21 +55,21 @@ def _options(*options: Callable[[Function], Function]) -> Callable[[Function], F
 
 @command("migrate")
 @_options(*_WRITING, *_ANSWERS)
-def migrate(this: Project, **options: Any) -> None:
+def migrate(project: Project, **options: Any) -> None:
     """Write a migration from what changed in the models, reviewed and rehearsed."""
-    _migrate(this, **options)
+    _migrate(project, **options)
 
 
 @command("revision")
 @click.option("--autogenerate", is_flag=True, help="Write it from what changed in the models.")
 @_options(*_WRITING, *_ANSWERS)
-def revision(this: Project, autogenerate: bool, empty: bool, **options: Any) -> None:
+def revision(project: Project, autogenerate: bool, empty: bool, **options: Any) -> None:
     """Write a revision: an empty one, or with --autogenerate the same as migrate."""
-    _migrate(this, empty=empty or not autogenerate, **options)
+    _migrate(project, empty=empty or not autogenerate, **options)
 
 
 def _migrate(
-    this: Project, message: str, rename: str, fill: str, accept: str, empty: bool, **options: Any
+    project: Project, message: str, rename: str, fill: str, accept: str, empty: bool, **options: Any
 ) -> None:
     from ..autogenerate import migrate as writing
     from ..checklist.answers import Answers
@@ -82,7 +82,7 @@ def _migrate(
         )
     ask = _ask if sys.stdin.isatty() else None
     answers = Answers.parse(rename or None, fill or None, accept or None, ask=ask)
-    config = this.config()
+    config = project.config()
     _name_in_ascii(config, message)
     report = writing.write_migration(
         config, message.strip(), empty=empty, answers=answers, **_given(options)
@@ -90,7 +90,7 @@ def _migrate(
     console.lines(report.lines())
     if not report.revisions:
         return
-    if this.settings().development is None:
+    if project.settings().development is None:
         echo(
             "  ! Nobody has said whether this is a development database, so its rows were not "
             "looked at: set MIGRATION_DEVELOPMENT to true where they may be, else to false."
@@ -100,7 +100,7 @@ def _migrate(
         return
     _warn_of_stacking(report.revisions, report.script)
     try:
-        this.work(lambda environment: _rehearse(environment, report.revisions, report.sources))
+        project.work(lambda environment: _rehearse(environment, report.revisions, report.sources))
     except KeyboardInterrupt:
         _report_not_rehearsed(report)
         raise
@@ -160,9 +160,9 @@ def _warn_of_stacking(revisions: Iterable[str], script: ScriptDirectory) -> None
 
 @command("rehearse")
 @click.argument("revision", default="")
-def rehearse(this: Project, revision: str) -> None:
+def rehearse(project: Project, revision: str) -> None:
     """Try a REVISION, else the head, on rows: up, down and up again on scratch databases."""
-    this.work(lambda environment: _rehearse_revision(environment, revision))
+    project.work(lambda environment: _rehearse_revision(environment, revision))
 
 
 def _rehearse_revision(environment: Environment, revision: str) -> None:
@@ -193,7 +193,7 @@ def _rehearse(
     from ..rehearsal import rehearse as rehearsing
 
     script = ScriptDirectory.from_config(environment.config)
-    development = environment.target.url if project.is_development(environment) else None
+    development = environment.target.url if database.is_development(environment) else None
     for revision in revisions:
         if len(revisions) > 1:
             echo(console.title(script, revision))
@@ -202,8 +202,8 @@ def _rehearse(
         )
         rehearsal.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
         console.lines(rehearsal.lines())
-        rehearsal.check(revision in project.applied(environment))
-    chain, seen = project.probe(environment)
+        rehearsal.check(revision in database.applied(environment))
+    chain, seen = database.probe(environment)
     try:
         status.require_known(seen.at if seen else (), chain.known)
     except MigrationError as error:

@@ -14,7 +14,7 @@ from ..hints import command as hint
 from ..run.connection import Target, label
 from ..run.env import Environment
 from ..settings import Limits
-from . import console, project
+from . import console, database
 from .command import command
 from .console import echo
 from .project import Project
@@ -31,19 +31,19 @@ DRIVERS = {
 @command("move")
 @click.option("--to", envvar="MIGRATION_MOVE_TO", default="", help="postgresql://…, mysql://…")
 @click.option("--accept", default="", help="What may stay behind or be cut: book.created_at, notes")
-def move(this: Project, to: str, accept: str) -> None:
+def move(project: Project, to: str, accept: str) -> None:
     """Move all rows from SQLite to a server's empty database."""
     # Not inside of env.py, which the upgrade of the server runs too.
-    _move(this, this.work(lambda environment: environment), to, accept)
+    _move(project, project.work(lambda environment: environment), to, accept)
 
 
-def _move(this: Project, environment: Environment, to: str, accept: str) -> None:
+def _move(project: Project, environment: Environment, to: str, accept: str) -> None:
     from ..backup import store
     from ..run import lock
     from ..transfer import transfer
     from ..transfer.rows import Refused
 
-    project.name_database(environment)
+    database.name_database(environment)
     file = store.sqlite_file(environment.target.url)
     if file is None:
         raise MigrationError("This database is not a SQLite file, and nothing else is moved.", 2)
@@ -68,12 +68,12 @@ def _move(this: Project, environment: Environment, to: str, accept: str) -> None
             yield connection
 
     def migrate() -> None:
-        this.run(alembic.command.upgrade, "heads", settings=settings)
+        project.run(alembic.command.upgrade, "heads", settings=settings)
 
     accepted = {name.strip() for name in accept.split(",")} - {""}
-    script = this.script()
+    script = project.script()
     length = 3 * transfer.count_rows(file)
-    with project.locked(environment), click.progressbar(length=length, label="Rows") as bar:
+    with database.locked(environment), click.progressbar(length=length, label="Rows") as bar:
         try:
             moved = transfer.move(
                 file, connect, script, migrate, accepted, lambda stage, rows: bar.update(rows)

@@ -2,19 +2,15 @@
 
 import argparse
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
 
 from .. import hints
 from ..errors import MigrationError
-from ..run import lock, status
-from ..run.connection import label
 from ..run.env import Environment, Run, in_environment
 from ..settings import Settings
 from .console import echo
@@ -80,74 +76,6 @@ class Project(ABC):
         config = self.config(**{name: options.pop(name) for name in names if name in options})
         command(config, *arguments, **options)
         return Run.of(config)
-
-
-def name_database(environment: Environment) -> None:
-    """Print which database it is, without its password."""
-    echo(f"Database: {label(environment.target.url)}")
-
-
-def is_development(environment: Environment) -> bool:
-    """Tell whether the database may be dropped and rebuilt at will."""
-    return bool(environment.settings.development)
-
-
-def only_development(environment: Environment, what: str) -> None:
-    """Refuse *what* on any other database.
-
-    :raises MigrationError: where it is not one for development.
-    """
-    if not is_development(environment):
-        raise MigrationError(
-            f"{what} works on a development database only, and nobody has said that "
-            f"{label(environment.target.url)} is one: unset SETTINGS, or set "
-            "MIGRATION_DEVELOPMENT = True where that is so."
-        )
-
-
-def reading(environment: Environment) -> Connection:
-    """Connect to the database in order to look."""
-    return environment.target.connect(read_only=True)
-
-
-@contextmanager
-def looking(environment: Environment) -> Iterator[Connection]:
-    """Connect in order to look: as the application, whose password is at hand, where it may."""
-    with status.look(environment.target) as connection:
-        if connection is not None and status.is_readable(connection):
-            yield connection
-            return
-    with reading(environment) as connection:
-        yield connection
-
-
-def current(environment: Environment) -> frozenset[str]:
-    """Return the revisions that the database is at."""
-    with reading(environment) as connection:
-        return status.current(connection)
-
-
-def probe(environment: Environment) -> tuple[status.Chain, status.Probe | None]:
-    """Return the revisions that the code knows, and where the database is, as far as one sees."""
-    chain = status.chain(environment.script)
-    return chain, status.probe(environment.target, chain)
-
-
-def applied(environment: Environment) -> set[str]:
-    """Return the revisions of the chain that the database has, as far as one sees."""
-    _, seen = probe(environment)
-    return status.applied(environment.script, seen.at if seen else ())
-
-
-@contextmanager
-def locked(environment: Environment) -> Iterator[Connection]:
-    """Hold the migration lock of the database, on a connection to it."""
-    limits = environment.settings.limits
-    with (
-        environment.target.connect(limits) as connection,
-        lock.hold(connection, limits.wait, echo),
-    ):
-        yield connection
 
 
 class AlembicProject(Project):

@@ -10,7 +10,7 @@ from ..errors import MigrationError, plural, reason
 from ..hints import command as hint
 from ..run import expand_contract
 from ..run.env import Environment
-from . import console, project
+from . import console, database
 from .command import command
 from .console import echo
 from .project import Project
@@ -21,17 +21,17 @@ from .project import Project
 @click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
 @click.option("--tag", help="An argument for env.py.")
 @click.option("--phase", default="", help="expand: stop before what the running code still uses.")
-def upgrade(this: Project, revision: str, sql: bool, tag: str | None, phase: str) -> None:
+def upgrade(project: Project, revision: str, sql: bool, tag: str | None, phase: str) -> None:
     """Apply the pending migrations; once, however many machines ask for it."""
     if sql:
-        alembic.command.upgrade(this.make_config(), revision or "head", sql=True, tag=tag)
+        alembic.command.upgrade(project.make_config(), revision or "head", sql=True, tag=tag)
         return
     if phase:
-        _expand(this, phase)
+        _expand(project, phase)
         return
-    if not revision and this.settings().development and this.work(_recognise_reset):
+    if not revision and project.settings().development and project.work(_recognise_reset):
         return
-    run = this.run(alembic.command.upgrade, revision or "heads", tag=tag)
+    run = project.run(alembic.command.upgrade, revision or "heads", tag=tag)
     at = console.names(run.at)
     if run.done:
         echo(f"Applied {plural(run.done, 'revision')}: at {at}.")
@@ -43,21 +43,21 @@ def _recognise_reset(environment: Environment) -> bool:
     """Stamp a development database that ``reset`` gave the schema of the heads; tell whether."""
     from ..reset import stamp_if_reset
 
-    chain, seen = project.probe(environment)
+    chain, seen = database.probe(environment)
     if seen is None or seen.at == chain.heads or not seen.at <= chain.known:
         return False
-    with project.reading(environment) as connection:
+    with database.reading(environment) as connection:
         if not inspect(connection).get_table_names():
             return False
     if not stamp_if_reset(environment.target, environment.metadata, environment.script):
         return False
-    project.name_database(environment)
+    database.name_database(environment)
     at = console.names(chain.heads)
     echo(f"The schema is already that of {at}: stamped, no table was touched.")
     return True
 
 
-def _expand(this: Project, phase: str) -> None:
+def _expand(project: Project, phase: str) -> None:
     """Apply what is pending before the first revision that takes something away.
 
     :raises MigrationError: with exit code 2 for another phase than "expand".
@@ -68,14 +68,14 @@ def _expand(this: Project, phase: str) -> None:
             "migrations.",
             2,
         )
-    script = this.script()
-    first, waiting = this.work(
-        lambda environment: expand_contract.expanding(script, project.current(environment))
+    script = project.script()
+    first, waiting = project.work(
+        lambda environment: expand_contract.expanding(script, database.current(environment))
     )
     done: list[str] = []
-    at = this.work(project.current)
+    at = project.work(database.current)
     for tip in expand_contract.tips(script, first):
-        run = this.run(alembic.command.upgrade, tip, has_backup=bool(done))
+        run = project.run(alembic.command.upgrade, tip, has_backup=bool(done))
         done += run.done
         at = run.at
     names = console.names(at)
@@ -90,36 +90,36 @@ def _expand(this: Project, phase: str) -> None:
 
 
 @command("reset")
-def reset_database(this: Project) -> None:
+def reset_database(project: Project) -> None:
     """Drop and rebuild the development database from the models, and fill in the seeds."""
     from ..reset import reset
 
     def work(environment: Environment) -> str:
-        project.name_database(environment)
-        project.only_development(environment, "reset")
+        database.name_database(environment)
+        database.only_development(environment, "reset")
         heads = environment.script.get_heads()
         reset(environment.target, environment.metadata, heads)
         tables = plural(environment.metadata.tables, "table")
         return f"Rebuilt with {tables}, at {console.names(heads)}"
 
-    rebuilt = this.work(work)
-    seeded = _seed(this)
+    rebuilt = project.work(work)
+    seeded = _seed(project)
     echo(f"{rebuilt}{', seeds filled in' if seeded else ''}.")
 
 
-def _seed(this: Project) -> bool:
+def _seed(project: Project) -> bool:
     """Fill in the application's seeds; tell whether it has any.
 
     :raises MigrationError: where they fail; the tables stay.
     """
-    seed = this.seed()
+    seed = project.seed()
     if seed is None:
         return False
     try:
         seed()
     except Exception as error:
-        place = console.raised_in(error, this.root)
-        where = place and place[0].relative_to(Path(this.root).resolve().parent)
+        place = console.raised_in(error, project.root)
+        where = place and place[0].relative_to(Path(project.root).resolve().parent)
         raise MigrationError(
             f"The seeds failed{f' in line {place[1]} of {where}' if place else ''}: "
             f"{reason(error)}. The tables are there, and empty but for what the seeds had "
