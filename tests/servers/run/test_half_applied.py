@@ -144,7 +144,7 @@ def test_half_undone_is_seen_and_goes_on(shop: Shop) -> None:
 def test_a_stamp_settles_what_was_half_undone(shop: Shop) -> None:
     file = half_undone(shop)
     file.write_text(file.read_text().replace('"t", "a")', '"t", "b")'))
-    said = shop.flask("db", "downgrade", code=7)
+    said = shop.flask("db", "downgrade", "--force", code=7)
     assert "Revision a2 is half undone, statement 1 is in place; but statement 1 of the" in said
     assert "then flask db stamp REVISION, naming where it is then" in said
     shop.ask("ALTER TABLE t ADD COLUMN a INTEGER")  # by hand, back to a2
