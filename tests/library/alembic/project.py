@@ -31,7 +31,7 @@ safeguard(context)
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
-    "mysql": "mysql+aiomysql",
+    "mysql": "mysql+asyncmy",
 }
 
 
