@@ -92,7 +92,7 @@ def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
         except ImportError as error:
             return Missing(kind, f"scratch databases need {error.name}, which is not installed")
         try:
-            with empty_database(Source(kind, url)):
+            if _may_create(Source(kind, url)):
                 return Source(kind, url)
         except SQLAlchemyError as error:
             if kind != "postgresql":
@@ -100,6 +100,21 @@ def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
     if kind != "postgresql":
         return Missing(kind, "its server is not on this host, or no URL names it")
     return _embedded()
+
+
+def _may_create(source: Source) -> bool:
+    """Tell whether the role of *source* may create databases.
+
+    :raises SQLAlchemyError: where it may not, and says why; or where there is no way to the server.
+    """
+    if source.kind != "postgresql":
+        # Privileges of MySQL's can be for some names only: trying is the one sure way.
+        with empty_database(source):
+            return True
+    asked = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+    assert source.url is not None
+    with create_engine(source.url, poolclass=NullPool).connect() as connection:
+        return bool(connection.scalar(text(asked)))
 
 
 def _grant(error: SQLAlchemyError) -> str:
