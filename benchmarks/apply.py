@@ -10,7 +10,6 @@ does. With nothing to do it is the lower quartile of all runs, because a few mil
 for on top of some hundred, and what disturbs a run only ever adds to it; from empty the median.
 """
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,31 +18,8 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 
-import flask_migrate
-
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.servers.run.shop import Shop
-
-STOCK = Path(flask_migrate.__file__).parent / "templates" / "flask"
-
-
-def stock(shop: Shop) -> Shop:
-    """Make a project of stock Flask-Migrate of *shop*, with the same revisions."""
-    (shop.package / "migrator").unlink()
-    (shop.package / "extensions.py").write_text(
-        "from pathlib import Path\n"
-        "from flask_migrate import Migrate\n"
-        "from flask_sqlalchemy import SQLAlchemy\n"
-        "db = SQLAlchemy()\n"
-        'migrate = Migrate(directory=str(Path(__file__).with_name("migrations")))\n'
-    )
-    for name in ("health.py", "__init__.py"):
-        lines = (shop.package / name).read_text().splitlines()
-        kept = [line for line in lines if "migrator" not in line and "commands" not in line]
-        (shop.package / name).write_text("\n".join(kept) + "\n")
-    shutil.copy(STOCK / "env.py", shop.package / "migrations" / "env.py")
-    shutil.copy(STOCK / "alembic.ini.mako", shop.package / "migrations" / "alembic.ini")
-    return shop
 
 
 def chain(shop: Shop, length: int) -> None:
@@ -90,14 +66,13 @@ def compare(folder: Path, length: int, runs: int) -> None:
         root = folder / f"{side}{length}"
         sides[side] = Shop(root, f"sqlite:///{root}.sqlite")
         chain(sides[side], length)
-    stock(sides["stock"])
-    command = {"ours": "apply", "stock": "upgrade"}
+    sides["stock"].leave()
 
     empty: dict[str, list[tuple[float, float]]] = {"ours": [], "stock": []}
     for _ in range(5 if length >= 1000 else 1):
         for side, shop in sides.items():
             Path(f"{shop.root}.sqlite").unlink(missing_ok=True)
-            empty[side].append(once(shop, "db", command[side]))
+            empty[side].append(once(shop, "db", "upgrade"))
     if length >= 1000:
         for number, what in enumerate(("clock", "processor")):
             ours, theirs = (median(one[number] for one in empty[side]) for side in sides)
@@ -110,7 +85,7 @@ def compare(folder: Path, length: int, runs: int) -> None:
     for _ in range(runs):
         for side, shop in sides.items():
             spent.setdefault((side, "floor"), []).append(once(shop, "routes"))
-            spent.setdefault((side, "all"), []).append(once(shop, "db", command[side]))
+            spent.setdefault((side, "all"), []).append(once(shop, "db", "upgrade"))
     for number, what in enumerate(("clock", "processor")):
         at = {
             key: sorted(value[number] for value in values)[len(values) // 4]

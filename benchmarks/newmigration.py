@@ -14,7 +14,6 @@ import argparse
 import os
 import re
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
@@ -96,7 +95,7 @@ def lengthen(versions: Path, length: int) -> None:
 
 
 class Project:
-    """A baked project; *stock* without the engine."""
+    """A baked project; *stock* without the library."""
 
     def __init__(
         self, folder: Path, length: int, *, stock: bool, database: str, url: str | None
@@ -106,13 +105,13 @@ class Project:
         self.versions = self.package / "migrations" / "versions"
         lengthen(self.versions, length)
         if stock:
-            self._without_engine()
+            self._leave()
         self.env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
         self.env.pop("SETTINGS", None)
         self.env.pop("DATABASE_URL", None)
         if url:
             self.env["DATABASE_URL"] = url
-        self.flask("db", "upgrade" if stock else "rebuild")
+        self.flask("db", "upgrade" if stock else "reset")
         self.known = set(self.versions.glob("*.py"))
         models = self.package / "models" / "library.py"
         line = "    year: Mapped[int | None]\n"
@@ -120,11 +119,12 @@ class Project:
         assert line in text
         models.write_text(text.replace(line, line + ISBN))
 
-    def _without_engine(self) -> None:
-        shutil.rmtree(self.package / "migrator")
-        for file in self.root.rglob("*.py"):
-            lines = file.read_text().splitlines(keepends=True)
-            file.write_text("".join(line for line in lines if "# migrator" not in line))
+    def _leave(self) -> None:
+        for file in self.package.rglob("*.py"):
+            text = file.read_text().replace("alembic_lossless.flask", "flask_migrate")
+            file.write_text(text.replace("migrate.why_not_ready()", "None"))
+        extensions = self.package / "extensions.py"
+        extensions.write_text(extensions.read_text().replace(", seed=seed)", ")"))
         (self.package / "migrations" / "env.py").write_text(STOCK_ENV)
 
     def flask(self, *arguments: str) -> tuple[float, float]:
@@ -183,7 +183,7 @@ def measure(arguments: argparse.Namespace, database: str, server: Server | None)
         # bytecode and for what is kept of a long chain.
         for turn in range(arguments.repeat + 1):
             for key, project in places.items():
-                verb = "migrate" if key[1] else "new"
+                verb = "migrate"
                 took = project.timed("db", verb, "-m", "add isbn")
                 if turn:
                     times.setdefault(key, []).append(took)
