@@ -1,25 +1,33 @@
 """The names of constraints and indexes, the same on every database.
 
-The plain functions make a name from its parts; :data:`convention` gives them to SQLAlchemy, so
-that every constraint of a model has a name before any database sees it. A name that somebody
-wrote out is kept, except that a CHECK's short name gets its ``ck_<table>_`` prefix.
+:data:`convention` is for models: ``MetaData(naming_convention=…)``, in Alembic's own form. Where
+models have none, what a revision makes is named by the functions, after the same patterns.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import (
     CheckConstraint,
+    Constraint,
     ForeignKeyConstraint,
-    Index,
     MetaData,
     PrimaryKeyConstraint,
-    Table,
     UniqueConstraint,
 )
-from sqlalchemy.schema import ColumnCollectionConstraint, conv
+from sqlalchemy.schema import conv
+
+from . import compat
+
+#: SQLAlchemy refuses models with a CHECK that has no name; a short one gets the table's prefix.
+convention = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
 
 #: PostgreSQL holds 63 bytes of a name, MySQL 64 characters; the shorter serves both.
 LONGEST = 63
@@ -32,11 +40,6 @@ def shorten(name: str) -> str:
         return name
     digest = hashlib.sha256(encoded).hexdigest()[:8]
     return f"{encoded[: LONGEST - 9].decode(errors='ignore')}_{digest}"
-
-
-def index(label: str) -> str:
-    """Name an index after the label of its first column, ``<table>_<column>``."""
-    return shorten(f"ix_{label}")
 
 
 def unique(table: str, columns: Sequence[str]) -> str:
@@ -66,53 +69,34 @@ def check_of_text(table: str, text: str) -> str:
     return check(table, hashlib.sha256(normal.encode()).hexdigest()[:8])
 
 
-def _first_label(constraint: Any, table: Table) -> str:
-    first = constraint.columns[0] if len(constraint.columns) else None
-    if isinstance(constraint, Index) and first is None:
-        return f"{table.name}_{_text(constraint.expressions[0])}"
-    return f"{table.name}_{first.name if first is not None else ''}"
+def of_constraint(constraint: Constraint, table: str) -> str | None:
+    """Name a constraint after the patterns of :data:`convention`.
+
+    :param constraint: SQLAlchemy's, with its columns.
+    :param table: the name of its table.
+    :return: None for a kind that has no pattern.
+    """
+    if isinstance(constraint, ForeignKeyConstraint):
+        referred = constraint.elements[0].target_fullname.split(".")[-2]
+        return foreign_key(table, constraint.column_keys, referred)
+    if isinstance(constraint, PrimaryKeyConstraint):
+        return primary_key(table) if len(constraint.columns) else None
+    if isinstance(constraint, UniqueConstraint):
+        return unique(table, [column.name for column in constraint.columns])
+    if isinstance(constraint, CheckConstraint) and compat.is_of_type(constraint):
+        return check(table, "_".join(column.name for column in constraint.columns))
+    if isinstance(constraint, CheckConstraint):
+        options = {"literal_binds": True, "include_table": False}
+        return check_of_text(table, str(constraint.sqltext.compile(compile_kwargs=options)))
+    return None
 
 
-def _text(expression: Any) -> str:
-    compiled = expression.compile(compile_kwargs={"literal_binds": True, "include_table": False})
-    return re.sub(r"\W+", "_", str(compiled)).strip("_")
-
-
-def _columns(constraint: ColumnCollectionConstraint) -> list[str]:
-    return [column.name for column in constraint.columns]
-
-
-def _check(constraint: CheckConstraint, table: Table) -> str:
-    if getattr(constraint, "_type_bound", False):
-        return check(table.name, "_".join(_columns(constraint)))
-    if isinstance(constraint.name, str):
-        return check(table.name, constraint.name)
-    compiled = constraint.sqltext.compile(
-        compile_kwargs={"literal_binds": True, "include_table": False}
-    )
-    return check_of_text(table.name, str(compiled))
-
-
-def _foreign_key(constraint: ForeignKeyConstraint, table: Table) -> str:
-    referred = constraint.elements[0].target_fullname.split(".")[-2]
-    return foreign_key(table.name, _columns(constraint), referred)
-
-
-#: For ``MetaData(naming_convention=…)``. SQLAlchemy asks for the name of a constraint that has one
-#: only where the template contains "constraint_name": a CHECK's alone does.
-convention: dict[str, str | Callable[[Any, Table], str]] = {
-    "ix": "%(ix_name)s",
-    "uq": "%(uq_name)s",
-    "fk": "%(fk_name)s",
-    "pk": "%(pk_name)s",
-    "ck": "%(ck_constraint_name)s",
-    "ix_name": lambda constraint, table: index(_first_label(constraint, table)),
-    "uq_name": lambda constraint, table: unique(table.name, _columns(constraint)),
-    "fk_name": _foreign_key,
-    "pk_name": lambda constraint, table: primary_key(table.name),
-    "ck_constraint_name": _check,
-}
-
+_KINDS: list[tuple[type[Constraint], str]] = [
+    (ForeignKeyConstraint, "fk"),
+    (PrimaryKeyConstraint, "pk"),
+    (UniqueConstraint, "uq"),
+    (CheckConstraint, "ck"),
+]
 
 #: Where a MetaData remembers the names that :func:`name_constraints` gave.
 _GIVEN = "alembic_lossless_names_given"
@@ -130,8 +114,10 @@ def name_constraints(metadata: MetaData) -> None:
     given: set[tuple[str, str]] = metadata.info.setdefault(_GIVEN, set())
     for table in metadata.tables.values():
         for constraint in table.constraints:
-            name = None if isinstance(constraint.name, str) else _name(constraint, table)
-            if name is not None:
+            kind = next((kind for type_, kind in _KINDS if isinstance(constraint, type_)), "")
+            if isinstance(constraint.name, str) or kind in metadata.naming_convention:
+                continue
+            if name := of_constraint(constraint, table.name):
                 constraint.name = conv(name)
                 given.add((table.fullname, name))
 
@@ -140,16 +126,3 @@ def names_given(metadata: MetaData) -> set[tuple[str, str]]:
     """Return the tables and names of the constraints that :func:`name_constraints` named."""
     names: set[tuple[str, str]] = metadata.info.get(_GIVEN, set())
     return names
-
-
-def _name(constraint: Any, table: Table) -> str | None:
-    """Name a constraint without a name; None where the project's convention does it later."""
-    if isinstance(constraint, CheckConstraint):
-        return None if "ck" in table.metadata.naming_convention else _check(constraint, table)
-    if isinstance(constraint, PrimaryKeyConstraint):
-        return primary_key(table.name) if len(constraint.columns) else None
-    if isinstance(constraint, ForeignKeyConstraint):
-        return _foreign_key(constraint, table)
-    if isinstance(constraint, UniqueConstraint):
-        return unique(table.name, _columns(constraint))
-    return None

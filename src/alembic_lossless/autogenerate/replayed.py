@@ -6,7 +6,7 @@ else. The way back of a new revision is written as the earlier revisions were: `
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import CheckConstraint, Connection, Dialect, MetaData
+from sqlalchemy import CheckConstraint, Connection, Dialect, MetaData, Table
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.schema import conv
 
 from .. import naming
@@ -32,6 +33,8 @@ class Declared:
     columns: Columns = field(default_factory=dict)
     #: The operations that make indexes and constraints.
     objects: dict[tuple[str, str], Any] = field(default_factory=dict)
+    #: How the project names what its files give no name.
+    convention: Mapping[str, Any] = field(default_factory=lambda: naming.convention)
 
     def follow(self, operations: Iterable[Any], dialect: Dialect) -> None:
         """Take in what *operations* declare."""
@@ -48,29 +51,33 @@ class Declared:
 
 
 def read(
-    connection: Connection, done: list[tuple[str, Any]], script: ScriptDirectory | None = None
+    connection: Connection,
+    done: list[tuple[str, Any]],
+    script: ScriptDirectory | None = None,
+    convention: Mapping[str, Any] = naming.convention,
 ) -> Declared:
     """Return the last declaration of each thing, of the chain that ran on *connection*.
 
     :param done: what :func:`recorder.invoked` returned then.
     :param script: the chain; it is asked where its database was kept from an earlier run.
+    :param convention: the models' naming convention.
     """
-    found = Declared()
+    found = Declared(convention=convention)
     chain = list(script.walk_revisions()) if script else []
     if {revision.revision for revision in chain} - {revision for revision, _ in done}:
         if "declared" not in connection.info:
-            connection.info["declared"] = _read(chain, connection.dialect)
+            connection.info["declared"] = _read(chain, connection.dialect, convention)
         kept: Declared = connection.info["declared"]
-        found = Declared(dict(kept.columns), dict(kept.objects))
+        found = Declared(dict(kept.columns), dict(kept.objects), convention)
         # What is tried on top of the chain has no revision yet.
         done = [item for item in done if not item[0]]
     found.follow([op for _, op in done], connection.dialect)
     return found
 
 
-def _read(newest_first: list[Script], dialect: Dialect) -> Declared:
+def _read(newest_first: list[Script], dialect: Dialect, convention: Mapping[str, Any]) -> Declared:
     """Read a chain without executing an operation of it; what reads rows is passed over."""
-    found = Declared()
+    found = Declared(convention=convention)
     with quiet():
         for done, _ in followed(reversed(newest_first), dialect):
             found.follow(done, dialect)
@@ -79,7 +86,7 @@ def _read(newest_first: list[Script], dialect: Dialect) -> Declared:
 
 def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
     if isinstance(op, ops.CreateTableOp):
-        table = op.to_table().to_metadata(MetaData(naming_convention=naming.convention))
+        table = _named(op.to_table(), found.convention)
         for constraint in table.constraints - table.foreign_key_constraints:
             name = name_of(constraint, dialect)
             if name:  # a foreign key does not know its other table here, and reads alike anyhow
@@ -98,8 +105,19 @@ def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
         found.forget(op.table_name)
 
 
+def _named(table: Table, convention: Mapping[str, Any]) -> Table:
+    """Return a copy of *table* whose constraints have the names of a *convention*."""
+    try:
+        return table.to_metadata(MetaData(naming_convention=convention))
+    except InvalidRequestError:  # a CHECK without a name, from before there was a convention
+        others = {kind: name for kind, name in convention.items() if kind != "ck"}
+        return table.to_metadata(MetaData(naming_convention=others))
+
+
 def name_of(constraint: Any, dialect: Dialect) -> str | None:
     """Return the name that *constraint* gets, by the convention too."""
+    if constraint.name is None:
+        return None
     name: str | None = dialect.identifier_preparer.format_constraint(constraint)
     return name and name.strip('"`')
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
-from .. import naming
 from ..checklist.columns import detached, without_check
 from ..checklist.data_operations import LateFill
 from ..checklist.finding import NOTHING, Guard, Step
@@ -21,7 +20,7 @@ from ..schema.model import Key
 from .comparison import Lookup
 from .dialects import mysql, postgresql, sqlite
 from .replayed import name_of, operation
-from .reverse import recreate
+from .reverse import constraint_as_printed, recreate
 
 
 def steps_for(item: Difference, lookup: Lookup) -> list[Step]:
@@ -83,7 +82,7 @@ def _constraint(item: Difference, lookup: Lookup) -> Iterable[Step]:
             yield from mysql.stop_counting(lookup, item.key.table)
         yield _drop_constraint(item.key, item.actual, lookup)
     if item.expected is not None:
-        yield _add_constraint(item.key, lookup)
+        yield _add_constraint(item.key, item.expected, lookup)
 
 
 def _drop_constraint(key: Key, printed: str, lookup: Lookup) -> Step:
@@ -95,18 +94,22 @@ def _drop_constraint(key: Key, printed: str, lookup: Lookup) -> Step:
         return Step(drop, Guard.POSTGRESQL, ops.ExecuteSQLOp(sql))
     kind = {"primarykey": "primary"}.get(back.constraint_type, back.constraint_type)
     name = back.constraint_name
-    if kind == "check" and naming.check(key.table, name) != name:
-        name = conv(name)  # another convention's, which ours is not to be put before
+    if kind == "check":
+        name = conv(name)  # as it is: the convention's prefix is not to be put before it
     return Step(ops.DropConstraintOp(name, key.table, kind), back=back)
 
 
-def _add_constraint(key: Key, lookup: Lookup) -> Step:
+def _add_constraint(key: Key, printed: str, lookup: Lookup) -> Step:
     table = lookup.model(key.table)
     for constraint in table.constraints:
         primary = constraint is table.primary_key and key.name == "PRIMARY KEY"
         if primary or name_of(constraint, lookup.dialect) == key.name:
             named = None if key.name == "PRIMARY KEY" else key.name
             return Step(operation(key.table, named, constraint, lookup.dialect))
+    # Nobody named it, so that it may have another name on each database.
+    unnamed = constraint_as_printed(key, printed)
+    if unnamed is not None:
+        return Step(unnamed)
     raise MigrationError(
         f"{key} has no name in the models: their MetaData needs this project's "
         "naming_convention (alembic_lossless.naming). Nothing was written."

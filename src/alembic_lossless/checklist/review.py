@@ -109,6 +109,14 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
 
     :raises MigrationError: with what the rule says.
     """
+    for table in metadata.tables.values():
+        names = Counter(str(item.name) for item in table.constraints if item.name)
+        for name, number in names.items():
+            if number > 1:
+                raise MigrationError(
+                    f"Nothing was written. {table.fullname} has two constraints named {name}: a "
+                    "later revision could not tell them apart. Give each a name of its own."
+                )
     limits = next(rule for rule in RULES if rule.id == "mysql-limits")
     if limits.id in off or not set(limits.databases) & set(databases):
         return

@@ -192,7 +192,9 @@ def by_convention(
     try:
         sa.Table(table.name, metadata, *columns).append_constraint(named)
     except (sa.exc.SQLAlchemyError, IndexError, KeyError):
-        return None
+        # Where models have no convention, a revision names a CHECK after its text.
+        is_check = constraint.kind == "check" and convention is naming.convention
+        return naming.check_of_text(table.name, constraint.expression) if is_check else None
     return named.name if isinstance(named.name, str) else None
 
 

@@ -47,7 +47,9 @@ class ColumnSpec:
         arguments: list[Any] = [self._type()]
         # MariaDB takes no CHECK of a column that counts.
         if self.check == "inline" and self.name.islower() and not keyed:
-            arguments.append(sa.CheckConstraint(f"{self.name} IS NOT NULL"))
+            arguments.append(
+                sa.CheckConstraint(f"{self.name} IS NOT NULL", name=f"{self.name}_inline")
+            )
         choices = DEFAULTS[self.type] if not self.enum else (None, self.enum[0])
         return sa.Column(
             self.name,
@@ -103,7 +105,8 @@ class TableSpec:
         others = (spec.name for spec in self.columns if spec.name not in self.primary)
         name = next((name for name in others if name.islower()), None)
         for number in self.checks if name else ():
-            table.append_constraint(sa.CheckConstraint(f"{name} IS NULL OR {number} > 0"))
+            text = f"{name} IS NULL OR {number} > 0"
+            table.append_constraint(sa.CheckConstraint(text, name=f"number_{number}"))
         for spec in self.columns:
             self._index(spec, table)
 

@@ -80,7 +80,11 @@ def test_the_real_database_is_never_asked(project: Project, tmp_path: Path) -> N
 
 
 def test_the_file_is_plain_formatted_and_reviewed(project: Project) -> None:
-    user(project, Column("age", Integer, CheckConstraint("age > 0")), Column("nick", String(9)))
+    user(
+        project,
+        Column("age", Integer, CheckConstraint("age > 0", name="old")),
+        Column("nick", String(9)),
+    )
     (path,) = project.new("first users").paths
     written = path.read_text()
     assert path.name.endswith("_first_users.py")

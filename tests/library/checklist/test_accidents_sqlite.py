@@ -237,7 +237,7 @@ def test_add_foreign_key(project: Project) -> None:
 def test_add_check(project: Project) -> None:
     """Stock does not see it: rows that break it go on coming in."""
     old = "INSERT INTO user (age) VALUES (-7)"
-    checked = table(Column("age", Integer, CheckConstraint("age > 0")))
+    checked = table(Column("age", Integer, CheckConstraint("age > 0", name="old")))
     started(project, table(Column("age", Integer)), rows=[old])
     stock(project.url, checked)
     project.run(old)

@@ -114,7 +114,7 @@ def test_tables_made_beside_it_are_exempt(on_both: Project) -> None:
     wanted = table(
         column(unique=True, index=True, nullable=False),
         numbered(ForeignKey("team.id")),
-        Column("age", Integer, CheckConstraint("age > 0")),
+        Column("age", Integer, CheckConstraint("age > 0", name="old")),
         Column("mood", Enum("fine", name="mood")),
     )
     report = write(on_both, "first", TEAM, wanted)

@@ -1,15 +1,15 @@
 """Rules that hold on every database: names, and what happens to rows."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import Constraint
 
-from ... import naming
+from ... import compat, naming
 from ...schema.dialect_support import without_parameters
 from ..columns import apply_to_columns, detached
 from ..data_operations import Fill, NumberRows, placeholder
@@ -29,15 +29,19 @@ from . import EVERYWHERE, Match, ReviewContext, casts, rule
 def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Name by convention what the models left without a name."""
     op: Any = step.op
+    given = naming.given_names(context.metadata)
     if isinstance(op, ops.CreateTableOp):
         items: Any = op.columns
         for item in items:
-            name = _conventional(item, op.table_name)
-            if name and not item.name:
+            if not isinstance(item, Constraint) or compat.is_of_type(item):
+                continue
+            if (op.table_name, item.name) in given:
+                yield Match(op.table_name, str(item.name))
+            elif not item.name and (name := naming.of_constraint(item, op.table_name)):
                 item.name = name
                 yield Match(op.table_name, name)
     elif isinstance(step.op, ops.AddConstraintOp) and not op.constraint_name:
-        name = _conventional(op.to_constraint(), step.table or "")
+        name = naming.of_constraint(op.to_constraint(), step.table or "")
         if name:
             op.constraint_name = name
             yield Match(step.table or "", name)
@@ -239,20 +243,3 @@ def rename(step: Step, context: ReviewContext) -> Iterator[Match]:
     name = getattr(step.op, "new_table_name", None) or getattr(step.op, "modify_name", None)
     if name:
         yield Match(step.subject, name)
-
-
-def _conventional(item: Any, table: str) -> str | None:
-    if isinstance(item, ForeignKeyConstraint):
-        referred = item.elements[0].target_fullname.split(".")[-2]
-        return naming.foreign_key(table, item.column_keys, referred)
-    if isinstance(item, PrimaryKeyConstraint):
-        return naming.primary_key(table) if len(item.columns) else None
-    if isinstance(item, UniqueConstraint):
-        return naming.unique(table, _names(item.columns))
-    if isinstance(item, CheckConstraint) and not getattr(item, "_type_bound", False):
-        return naming.check_of_text(table, str(item.sqltext))
-    return None
-
-
-def _names(columns: Iterable[Any]) -> list[str]:
-    return [column.name for column in columns]

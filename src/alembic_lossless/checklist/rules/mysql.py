@@ -6,6 +6,7 @@ from typing import Any
 from alembic.operations import ops
 from sqlalchemy import Column, Enum, String
 from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import conv
 
 from ..finding import Step, Verdict
 from . import Match, ReviewContext, rule
@@ -36,7 +37,8 @@ def mysql_limits(step: Step, context: ReviewContext) -> Iterator[Match]:
     names = [getattr(op, "index_name", None), getattr(op, "constraint_name", None)]
     names += [getattr(item, "name", None) for item in getattr(op, "columns", None) or ()]
     for name in names:
-        if isinstance(name, str) and len(name) > _LONGEST:
+        # What a convention named, SQLAlchemy shortens.
+        if isinstance(name, str) and not isinstance(name, conv) and len(name) > _LONGEST:
             yield Match(name, f"a name of {len(name)} characters, of {_LONGEST} at most")
 
 
