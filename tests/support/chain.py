@@ -23,7 +23,7 @@ BOOK = (
     ' sa.Column("title", sa.String(200), nullable=False), sa.Column("year", sa.Integer()),'
     ' sa.PrimaryKeyConstraint("id", name="pk_book"),'
     ' sa.ForeignKeyConstraint(["author_id"], ["author.id"], name="fk_book_author_id_author"),'
-    ' sa.CheckConstraint("year > 0", name="ck_book_year_is_positive"))'
+    ' sa.CheckConstraint("year > 0", name=op.f("ck_book_year_is_positive")))'
 )
 
 

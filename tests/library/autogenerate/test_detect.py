@@ -67,7 +67,7 @@ def string(**options: object) -> Callable[[], Column]:
     return lambda: Column("a", String(9, **options))
 
 
-def check(condition: str, name: str | None = None) -> Callable[[], CheckConstraint]:
+def check(condition: str, name: str) -> Callable[[], CheckConstraint]:
     return lambda: CheckConstraint(condition, name=name)
 
 
@@ -77,15 +77,15 @@ def enum(*values: str) -> Callable[[], Column]:
 
 
 NOTHING_SEEN: dict[str, tuple[Version, Version]] = {
-    "CHECK at a column added": (table(integer()), table(integer(check("a > 0")))),
+    "CHECK at a column added": (table(integer()), table(integer(check("a > 0", "a")))),
     "CHECK changed under its name": (
         table(integer(), check("a > 0", "a")),
         table(integer(), check("a > 9", "a")),
     ),
-    "CHECK dropped": (table(integer(), check("a > 0")), table(integer())),
-    "unnamed CHECK changed": (
-        table(integer(), check("a > 0"), check("a < 99")),
-        table(integer(), check("a > 0"), check("a < 100")),
+    "CHECK dropped": (table(integer(), check("a > 0", "a")), table(integer())),
+    "one CHECK of two changed": (
+        table(integer(), check("a > 0", "low"), check("a < 99", "high")),
+        table(integer(), check("a > 0", "low"), check("a < 100", "high")),
     ),
     "enum value of the same length": (table(enum("red", "ada")), table(enum("red", "bob"))),
     "enum value renamed": (table(enum("one", "two")), table(enum("one", "six"))),
@@ -229,7 +229,7 @@ def test_stocks_plugin_sees_names_alone(project: Project) -> None:
 
 FIRST: dict[str, tuple[str, Version]] = {
     "index on an expression": ("index", indexed(lambda t: Index("i", func.abs(t.c.a)))),
-    "CHECK at a column": ("constraint", table(integer(check("a > 0")))),
+    "CHECK at a column": ("constraint", table(integer(check("a > 0", "a")))),
 }
 
 

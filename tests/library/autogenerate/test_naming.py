@@ -172,6 +172,10 @@ op.create_table(
     assert "uq_person_code_age" in "".join(path.read_text() for path in report.paths)
     either.upgrade()
     assert either.verify().agrees
+    either.metadata = plain(UniqueConstraint("code", "age"), CheckConstraint("age < 100"))
+    either.new("a CHECK changed")
+    either.upgrade()
+    assert either.verify().agrees
     either.metadata = plain()
     either.new("back")
     either.upgrade()
