@@ -122,6 +122,18 @@ def name_constraints(metadata: MetaData) -> None:
                 given.add((table.fullname, name))
 
 
+def is_refused(constraint: CheckConstraint) -> bool:
+    """Tell whether SQLAlchemy will make no table with a Boolean's or an Enum's CHECK.
+
+    Any other CHECK without a name it refuses when the models are imported.
+
+    :param constraint: a CHECK of a table.
+    """
+    pattern = str(constraint.table.metadata.naming_convention.get("ck", ""))
+    is_unnamed = compat.is_of_type(constraint) and not isinstance(constraint.name, str)
+    return is_unnamed and "%(constraint_name)s" in pattern
+
+
 def names_given(metadata: MetaData) -> set[tuple[str, str]]:
     """Return the tables and names of the constraints that :func:`name_constraints` named."""
     names: set[tuple[str, str]] = metadata.info.get(_GIVEN, set())

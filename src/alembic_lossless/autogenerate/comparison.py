@@ -156,27 +156,6 @@ class ComparedDatabase:
             ) from error
 
 
-def with_actual_names(expected: Schema, actual: Schema, given: set[tuple[str, str]]) -> Schema:
-    """Give what has no name in the models the name that it has in the chain.
-
-    :param expected: the schema of the models.
-    :param actual: that of the chain.
-    :param given: the names, with their tables, that nobody chose.
-    """
-    unpaired = {
-        (key.table, key.kind, definition): key
-        for key, definition in actual.items()
-        if key not in expected
-    }
-    result: Schema = {}
-    for key, definition in expected.items():
-        by_definition = key.table, key.kind, definition
-        if key not in actual and (key.table, key.name) in given and by_definition in unpaired:
-            key = unpaired.pop(by_definition)
-        result[key] = definition
-    return result
-
-
 @contextmanager
 def compared(
     script: ScriptDirectory,
@@ -192,7 +171,7 @@ def compared(
     :raises MigrationError: where the chain, or ``create_all``, does not run on one of them.
     """
     dialect_support.make_portable(metadata)
-    naming.name_unnamed(metadata)
+    naming.name_constraints(metadata)
     with ExitStack() as stack:
         result: list[ComparedDatabase] = []
         for source in reversed(sources):
@@ -207,8 +186,6 @@ def compared(
             context.connection.rollback()
             stack.enter_context(context.begin_transaction(_per_migration=True))
             unmanaged = diff.unmanaged_objects(context.connection, metadata)
-            given = naming.given_names(metadata)
-            actual = diff.describe(context.connection)
-            expected = with_actual_names(diff.describe(models), actual, given)
+            expected = diff.describe(models)
             result.append(ComparedDatabase(source.kind, context, metadata, expected, unmanaged))
         yield result

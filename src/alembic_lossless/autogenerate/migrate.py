@@ -31,7 +31,6 @@ from ..checklist.development import DevelopmentRows
 from ..checklist.file_header import Header
 from ..checklist.finding import Step
 from ..errors import MigrationError
-from ..naming import name_constraints
 from ..run import status
 from ..run.env import Environment, Run
 from ..schema import dialect_support
@@ -130,7 +129,7 @@ def scratch_connection(environment: Environment) -> Iterator[Connection]:
         options["development"] = partial(status.look, target)
     metadata = environment.metadata
     dialect_support.require_targets(metadata)
-    name_constraints(metadata)
+    naming.name_constraints(metadata)
     with from_chain(environment.script, available[-1], metadata=metadata) as connection:
         yield connection
 
@@ -180,7 +179,7 @@ def process_revision_directives(
     metadata: MetaData = context.opts["target_metadata"]
     script = directives[0]
     is_changed = dialect_support.make_portable(metadata)
-    naming.name_unnamed(metadata)
+    naming.name_constraints(metadata)
     if proposal.in_schemas(context, metadata) or is_changed:
         script.upgrade_ops = produce_migrations(context, metadata).upgrade_ops
     assert context.script is not None

@@ -5,8 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from alembic.operations import ops
-from sqlalchemy import MetaData
+from sqlalchemy import CheckConstraint, MetaData
 
+from .. import naming
 from ..errors import MigrationError
 from .answers import Answers
 from .development import DevelopmentRows
@@ -110,6 +111,14 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
     :raises MigrationError: with what the rule says.
     """
     for table in metadata.tables.values():
+        for constraint in table.constraints:
+            if isinstance(constraint, CheckConstraint) and naming.is_refused(constraint):
+                column = ", ".join(column.name for column in constraint.columns)
+                raise MigrationError(
+                    f"Nothing was written. The CHECK of {table.fullname}.{column} has no name, "
+                    "which the models' naming convention asks for: give its Boolean or Enum one, "
+                    f'as in Enum(…, name="{column}").'
+                )
         names = Counter(str(item.name) for item in table.constraints if item.name)
         for name, number in names.items():
             if number > 1:

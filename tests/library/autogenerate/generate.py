@@ -17,7 +17,7 @@ TYPES: dict[str, Any] = {
     "string": lambda: sa.String(20),
     "longer": lambda: sa.String(40),
     "numeric": lambda: sa.Numeric(10, 2),
-    "boolean": lambda: sa.Boolean(create_constraint=True),
+    "boolean": sa.Boolean,
     "date": lambda: sa.Date(),
 }
 DEFAULTS: dict[str, tuple[Any, ...]] = {
@@ -70,6 +70,8 @@ class ColumnSpec:
                 create_constraint=True,
                 length=9,
             )
+        if self.type == "boolean":
+            return sa.Boolean(create_constraint=True, name=f"{self.name}_flag".lower())
         return TYPES[self.type]()
 
 

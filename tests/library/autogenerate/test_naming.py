@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    Enum,
     ForeignKey,
     Integer,
     MetaData,
@@ -186,4 +187,12 @@ def test_two_constraints_of_one_name_are_refused(project: Project) -> None:
     """SQLite makes both without a word, and a later revision changes either."""
     checks(project.metadata, "low", "low")
     with pytest.raises(MigrationError, match="t has two constraints named ck_t_low"):
+        project.new("first")
+
+
+def test_enum_whose_check_has_no_name_is_refused(project: Project) -> None:
+    """SQLAlchemy says so too, and neither the table nor the column."""
+    mood = Enum("fine", create_constraint=True)
+    Table("t", project.metadata, Column("id", Integer, primary_key=True), Column("mood", mood))
+    with pytest.raises(MigrationError, match=r't\.mood has no name.*Enum\(…, name="mood"\)'):
         project.new("first")

@@ -89,8 +89,8 @@ def test_a_mistake_each_time_ends_it(project: Project) -> None:
 @pytest.mark.parametrize(
     ("said", "several"),
     [
-        ({"rename": "user.name:full_name; person:human"}, 'rename="user.name:full_name, person:'),
-        ({"fill": "user.crew=0; user.note='a;b'"}, 'fill="user.crew=0, user.note='),
+        ({"rename": "user.name:full_name; person:human"}, '--rename "user.name:full_name, person:'),
+        ({"fill": "user.crew=0; user.note='a;b'"}, '--fill "user.crew=0, user.note='),
     ],
 )
 def test_the_wrong_mark_between_two_answers(said: dict[str, str], several: str) -> None:
@@ -110,8 +110,8 @@ def test_two_consents_that_are_run_together(project: Project) -> None:
         project.new("less", accept=said)
     lines = str(refused.value).splitlines()
     assert lines[1:] == [
-        '          accept="drop-column person.team: the reason"'.replace("        ", ""),
-        'Several go into one: accept="drop-column user.crew: unused; drop-table person: moved"',
+        '  --accept "drop-column person.team: the reason"',
+        'Several go into one: --accept "drop-column user.crew: unused; drop-table person: moved"',
     ]
     project.new("less", accept=said.replace(", ", "; "))
 
@@ -125,6 +125,8 @@ def test_an_apostrophe_in_a_reason_is_none_of_a_text() -> None:
 
 
 def test_two_answers_to_one_question_are_refused() -> None:
-    with pytest.raises(MigrationError, match=r"rename= says two things of person\.name") as refused:
+    with pytest.raises(
+        MigrationError, match=r"Two different values for person\.name in --rename"
+    ) as refused:
         Answers.parse(rename="person.name:nick, person.name:full_name")
     assert refused.value.exit_code == 2

@@ -86,7 +86,9 @@ def unique(*columns: str, name: str | None = None) -> Any:
 
 
 def mood(*values: str) -> Any:
-    return Column("mood", Enum(*values, native_enum=False, create_constraint=True, length=9))
+    return Column(
+        "mood", Enum(*values, name="mood", native_enum=False, create_constraint=True, length=9)
+    )
 
 
 def key(name: str | None = None) -> Any:

@@ -73,7 +73,7 @@ def test_rows_with_a_value_that_goes_get_another(any_kind: Project) -> None:
         with pytest.raises(MigrationError) as stopped:
             write(any_kind, "never sad", wanted)
         assert str(stopped.value).endswith(
-            'fill="pet.mood.sad=\'fine\'" or accept="enum pet.mood.sad: no row holds it"'
+            '--fill "pet.mood.sad=\'fine\'" or --accept "enum pet.mood.sad: no row holds it"'
         )
         report = write(any_kind, "never sad", wanted, fill="pet.mood.sad='it''s'")
         any_kind.upgrade()
@@ -91,8 +91,8 @@ def test_without_an_answer_both_ways_are_said(project: Project) -> None:
     with pytest.raises(MigrationError) as stopped:
         write(project, "low", wanted)
     assert str(stopped.value).splitlines()[1:] == [
-        '  either  rename="pet.mood.sad:low"',
-        '  or      fill="pet.mood.sad=\'fine\'" or accept="enum pet.mood.sad: no row holds it"',
+        '  either  --rename "pet.mood.sad:low"',
+        '  or      --fill "pet.mood.sad=\'fine\'" or --accept "enum pet.mood.sad: no row holds it"',
     ]
     write(project, "low", wanted, accept="enum pet.mood.sad: never used")
     assert 'accepted = {"enum pet.mood.sad": "never used"}' in project.last()
@@ -150,7 +150,7 @@ def test_a_value_that_no_database_checks_is_noticed(project: Project) -> None:
         with pytest.raises(LookupError, match="'grumpy' is not among"):
             connection.execute(select(Column("mood", Enum(*after))).select_from(text("pet"))).all()
         connection.engine.dispose()
-    ways = r'rename="pet.mood.grumpy:sullen"\n  or .*accept="enum pet.mood.grumpy: no row'
+    ways = r'--rename "pet.mood.grumpy:sullen"\n  or .*--accept "enum pet.mood.grumpy: no row'
     with pytest.raises(MigrationError, match=ways):
         write(project, "moods", unchecked(*after))
     write(project, "moods", unchecked(*after), rename="pet.mood.grumpy:sullen")

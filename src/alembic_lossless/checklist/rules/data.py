@@ -29,7 +29,7 @@ from . import EVERYWHERE, Match, ReviewContext, casts, rule
 def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Name by convention what the models left without a name."""
     op: Any = step.op
-    given = naming.given_names(context.metadata)
+    given = naming.names_given(context.metadata)
     if isinstance(op, ops.CreateTableOp):
         items: Any = op.columns
         for item in items:
