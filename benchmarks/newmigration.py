@@ -183,8 +183,7 @@ def measure(arguments: argparse.Namespace, database: str, server: Server | None)
         # bytecode and for what is kept of a long chain.
         for turn in range(arguments.repeat + 1):
             for key, project in places.items():
-                verb = "migrate"
-                took = project.timed("db", verb, "-m", "add isbn")
+                took = project.timed("db", "migrate", "-m", "add isbn")
                 if turn:
                     times.setdefault(key, []).append(took)
                 elif key == (arguments.long, False):
