@@ -191,7 +191,9 @@ def probe(target: Target, known: Chain) -> Probe | None:
 
 
 def _place(url: URL) -> tuple[Any, ...]:
-    return url.get_backend_name(), url.host, url.port, url.database, url.query
+    # Flask-SQLAlchemy adds a character set to the application's own URL on MariaDB.
+    query = {name: value for name, value in url.query.items() if name != "charset"}
+    return url.get_backend_name(), url.host, url.port, url.database, query
 
 
 def require_known(at: Iterable[str], known: Collection[str]) -> None:
