@@ -52,6 +52,7 @@ def test_undo_shows_what_plays_the_dump_back(
         "No backups are made of this database, because MIGRATION_BACKUP is empty" in refused.stderr
     )
 
+    ask(url, "INSERT INTO author (name) VALUES ('Lem \U0001f680')")
     without = "no backup is made before this: name a folder in MIGRATION_BACKUP to have one\n"
     assert without in project.make("rollback", fails=True, **server).stdout
 
@@ -65,7 +66,6 @@ def test_undo_shows_what_plays_the_dump_back(
     refused = project.make("undo", fails=True, **server)
     assert "There is no backup to restore" in refused.stderr
 
-    ask(url, "INSERT INTO author (name) VALUES ('Lem \U0001f680')")
     assert f"Backed up to {folder}/kept_{database}-" in project.make("migrate", **server).stdout
     ask(url, "INSERT INTO author (name, nickname) VALUES ('Le Guin', 'U.')")
 

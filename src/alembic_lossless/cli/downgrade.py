@@ -98,7 +98,7 @@ def _list(environment: Environment, undone: Sequence[str]) -> list[str]:
         lost = losses.find(script, connection, undone)
     console.lines(lost, "  lose  ")
     if BackupStore.of(environment.target.url, environment.settings.backup) is None:
-        echo("  ! no backup is made before project: name a folder in MIGRATION_BACKUP to have one")
+        echo("  ! no backup is made before this: name a folder in MIGRATION_BACKUP to have one")
     return lost
 
 
