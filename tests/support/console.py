@@ -9,10 +9,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from tests.support.project import Project
+from subprocess import CompletedProcess
+from typing import Protocol
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Project(Protocol):
+    """What a document is played in: a folder, and a keyboard there."""
+
+    root: Path
+
+    def run(self, *command: str, fails: bool = False) -> CompletedProcess[str]: ...
 
 
 @dataclass

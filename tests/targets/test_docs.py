@@ -19,7 +19,13 @@ PLAYBOOK = TEMPLATE / "docs" / "playbook.md"
 DOCUMENTS = [*TEMPLATE.glob("*.md"), TEMPLATE / "benchmarks/README.md", *TEMPLATE.glob("docs/*.md")]
 FOLDERS = TEMPLATE, TEMPLATE / "{{cookiecutter.project_slug}}"
 #: These are typed by a test, every block of them.
-PLAYED = {"playbook.md", "rehearsal.md", "before-and-after.md", "outgrowing.md"}
+PLAYED = {
+    "playbook.md",
+    "rehearsal.md",
+    "before-and-after.md",
+    "outgrowing.md",
+    "existing-project.md",
+}
 
 
 @pytest.mark.parametrize("heading", sections(PLAYBOOK))

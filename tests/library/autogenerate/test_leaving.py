@@ -317,6 +317,21 @@ def test_change_runs_under_stock_on_sqlite(project: Project, name: str) -> None:
         assert diff.differences(project.schema(), diff.describe(connection)) == []
 
 
+def test_new_columns_get_their_values_under_stock(project: Project) -> None:
+    columns = [column(name, Integer, nullable=False) for name in ("age", "size")]
+    change = Change(user(), user(*columns), {"fill": "user.age=30, user.size=7"})
+    project.metadata = MetaData(naming_convention=CONVENTION)
+    change.before(project.metadata)
+    project.new("tables")
+    assert stock(project, project.url, "head") == ""
+    project.run("INSERT INTO user (id) VALUES (1)")
+    project.metadata = MetaData(naming_convention=CONVENTION)
+    change.after(project.metadata)
+    project.new("change", **change.answers)
+    assert stock(project, project.url, "head") == ""
+    assert project.run("SELECT id, age, size FROM user") == [(1, 30, 7)]
+
+
 def on_server(metadata: MetaData, changed: bool) -> None:
     """Tables of which each changes in one way, most of them in revisions of their own."""
     new = [Column("note", String, comment="new")] if changed else []

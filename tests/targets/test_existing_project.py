@@ -1,0 +1,136 @@
+"""An existing project comes to the library and leaves it, typed as the document shows it."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.bake import TEMPLATE
+from tests.support.console import play, sections
+
+DOCUMENT = sections(TEMPLATE / "docs" / "existing-project.md")
+
+FLASK = """
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+app = Flask(__name__, instance_path={folder!r})
+app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.sqlite"
+db = SQLAlchemy(app)
+migrate = Migrate(app, db)
+
+
+class Customer(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    name = db.Column(db.String(50), nullable=False)
+"""
+
+MODELS = """
+from sqlalchemy import String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Customer(Base):
+    __tablename__ = "customer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(50))
+"""
+
+
+class Folder:
+    """A project that never heard of the library, with one migration and a row."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = root / "shop.sqlite"
+
+    def run(self, *command: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
+        """Type *command*."""
+        ours = ("FLASK", "SETTINGS", "MIGRATION_", "ALEMBIC_", "MAKE")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=inherited | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert bool(done.returncode) == fails, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def execute(self, statement: str) -> list[tuple[object, ...]]:
+        """Run one statement on the database, and return its rows."""
+        connection = sqlite3.connect(self.database)
+        try:
+            with connection:
+                return connection.execute(statement).fetchall()
+        finally:
+            connection.close()
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace *old* in a file."""
+        text = (self.root / file).read_text(encoding="utf-8")
+        assert old in text
+        (self.root / file).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def flask_migrate_project(folder: Folder) -> None:
+    """Make it with stock Flask-Migrate."""
+    text = FLASK.format(folder=str(folder.root))
+    (folder.root / "app.py").write_text(text, encoding="utf-8")
+    for words in (["init"], ["migrate", "-m", "customers"], ["upgrade"]):
+        folder.run("flask", "db", *words)
+
+
+def alembic_project(folder: Folder, template: str, driver: str) -> None:
+    """Make it with stock Alembic."""
+    (folder.root / "models.py").write_text(MODELS, encoding="utf-8")
+    folder.run("alembic", "init", "-t", template, "migrations")
+    folder.edit("alembic.ini", "driver://user:pass@localhost/dbname", f"{driver}:///shop.sqlite")
+    models = "from models import Base\n\ntarget_metadata = Base.metadata"
+    folder.edit("migrations/env.py", "target_metadata = None", models)
+    folder.run("alembic", "revision", "--autogenerate", "-m", "customers")
+    folder.run("alembic", "upgrade", "head")
+
+
+INSERT = "INSERT INTO customer (name) VALUES ('Ada')"
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+
+
+def is_stock_and_whole(folder: Folder, *command: str) -> bool:
+    """Tell whether the rows stayed, and whether the chain runs both ways without the library."""
+    assert folder.execute("SELECT full_name, age FROM customer") == [("Ada", 30)]
+    folder.run(*command, "downgrade", "base")
+    folder.run(*command, "upgrade", "head")
+    return folder.execute(TABLES) == [("alembic_version",), ("customer",)]
+
+
+def test_flask_migrate(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    flask_migrate_project(folder)
+    folder.execute(INSERT)
+    assert play(DOCUMENT["Flask-Migrate"], folder)
+    assert is_stock_and_whole(folder, "flask", "db")
+
+
+@pytest.mark.parametrize(
+    ("template", "driver"), [("generic", "sqlite"), ("async", "sqlite+aiosqlite")]
+)
+def test_alembic(template: str, driver: str, tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    alembic_project(folder, template, driver)
+    folder.execute(INSERT)
+    assert play(DOCUMENT["Alembic"], folder)
+    assert is_stock_and_whole(folder, "alembic")
