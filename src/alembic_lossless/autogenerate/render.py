@@ -112,10 +112,29 @@ def _as_typed(impl: Any) -> None:
 
 def _groups(steps: Iterable[Step], autogen: AutogenContext) -> Iterator[str]:
     for shared, group in groupby(steps, key=block):
-        text = _group(list(group), shared.table, autogen)
-        if shared.is_alone:
-            text = "with op.get_context().autocommit_block():\n" + textwrap.indent(text, "    ")
-        yield text
+        for batch in _batches(group):
+            text = _group(batch, shared.table, autogen)
+            if shared.is_alone:
+                text = "with op.get_context().autocommit_block():\n" + textwrap.indent(text, "    ")
+            yield text
+
+
+def _batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Part the steps of one block where stock Alembic, on SQLite, would do them as one.
+
+    Its batch copies the rows into the table as it is to be in the end: a column that is added with
+    a default which is then dropped would have no value in them.
+    """
+    batch: list[Step] = []
+    added: set[str] = set()
+    for step in steps:
+        if isinstance(step.op, ops.AlterColumnOp) and step.op.column_name in added:
+            yield batch
+            batch, added = [], set()
+        if isinstance(step.op, ops.AddColumnOp):
+            added.add(step.op.column.name)
+        batch.append(step)
+    yield batch
 
 
 def _options(context: MigrationContext) -> dict[str, Any]:

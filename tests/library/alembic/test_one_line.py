@@ -9,7 +9,6 @@ from tests.library.alembic.project import GUARD, AlembicProject
 
 ID = '    sa.Column("id"'
 AGE = '    sa.Column("age", sa.Integer, nullable=False),\n'
-TEMPLATES = ("generic", "pyproject", "async")
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
@@ -62,9 +61,13 @@ def follow(project: AlembicProject) -> None:
     assert "CREATE TABLE customer" in project.run("alembic", "upgrade", "0001", "--sql")
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", ["generic", "async"])
 def test_project_with_the_line_gets_every_command(url: str, template: str, tmp_path: Path) -> None:
     follow(AlembicProject(tmp_path / "project", url, template))
+
+
+def test_project_that_is_configured_in_pyproject_gets_every_command(tmp_path: Path) -> None:
+    follow(AlembicProject(tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", "pyproject"))
 
 
 def test_project_without_the_line_is_refused_by_our_commands(tmp_path: Path) -> None:
