@@ -60,7 +60,8 @@ def test_undo_shows_what_plays_the_dump_back(
     server["BAKED_MIGRATION_BACKUP"] = str(folder)
     project.add_to_author("    nickname: Mapped[str | None] = mapped_column(String(50))\n")
     project.make("newmigration", "m=add nickname", **server)
-    assert "no such folder" in project.make("migrate", fails=True, **server).stderr
+    refused = project.make("migrate", fails=True, **server)
+    assert f"MIGRATION_BACKUP names {folder}, which is no folder" in refused.stderr
     folder.mkdir()
     assert without not in project.make("rollback", fails=True, **server).stdout
     refused = project.make("undo", fails=True, **server)
