@@ -211,31 +211,19 @@ class Block(NamedTuple):
     """What steps that are written in one block have in common.
 
     A column gets its new name in a block of its own: in one batch, stock Alembic knows a column by
-    the old name, and an index by the new one. A default is dropped in a later block than the one
-    that adds it: in one batch, stock Alembic copies SQLite's table without it, and the rows already
-    in the table get no value.
+    the old name, and an index by the new one.
     """
 
     guard: Guard | None
     is_alone: bool
     is_rename: bool
-    drops_default: bool
     table: str | None
 
 
 def block(step: Step) -> Block:
     """Return the block that *step* is written in."""
     is_alone = step.alone and not getattr(step.op, "is_whole", False)
-    table = None if is_alone else step.table
-    return Block(step.guard, is_alone, is_rename(step.op), _drops_default(step.op), table)
-
-
-def _drops_default(op: object) -> bool:
-    return isinstance(op, ops.AlterColumnOp) and op.modify_server_default is None
-
-
-def _only_drops_default(op: Any) -> bool:
-    return _drops_default(op) and op.modify_nullable is None and op.modify_type is None
+    return Block(step.guard, is_alone, is_rename(step.op), None if is_alone else step.table)
 
 
 def _in_one_block(first: Step, second: Step) -> bool:
@@ -257,8 +245,8 @@ def _has_to_stay_before(first: Step, second: Step) -> bool:
     if mine is None or theirs is None:
         return True
     if _table_of(first) == _table_of(second):
-        return first.subject == second.subject or not any(
-            is_comment(step.op) or _only_drops_default(step.op) for step in (first, second)
+        return first.subject == second.subject or not (
+            is_comment(first.op) or is_comment(second.op)
         )
     keys = [(step, _foreign_key(step)) for step in (first, second)]
     if mine & theirs and any(key for _, key in keys):
