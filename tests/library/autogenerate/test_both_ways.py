@@ -84,7 +84,7 @@ def string(name: str = "a", length: int = 20) -> Callable[[], Any]:
     return lambda: Column(name, String(length))
 
 
-def check(condition: str, name: str | None = None) -> Callable[[], Any]:
+def check(condition: str, name: str) -> Callable[[], Any]:
     return lambda: CheckConstraint(condition, name=name)
 
 
@@ -127,10 +127,12 @@ CHILD = ["INSERT INTO p (id) VALUES (5), (7)", *A]
 
 CASES: dict[str, Case] = {
     "a CHECK with a per cent sign": Case(
-        [TEXT], [table("t", string(), check("a LIKE '%x%'"))], ["INSERT INTO t VALUES (1, 'ax')"]
+        [TEXT],
+        [table("t", string(), check("a LIKE '%x%'", "like"))],
+        ["INSERT INTO t VALUES (1, 'ax')"],
     ),
     "a new table whose CHECK has a per cent sign and a colon": Case(
-        [TEXT], [TEXT, table("u", string(), check("a LIKE '%x%' AND a <> ':y'"))]
+        [TEXT], [TEXT, table("u", string(), check("a LIKE '%x%' AND a <> ':y'", "like"))]
     ),
     "a value of an enum with a colon": Case(
         [table("t", moods("x", "y"))], [table("t", moods("x", "y", ":z", "10%"))], X
