@@ -16,7 +16,7 @@ from alembic.operations.batch import BatchOperationsImpl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
-from .. import compat
+from .. import compat, hints
 from ..errors import MigrationError
 from . import alter
 from .alter import AppliedChange
@@ -90,7 +90,7 @@ class LosslessSQLiteImpl(alembic_sqlite.SQLiteImpl):
             if not is_printable(call, self.dialect):
                 raise MigrationError(
                     f'{call.method} on table "{table}" cannot be printed as SQL for SQLite, whose '
-                    f"ALTER TABLE does not have it: `make plan` shows what will be done."
+                    f"ALTER TABLE does not have it: {hints.command('plan')} shows what will be done."
                 )
         for method, arguments, keywords in calls:
             if method == "create_index":
