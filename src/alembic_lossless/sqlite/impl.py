@@ -90,7 +90,7 @@ class LosslessSQLiteImpl(alembic_sqlite.SQLiteImpl):
             if not is_printable(call, self.dialect):
                 raise MigrationError(
                     f'{call.method} on table "{table}" cannot be printed as SQL for SQLite, whose '
-                    f"ALTER TABLE does not have it: {hints.command('plan')} shows what will be done."
+                    f"ALTER TABLE does not have it: {hints.command('plan')} shows what it does."
                 )
         for method, arguments, keywords in calls:
             if method == "create_index":
