@@ -53,6 +53,8 @@ def test_project_with_ten_revisions_gets_every_command_and_can_leave(
     )  # fmt: skip
     assert "rehearsed on" in written
     assert "Next: flask db upgrade" in written
+    # What is reviewed on is the kind of database in use, and no other.
+    assert ("SQLite" in written) == url.startswith("sqlite")
     assert "pending; next: flask db upgrade" in project.flask("plan")
     assert "rehearsed on" in project.flask("rehearse")
     project.flask("check")
