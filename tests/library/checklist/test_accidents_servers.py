@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -52,6 +53,11 @@ def another_writer(url: str) -> Iterator[list[str]]:
     def write_too(_: Connection, __: Any, statement: str, *rest: Any) -> None:
         if "UPDATE \"user\" SET nickname = 'none'" not in statement:
             return
+        somebody = Thread(target=write_from_elsewhere)
+        somebody.start()
+        somebody.join()
+
+    def write_from_elsewhere() -> None:
         with writer.connect() as connection:
             try:
                 connection.execute(text("SET lock_timeout = '300ms'"))
