@@ -21,6 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import rev_id
 from sqlalchemy import URL, Connection, MetaData, inspect, text
+from sqlalchemy.schema import conv
 
 from . import hints
 from .autogenerate import proposal, renames, render
@@ -263,7 +264,8 @@ class AdoptedCopy(ComparedDatabase):
                 for constraint in parsed.constraints_of(*parser.NAMED_KINDS):
                     if constraint.name is None and sqlite.spell_constraint(constraint) == name:
                         usual = names.by_convention(parsed, constraint)
-                        yield Step(ops.DropConstraintOp(usual, table, constraint.kind))
+                        name = conv(usual) if usual else None
+                        yield Step(ops.DropConstraintOp(name, table, constraint.kind))
 
 
 def _closing_steps(

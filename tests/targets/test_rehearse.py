@@ -103,7 +103,7 @@ def test_another_revision_by_its_name(project: Project) -> None:
 
 def test_without_a_migration(start: Callable[..., Project]) -> None:
     refused = start(example="no").make("rehearse", fails=True)
-    assert "No migrations yet" in refused.stderr
+    assert "There are no migrations" in refused.stderr
 
 
 def test_two_heads(project: Project) -> None:
