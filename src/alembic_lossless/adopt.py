@@ -264,8 +264,8 @@ class AdoptedCopy(ComparedDatabase):
                 for constraint in parsed.constraints_of(*parser.NAMED_KINDS):
                     if constraint.name is None and sqlite.spell_constraint(constraint) == name:
                         usual = names.by_convention(parsed, constraint)
-                        name = conv(usual) if usual else None
-                        yield Step(ops.DropConstraintOp(name, table, constraint.kind))
+                        dropped = conv(usual) if usual else None
+                        yield Step(ops.DropConstraintOp(dropped, table, constraint.kind))
 
 
 def _closing_steps(
