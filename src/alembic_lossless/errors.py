@@ -23,7 +23,7 @@ class MigrationError(CommandError):
 def plural(number: int | Sized, noun: str) -> str:
     """Say how many: ``1 row``, ``2 rows``, ``1,500 rows``."""
     number = number if isinstance(number, int) else len(number)
-    return f"{number:,} {noun}" + "s" * (number != 1)
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def code(error: BaseException) -> str | int | None:

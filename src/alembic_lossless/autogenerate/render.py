@@ -23,6 +23,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql.functions import FunctionElement
 
+from .. import compat
 from ..checklist.data_operations import NumberRows, Statements
 from ..checklist.finding import Guard, Step
 from ..schema.dialect_support import without_parameters
@@ -101,11 +102,10 @@ def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str
 def _as_typed(impl: Any) -> None:
     """Let *impl* write what was typed: Alembic doubles a per cent sign, as some drivers want it
     sent, and what it writes of a colon is read as a parameter."""
-    doubled = impl.dialect.identifier_preparer._double_percents
 
     def render(*arguments: Any, **options: Any) -> str:
         text = str(type(impl).render_ddl_sql_expr(impl, *arguments, **options))
-        return without_parameters(text.replace("%%", "%") if doubled else text)
+        return without_parameters(compat.single_percents(text, impl.dialect))
 
     impl.render_ddl_sql_expr = render
 

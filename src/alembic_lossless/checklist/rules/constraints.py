@@ -35,7 +35,7 @@ def add_unique(step: Step, context: ReviewContext) -> Iterator[Match]:
         yield from () if _held(step, context) else [Match(step.subject)]
         return
     name, kw = str(op.constraint_name), dict(op.kw)
-    words = " DEFERRABLE" * bool(kw.pop("deferrable", None))
+    words = " DEFERRABLE" if kw.pop("deferrable", None) else ""
     words += f" INITIALLY {kw['initially']}" if kw.pop("initially", None) else ""
     index = ops.CreateIndexOp(
         conv(name), op.table_name, list(op.columns), schema=op.schema, unique=True, **kw
