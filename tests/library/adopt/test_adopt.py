@@ -159,13 +159,13 @@ class TestClosing:
         return adopter
 
     def test_asks_before_it_drops(self, by_hand):
-        before = sorted((by_hand.chain.folder / "versions").iterdir())
+        before = sorted((by_hand.chain.folder / "versions").glob("*.py"))
         with pytest.raises(
             MigrationError,
             match=r'Run alembic-lossless adopt again with\s+--accept "drop-column book\.shelf',
         ):
             by_hand.close()
-        assert sorted((by_hand.chain.folder / "versions").iterdir()) == before
+        assert sorted((by_hand.chain.folder / "versions").glob("*.py")) == before
 
     def test_brings_it_to_the_head_with_its_rows(self, by_hand):
         assert by_hand.compare().equals is None
