@@ -40,6 +40,8 @@ def two_heads(project: Project) -> list[str]:
     for file in files:
         first = 'down_revision = "280515ad3e21"'
         file.write_text(re.sub(r"(?m)^down_revision = .*$", first, file.read_text()))
+        # As long as before and in the same second: the compiled file would still be believed.
+        os.utime(file, (0, 0))
     return sorted(str(project.load_version(file.name).revision) for file in files)
 
 

@@ -1,8 +1,13 @@
 """Every command, declared by being imported."""
 
+import click
 
-def load() -> None:
-    """Declare the commands."""
+from .command import COMMANDS
+
+
+def load() -> dict[str, click.Command]:
+    """Declare the commands, and return them by their names."""
     from . import adopt, check, downgrade, migrate, move, upgrade
 
     del adopt, check, downgrade, migrate, move, upgrade
+    return COMMANDS

@@ -13,10 +13,8 @@ from flask_migrate.cli import db as stock
 from .. import hints
 from ..settings import Settings
 from . import commands
-from .command import COMMANDS, FACTORY
+from .command import FACTORY
 from .project import Project
-
-commands.load()
 
 
 class FlaskProject(Project):
@@ -46,12 +44,17 @@ class FlaskProject(Project):
 
 
 class Group(click.Group):
-    """Takes a command from ours, else from Flask-Migrate's, whatever its version has."""
+    """Takes a command from ours, else from Flask-Migrate's, whatever its version has.
+
+    Ours are loaded when one is asked for: every process of a server makes this group.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *stock.list_commands(ctx)})
+        return sorted({*self.commands, *commands.load(), *stock.list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands and (ours := commands.load().get(cmd_name)):
+            self.add_command(_in_application(ours))
         return super().get_command(ctx, cmd_name) or stock.get_command(ctx, cmd_name)
 
 
@@ -71,7 +74,3 @@ def _in_application(command: click.Command) -> click.Command:
     assert command.callback is not None
     inner.callback = with_appcontext(command.callback)
     return inner
-
-
-for _command in COMMANDS.values():
-    group.add_command(_in_application(_command))

@@ -9,10 +9,8 @@ import click
 from alembic.config import CommandLine, Config
 
 from . import commands
-from .command import COMMANDS, FACTORY
+from .command import FACTORY
 from .project import AlembicProject
-
-commands.load()
 
 
 class Group(click.Group):
@@ -83,5 +81,5 @@ def _files(named: tuple[str, ...]) -> dict[str, Any]:
     return files
 
 
-for _command in COMMANDS.values():
+for _command in commands.load().values():
     main.add_command(_command)

@@ -25,7 +25,6 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.exc import DBAPIError
 
 from .. import hints
@@ -47,7 +46,7 @@ LOG = Table(
     Column("seconds", Float),
     Column("applied_by", String(255), nullable=False),
     Column("done", Integer),
-    Column("statements", Text().with_variant(LONGTEXT, "mysql", "mariadb")),
+    Column("statements", Text().with_variant(Text(2**32 - 1), "mysql", "mariadb")),
 )
 
 
