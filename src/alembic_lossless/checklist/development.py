@@ -34,10 +34,17 @@ class DevelopmentRows:
             return Counter()
 
 
-def fits(value: Any, type_: Any) -> bool:
-    """Tell whether *type_* can hold what *value* says, without a loss."""
+def fits(value: Any, type_: Any, byte_limit: int | None = None) -> bool:
+    """Tell whether *type_* can hold what *value* says, without a loss.
+
+    :param byte_limit: how many bytes of text or binary data the type holds.
+    """
     if value is None:
         return True
+    if byte_limit is not None and isinstance(value, str | bytes):
+        data = value.encode() if isinstance(value, str) else value
+        if len(data) > byte_limit:
+            return False
     text = str(int(value)) if isinstance(value, bool) else str(value)
     takes = next((take for kind, take in _TAKES if isinstance(type_, kind)), None)
     try:

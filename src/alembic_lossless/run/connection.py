@@ -232,12 +232,20 @@ def _prepare_postgresql(limits: Limits) -> Callable[..., None]:
     return prepare
 
 
+#: Without it MySQL and MariaDB cut what does not fit, and write 0 for NULL, with a warning. Nothing
+#: else is added: with NO_ZERO_DATE a table that holds such dates could not be altered.
+_STRICT = (
+    "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_TRANS_TABLES')"
+)
+
+
 def _prepare_mysql(limits: Limits) -> Callable[..., None]:
     lock = max(1, round(limits.lock)) if limits.lock else 31536000
 
     def prepare(dbapi_connection: Any, _record: Any) -> None:
         cursor = dbapi_connection.cursor()
         cursor.execute(f"SET SESSION lock_wait_timeout = {lock}, innodb_lock_wait_timeout = {lock}")
+        cursor.execute(_STRICT)
         cursor.execute("SELECT version()")
         if "mariadb" in str(cursor.fetchone()[0]).lower():  # MySQL can only limit a SELECT
             cursor.execute(f"SET SESSION max_statement_time = {limits.statement}")
@@ -272,7 +280,8 @@ def _ask_password(url: URL) -> str:
 def borrowed(given: Connection | Engine) -> Iterator[Connection]:
     """Run migrations on a connection that a caller gave, with transactions as in :func:`private`.
 
-    On SQLite its foreign keys are switched off meanwhile, and back on after.
+    On SQLite its foreign keys are switched off meanwhile, and back on after; on MySQL and MariaDB
+    its session is strict meanwhile.
 
     :param given: the connection, or an engine that makes one.
     :raises MigrationError: on SQLite, when it is in a transaction, which cannot be put right here.
@@ -280,6 +289,10 @@ def borrowed(given: Connection | Engine) -> Iterator[Connection]:
     if isinstance(given, Engine):
         with given.connect() as connection, borrowed(connection):
             yield connection
+        return
+    if given.dialect.name in ("mysql", "mariadb"):
+        with _strict(given):
+            yield given
         return
     if given.dialect.name != "sqlite":
         yield given
@@ -302,6 +315,18 @@ def borrowed(given: Connection | Engine) -> Iterator[Connection]:
         event.remove(given, "begin", _begin_immediate)
         sqlite_busy.run(dbapi_connection, f"PRAGMA foreign_keys = {foreign_keys}")
         dbapi_connection.isolation_level = isolation_level
+
+
+@contextmanager
+def _strict(given: Connection) -> Iterator[None]:
+    session = given.connection.dbapi_connection
+    (mode,) = sqlite_busy.run(session, "SELECT @@SESSION.sql_mode")
+    sqlite_busy.run(session, _STRICT)
+    try:
+        yield
+    finally:
+        if not given.closed and not given.invalidated:
+            sqlite_busy.run(session, f"SET SESSION sql_mode = '{mode}'")
 
 
 def _begin_immediate(connection: Connection) -> None:

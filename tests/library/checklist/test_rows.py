@@ -10,8 +10,11 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Integer,
+    LargeBinary,
     String,
+    Text,
 )
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_lossless.errors import MigrationError
@@ -181,6 +184,27 @@ def test_a_narrower_type_asks_the_rows(either: Project) -> None:
     either.upgrade()
     assert either.run('SELECT code, nr FROM "user" ORDER BY id') == [("Ada", 12), ("Ada L", None)]
     assert either.verify().agrees
+
+
+def test_a_smaller_text_or_blob_of_mysql_asks_the_rows(on_mariadb: Project) -> None:
+    """Outside of strict mode the server cuts them, with a warning."""
+    text: Any = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+    blob: Any = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+    insert = "INSERT INTO user (note, picture) VALUES (repeat('é', 35000), repeat('x', 65535))"
+    started(on_mariadb, table(Column("note", text), Column("picture", blob)), rows=[insert])
+    smaller = table(Column("note", Text), Column("picture", LargeBinary))
+    on_mariadb.development = True
+    with pytest.raises(MigrationError, match=r'--accept "narrow-type user\.note: the reason"'):
+        write(on_mariadb, "smaller", smaller)
+    report = write(on_mariadb, "smaller", smaller, accept="narrow-type user.note: only a trial")
+    narrow = {item.subject: item for item in report.findings if item.rule == "narrow-type"}
+    assert "65,535 bytes instead of 4,294,967,295 on MySQL" in narrow["user.note"].what
+    assert "65,535 bytes instead of 16,777,215 on MySQL" in narrow["user.picture"].what
+    assert "1 of 1 rows of the development database does not fit" in narrow["user.note"].what
+    assert "all 1 rows of the development database do fit" in narrow["user.picture"].what
+    with pytest.raises(MigrationError, match="Data too long"):
+        on_mariadb.upgrade()
+    assert on_mariadb.run("SELECT length(note), length(picture) FROM user") == [(70000, 65535)]
 
 
 def test_a_narrower_type_by_a_stock_verb_is_refused_by_check(project: Project) -> None:

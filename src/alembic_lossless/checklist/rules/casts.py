@@ -1,16 +1,30 @@
 """Changes of a column's type: what PostgreSQL has to be told, and what may not fit."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Numeric, String, Time
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.exc import CompileError
 
 from ..finding import Step
 
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+_MYSQL: Any = mysql.dialect()
 _FAMILIES = (Boolean, Integer, Numeric, Float, Enum, String, DateTime, Date, Time)
+
+#: How many bytes the types of MySQL and MariaDB hold whose name says it.
+_BYTES: dict[str, int] = {
+    f"{size}{kind}": 2**bits - 1
+    for size, bits in (("TINY", 8), ("", 16), ("MEDIUM", 24), ("LONG", 32))
+    for kind in ("TEXT", "BLOB")
+}
+
+#: utf8mb4 takes so many for one character.
+_BYTES_OF_CHARACTER = 4
 
 #: Pairs that PostgreSQL casts by itself.
 _BY_ITSELF = {(Integer, Numeric), (Numeric, Integer), (Date, DateTime), (DateTime, Date)}
@@ -18,7 +32,14 @@ _BY_ITSELF = {(Integer, Numeric), (Numeric, Integer), (Date, DateTime), (DateTim
 
 def family(type_: Any) -> Any:
     """Return the kind of value that *type_* holds."""
-    return next((kind for kind in _FAMILIES if isinstance(type_, kind)), type(type_))
+    kind = next((kind for kind in _FAMILIES if isinstance(type_, kind)), None)
+    if kind is not None:
+        return kind
+    try:
+        is_binary = type_.python_type is bytes
+    except (AttributeError, NotImplementedError):
+        is_binary = False
+    return bytes if is_binary else type(type_)
 
 
 def using(column: str, old: Any, new: Any) -> str | None:
@@ -29,7 +50,7 @@ def using(column: str, old: Any, new: Any) -> str | None:
     if pair in _BY_ITSELF or (alike and not _another_enum(old, new)):
         return None
     quoted = _POSTGRESQL.identifier_preparer.quote(column)
-    name = new.compile(dialect=_POSTGRESQL)
+    name = _name(new)
     if String in pair:
         return f"{quoted}::{name}"
     # A boolean becomes a plain integer only, and back.
@@ -78,13 +99,50 @@ def _default(step: Step, type_: Any, old: Any, new: Any) -> Step:
     return Step(op, step.guard)
 
 
-def losses(old: Any, new: Any) -> Iterator[str]:
-    """Yield what values of *old* may not fit into *new*."""
+def losses(old: Any, new: Any, *, on_mysql: bool = False) -> Iterator[str]:
+    """Yield what values of *old* may not fit into *new*.
+
+    :param on_mysql: whether the column is in a database of MySQL or MariaDB, too.
+    """
     pair = family(old), family(new)
     other = pair[0] is not pair[1] and pair not in {(Integer, Numeric), (Date, DateTime)}
     if other or _another_enum(old, new):
-        yield f"values become {new.compile(dialect=_POSTGRESQL)}"
+        yield f"values become {_name(new)}"
+    narrower = False
     for name in ("length", "precision"):
         before, after = getattr(old, name, None), getattr(new, name, None)
         if after is not None and (before is None or before > after) and pair[0] is pair[1]:
+            narrower = True
             yield f"{name} {after} instead of {before or 'any'}"
+    more, fewer = byte_limit(old), byte_limit(new)
+    if on_mysql and not narrower and more and fewer and more > fewer:
+        yield f"{fewer:,} bytes instead of {more:,} on MySQL and MariaDB"
+
+
+def byte_limit(type_: Any) -> int | None:
+    """Return how many bytes a text or binary type holds at most on MySQL and MariaDB.
+
+    :return: None where bytes do not limit it: another type, or one whose length says more.
+    """
+    try:
+        name = sa.types.to_instance(type_).compile(dialect=_MYSQL)
+    except CompileError:
+        return None
+    declared = re.match(r"(?:(VAR)CHAR|((?:TINY|MEDIUM|LONG)?(?:TEXT|BLOB)))(?:\((\d+)\))?", name)
+    if declared is None:
+        return None
+    is_varchar, word, length = declared.groups()
+    if not length:
+        return _BYTES.get(word or "")
+    needed = int(length) * (1 if word == "BLOB" else _BYTES_OF_CHARACTER)
+    if is_varchar:
+        return min(needed, _BYTES["TEXT"])  # a row holds no more
+    # The server takes the smallest type that holds it.
+    return min((size for size in _BYTES.values() if size >= needed), default=_BYTES["LONGTEXT"])
+
+
+def _name(type_: Any) -> str:
+    try:
+        return str(type_.compile(dialect=_POSTGRESQL))
+    except CompileError:  # another database's own
+        return str(type_)

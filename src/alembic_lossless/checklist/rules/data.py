@@ -62,14 +62,16 @@ def narrow_type(step: Step, context: ReviewContext) -> Iterator[Match]:
     if op.modify_type is None:
         return
     instead = casts.with_cast(step) if "postgresql" in context.databases else [step]
-    lost = ", ".join(casts.losses(op.existing_type, op.modify_type))
+    on_mysql = "mysql" in context.databases
+    lost = ", ".join(casts.losses(op.existing_type, op.modify_type, on_mysql=on_mysql))
     if lost:
+        limit = casts.byte_limit(op.modify_type) if on_mysql else None
         held = context.rows.values(op.table_name, op.column_name)
         other = {s.op.old for s in (*context.done, *context.steps) if _fills(s.op, op)}
         odd = sum(
             rows
             for value, rows in held.items()
-            if value not in other and not fits(value, op.modify_type)
+            if value not in other and not fits(value, op.modify_type, limit)
         )
         # Without the values: this is written into the file, and they may be somebody's.
         many = f"{odd} of {held.total()}" if odd else f"all {held.total()}"
