@@ -33,6 +33,7 @@ from .checklist.finding import Finding, Step, Verdict
 from .errors import MigrationError
 from .hints import command
 from .run import status
+from .run.chain import read_chain
 from .run.connection import private
 from .schema import dialect_support, diff, sqlite
 from .schema.dialect_support import kind_of
@@ -88,7 +89,7 @@ def compare_with_chain(
     :raises MigrationError: where the chain does not run.
     """
     at = status.current(connection)
-    known = at <= status.of_script(script).known
+    known = at <= read_chain(script).known
     actual = diff.describe(connection)
     comparison = Comparison(at, known, is_empty=not actual and not at)
     with databases.from_chain(script, source, revision or "heads", metadata) as scratch:

@@ -24,7 +24,7 @@ from alembic.ddl import base, impl
 from alembic.operations import batch
 from alembic.runtime import migration
 from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.types import TypeEngine
 
@@ -395,3 +395,16 @@ def revisions_to_undo(script: ScriptDirectory, target: str, at: Iterable[str]) -
     """Return the revisions that Alembic would undo on the way to *target*, in its order."""
     steps = script._downgrade_revs(target, tuple(at))  # type: ignore[arg-type]  # as it is given
     return [step.revision.revision for step in steps]
+
+
+@private("alembic.script:ScriptDirectory._load_revisions")
+def load_revisions(script: ScriptDirectory) -> list[Script]:
+    """Load every file of a chain, which need not be whole.
+
+    ``walk_revisions`` fails with a ``KeyError`` at a gap, and leaves one of two files with the same
+    id out. It would give way to a public function that reads the files without joining them.
+
+    :param script: where the files are.
+    :return: the revisions, in no order.
+    """
+    return list(script._load_revisions())

@@ -22,6 +22,7 @@ from .checklist.locks import Locks
 from .errors import MigrationError
 from .rehearsal.effects import origin
 from .run import recorder, status
+from .run.chain import read_chain
 from .schema.dialect_support import kind_of
 from .schema.own_tables import VERSION_TABLE
 from .scratch import databases
@@ -63,7 +64,7 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
     :raises MigrationError: where a revision cannot run.
     """
     heads = MigrationContext.configure(connection).get_current_heads()
-    status.require_known(heads, status.of_script(script).known)
+    status.require_known(heads, read_chain(script).known)
     steps = script._upgrade_revs("heads", heads)  # type: ignore[arg-type]  # Alembic gives it so
     planned = [Planned(str(step.info.up_revision_id), step.doc or "") for step in steps]
     if planned and connection.dialect.name == "sqlite":

@@ -32,6 +32,7 @@ from ..checklist.file_header import Header
 from ..checklist.finding import Step
 from ..errors import MigrationError
 from ..run import status
+from ..run.chain import read_chain, too_many
 from ..run.env import Environment, Run
 from ..schema import dialect_support
 from ..scratch.databases import from_chain
@@ -64,9 +65,9 @@ def write_migration(
         revision can be written.
     """
     # Alembic finds out in the end, after all questions are answered.
-    heads = status.chain(ScriptDirectory.from_config(config)).heads
+    heads = read_chain(ScriptDirectory.from_config(config)).heads
     if len(heads) > 1 and options.get("head", "head") == "head":
-        raise MigrationError(status.too_many(heads))
+        raise MigrationError(too_many(heads))
     report = Report(answers or Answers())
     Run.of(config).request = report
     _be_quiet(config)
@@ -93,7 +94,7 @@ def check(config: Config) -> Agreement:
     :return: the differences, and what the checklist asks of the files that no release holds.
     :raises MigrationError: where the chain itself does not run.
     """
-    agreement = Agreement(list(ScriptDirectory.from_config(config).get_heads()))
+    agreement = Agreement(sorted(read_chain(ScriptDirectory.from_config(config)).heads))
     if len(agreement.heads) < 2:
         Run.of(config).request = agreement
         _be_quiet(config)

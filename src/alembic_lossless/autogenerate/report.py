@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from ..checklist.answers import Answers
 from ..checklist.file_header import Header
 from ..checklist.finding import Finding, Step
-from ..run import status
+from ..run.chain import too_many
 from ..schema import diff
 from ..scratch.hints import shown
 from ..scratch.sources import Missing, Source
@@ -74,7 +74,7 @@ class Agreement:
     def failure(self) -> tuple[str, int]:
         """Return the sentence and the exit code where it does not agree."""
         if len(self.heads) > 1:
-            return status.too_many(self.heads), 1
+            return too_many(self.heads), 1
         if self.unanswered and not any(self.differences.values()):
             return "The checklist is not settled: correct the files above, or consent in them.", 1
         return 'Models and migrations differ: make newmigration m="…"', 4

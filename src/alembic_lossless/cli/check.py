@@ -11,6 +11,7 @@ from ..errors import MigrationError, plural
 from ..hints import command as hint
 from ..run import history as history_log
 from ..run import status
+from ..run.chain import read_chain
 from ..run.env import Environment
 from . import console, database
 from .command import command
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def history(project: Project, rev_range: str | None, verbose: bool, indicate_current: bool) -> None:
     """List the revisions: which of them this database has, since when, and who applied them."""
     if rev_range or verbose or indicate_current:
+        project.script()
         alembic.command.history(
             project.config(), rev_range, verbose=verbose, indicate_current=indicate_current
         )
@@ -69,7 +71,7 @@ def _plan(environment: Environment, check: bool) -> None:
     database.name_database(environment)
     script = environment.script
     with database.looking(environment) as connection:
-        at, known = status.current(connection), status.of_script(script)
+        at, known = status.current(connection), read_chain(script)
         if status.is_ahead(connection, at, known):
             echo(f"Nothing is pending: at {console.names(at)}{console.AHEAD}.")
             return

@@ -14,6 +14,9 @@ Factory = Callable[[str | None, tuple[str, ...]], Project]
 #: Where a group leaves its :data:`Factory` for the commands in it.
 FACTORY = "alembic_lossless.project"
 
+#: Alembic's and Flask-Migrate's own commands that need no chain.
+WITHOUT_CHAIN = {"init", "list-templates", "list_templates"}
+
 #: Every command by its name.
 COMMANDS: dict[str, click.Command] = {}
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from ..errors import MigrationError
 from ..run import lock, status
+from ..run.chain import Chain
 from ..run.connection import label
 from ..run.env import Environment
 from .console import echo
@@ -57,9 +58,9 @@ def current(environment: Environment) -> frozenset[str]:
         return status.current(connection)
 
 
-def probe(environment: Environment) -> tuple[status.Chain, status.Probe | None]:
+def probe(environment: Environment) -> tuple[Chain, status.Probe | None]:
     """Return the revisions that the code knows, and where the database is, as far as one sees."""
-    chain = status.chain(environment.script)
+    chain = environment.chain
     return chain, status.probe(environment.target, chain)
 
 

@@ -11,6 +11,7 @@ from ..errors import MigrationError, plural
 from ..hints import command as hint
 from ..run import history as history_log
 from ..run import losses, status
+from ..run.chain import read_chain
 from ..run.env import Environment
 from . import console, database
 from .command import command
@@ -47,7 +48,7 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     if not at:
         echo("Nothing to downgrade: the database is at no revision.")
         return False
-    status.require_known(at, status.of_script(script).known)
+    status.require_known(at, read_chain(script).known)
     if revision == "-1":
         _refuse_to_choose(script, at)
     undone = compat.revisions_to_undo(script, revision, at)
@@ -160,7 +161,7 @@ def _edited(environment: Environment) -> str | None:
     with database.reading(environment) as connection:
         at = status.current(connection)
         edited = [edit.revision for edit in history_log.edited(connection, script)]
-    status.require_known(at, status.of_script(script).known)
+    status.require_known(at, read_chain(script).known)
     if not edited:
         waiting = status.pending(script, at)
         echo(

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from alembic.config import Config
@@ -13,7 +14,8 @@ from flask_migrate.cli import db as stock
 from .. import hints
 from ..settings import Settings
 from . import commands
-from .command import FACTORY
+from .command import FACTORY, WITHOUT_CHAIN
+from .console import failures
 from .project import Project
 
 
@@ -55,7 +57,9 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.commands and (ours := commands.load().get(cmd_name)):
             self.add_command(_in_application(ours))
-        return super().get_command(ctx, cmd_name) or stock.get_command(ctx, cmd_name)
+        ours = super().get_command(ctx, cmd_name)
+        theirs = None if ours else stock.get_command(ctx, cmd_name)
+        return ours if theirs is None else _after_reading_the_chain(theirs)
 
 
 @click.group("db", cls=Group)
@@ -67,6 +71,23 @@ def group(context: click.Context, directory: str | None, x_arg: tuple[str, ...])
     """Perform database migrations."""
     g.directory, g.x_arg = directory, x_arg  # where Flask-Migrate's own look for them
     context.meta[FACTORY] = FlaskProject
+
+
+def _after_reading_the_chain(command: click.Command) -> click.Command:
+    """Return Flask-Migrate's own *command*, which then stops at a broken chain as ours do."""
+    if command.name in WITHOUT_CHAIN or command.callback is None:
+        return command
+    stock_callback = command.callback
+
+    def run(**options: Any) -> Any:
+        project = FlaskProject(options.get("directory"), options.get("x_arg") or ())
+        with failures(project):
+            project.script()
+        return stock_callback(**options)
+
+    inner = copy.copy(command)
+    inner.callback = with_appcontext(run)
+    return inner
 
 
 def _in_application(command: click.Command) -> click.Command:

@@ -9,7 +9,8 @@ import click
 from alembic.config import CommandLine, Config
 
 from . import commands
-from .command import FACTORY
+from .command import FACTORY, WITHOUT_CHAIN
+from .console import failures
 from .project import AlembicProject
 
 
@@ -36,6 +37,10 @@ def _stock_commands() -> list[str]:
 
 
 def _run_stock(context: click.Context, arguments: list[str]) -> None:
+    if arguments[0] not in WITHOUT_CHAIN and "--help" not in arguments:
+        project = context.meta[FACTORY](None, ())
+        with failures(project):
+            project.script()
     before: list[str] = []
     for file in context.params["config"]:
         before += ["-c", file]

@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from ..errors import MigrationError
 from ..hints import command as hint
 from ..run import expand_contract, status
+from ..run.chain import too_many
 from ..run.env import Environment
 from . import console, database
 from .command import command
@@ -172,7 +173,7 @@ def _rehearse_revision(environment: Environment, revision: str) -> None:
     script = environment.script
     heads = script.get_heads()
     if not revision and len(heads) > 1:
-        raise MigrationError(f"{status.too_many(heads)}; or name one: {hint('rehearse', heads[0])}")
+        raise MigrationError(f"{too_many(heads)}; or name one: {hint('rehearse', heads[0])}")
     found = script.get_revision(revision or "head")
     if found is None and heads:
         raise MigrationError(f"{revision} is no revision; {hint('history')} lists them.")

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 from .. import hints
 from ..errors import MigrationError
+from ..run.chain import read_chain
 from ..run.env import Environment, Run, in_environment
 from ..settings import Settings
 from .console import echo
@@ -53,8 +54,13 @@ class Project(ABC):
         return config
 
     def script(self) -> ScriptDirectory:
-        """Return the chain, read anew from its files."""
-        return ScriptDirectory.from_config(self.config())
+        """Return the chain, read anew from its files.
+
+        :raises MigrationError: where it is broken.
+        """
+        script = ScriptDirectory.from_config(self.config())
+        read_chain(script)
+        return script
 
     def work(self, work: Callable[[Environment], Result]) -> Result:
         """Run *work* in the surroundings of env.py, and return what it returns."""

@@ -26,6 +26,7 @@ from .. import compat, hints, sqlite
 from ..errors import MigrationError, plural
 from ..settings import Settings
 from . import history, lock, server, status
+from .chain import Chain, read_chain
 from .connection import Echo, Target, borrowed, label, violations
 from .executor import Steps, insist, lost
 
@@ -141,6 +142,14 @@ class Environment:
         self._connection: Any = None
         self._stack = ExitStack()
 
+    @functools.cached_property
+    def chain(self) -> Chain:
+        """Return the revisions that the code knows.
+
+        :raises MigrationError: where the chain is broken.
+        """
+        return read_chain(self.script)
+
     @property
     def target(self) -> Target:
         """Return the database that env.py connects to, as the role that migrates."""
@@ -171,6 +180,8 @@ class Environment:
         """Take the place of ``context.configure``."""
         self.run.restore_loggers()
         self.options = options
+        with self._reported():
+            _ = self.chain  # a broken one is told before anything is done
         if connection is None or self.context.is_offline_mode():
             self._configure(connection=connection, **options)
             return
@@ -314,7 +325,7 @@ class Environment:
     def _has_nothing_to_do(self, fn: Any) -> bool:
         if fn.__name__ == "do_stamp" or self._command.get("purge"):
             return False
-        chain = status.chain(self.script)
+        chain = self.chain
         probe = status.probe(self.target, chain)
         if probe is None:
             return False

@@ -7,13 +7,12 @@ count. Such a revision is a contract; ``flask db apply --phase expand`` stops be
 
 import ast
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from . import status
+from . import git, status
 
 #: What plain SQL takes away; after ALTER TABLE … DROP, any other word names a column.
 _PLAIN = re.compile(
@@ -178,21 +177,11 @@ def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
 
 def released(folder: Path) -> set[str] | None:
     """Name the files of *folder* that the newest tag of git holds; None without git or a tag."""
-    tag = _git(folder, "describe", "--tags", "--abbrev=0")
+    tag = git.ask(folder, "describe", "--tags", "--abbrev=0")
     return _held(folder, tag[0]) if tag else None
 
 
 def _held(folder: Path, revision: str) -> set[str]:
     """Name the files of *folder* that a revision of git holds."""
-    names = _git(folder, "ls-tree", "--name-only", revision, "./")
+    names = git.ask(folder, "ls-tree", "--name-only", revision, "./")
     return {Path(name).name for name in names}
-
-
-def _git(folder: Path, *arguments: str) -> list[str]:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    return done.stdout.split("\n")[:-1]

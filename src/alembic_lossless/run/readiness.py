@@ -6,7 +6,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from ..errors import MigrationError
 from . import expand_contract, status
+from .chain import Chain, read_chain
 
 
 def why_not_ready(engine: Engine, config: Config) -> str | None:
@@ -20,7 +22,10 @@ def why_not_ready(engine: Engine, config: Config) -> str | None:
     :return: ``None`` where it is ready.
     """
     directory = str(config.get_main_option("script_location"))
-    chain = _read(directory, config)[1]
+    try:
+        chain = _read(directory, config)[1]
+    except MigrationError:
+        return "the chain of migrations is broken"
     with engine.connect() as connection:
         at = status.current(connection)
         if half := status.half_undone(connection, chain):
@@ -33,13 +38,13 @@ def why_not_ready(engine: Engine, config: Config) -> str | None:
 
 
 #: What the code knows, by the folder of the migrations.
-_CHAINS: dict[str, tuple[ScriptDirectory, status.Chain]] = {}
+_CHAINS: dict[str, tuple[ScriptDirectory, Chain]] = {}
 
 
-def _read(directory: str, config: Config) -> tuple[ScriptDirectory, status.Chain]:
+def _read(directory: str, config: Config) -> tuple[ScriptDirectory, Chain]:
     if directory not in _CHAINS:
         script = ScriptDirectory.from_config(config)
-        _CHAINS[directory] = script, status.chain(script)
+        _CHAINS[directory] = script, read_chain(script)
     return _CHAINS[directory]
 
 

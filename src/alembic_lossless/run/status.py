@@ -1,7 +1,5 @@
 """Which revision a database is at, beside those that the code knows."""
 
-import ast
-import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError
 from ..schema.own_tables import VERSION_TABLE
+from .chain import Chain, read_chain
 from .connection import Target, private
-
-
-class Chain(NamedTuple):
-    """The revisions that the code knows."""
-
-    known: frozenset[str]
-    heads: frozenset[str]
 
 
 def is_ahead(connection: Connection, at: frozenset[str], chain: Chain) -> bool:
@@ -51,57 +43,6 @@ def behind(
         seen |= before
         todo |= before - known
     return frozenset(seen)
-
-
-_ASSIGNED = re.compile(
-    r"^(revision|down_revision|depends_on)[ \t]*(?::[^=\n]*)?=[ \t]*(.+)$", re.MULTILINE
-)
-
-
-def chain(script: ScriptDirectory) -> Chain:
-    """Read the revisions of *script*: from the text of the files, which are not imported.
-
-    Where a file says it otherwise than Alembic's template does, or the files stand in several
-    folders, Alembic is asked.
-    """
-    folders = script.version_locations or [str(Path(script.dir, "versions"))]
-    down: dict[str, Iterable[str]] = {}
-    if len(folders) > 1 or script.recursive_version_locations:
-        return of_script(script)
-    for file in Path(folders[0]).glob("*.py"):
-        try:
-            assigned = _ASSIGNED.findall(file.read_text(encoding="utf-8"))
-            names = {name: _literal(value.strip()) for name, value in assigned}
-            before = names["down_revision"] or ()
-            down[names["revision"]] = (before,) if isinstance(before, str) else before
-        except (KeyError, SyntaxError, ValueError, TypeError):
-            return of_script(script)
-        if len(names) != len(assigned) or names.get("depends_on"):
-            return of_script(script)
-    known = frozenset(down)
-    return Chain(known, known.difference(*down.values()))
-
-
-def too_many(heads: Collection[str]) -> str:
-    """Say that a chain has more than one of *heads*, and what joins them."""
-    return (
-        f"The chain has {len(heads)} heads ({', '.join(sorted(heads))}): join them by "
-        f"{hints.command('merge', 'heads', message='…')}"
-    )
-
-
-def _literal(value: str) -> Any:
-    """Read a literal of Python's; the two usual kinds by their looks, a hundred times as fast."""
-    plain = value[1:-1]
-    if value in (f"'{plain}'", f'"{plain}"') and plain.isalnum():
-        return plain
-    return None if value == "None" else ast.literal_eval(value)
-
-
-def of_script(script: ScriptDirectory) -> Chain:
-    """Return the revisions of *script*."""
-    known = frozenset(revision.revision for revision in script.walk_revisions())
-    return Chain(known, frozenset(script.get_heads()))
 
 
 def current(connection: Connection) -> frozenset[str]:
@@ -223,12 +164,12 @@ def pending(script: ScriptDirectory, at: Iterable[str]) -> list[str]:
 
 def applied(script: ScriptDirectory, at: Iterable[str]) -> set[str]:
     """Return the revisions of *script* that a database has which is *at* some."""
-    known = tuple(set(at) & of_script(script).known)
+    known = tuple(set(at) & read_chain(script).known)
     return {revision.revision for revision in script.iterate_revisions(known, "base")}
 
 
 def known_at(connection: Connection, at: frozenset[str], script: ScriptDirectory) -> frozenset[str]:
     """Return where *at* is among the revisions of *script*: for one it lacks, where that came from
     by the log."""
-    known = of_script(script).known
+    known = read_chain(script).known
     return (behind(connection, at, known) or at) & known

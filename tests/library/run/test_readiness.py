@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
-from alembic_lossless.run import lock, status
+from alembic_lossless.run import lock
+from alembic_lossless.run.chain import Chain, read_chain
 from alembic_lossless.run.connection import private
 from tests.servers.run.shop import Shop
 
@@ -148,7 +149,8 @@ def test_the_chain_is_read_as_alembic_reads_it(tmp_path: Path, files: dict[str, 
     for name, text in files.items():
         (tmp_path / "versions" / f"{name}.py").write_text(dedent(text))
     script = ScriptDirectory(str(tmp_path))
-    assert status.chain(script) == status.of_script(script)
+    known = {revision.revision for revision in script.walk_revisions()}
+    assert read_chain(script) == Chain(frozenset(known), frozenset(script.get_heads()))
 
 
 def set_options(ini: Path, **options: str) -> None:

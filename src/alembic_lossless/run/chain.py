@@ -1,0 +1,197 @@
+"""Reads the chain of revisions from its files, and refuses one that is broken.
+
+Every command reads it here first. Alembic trips over a file that is missing with a ``KeyError``,
+and takes one of two files with the same id without a word.
+"""
+
+import ast
+import difflib
+import graphlib
+import re
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alembic.script import ScriptDirectory
+
+from .. import compat, hints
+from ..errors import MigrationError
+from . import git
+
+
+class Chain(NamedTuple):
+    """The revisions that the code knows."""
+
+    known: frozenset[str]
+    heads: frozenset[str]
+
+
+class RevisionFile(NamedTuple):
+    """One file of the chain: its id, and the ids that it follows and depends on."""
+
+    path: Path
+    revision: str
+    down: tuple[str, ...]
+    depends_on: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+def read_chain(script: ScriptDirectory) -> Chain:
+    """Read the chain: from the text of the files, which are not imported.
+
+    Where a file says it otherwise than Alembic's template does, or the files stand in several
+    folders, Alembic loads them.
+
+    :param script: where the files are.
+    :return: the revisions, and the heads.
+    :raises MigrationError: where a revision that another one follows has no file, two files have
+        one id, or revisions follow each other in a circle; it names the files.
+    """
+    files = _from_text(script)
+    if files is None:
+        files = [
+            RevisionFile(
+                Path(loaded.path),
+                loaded.revision,
+                _names(loaded.down_revision),
+                _names(loaded.dependencies),
+                tuple(loaded.branch_labels),
+            )
+            for loaded in compat.load_revisions(script)
+        ]
+    _require_whole(files)
+    known = frozenset(file.revision for file in files)
+    return Chain(known, known.difference(*(file.down for file in files)))
+
+
+def too_many(heads: Collection[str]) -> str:
+    """Say that a chain has more than one of *heads*, and what joins them."""
+    return (
+        f"The chain has {len(heads)} heads ({', '.join(sorted(heads))}): join them by "
+        f"{hints.command('merge', 'heads', message='…')}"
+    )
+
+
+_ASSIGNED = re.compile(
+    r"^(revision|down_revision|branch_labels|depends_on)[ \t]*(?::[^=\n]*)?=[ \t]*(.+)$",
+    re.MULTILINE,
+)
+
+
+def _from_text(script: ScriptDirectory) -> list[RevisionFile] | None:
+    """Return the files as their text has it; None where Alembic has to be asked."""
+    folders = script.version_locations or [str(Path(script.dir, "versions"))]
+    if len(folders) > 1 or script.recursive_version_locations:
+        return None
+    files = []
+    for path in sorted(Path(folders[0]).glob("*.py")):
+        if path.name.startswith((".#", "__init__")):  # as Alembic does
+            continue
+        try:
+            assigned = _ASSIGNED.findall(path.read_text(encoding="utf-8"))
+            values = {name: _literal(value.strip()) for name, value in assigned}
+            file = RevisionFile(
+                path,
+                values["revision"],
+                _names(values["down_revision"]),
+                _names(values.get("depends_on")),
+                _names(values.get("branch_labels")),
+            )
+        except (KeyError, SyntaxError, ValueError, TypeError):
+            return None
+        if len(values) != len(assigned):
+            return None
+        files.append(file)
+    return files
+
+
+def _names(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def _literal(value: str) -> Any:
+    """Read a literal of Python's; the two usual kinds by their looks, a hundred times as fast."""
+    plain = value[1:-1]
+    if value in (f"'{plain}'", f'"{plain}"') and plain.isalnum():
+        return plain
+    return None if value == "None" else ast.literal_eval(value)
+
+
+def _require_whole(files: Sequence[RevisionFile]) -> None:
+    by_id: dict[str, RevisionFile] = {}
+    for file in files:
+        first = by_id.setdefault(file.revision, file)
+        if first is not file:
+            raise MigrationError(
+                f"{first.path.name} and {file.path.name} have the same id, revision = "
+                f"{file.revision!r}, so one of them would never run. Delete the one that is a "
+                "copy; or give the later one another id, and set its down_revision to the revision "
+                "that it follows."
+            )
+    if problems := [problem for file in files for problem in _missing(file, by_id)]:
+        raise MigrationError("\n".join(problems))
+    follows = {file.revision: {*file.down, *file.depends_on} & by_id.keys() for file in files}
+    try:
+        graphlib.TopologicalSorter(follows).prepare()
+    except graphlib.CycleError as error:
+        circle = error.args[1]
+        names = ", ".join(by_id[revision].path.name for revision in dict.fromkeys(circle))
+        raise MigrationError(
+            f"The revisions {' → '.join(circle)} follow each other in a circle, so none of them "
+            f"can come first ({names}). Correct the down_revision that is wrong: it names the "
+            "revision that was the head when the file was written."
+        ) from None
+
+
+def _missing(file: RevisionFile, by_id: dict[str, RevisionFile]) -> Iterable[str]:
+    """Yield what to do about each revision that *file* names and no file has."""
+    labels = {label for known in by_id.values() for label in known.labels}
+    for revision in file.down:
+        if revision not in by_id:
+            yield _missing_down_revision(file, revision, by_id)
+    for name in file.depends_on:
+        if name not in labels and not any(known.startswith(name) for known in by_id):
+            yield (
+                f"{file.path.name} depends on revision {name!r} (its depends_on), and no file of "
+                f"the migrations has that id, so nothing can run. {_way_back(file, name)}."
+            )
+
+
+def _missing_down_revision(
+    file: RevisionFile, revision: str, by_id: dict[str, RevisionFile]
+) -> str:
+    followed = {down for known in by_id.values() for down in known.down}
+    heads = [
+        known for known in by_id if known not in followed and not _is_behind(known, file, by_id)
+    ]
+    similar = difflib.get_close_matches(revision, by_id.keys() - {file.revision}, 1)
+    previous = similar or (heads if len(heads) == 1 else [])
+    otherwise = (
+        f'; or, where no database ever had {revision!r}, write down_revision = "{previous[0]}" in '
+        f"{file.path.name}"
+        if previous
+        else ""
+    )
+    return (
+        f"{file.path.name} follows revision {revision!r} (its down_revision), and no file of the "
+        f"migrations has that id, so the chain is broken and nothing can run. "
+        f"{_way_back(file, revision)}{otherwise}."
+    )
+
+
+def _is_behind(revision: str, file: RevisionFile, by_id: dict[str, RevisionFile]) -> bool:
+    """Tell whether *revision* is that of *file*, or follows it."""
+    todo, seen = [revision], set()
+    while todo:
+        if (name := todo.pop()) == file.revision:
+            return True
+        if name in by_id and name not in seen:
+            seen.add(name)
+            todo += by_id[name].down
+    return False
+
+
+def _way_back(file: RevisionFile, revision: str) -> str:
+    if command := git.command_to_restore(file.path.parent, revision):
+        return f"Bring its file back: {command}"
+    return "Bring its file back from the branch or the release that has it"
