@@ -377,3 +377,19 @@ def violations(connection: Connection) -> set[tuple[Any, ...]]:
     rows = {tuple(row) for row in cursor.fetchall()}
     cursor.close()
     return rows
+
+
+def tables_and_broken_keys(connection: Connection) -> tuple[set[str], set[tuple[str, str, str]]]:
+    """Return what PRAGMA foreign_key_check does not tell of a table without rows in it.
+
+    :param connection: to a SQLite database.
+    :return: the tables' names in lower case; the foreign keys to tables that are not there: table,
+        column, and the table pointed to.
+    """
+    names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+    tables = {name.lower() for (name,) in names}
+    keys = connection.exec_driver_sql(
+        'SELECT m.name, k."from", k."table" FROM sqlite_master AS m, '
+        "pragma_foreign_key_list(m.name) AS k WHERE m.type = 'table'"
+    )
+    return tables, {tuple(key) for key in keys if key[2].lower() not in tables}

@@ -27,7 +27,7 @@ from ..errors import MigrationError, plural
 from ..settings import Settings
 from . import history, lock, server, status
 from .chain import Chain, read_chain
-from .connection import Echo, Target, borrowed, label, violations
+from .connection import Echo, Target, borrowed, label, tables_and_broken_keys, violations
 from .executor import Steps, insist, lost
 
 #: Where a command leaves its :class:`Run` for env.py, among Alembic's own attributes.
@@ -362,13 +362,26 @@ def _in_force(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def foreign_keys_kept(connection: Connection) -> Callable[..., None]:
-    """Return what Alembic calls after each revision, inside its transaction: a row that lost the
-    row it points to rolls the revision back. Violations that were there before are not its fault.
+    """Return what Alembic calls after each revision, inside its transaction.
+
+    A row that lost the row it points to, and a foreign key that lost its table, roll the revision
+    back. What was so before is not its fault.
     """
     known = violations(connection)
+    tables, pointing_nowhere = tables_and_broken_keys(connection)
     connection.rollback()
 
     def check(*, ctx: MigrationContext, step: Any, **_: Any) -> None:
+        nonlocal tables
+        dropped = tables
+        tables, broken = tables_and_broken_keys(connection)
+        for table, column, parent in sorted(broken - pointing_nowhere):
+            if step.is_upgrade and parent.lower() in dropped:
+                raise MigrationError(
+                    f'Revision {step.up_revision_id} drops table "{parent}", which the foreign key '
+                    f'{column} of "{table}" points to: every write to "{table}" would fail; it was '
+                    "rolled back. Drop that foreign key before the table."
+                )
         new = violations(connection) - known
         if new:
             table, rowid, parent, _key = sorted(new, key=str)[0]

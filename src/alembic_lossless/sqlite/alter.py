@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import MigrationError
 from .change import TableChange, affinity, involved, without
 from .database import SQLiteDatabase
+from .names import given_by_postgresql
 from .parser import ParsedColumn, ParsedTable, fold, literal, normal, quote
 from .rebuild import progress, rebuild, renamed_aside
 from .references import (
@@ -315,11 +316,29 @@ def rename_column(db: SQLiteDatabase, table: str, old: str, new: str) -> list[Ap
     if before.column(new) and fold(new) != fold(old):
         raise MigrationError(f'Table "{before.name}" has a column "{new}" already.')
     sql = f"ALTER TABLE {db.name(before.name)} RENAME COLUMN {quote(old)} TO {quote(new)}"
+    change = TableChange(db, before.name)
+    if fold(new) != fold(old):
+        _name_constraints(change, [old])
     if not _badly_placed(before, old):
-        return [_native(db, before, sql)]
+        return [*_run(change), _native(db, before, sql)]
     place = [c.kind for c in before.constraints].index("primary")
-    moved = _move_constraint(db, table, place, 0)
-    return [*moved, _native(db, before, sql), *_move_constraint(db, table, 0, place)]
+    change.move_constraint(place, 0)
+    first = [*_run(change), _native(db, before, sql)]
+    change = TableChange(db, before.name)
+    change.move_constraint(0, place)
+    return [*first, *_run(change)]
+
+
+def _name_constraints(change: TableChange, columns: Sequence[str] = ()) -> None:
+    """Write the names of constraints down that a rename would make untrue."""
+    for constraint, name in given_by_postgresql(change.before, columns).items():
+        here = next(c for c in change.after.all_constraints() if c.equals(constraint))
+        change.name_constraint(here, name)
+
+
+def _run(change: TableChange) -> list[AppliedChange]:
+    applied = Alter(change).run()
+    return [applied] if applied else []
 
 
 def _badly_placed(table: ParsedTable, column: str) -> bool:
@@ -329,14 +348,7 @@ def _badly_placed(table: ParsedTable, column: str) -> bool:
     return "unique" in before and fold(table.rowid_alias or "") == fold(column)
 
 
-def _move_constraint(db: SQLiteDatabase, table: str, at: int, to: int) -> list[AppliedChange]:
-    change = TableChange(db, table)
-    change.move_constraint(at, to)
-    applied = Alter(change).run()
-    return [applied] if applied else []
-
-
-def rename_table(db: SQLiteDatabase, old: str, new: str) -> AppliedChange:
+def rename_table(db: SQLiteDatabase, old: str, new: str) -> list[AppliedChange]:
     """Rename a table by SQLite's own ALTER, which every reference to it follows.
 
     :param db: where the table is.
@@ -346,7 +358,13 @@ def rename_table(db: SQLiteDatabase, old: str, new: str) -> AppliedChange:
     :raises MigrationError: where there is no such table, or something that uses it is broken.
     """
     before = db.table(old)
-    return _native(db, before, f"ALTER TABLE {db.name(before.name)} RENAME TO {quote(new)}")
+    change = TableChange(db, before.name)
+    if fold(new) != fold(old):
+        _name_constraints(change)
+    return [
+        *_run(change),
+        _native(db, before, f"ALTER TABLE {db.name(before.name)} RENAME TO {quote(new)}"),
+    ]
 
 
 def _native(db: SQLiteDatabase, before: ParsedTable, sql: str) -> AppliedChange:

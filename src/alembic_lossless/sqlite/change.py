@@ -194,6 +194,10 @@ class TableChange:
             # The rowid never was NULL; without the key only the text can say so.
             self._edited(edit.set_not_null(self.after, alias, True))
 
+    def name_constraint(self, constraint: ParsedConstraint, name: str) -> None:
+        """Give a constraint of ``self.after`` that has no name this one."""
+        self._edited(edit.set_constraint_name(self.after, constraint, name))
+
     def move_constraint(self, at: int, to: int) -> None:
         """Move one of the table's constraints to another place among them."""
         self._edited(edit.move_constraint(self.after, at, to))

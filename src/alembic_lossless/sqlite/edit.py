@@ -7,7 +7,16 @@ been read again, so that a text which SQLite could not read never leaves this mo
 import re
 from collections.abc import Collection, Sequence
 
-from .parser import CreateTableError, ParsedColumn, ParsedConstraint, ParsedTable, fold, parse, scan
+from .parser import (
+    CreateTableError,
+    ParsedColumn,
+    ParsedConstraint,
+    ParsedTable,
+    fold,
+    parse,
+    quote,
+    scan,
+)
 
 #: A place in a text, and what comes there instead.
 Cut = tuple[int, int, str]
@@ -106,6 +115,17 @@ def drop_constraint(table: ParsedTable, constraint: ParsedConstraint) -> ParsedT
     if constraint.inline:
         return _splice(table, _remove_inline(table, constraint))
     return _remove_item(table, constraint)
+
+
+def set_constraint_name(table: ParsedTable, constraint: ParsedConstraint, name: str) -> ParsedTable:
+    """Give a constraint that has no name this one.
+
+    :param table: as it is.
+    :param constraint: one of *table*'s.
+    :param name: the constraint's from now on.
+    :return: the table as it is to be.
+    """
+    return _splice(table, (constraint.start, constraint.start, f"CONSTRAINT {quote(name)} "))
 
 
 def set_type(table: ParsedTable, name: str, type_: str) -> ParsedTable:

@@ -163,7 +163,7 @@ class LosslessSQLiteImpl(alembic_sqlite.SQLiteImpl):
             super().rename_table(old_table_name, new_table_name, schema=schema)
         else:
             db = SQLiteDatabase(self.connection, schema)
-            self.applied.append(alter.rename_table(db, old_table_name, str(new_table_name)))
+            self.applied += alter.rename_table(db, old_table_name, str(new_table_name))
 
     def drop_table(self, table: Any, **keywords: Any) -> None:
         if self.connection is not None and not self.as_sql:

@@ -7,7 +7,7 @@ would have called it.
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,7 +81,9 @@ def find(
             meant = [c for c in unnamed if fold(name) in names[c]]
             by_that_name = [d for d in declared if str(d.name) == name]
             meant = meant or [c for c in unnamed if any(_same(table, c, d) for d in by_that_name)]
-            meant = meant or _outlived(table, name, unnamed)
+            meant = meant or _outlived(
+                table, fold(name), unnamed, [c for c in candidates if c.name]
+            )
     if len(meant) == 1:
         return meant[0]
     asked = f'"{name}"' if name is not None else _WORDS[kind or ""]
@@ -235,27 +237,58 @@ def _fitted(table: str, columns: str, label: str) -> str:
     return "_".join(filter(None, (table, columns, label)))
 
 
-def _tail(constraint: ParsedConstraint) -> str:
-    label = {"unique": "key", "foreignkey": "fkey"}.get(constraint.kind, "")
-    return fold("_".join(["", *constraint.columns, label])) if label else "no such name"
+def given_by_postgresql(
+    table: ParsedTable, columns: Collection[str] = ()
+) -> dict[ParsedConstraint, str]:
+    """Return the names that PostgreSQL gave the constraints that have none here.
+
+    A rename makes them underivable: PostgreSQL keeps the names, and later revisions use them.
+
+    :param table: before the rename.
+    :param columns: the columns that get other names; none where the table does.
+    :return: the constraints whose name would no longer be found, with it. A primary key is not
+        among them: a table has only one.
+    """
+    renamed = set(map(fold, columns))
+    taken = {c.name for c in table.all_constraints() if c.name}
+    names = {}
+    for constraint in table.constraints_of("unique", "check", "foreignkey"):
+        if constraint.name is None:
+            (name,) = _by_postgresql(table, constraint, taken)
+            used = _used(table, constraint) if constraint.kind == "check" else constraint.columns
+            # Without its table, a name still tells the columns; a CHECK's does not always.
+            if renamed & set(map(fold, used)) if renamed else constraint.kind == "check":
+                names[constraint] = name
+    return names
 
 
 def _outlived(
-    table: ParsedTable, name: str, unnamed: Sequence[ParsedConstraint]
+    table: ParsedTable,
+    name: str,
+    unnamed: Sequence[ParsedConstraint],
+    named: Sequence[ParsedConstraint],
 ) -> list[ParsedConstraint]:
-    """Return what a server's name can mean that is older than its table's or columns' names.
+    """Return what a server's name means that is older than the name of its table or column.
 
     A name of columns that are all there means these and no other.
     """
-    shape = rf"{re.escape(fold(table.name))}_(?:(.+)_(key|fkey|check)\d*|ibfk_\d+)"
-    match = re.fullmatch(shape, fold(name))
-    if match and _joined(match[1] or "", [fold(c.name) for c in table.columns]):
+    if name.endswith("_pkey"):
+        return [c for c in unnamed if c.kind == "primary"]
+    if re.fullmatch(r".+_ibfk_\d+", name):  # MySQL's numbers outlive each other
+        keys = [c for c in unnamed if c.kind == "foreignkey"]
+        return keys if len(keys) == 1 else []
+    own = re.fullmatch(rf"{re.escape(fold(table.name))}_(.+)_(key|fkey)\d*", name)
+    if own and _joined(own[1], [fold(c.name) for c in table.columns]):
         return []
-    if of_another_table := [c for c in unnamed if fold(name).endswith(_tail(c))]:
+    if of_another_table := [c for c in unnamed if name.endswith(_tail(c))]:
         return of_another_table
-    kind = {"key": "unique", "check": "check"}.get(match[2], "foreignkey") if match else ""
-    only = [c for c in unnamed if c.kind == kind]
-    return only if len(only) == 1 else []
+    # MySQL calls a UNIQUE as its first column was called; PostgreSQL's name tells that too.
+    uniques = [c for c in named if c.kind == "unique"]
+    for columns in (re.escape(name), rf"{re.escape(name)}_.+"):
+        of_another_column = rf".+_{columns}_key\d*"
+        if meant := [c for c in uniques if re.fullmatch(of_another_column, fold(c.name or ""))]:
+            return meant
+    return []
 
 
 def _joined(text: str, columns: Sequence[str]) -> bool:
@@ -263,6 +296,11 @@ def _joined(text: str, columns: Sequence[str]) -> bool:
     return text in columns or any(
         text.startswith(f"{c}_") and _joined(text[len(c) + 1 :], columns) for c in columns
     )
+
+
+def _tail(constraint: ParsedConstraint) -> str:
+    label = {"unique": "key", "foreignkey": "fkey"}.get(constraint.kind, "")
+    return fold("_".join(["", *constraint.columns, label])) if label else "no such name"
 
 
 def _by_mysql(

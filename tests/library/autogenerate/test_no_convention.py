@@ -85,3 +85,40 @@ def test_unnamed_unique_is_dropped_by_the_name_it_has(project: Project) -> None:
     project.upgrade()
     assert not any(project.verify().differences.values())
     project.run("INSERT INTO team VALUES (1, 'a')", "INSERT INTO team VALUES (2, 'a')")
+
+
+def test_a_renamed_column_and_table_agree_and_keep_their_rows(project: Project) -> None:
+    """What a rename writes into SQLite's schema counts as little as what a server calls it."""
+    project.by_hand(STOCK)
+    project.upgrade()
+    project.run("INSERT INTO team VALUES (1, 'a')", "INSERT INTO member VALUES (1, 1)")
+    project.by_hand(
+        'op.alter_column("team", "name", new_column_name="title", existing_type=sa.String(50))\n'
+        'op.rename_table("team", "club")'
+    )
+    project.upgrade()
+
+    def define(unique: bool) -> None:
+        project.metadata = sa.MetaData()
+        sa.Table(
+            "club",
+            project.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("title", sa.String(50), unique=unique),
+            sa.CheckConstraint("title <> ''"),
+        )
+        sa.Table(
+            "member",
+            project.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("team_id", sa.Integer, sa.ForeignKey("club.id")),
+        )
+
+    define(unique=True)
+    assert not any(project.verify().differences.values())
+    define(unique=False)
+    project.new("drop")
+    project.upgrade()
+    assert not any(project.verify().differences.values())
+    project.run("INSERT INTO club VALUES (2, 'a')")
+    assert project.run("SELECT title, team_id FROM club, member") == [("a", 1), ("a", 1)]

@@ -74,34 +74,94 @@ def test_a_table_or_column_renamed_since_keeps_its_names(base):
         op.drop_constraint("t_a_fkey", "renamed", type_="foreignkey")
         with op.batch_alter_table("renamed") as batch:
             batch.alter_column("f", new_column_name="flag")
-            batch.drop_constraint("renamed_f_check", type_="check")
+            batch.drop_constraint("t_f_check", type_="check")
 
     base.migrate(change)
     assert "FOREIGN" not in base.text("renamed")
     assert "CHECK" not in base.text("renamed")
 
 
+RENAMED = (
+    "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (a INTEGER UNIQUE REFERENCES p, "
+    "b INTEGER, CHECK (a < b), CHECK (a > 0), UNIQUE (a, b), UNIQUE (b))"
+)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "gone"),
     [
-        ("t_was_key", "unique", "UNIQUE"),
-        ("t_was_fkey", "foreignkey", "REFERENCES"),
-        ("t_was_and_b_check", "check", "CHECK"),
-        ("t_ibfk_3", "foreignkey", "REFERENCES"),
+        ("t_a_key", "unique", "UNIQUE REFERENCES"),
+        ("a", "unique", "UNIQUE REFERENCES"),  # MySQL's
+        ("t_a_fkey", "foreignkey", "REFERENCES"),
+        ("t_check", "check", "CHECK (c < b)"),
+        ("t_a_check", "check", "CHECK (c > 0)"),
+        ("t_a_b_key", "unique", "UNIQUE (c, b)"),
     ],
 )
-def test_a_name_of_columns_that_have_others_by_now(database, name, kind, gone):
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_renamed_columns_constraints_keep_their_names(database, name, kind, gone, runs):
     """PostgreSQL keeps a constraint's name when its column gets another."""
+    base = database(RENAMED)
+    base.execute("INSERT INTO p VALUES (1); INSERT INTO t VALUES (1, 2)")
+    changes = [
+        lambda op: op.alter_column("t", "a", new_column_name="c"),
+        lambda op: op.drop_constraint(name, "t", type_=kind),
+    ]
+    if runs == 1:
+        base.migrate(*changes)
+    else:
+        for change in changes:
+            base.migrate(change)
+    assert gone not in base.text().replace(f'CONSTRAINT "{name}" ', "")
+    assert base.rows("SELECT * FROM t") == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "gone"),
+    [
+        ("t_a_key", "unique", "UNIQUE REFERENCES"),
+        ("t_a_fkey", "foreignkey", "REFERENCES"),
+        ("t_check", "check", "CHECK (a < b)"),
+        ("t_pkey", "primary", "PRIMARY"),
+        ("t_a_b_key", "unique", "UNIQUE (a, b)"),
+    ],
+)
+def test_a_renamed_tables_constraints_keep_their_names(database, name, kind, gone):
+    base = database(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, "
+        "a INTEGER UNIQUE REFERENCES p, b INTEGER, CHECK (a < b), CHECK (a > 0), UNIQUE (a, b))"
+    )
+    base.migrate(lambda op: op.rename_table("t", "u"))
+    base.migrate(lambda op: op.drop_constraint(name, "u", type_=kind))
+    assert gone not in base.text("u")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "only"),
+    [
+        ("t_q_id_fkey", "foreignkey", "FOREIGN KEY (a) to p"),
+        ("t_was_key", "unique", "UNIQUE (a)"),
+        ("t_was_check", "check", "CHECK (a > 0)"),
+        ("t_was_check", None, "CHECK (a > 0)"),
+    ],
+)
+def test_a_name_that_fits_nothing_does_not_mean_the_only_one(database, name, kind, only):
     base = database(
         "CREATE TABLE p (id INTEGER PRIMARY KEY);"
-        "CREATE TABLE t (a INTEGER UNIQUE REFERENCES p, b INTEGER, CHECK (a < b), UNIQUE (a, b))"
+        "CREATE TABLE t (a INTEGER UNIQUE REFERENCES p CHECK (a > 0), b INTEGER)"
     )
-    if kind == "unique":
-        with pytest.raises(MigrationError, match='has no "t_was_key"'):
-            base.migrate(lambda op: op.drop_constraint(name, "t", type_=kind))
-        base.migrate(lambda op: op.drop_constraint("t_a_b_key", "t"))
-    base.migrate(lambda op: op.drop_constraint(name, "t", type_=kind))
-    assert gone not in base.text()
+    before = base.text()
+    with pytest.raises(MigrationError) as refused:
+        base.migrate(lambda op: op.drop_constraint(name, "t", type_=kind))
+    assert f'has no "{name}"' in str(refused.value)
+    assert only in str(refused.value)
+    assert base.text() == before
+
+
+def test_mysqls_number_of_the_only_key_left(database):
+    base = database("CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (a REFERENCES p)")
+    base.migrate(lambda op: op.drop_constraint("t_ibfk_3", "t", type_="foreignkey"))
+    assert "REFERENCES" not in base.text()
 
 
 @pytest.mark.parametrize("batch", [True, False])
