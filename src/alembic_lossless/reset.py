@@ -3,14 +3,14 @@
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
-from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, MetaData, text
 
 from .errors import MigrationError
-from .run.connection import Target
+from .run import identity
+from .run.connection import Target, sqlite_file
 from .schema import diff
 from .schema.dialect_support import create_all
 from .schema.model import Schema
@@ -27,18 +27,26 @@ def reset(target: Target, metadata: MetaData, heads: Iterable[str]) -> None:
     :param target: the development database.
     :param metadata: the models.
     :param heads: of the chain.
-    :raises MigrationError: when it cannot be reached or written; it is then as it was.
+    :raises MigrationError: when it cannot be reached or written, or its server is not on this
+        machine; it is then as it was.
     """
     if target.kind == "sqlite":
         _replace_sqlite(target.url, metadata, heads)
         return
-    with target.connect() as connection, connection.begin():
-        _drop_everything(connection)
-        _create(connection, metadata, heads)
+    with target.connect() as connection:
+        identity.require_this_machine(connection, target)
+        with connection.begin():
+            _drop_everything(connection)
+            _create(connection, metadata, heads)
 
 
 def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
-    file = Path(str(url.database))
+    file = sqlite_file(url)
+    if file is None:
+        raise MigrationError(
+            "The database is in memory, and another process cannot rebuild it. Nothing was "
+            "changed. Name a file in the database URL, or restart the application."
+        )
     with empty_database(Source("sqlite")) as connection:
         with connection.begin():
             _create(connection, metadata, heads)

@@ -60,6 +60,10 @@ class Settings:
     url: URL | None = None
     #: The password of that role, where the URL holds none.
     password: str = ""
+    #: Whether that URL is known to name the application's database, however it reads.
+    same_database: bool = False
+    #: The identifier of a server elsewhere whose databases may be dropped in development.
+    development_server: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -124,7 +128,7 @@ def _of_pyproject(folder: Path | None) -> dict[str, Any]:
 def _checked(field: str, name: str, value: Any) -> Any:
     if field in ("lock_wait", "lock_timeout", "statement_timeout"):
         return _seconds(name, value)
-    if field == "development":
+    if field in ("development", "same_database"):
         return _truth(name, value)
     if field == "databases":
         return _kinds(name, value)

@@ -17,10 +17,11 @@ from sqlalchemy import URL
 
 from ..errors import MigrationError
 from ..hints import command
+from ..run.connection import sqlite_file
 from ..schema.dialect_support import kind_of
 from ..schema.own_tables import LOG_TABLE, VERSION_TABLE, without_own
 from .changes import PATIENCE, attached, read_only_uri, tables
-from .store import Backup, BackupStore, mysql_target, postgresql_target, sqlite_file
+from .store import Backup, BackupStore, mysql_target, postgresql_target
 
 
 def choose(store: BackupStore, name: str = "") -> Backup:

@@ -17,12 +17,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import URL, inspect
 
 from ..errors import MigrationError
-from ..run.connection import label, private
+from ..run.connection import label, private, sqlite_file
 from ..schema.dialect_support import kind_of
 from ..schema.own_tables import without_own
 
@@ -171,18 +170,6 @@ def _surplus(newest_first: list[Backup]) -> list[Backup]:
     order = [backup for backup in newest_first if backup in newest.values()]
     order += [backup for backup in newest_first if backup in oldest.values()]
     return list(dict.fromkeys([*order, *newest_first]))[RETAINED:]
-
-
-def sqlite_file(url: URL) -> Path | None:
-    """Return the file of a SQLite database; None in memory, and for other databases."""
-    name = url.database or ""
-    if kind_of(url) != "sqlite" or name in ("", ":memory:"):
-        return None
-    if not name.startswith("file:"):
-        return Path(name).absolute()
-    parts = urlsplit(name)
-    in_memory = "memory" in parse_qs(parts.query).get("mode", []) or parts.path == ":memory:"
-    return None if in_memory else Path(unquote(parts.path)).absolute()
 
 
 @contextmanager

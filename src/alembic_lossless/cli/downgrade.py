@@ -12,6 +12,7 @@ from ..hints import command as hint
 from ..run import history as history_log
 from ..run import losses, status
 from ..run.chain import read_chain
+from ..run.connection import sqlite_file
 from ..run.env import Environment
 from . import console, database
 from .command import command
@@ -204,7 +205,7 @@ def _undo(environment: Environment, name: str, force: bool) -> None:
         f"Backup: {chosen.path}, made {chosen.when:%Y-%m-%d %H:%M:%S} UTC at revision "
         f"{chosen.revision}"
     )
-    live = store.sqlite_file(url)
+    live = sqlite_file(url)
     if live is None:
         console.lines(restore.restore_commands(url, chosen), "  ")
         raise MigrationError(

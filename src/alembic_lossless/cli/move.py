@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from ..errors import MigrationError
 from ..hints import command as hint
-from ..run.connection import Target, label
+from ..run.connection import Target, label, sqlite_file
 from ..run.env import Environment
 from ..settings import Limits
 from . import console, database
@@ -44,14 +44,14 @@ def _move(project: Project, environment: Environment, to: str, accept: str) -> N
     from ..transfer.rows import Refused
 
     database.name_database(environment)
-    file = store.sqlite_file(environment.target.url)
+    file = sqlite_file(environment.target.url)
     if file is None:
         raise MigrationError("This database is not a SQLite file, and nothing else is moved.", 2)
     url = _target(to)
     echo(f"To:       {label(url)}")
     limits = environment.settings.limits
     patient = Limits(limits.wait, limits.lock, statement=0)
-    settings = replace(environment.settings, url=url, backup=store.OFF)
+    settings = replace(environment.settings, url=url, backup=store.OFF, same_database=True)
     target = Target(url, environment.target.engine, settings, echo)
     # Asks for the password, and creates the database, once.
     with target.connect(patient) as connection:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
@@ -53,7 +55,7 @@ class Target:
     @property
     def is_in_memory(self) -> bool:
         """Tell whether the database is SQLite's, in the memory of one connection."""
-        return self.kind == "sqlite" and self.url.database in (None, "", ":memory:")
+        return self.kind == "sqlite" and sqlite_file(self.url) is None
 
     @property
     def has_role(self) -> bool:
@@ -81,9 +83,7 @@ class Target:
 
         :raises MigrationError: where there is no such password, database or server.
         """
-        target, asks = self, self.has_role and not self.url.password
-        if asks and self.settings.password:
-            target = self._with_password(self.settings.password)
+        target, asks = self.with_known_password(), self.has_role and not self.url.password
         while True:
             try:
                 return target.private_engine(limits, read_only=read_only).connect()
@@ -95,6 +95,11 @@ class Target:
                     raise MigrationError(
                         f"Cannot connect to {label(url)}: {reason(error)}. {_advice(url, error)}"
                     ) from None
+
+    def with_known_password(self) -> "Target":
+        """Return the target with ``MIGRATION_PASSWORD`` where the role's URL holds none."""
+        missing = self.has_role and not self.url.password and self.settings.password
+        return self._with_password(self.settings.password) if missing else self
 
     def _with_password(self, password: str) -> "Target":
         return Target(self.url.set(password=password), self.engine, self.settings, self.echo)
@@ -257,6 +262,19 @@ def _prepare_mysql(limits: Limits) -> Callable[..., None]:
 def quoted(name: str, mark: str = '"') -> str:
     """Quote a name for SQL."""
     return mark + name.replace(mark, mark * 2) + mark
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """Return the file of a SQLite database; None in memory, and for other databases."""
+    name = url.database or ""
+    if url.get_backend_name() != "sqlite" or name in ("", ":memory:"):
+        return None
+    if not name.startswith("file:"):
+        return Path(name).absolute()
+    parts = urlsplit(name)
+    modes = [*parse_qs(parts.query).get("mode", []), url.query.get("mode")]
+    in_memory = "memory" in modes or parts.path == ":memory:"
+    return None if in_memory else Path(unquote(parts.path)).absolute()
 
 
 def label(url: URL) -> str:

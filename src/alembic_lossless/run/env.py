@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import compat, hints, sqlite
 from ..errors import MigrationError, plural
 from ..settings import Settings
-from . import history, lock, server, status
+from . import history, identity, lock, server, status
 from .chain import Chain, read_chain
 from .connection import Echo, Target, borrowed, label, tables_and_broken_keys, violations
 from .executor import Steps, insist, lost
@@ -187,6 +187,8 @@ class Environment:
             return
         self._connection = connection
         with self._reported():
+            if self.config.attributes.get("connection") is None:
+                identity.require_same_database(self.target)
             if self.run.work is not None:
                 # The command connects by itself: what env.py calls now goes nowhere.
                 quiet = {"as_sql": True, "output_buffer": io.StringIO()}
@@ -293,7 +295,9 @@ class Environment:
                 self.target.connect(limits) as connection,
                 lock.hold(connection, limits.wait, self.echo),
             ):
+                identity.require_same_database(self.target, connection)
                 _tell(connection, told)
+                identity.require_one_schema(connection, self.target, self.options)
                 self._prepare(connection, fn)
                 yield connection
         except DBAPIError as error:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from alembic.script import ScriptDirectory
@@ -13,7 +12,7 @@ from .. import hints
 from ..errors import MigrationError
 from ..schema.own_tables import VERSION_TABLE
 from .chain import Chain, read_chain
-from .connection import Target, private
+from .connection import Target, private, sqlite_file
 
 
 def is_ahead(connection: Connection, at: frozenset[str], chain: Chain) -> bool:
@@ -102,8 +101,8 @@ def look(target: Target) -> Iterator[Connection | None]:
     :return: ``None`` where there is no such database, or no way to it without a question.
     """
     url, engine = target.url, target.engine
-    file = url.database if target.kind == "sqlite" else None
-    if file and not file.startswith("file:") and not Path(file).exists():
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
         yield None
         return
     try:
