@@ -1,11 +1,11 @@
 """An Alembic project without Flask, as ``alembic init`` makes it."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import sqlalchemy as sa
+
+from tests.support import commands
 
 MODELS = """
 import sqlalchemy as sa
@@ -76,28 +76,18 @@ class AlembicProject:
         assert old in text
         path.write_text(text.replace(old, new, 1))
 
-    def run(self, module: str, *words: str, code: int = 0, **environment: str) -> str:
+    def run(self, script: str, *words: str, code: int = 0, **environment: str) -> str:
         """Type a command; it ends with *code*, and without a traceback."""
-        start = [sys.executable, "-m", "alembic"]
-        if module != "alembic":
-            start = [sys.executable, "-c", "from alembic_lossless.cli.main import main; main()"]
         kept = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-        done = subprocess.run(
-            [*start, *words],
-            cwd=self.folder,
-            env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == code, output
-        assert "Traceback" not in output, output
-        return output
+        kept |= {"PYTHONDONTWRITEBYTECODE": "1"}
+        done = commands.run(script, words, self.folder, kept | environment)
+        assert done.returncode == code, done.stdout
+        assert "Traceback" not in done.stdout, done.stdout
+        return done.stdout
 
     def lossless(self, *words: str, code: int = 0, **environment: str) -> str:
         """Type ``alembic-lossless`` and *words*."""
-        return self.run("alembic_lossless", *words, code=code, **environment)
+        return self.run("alembic-lossless", *words, code=code, **environment)
 
     def rows(self, *statements: str) -> list[tuple[object, ...]]:
         """Run statements; return the last one's rows."""

@@ -3,11 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import sqlalchemy as sa
+
+from tests.support import commands
 
 APPLICATION = '''
 """A shop."""
@@ -149,18 +149,11 @@ class StockProject:
     def run(self, *words: str, code: int = 0, **environment: str) -> str:
         """Type a command; it ends with *code*, and without a traceback where that is not 1."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "FLASK", "MAKE"))}
-        done = subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=self.folder,
-            env={**kept, "FLASK_APP": "app", "PYTHONDONTWRITEBYTECODE": "1", **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == code, output
-        assert "Traceback" not in output, output
-        return output
+        kept |= {"FLASK_APP": "app", "PYTHONDONTWRITEBYTECODE": "1"}
+        done = commands.run(words[0], words[1:], self.folder, kept | environment)
+        assert done.returncode == code, done.stdout
+        assert "Traceback" not in done.stdout, done.stdout
+        return done.stdout
 
     def flask(self, *words: str, code: int = 0, **environment: str) -> str:
         """Type ``flask db`` and *words*."""

@@ -13,6 +13,8 @@ from typing import Any
 import flask_migrate
 import sqlalchemy as sa
 
+from tests.support import commands
+
 #: What ``flask db init`` writes.
 STOCK = Path(flask_migrate.__file__).parent / "templates" / "flask"
 
@@ -150,11 +152,10 @@ class Shop:
 
     def flask(self, *command: str, code: int = 0, **settings: Any) -> str:
         """Run ``flask …``, which has to exit with *code* and without a traceback."""
-        process = self.start(*command, **settings)
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == code, said
-        assert "Traceback" not in said, said
-        return said
+        done = commands.run("flask", command, self.root, self.environment(**settings))
+        assert done.returncode == code, done.stdout
+        assert "Traceback" not in done.stdout, done.stdout
+        return done.stdout
 
     def python_run(self, code: str, **settings: Any) -> str:
         """Run Python code beside the application; return what it printed."""
