@@ -48,10 +48,13 @@ def make_host(
     return Host(settings, engine, _back_up, _scratch_connection, command_line)
 
 
-def _back_up(target: Target, at: Iterable[str]) -> Path | None:
+def _back_up(target: Target, at: Iterable[str], is_half_applied: bool) -> Path | None:
     from .backup import store
 
-    return store.back_up(target.url, target.settings.backup, at)
+    settings = target.settings
+    return store.back_up(
+        target.url, settings.backup, at, settings.development, target.echo, is_half_applied
+    )
 
 
 @contextmanager

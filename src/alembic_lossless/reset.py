@@ -6,10 +6,10 @@ from contextlib import closing
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, MetaData, text
+from sqlalchemy import URL, Connection, MetaData, inspect, text
 
 from .errors import MigrationError
-from .run import identity
+from .run import identity, losses
 from .run.connection import Target, sqlite_file
 from .schema import diff
 from .schema.dialect_support import create_all
@@ -38,6 +38,24 @@ def reset(target: Target, metadata: MetaData, heads: Iterable[str]) -> None:
         with connection.begin():
             _drop_everything(connection)
             _create(connection, metadata, heads)
+
+
+def lost_rows(connection: Connection) -> list[str]:
+    """Return what :func:`reset` would lose: a line for each table that has rows.
+
+    :param connection: to the database, which is only read.
+    :return: the lines; none for a database that holds nothing.
+    """
+    if connection.dialect.name == "sqlite":
+        listed = connection.exec_driver_sql("PRAGMA table_list").all()
+        names = [
+            name
+            for schema, name, kind, *_ in listed
+            if schema == "main" and kind in ("table", "virtual") and not name.startswith("sqlite_")
+        ]
+    else:
+        names = inspect(connection).get_table_names()
+    return losses.of_tables(connection, names)
 
 
 def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:

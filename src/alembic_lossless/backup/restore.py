@@ -13,11 +13,12 @@ from contextlib import closing
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
 from ..hints import command
-from ..run.connection import sqlite_file
+from ..run.connection import private, quoted, sqlite_file
 from ..schema.dialect_support import kind_of
 from ..schema.own_tables import LOG_TABLE, VERSION_TABLE, without_own
 from .changes import PATIENCE, attached, read_only_uri, tables
@@ -28,12 +29,17 @@ def choose(store: BackupStore, name: str = "") -> Backup:
     """Return the backup to restore.
 
     :param store: the backups of the database.
-    :param name: the file name of one; else the newest that ``undo`` has not set aside.
+    :param name: the file name of one; else the newest that is of a whole revision, and that
+        ``undo`` has not set aside.
     :return: the backup.
     :raises MigrationError: when there is none.
     """
     backups = store.backups()
-    candidates = [b for b in backups if (b.path.name == name if name else not b.set_aside)]
+    candidates = [
+        b
+        for b in backups
+        if (b.path.name == name if name else not (b.set_aside or b.is_half_applied))
+    ]
     if candidates:
         return candidates[0]
     missing = f"no backup named {name}" if name else "no backup to restore"
@@ -149,7 +155,8 @@ def _write_over(live: Path, backup: Path, unchanged: Callable[[], bool]) -> None
 def restore_commands(url: URL, backup: Backup) -> list[str]:
     """Return the commands that restore a server's dump, into a new database beside the old one.
 
-    Nothing is overwritten, and the application goes on until its URI names the new one.
+    Nothing is overwritten, and the application goes on until its URI names the new one. The new
+    database gets the encoding of the old one, where that can be asked.
 
     :param url: the database that was dumped.
     :param backup: the dump.
@@ -160,15 +167,51 @@ def restore_commands(url: URL, backup: Backup) -> list[str]:
     if kind_of(url) == "postgresql":
         admin, _ = postgresql_target(url)
         target, _ = postgresql_target(url, database)
-        create = 'CREATE DATABASE "{}"'.format(database.replace('"', '""'))
+        create = f"CREATE DATABASE {quoted(database)}{_options_of(url)}"
         return [
             f"psql --dbname={shlex.quote(admin)} --command={shlex.quote(create)}",
             f"pg_restore --exit-on-error --no-owner --dbname={shlex.quote(target)} {file}",
         ]
     server = shlex.join(mysql_target(url)[0])
-    create = "CREATE DATABASE `{}`".format(database.replace("`", "``"))
+    create = f"CREATE DATABASE {quoted(database, '`')}{_options_of(url)}"
     password = " --password" if url.password else ""
     return [
         f"mariadb {server}{password} --execute={shlex.quote(create)}",
         f"mariadb {server}{password} {shlex.quote(database)} < {file}",
     ]
+
+
+#: What a server says of the database that it is asked in.
+_MYSQL_OPTIONS = """
+SELECT default_character_set_name, default_collation_name FROM information_schema.schemata
+WHERE schema_name = database()
+"""
+#: As JSON: what holds the locale of a provider is called otherwise in each version.
+_POSTGRESQL_OPTIONS = """
+SELECT to_jsonb(d) || jsonb_build_object('encoding', pg_encoding_to_char(encoding))
+FROM pg_database d WHERE datname = current_database()
+"""
+
+
+def _options_of(url: URL) -> str:
+    """Return the options of CREATE DATABASE for another database like that at *url*."""
+    is_mysql = kind_of(url) == "mysql"
+    try:
+        with private(url).connect() as connection:
+            row = connection.execute(
+                text(_MYSQL_OPTIONS if is_mysql else _POSTGRESQL_OPTIONS)
+            ).one()
+    except DBAPIError:  # its password may be typed by hand alone
+        return " CHARACTER SET utf8mb4" if is_mysql else ""
+    if is_mysql:
+        return f" CHARACTER SET {row[0]} COLLATE {row[1]}"
+    found = row[0]
+    options = " TEMPLATE template0 ENCODING " + quoted(found["encoding"], "'")
+    for word, name in (("LC_COLLATE", "datcollate"), ("LC_CTYPE", "datctype")):
+        options += f" {word} " + quoted(found[name], "'")
+    locale = found.get("datlocale") or found.get("daticulocale")
+    provider = {"i": "icu", "b": "builtin"}.get(found.get("datlocprovider", ""), "")
+    if provider and locale:
+        word = f"{provider.upper()}_LOCALE"
+        options += f" LOCALE_PROVIDER {provider} {word} " + quoted(locale, "'")
+    return options

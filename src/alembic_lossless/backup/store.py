@@ -1,8 +1,9 @@
-"""Backups of a database, made before it is upgraded.
+"""Backups of a database, made before it is upgraded, downgraded or reset.
 
 SQLite is copied beside the database, or into the folder that ``MIGRATION_BACKUP`` names; a server
-is dumped where that folder is named. Each backup's name holds the time and the revision; the last
-few are retained. ``restore.py`` restores one.
+is dumped where that folder is named. A server's development database is dumped without one too,
+into the user's own folder, where the server's program for it is installed. Each backup's name holds
+the time and the revision; the last few are retained. ``restore.py`` restores one.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from pathlib import Path
 from sqlalchemy import URL, inspect
 
 from ..errors import MigrationError
-from ..run.connection import label, private, sqlite_file
+from ..run.connection import Echo, label, private, sqlite_file
 from ..schema.dialect_support import kind_of
 from ..schema.own_tables import without_own
 
@@ -36,27 +37,45 @@ _TIME = "%Y%m%dT%H%M%SZ"
 class Backup:
     """One backup: made when, at which revision.
 
-    It is *set_aside* when it was restored, or made by ``undo``: that does not choose it itself.
+    It is *set_aside* when it was restored, or made by ``undo``; and it *is_half_applied* where a
+    revision was half applied, or half undone, on top of *revision*. ``undo`` chooses neither.
     """
 
     when: datetime
     revision: str
     set_aside: bool
     path: Path
+    is_half_applied: bool = False
 
 
-def back_up(url: URL, backup: str, at: Iterable[str]) -> Path | None:
-    """Back up the database at *url* before it is upgraded; the caller holds the migration lock.
+def back_up(
+    url: URL,
+    backup: str,
+    at: Iterable[str],
+    development: bool | None = False,
+    echo: Echo = print,
+    is_half_applied: bool = False,
+) -> Path | None:
+    """Back up the database at *url* before it is changed; the caller holds the migration lock.
 
     :param url: with the password, where one is needed.
-    :param backup: the setting: it is empty (SQLite is copied beside the database, servers
-        are not), names a folder, or is "off".
+    :param backup: the setting: it is empty (SQLite is copied beside the database, a server only
+        in development), names a folder, or is "off".
     :param at: the revisions that the database is at.
+    :param development: whether it is a development database.
+    :param is_half_applied: whether a revision is half applied there, or half undone.
+    :param echo: prints why no backup was made of a server's development database.
     :return: the backup, or None where there is nothing to back up or none is asked for.
     :raises MigrationError: when the backup cannot be made; nothing is left of it then.
     """
-    store = BackupStore.of(url, backup)
-    return store.add(at) if store and store.has_tables() else None
+    store = BackupStore.of(url, backup, development)
+    if not store or not store.has_tables():
+        return None
+    try:
+        return store.add(at, is_half_applied=is_half_applied)
+    except OSError as error:  # nobody asked for this one
+        echo(f"  ! no backup was made of this development database: {error}")
+        return None
 
 
 @dataclass(frozen=True)
@@ -66,21 +85,27 @@ class BackupStore:
     url: URL
     folder: Path
     stem: str
+    #: Whether nobody asked for backups, so that one that cannot be made stops nothing.
+    is_optional: bool = False
 
     @classmethod
-    def of(cls, url: URL, backup: str) -> "BackupStore | None":
+    def of(cls, url: URL, backup: str, development: bool | None = False) -> "BackupStore | None":
         """Return the store of the database at *url*; None where no backups of it are made.
 
         :param url: the database.
         :param backup: see :func:`back_up`.
+        :param development: whether it is a development database.
         :raises MigrationError: when ``MIGRATION_BACKUP`` names no folder.
         """
         asked = backup.strip()
         file = sqlite_file(url)
         if asked == OFF or (kind_of(url) == "sqlite" and file is None):
             return None
+        if not asked and file:
+            return cls(url, file.parent, file.name)
         if not asked:
-            return cls(url, file.parent, file.name) if file else None
+            is_optional = bool(development) and shutil.which(_program(url)) is not None
+            return cls(url, _own_folder(), _stem(url), is_optional=True) if is_optional else None
         folder = Path(asked).absolute()
         if not folder.is_dir():
             raise MigrationError(
@@ -88,10 +113,7 @@ class BackupStore:
                 f"Nothing was changed. Create it, mkdir -p {shlex.quote(str(folder))}, or correct "
                 "the setting."
             )
-        # Databases of one name may share a folder, so each backup's name says whose it is.
-        whose = hashlib.sha256((str(file) if file else label(url)).encode()).hexdigest()[:8]
-        name = file.name if file else re.sub(r"[^\w+-]", "_", url.database or "database")
-        return cls(url, folder, f"{name}-{whose}")
+        return cls(url, folder, _stem(url))
 
     def has_tables(self) -> bool:
         """Tell whether the database holds a table that is not ours."""
@@ -107,30 +129,40 @@ class BackupStore:
 
     def backups(self) -> list[Backup]:
         """List the backups, the newest first."""
-        pattern = re.compile(re.escape(self.stem) + r"\.(\d{8}T\d{6}Z)\.([\w+-]+?)(\.undo)?\.bak")
+        stem = re.escape(self.stem)
+        pattern = re.compile(stem + r"\.(\d{8}T\d{6}Z)\.([\w+-]+?)(\.half)?(\.undo)?\.bak")
         backups = []
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if match := pattern.fullmatch(path.name):
                 when = datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)
-                backups.append(Backup(when, match[2], bool(match[3]), path))
+                backups.append(Backup(when, match[2], bool(match[4]), path, bool(match[3])))
         return sorted(backups, reverse=True)
 
-    def add(self, at: Iterable[str], instead_of: Backup | None = None) -> Path:
+    def add(
+        self,
+        at: Iterable[str],
+        instead_of: Backup | None = None,
+        is_half_applied: bool = False,
+    ) -> Path:
         """Make a backup, and remove those that are more than are retained.
 
         :param at: the revisions that the database is at.
         :param instead_of: the backup that ``undo`` is about to restore; it stays, and the new one
             is set aside.
+        :param is_half_applied: whether a revision is half applied there, or half undone.
         :return: the new backup.
         :raises MigrationError: when it cannot be made.
+        :raises OSError: the same, where nobody asked for backups.
         """
         revision = re.sub(r"[^\w+-]", "_", "+".join(sorted(at))) or "base"
         older = self.backups()
         now = datetime.now(UTC).replace(microsecond=0)
         # Never another one's name, and the newest whatever the clock does.
         when = max(now, older[0].when + timedelta(seconds=1)) if older else now
-        mark = ".undo" if instead_of else ""
+        mark = (".half" if is_half_applied else "") + (".undo" if instead_of else "")
         path = self.folder / f"{self.stem}.{when.strftime(_TIME)}.{revision}{mark}.bak"
+        if self.is_optional:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._whole(path) as part:
             file = sqlite_file(self.url)
             _copy(file, part) if file else _dump(self.url, part)
@@ -149,6 +181,8 @@ class BackupStore:
             yield part
             part.replace(path)
         except (OSError, sqlite3.Error) as error:
+            if self.is_optional:
+                raise
             raise MigrationError(
                 f"No backup of {label(self.url)} could be made in {self.folder}: {error}. Nothing "
                 "was changed, because there would be no way back. Make room there or correct the "
@@ -165,11 +199,36 @@ def _surplus(newest_first: list[Backup]) -> list[Backup]:
     A migration that is tried again and again pushes out neither the backups of other revisions,
     nor the one that was made before it was tried first.
     """
-    newest = {(backup.revision, backup.set_aside): backup for backup in reversed(newest_first)}
-    oldest = {(backup.revision, backup.set_aside): backup for backup in newest_first}
+
+    def state(backup: Backup) -> tuple[str, bool, bool]:
+        return backup.revision, backup.set_aside, backup.is_half_applied
+
+    newest = {state(backup): backup for backup in reversed(newest_first)}
+    oldest = {state(backup): backup for backup in newest_first}
     order = [backup for backup in newest_first if backup in newest.values()]
     order += [backup for backup in newest_first if backup in oldest.values()]
     return list(dict.fromkeys([*order, *newest_first]))[RETAINED:]
+
+
+def _stem(url: URL) -> str:
+    """Return what a backup's name begins with: databases of one name may share a folder."""
+    file = sqlite_file(url)
+    whose = hashlib.sha256((str(file) if file else label(url)).encode()).hexdigest()[:8]
+    name = file.name if file else re.sub(r"[^\w+-]", "_", url.database or "database")
+    return f"{name}-{whose}"
+
+
+def _own_folder() -> Path:
+    """Return the user's own folder, for backups that no setting has a folder for."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data, "alembic-lossless", "backups")
+
+
+def _program(url: URL) -> str:
+    """Name the program that dumps the server's database at *url*."""
+    if kind_of(url) == "postgresql":
+        return "pg_dump"
+    return "mariadb-dump" if shutil.which("mariadb-dump") else "mysqldump"
 
 
 @contextmanager
@@ -232,10 +291,9 @@ def postgresql_target(url: URL, database: str | None = None) -> tuple[str, dict[
 
 
 def _mysql_dump(url: URL) -> tuple[list[str], dict[str, str]]:
-    program = "mariadb-dump" if shutil.which("mariadb-dump") else "mysqldump"
     server, secret = mysql_target(url)
     options = ["--single-transaction", "--routines", "--triggers", "--events", "--hex-blob"]
-    return [program, *options, *server, "--", url.database or ""], secret
+    return [_program(url), *options, *server, "--", url.database or ""], secret
 
 
 def mysql_target(url: URL) -> tuple[list[str], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -11,6 +12,9 @@ from ..run.chain import Chain
 from ..run.connection import label
 from ..run.env import Environment
 from .console import echo
+
+if TYPE_CHECKING:
+    from ..backup.store import BackupStore
 
 
 def name_database(environment: Environment) -> None:
@@ -34,6 +38,14 @@ def only_development(environment: Environment, what: str) -> None:
             f"{label(environment.target.url)} is one: unset SETTINGS, or set "
             "MIGRATION_DEVELOPMENT = True where that is so."
         )
+
+
+def backups(environment: Environment) -> "BackupStore | None":
+    """Return the backups of the database; None where none are made of it."""
+    from ..backup.store import BackupStore
+
+    settings = environment.settings
+    return BackupStore.of(environment.target.url, settings.backup, settings.development)
 
 
 def reading(environment: Environment) -> Connection:

@@ -59,13 +59,19 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     lost = _list(environment, undone)
     _list_what_stays(script, undone[-1])
     target = "" if revision == "-1" else revision
-    if lost and not database.is_development(environment):
-        console.consent(
-            not force,
-            "This is not a development database. Undo these revisions",
-            hint("downgrade", target, force=True),
-        )
+    _ask_to_undo(environment, lost, force, hint("downgrade", target, force=True))
     return True
+
+
+def _ask_to_undo(environment: Environment, lost: list[str], force: bool, command: str) -> None:
+    """Ask whether what was listed as *lost* may be.
+
+    :param command: gives the consent beforehand.
+    :raises MigrationError: without it.
+    """
+    is_development = database.is_development(environment)
+    where = "" if is_development else "This is not a development database. "
+    console.consent(bool(lost) and not force, f"{where}Undo these revisions", command)
 
 
 def _refuse_to_choose(script: ScriptDirectory, at: frozenset[str]) -> None:
@@ -92,14 +98,12 @@ def _refuse_to_choose(script: ScriptDirectory, at: frozenset[str]) -> None:
 
 def _list(environment: Environment, undone: Sequence[str]) -> list[str]:
     """Print which revisions go, and what they take with them; return that."""
-    from ..backup.store import BackupStore
-
     script = environment.script
     console.lines((console.title(script, revision) for revision in undone), "  undo  ")
     with database.reading(environment) as connection:
         lost = losses.find(script, connection, undone)
     console.lines(lost, "  lose  ")
-    if BackupStore.of(environment.target.url, environment.settings.backup) is None:
+    if database.backups(environment) is None:
         echo("  ! no backup is made before this: name a folder in MIGRATION_BACKUP to have one")
     return lost
 
@@ -120,16 +124,15 @@ def _list_what_stays(script: ScriptDirectory, last: str) -> None:
 
 
 def _show_way_back(environment: Environment) -> None:
-    from ..backup.store import BackupStore
-
-    if BackupStore.of(environment.target.url, environment.settings.backup):
+    if database.backups(environment):
         echo(f"To restore the database as it was before: {hint('undo')}")
 
 
 @command("redo")
-def redo(project: Project) -> None:
+@click.option("--force", is_flag=True, help="Without asking, also where rows would be lost.")
+def redo(project: Project, force: bool) -> None:
     """Undo and apply again what was edited since it was applied (development only)."""
-    target = project.work(_edited)
+    target = project.work(lambda environment: _edited(environment, force))
     if target is None:
         return
     try:
@@ -154,16 +157,20 @@ def redo(project: Project) -> None:
     project.work(_show_way_back)
 
 
-def _edited(environment: Environment) -> str | None:
-    """Say what was edited and goes; return the revision before it, None where nothing was."""
+def _edited(environment: Environment, force: bool) -> str | None:
+    """Say what was edited and goes.
+
+    :return: the revision before it; None where nothing was edited.
+    :raises MigrationError: without consent to what would be lost.
+    """
     database.name_database(environment)
     database.only_development(environment, "redo")
     script = environment.script
     with database.reading(environment) as connection:
         at = status.current(connection)
-        edited = [edit.revision for edit in history_log.edited(connection, script)]
+        edits = history_log.edited(connection, script)
     status.require_known(at, read_chain(script).known)
-    if not edited:
+    if not edits:
         waiting = status.pending(script, at)
         echo(
             "Nothing to redo: no applied file was edited since. "
@@ -175,8 +182,11 @@ def _edited(environment: Environment) -> str | None:
             )
         )
         return None
-    target: str = (script.get_revision(edited[0])._versioned_down_revisions or ("base",))[0]
-    _list(environment, compat.revisions_to_undo(script, target, at))
+    console.lines(edits, "  ")
+    first = script.get_revision(edits[0].revision)
+    target: str = (first._versioned_down_revisions or ("base",))[0]
+    lost = _list(environment, compat.revisions_to_undo(script, target, at))
+    _ask_to_undo(environment, lost, force, hint("redo", force=True))
     return target
 
 
@@ -189,12 +199,12 @@ def undo(project: Project, backup: str, force: bool) -> None:
 
 
 def _undo(environment: Environment, name: str, force: bool) -> None:
-    from ..backup import restore, store
+    from ..backup import restore
     from ..backup.changes import changes
 
     database.name_database(environment)
     url = environment.target.url
-    backups = store.BackupStore.of(url, environment.settings.backup)
+    backups = database.backups(environment)
     if backups is None:
         raise MigrationError(
             "No backups are made of this database, because MIGRATION_BACKUP is empty or off. Undo "
@@ -203,7 +213,7 @@ def _undo(environment: Environment, name: str, force: bool) -> None:
     chosen = restore.choose(backups, name)
     echo(
         f"Backup: {chosen.path}, made {chosen.when:%Y-%m-%d %H:%M:%S} UTC at revision "
-        f"{chosen.revision}"
+        f"{chosen.revision}{', with more that was half applied' if chosen.is_half_applied else ''}"
     )
     live = sqlite_file(url)
     if live is None:

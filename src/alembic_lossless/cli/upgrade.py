@@ -8,7 +8,8 @@ from sqlalchemy import inspect
 
 from ..errors import MigrationError, plural, reason
 from ..hints import command as hint
-from ..run import expand_contract
+from ..run import expand_contract, history, identity, status
+from ..run.connection import sqlite_file
 from ..run.env import Environment
 from . import console, database
 from .command import command
@@ -90,14 +91,16 @@ def _expand(project: Project, phase: str) -> None:
 
 
 @command("reset")
-def reset_database(project: Project) -> None:
+@click.option("--force", is_flag=True, help="Without asking, also where rows would be lost.")
+def reset_database(project: Project, force: bool) -> None:
     """Drop and rebuild the development database from the models, and fill in the seeds."""
     from ..reset import reset
 
     def work(environment: Environment) -> str:
         database.name_database(environment)
         database.only_development(environment, "reset")
-        heads = environment.script.get_heads()
+        heads = environment.chain.heads
+        _ask_to_reset(environment, force)
         reset(environment.target, environment.metadata, heads)
         tables = plural(environment.metadata.tables, "table")
         return f"Rebuilt with {tables}, at {console.names(heads)}"
@@ -105,6 +108,36 @@ def reset_database(project: Project) -> None:
     rebuilt = project.work(work)
     seeded = _seed(project)
     echo(f"{rebuilt}{', seeds filled in' if seeded else ''}.")
+
+
+def _ask_to_reset(environment: Environment, force: bool) -> None:
+    """List the rows that a reset would lose, ask whether it may, and make a backup of them.
+
+    :raises MigrationError: without consent, or where the backup that is asked for cannot be made.
+    """
+    from ..backup import store
+    from ..reset import lost_rows
+
+    target, settings = environment.target, environment.settings
+    file = sqlite_file(target.url)
+    if target.kind == "sqlite" and not (file and file.is_file()):
+        return
+    with target.connect(read_only=target.kind == "sqlite") as connection:
+        if target.kind != "sqlite":
+            identity.require_this_machine(connection, target)
+        lost = lost_rows(connection)
+        at = status.current(connection)
+        is_half_applied = bool(history.half_applied(connection))
+        url = connection.engine.url  # with the password that was typed
+    console.lines(lost, "  lose  ")
+    if not lost:
+        return
+    if database.backups(environment) is None:
+        echo("  ! no backup is made before this: name a folder in MIGRATION_BACKUP to have one")
+    console.consent(not force, "Drop these tables", hint("reset", force=True))
+    backup = store.back_up(url, settings.backup, at, settings.development, echo, is_half_applied)
+    if backup:
+        echo(f"Backed up to {backup}")
 
 
 def _seed(project: Project) -> bool:

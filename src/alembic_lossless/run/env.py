@@ -95,14 +95,15 @@ class Host:
 
     :param settings: reads the project's settings, given the folder of its migrations.
     :param engine: returns the project's own engine; None where env.py alone has one.
-    :param backup: makes a backup of a database that is at some revisions.
+    :param backup: makes a backup of a database that is at some revisions, and may be half on the
+        way from there.
     :param author: gives the connection on which a new revision is made.
     :param command_line: what hints are worded for where no command of ours runs.
     """
 
     settings: Callable[[Path], Settings]
     engine: Callable[[], Engine | None]
-    backup: Callable[[Target, Iterable[str]], Path | None]
+    backup: Callable[[Target, Iterable[str], bool], Path | None]
     author: "Callable[[Environment], AbstractContextManager[Connection]]"
     command_line: str = hints.ALEMBIC
 
@@ -317,13 +318,14 @@ class Environment:
 
     def _back_up(self, connection: Connection, fn: Any) -> None:
         at = status.current(connection)
+        is_half_applied = bool(history.half_applied(connection))
         connection.rollback()
         if self.run.has_backup or fn.__name__ == "do_stamp":
             return
         if list(fn(tuple(at), None)):
             # With the password that the connection was made with.
             target = Target(connection.engine.url, self.target.engine, self.settings, self.echo)
-            if backup := self.host.backup(target, at):
+            if backup := self.host.backup(target, at, is_half_applied):
                 self.echo(f"Backed up to {backup}")
 
     def _has_nothing_to_do(self, fn: Any) -> bool:

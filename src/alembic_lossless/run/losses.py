@@ -1,4 +1,4 @@
-"""The rows and values that downgrading revisions would lose, counted before it is done."""
+"""The rows and values that a downgrade or a reset would lose, counted before it is done."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,10 +6,11 @@ from typing import Any
 
 from alembic.operations import ops
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, column, func, select, table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, column, func, inspect, select, table
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from ..errors import plural
+from ..schema.own_tables import without_own
 from . import recorder
 
 _CHANGES_ROWS = re.compile(
@@ -40,22 +41,48 @@ def find(script: ScriptDirectory, connection: Connection, revisions: Iterable[st
     return list(dict.fromkeys(losses))
 
 
+def of_tables(connection: Connection, tables: Iterable[str]) -> list[str]:
+    """Return what dropping *tables* would lose: a line for each that has rows.
+
+    :param connection: to the database, which is only read.
+    :param tables: the names.
+    :return: the lines; an empty table is no loss, nor is what is Alembic's or this library's.
+    """
+    return [line for name in sorted(without_own(tables)) for line in _count(connection, name)]
+
+
 def _of_operation(connection: Connection, operation: Any) -> Iterator[str]:
     if isinstance(operation, ops.DropTableOp):
-        yield from _count(connection, operation.table_name)
+        yield from _count(connection, operation.table_name, operation.schema)
     elif isinstance(operation, ops.DropColumnOp):
-        yield from _count(connection, operation.table_name, operation.column_name)
+        if not _is_generated(connection, operation):
+            yield from _count(
+                connection, operation.table_name, operation.schema, operation.column_name
+            )
     elif isinstance(operation, ops.ExecuteSQLOp):
         statement = " ".join(str(operation.sqltext).split())
         if _CHANGES_ROWS.match(statement):
             yield f"what this changes: {statement[:100]}"
 
 
-def _count(connection: Connection, name: str, column_name: str | None = None) -> Iterator[str]:
-    what = f"column {name}.{column_name}" if column_name else f"table {name}"
+def _is_generated(connection: Connection, operation: ops.DropColumnOp) -> bool:
+    """Tell whether the database computes the column of *operation* from others."""
+    try:
+        columns = inspect(connection).get_columns(operation.table_name, operation.schema)
+    except (DBAPIError, NoSuchTableError):
+        connection.rollback()
+        return False
+    return any(item["name"] == operation.column_name and "computed" in item for item in columns)
+
+
+def _count(
+    connection: Connection, name: str, schema: str | None = None, column_name: str | None = None
+) -> Iterator[str]:
+    whole_name = f"{schema}.{name}" if schema else name
+    what = f"column {whole_name}.{column_name}" if column_name else f"table {whole_name}"
     count = func.count(column(column_name)) if column_name else func.count()
     try:
-        number = connection.scalar(select(count).select_from(table(name))) or 0
+        number = connection.scalar(select(count).select_from(table(name, schema=schema))) or 0
     except DBAPIError:  # it does not exist, or an earlier downgrade would have created it
         connection.rollback()
         yield what

@@ -91,3 +91,49 @@ def test_a_missing_program_and_a_refusal_are_said(postgresql, library, tmp_path,
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MigrationError, match=r"pg_dump is not installed here.*Nothing was changed"):
         store.back_up(url, folder, ["1111"])
+
+
+@pytest.mark.parametrize("characters", ["utf8mb4 COLLATE utf8mb4_bin", "latin2"])
+def test_mariadb_comes_back_with_its_characters(mariadb, run, tmp_path, characters):
+    """The server's own default is another, and what is created later takes the database's."""
+    url = sa.make_url(mariadb())
+    run(url, f"ALTER DATABASE {url.database} CHARACTER SET {characters}")
+    run(
+        url,
+        "CREATE TABLE author (name VARCHAR(50))",
+        "INSERT INTO author VALUES ('Stanis\u0142aw')",
+    )
+    store.back_up(url, str(tmp_path), ["1111"])
+    shell(restore.restore_commands(url, restore.choose(store_of(url, str(tmp_path)))))
+    restored = url.set(database=f"{url.database}_restored")
+    asked = "SELECT @@character_set_database, @@collation_database"
+    assert run(restored, asked) == run(url, asked)
+    assert run(restored, "SELECT name FROM author") == [("Stanis\u0142aw",)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
+        "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LC_COLLATE 'C' LC_CTYPE 'C'",
+    ],
+)
+def test_postgresql_comes_back_with_its_encoding_and_locale(
+    postgresql, run, tmp_path, monkeypatch, options
+):
+    monkeypatch.setenv("PATH", newest_programs())
+    url = sa.make_url(postgresql())
+    postgresql.server.run(
+        f"DROP DATABASE {url.database}",
+        f"CREATE DATABASE {url.database} TEMPLATE template0 {options}",
+    )
+    run(url, "CREATE TABLE author (name TEXT)", "INSERT INTO author VALUES ('Stanis')")
+    store.back_up(url, str(tmp_path), ["1111"])
+    shell(restore.restore_commands(url, restore.choose(store_of(url, str(tmp_path)))))
+    restored = url.set(database=f"{url.database}_restored")
+    asked = (
+        "SELECT pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider"
+        " FROM pg_database WHERE datname = current_database()"
+    )
+    assert run(restored, asked) == run(url, asked)
+    assert run(restored, "SELECT name FROM author") == [("Stanis",)]

@@ -19,7 +19,12 @@ def test_redo_lists_what_it_loses_backs_up_once_and_names_undo(shop: Shop) -> No
     shop.ask("INSERT INTO t (n) VALUES (1), (NULL), (3)")
     edited = shop.versions / "20260101_0000_a2_a2.py"
     edited.write_text(edited.read_text().replace("sa.Integer", "sa.BigInteger"))
-    said = shop.flask("db", "redo", MIGRATION_DEVELOPMENT=1)
+    said = shop.flask("db", "redo", code=1, MIGRATION_DEVELOPMENT=1)
+    assert "a2.py was edited after it was applied" in said
+    assert "lose  column t.n (2 values)" in said
+    assert "flask db redo --force gives it" in said
+    assert shop.ask("SELECT n FROM t ORDER BY id") == [(1,), (None,), (3,)]
+    said = shop.flask("db", "redo", "--force", MIGRATION_DEVELOPMENT=1)
     assert "lose  column t.n (2 values)" in said
     assert said.count("Backed up to") == 1
     assert "To restore the database as it was before: flask db undo" in said
@@ -32,7 +37,7 @@ def test_redo_of_a_downgrade_that_does_not_fit_says_how_to_go_on(shop: Shop) -> 
     shop.flask("db", "upgrade")
     edited = shop.versions / "20260101_0000_a2_a2.py"
     edited.write_text(edited.read_text().replace('"n"', '"m"'))
-    said = shop.flask("db", "redo", code=1, MIGRATION_DEVELOPMENT=1)
+    said = shop.flask("db", "redo", "--force", code=1, MIGRATION_DEVELOPMENT=1)
     assert "put the file back as it was, flask db downgrade, edit it, flask db upgrade" in said
     assert shop.at() == ["a2"]
 
@@ -40,7 +45,11 @@ def test_redo_of_a_downgrade_that_does_not_fit_says_how_to_go_on(shop: Shop) -> 
 def test_downgrade_names_undo_which_restores_the_backup(shop: Shop) -> None:
     shop.flask("db", "upgrade")
     shop.ask("INSERT INTO t (n) VALUES (1)")
-    said = shop.flask("db", "downgrade", MIGRATION_DEVELOPMENT=1)
+    said = shop.flask("db", "downgrade", code=1, MIGRATION_DEVELOPMENT=1)
+    assert "lose  column t.n (1 value)" in said
+    assert "flask db downgrade --force gives it" in said
+    assert shop.ask("SELECT n FROM t") == [(1,)]
+    said = shop.flask("db", "downgrade", "--force", MIGRATION_DEVELOPMENT=1)
     assert "To restore the database as it was before: flask db undo" in said
     said = shop.flask("db", "undo")
     assert "back  t.n: the column" in said

@@ -44,3 +44,52 @@ def test_what_holds_something_is_listed(
             "what this changes: DELETE FROM t WHERE id > 1",
             "what this changes: UPDATE t SET s=:s",
         ]
+
+
+GENERATED = """op.create_table("g", sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("n", sa.Integer), sa.Column("twice", sa.Integer, sa.Computed("n * 2")))"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_generated_column_is_no_loss(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = None if kind == "sqlite" else request.getfixturevalue(kind)()
+    project = Project(tmp_path, url=url, kinds=(KINDS[kind],))
+    project.by_hand(GENERATED)
+    project.upgrade()
+    project.run("INSERT INTO g (id, n) VALUES (1, 7)")
+    project.by_hand("pass", 'op.drop_column("g", "twice")\nop.drop_column("g", "n")')
+    with private(make_url(project.url)).connect() as connection:
+        assert losses.find(project.script, connection, ["hand2"]) == ["column g.n (1 value)"]
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_tables_of_one_name_are_counted_in_each_schema(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    databases = request.getfixturevalue(kind)
+    project = Project(tmp_path, url=databases(), kinds=(KINDS[kind],))
+    schemas = ["north", "south"]
+    if kind == "postgresql":
+        project.run("CREATE SCHEMA north", "CREATE SCHEMA south")
+    else:
+        schemas = [str(make_url(databases()).database) for _ in schemas]
+    tables = [f"{schema}.t" for schema in schemas]
+    project.run(*(f"CREATE TABLE {name} (id INTEGER, n INTEGER)" for name in ["t", *tables]))
+    project.run(
+        "INSERT INTO t VALUES (1, 1)",
+        f"INSERT INTO {tables[0]} VALUES (1, 1), (2, 2)",
+        f"INSERT INTO {tables[1]} VALUES (1, NULL), (2, 2), (3, 3)",
+    )
+    drops = "\n".join(f'op.drop_table("t", schema="{schema}")' for schema in schemas)
+    project.by_hand(
+        "pass", f'op.drop_column("t", "n", schema="{schemas[1]}")\nop.drop_table("t")\n{drops}'
+    )
+    with private(make_url(project.url)).connect() as connection:
+        assert losses.find(project.script, connection, ["hand1"]) == [
+            f"column {tables[1]}.n (2 values)",
+            "table t (1 row)",
+            f"table {tables[0]} (2 rows)",
+            f"table {tables[1]} (3 rows)",
+        ]

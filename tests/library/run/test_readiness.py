@@ -189,7 +189,9 @@ def test_downgrade_outside_development_lists_what_would_be_lost(shop: Shop) -> N
     assert shop.at() == ["a2"]
     assert "Downgraded 1 revision" in shop.flask("db", "downgrade", "--force")
     assert shop.at() == ["a1"]
-    assert "Downgraded 1 revision" in shop.flask("db", "downgrade", MIGRATION_DEVELOPMENT=1)
+    assert "Downgraded 1 revision" in shop.flask(
+        "db", "downgrade", "--force", MIGRATION_DEVELOPMENT=1
+    )
     assert "Nothing to downgrade" in shop.flask("db", "downgrade")
 
 

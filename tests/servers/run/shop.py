@@ -107,6 +107,9 @@ class Shop:
             shutil.copy(STOCK / name, self.package / "migrations")
         shutil.copy(STOCK / "alembic.ini.mako", self.package / "migrations" / "alembic.ini")
         self.head: str | None = None
+        #: Where the user's own files go, and where programs are looked for.
+        self.data = root / "data"
+        self.path = os.environ["PATH"]
 
     def revision(
         self, revision: str, upgrade: str, downgrade: str = "pass", down: str | None = None
@@ -134,8 +137,9 @@ class Shop:
 
     def environment(self, **settings: Any) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "SHOP_", "FLASK"))}
+        places = {"XDG_DATA_HOME": str(self.data), "PATH": self.path}
         said = {f"SHOP_{key}": str(value) for key, value in {**self.settings, **settings}.items()}
-        return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", **said}
+        return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", **said, **places}
 
     def start(self, *command: str, **settings: Any) -> "subprocess.Popen[str]":
         """Start ``flask …`` with no terminal; its output is collected, both streams in one."""

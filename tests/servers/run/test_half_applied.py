@@ -97,6 +97,29 @@ def test_nothing_else_is_done_before_what_is_half_applied(shop: Shop) -> None:
     assert "t" in shop.tables()
 
 
+@only("kind", ["mariadb"])
+def test_undo_offers_the_backup_from_before_what_is_half_applied(
+    shop: Shop, tmp_path: Path
+) -> None:
+    (tmp_path / "dumps").mkdir()
+    shop.settings["MIGRATION_BACKUP"] = tmp_path / "dumps"
+    half(shop)
+    (before,) = (tmp_path / "dumps").iterdir()
+    shop.flask("db", "upgrade", code=7)
+    (after,) = set((tmp_path / "dumps").iterdir()) - {before}
+    assert "CREATE TABLE `u`" not in before.read_text(encoding="utf-8")
+    assert "CREATE TABLE `u`" in after.read_text(encoding="utf-8")
+    shown = shop.flask("db", "undo", code=1)
+    assert f"Backup: {before}, made" in shown
+    assert "at revision a1\n" in shown
+    shown = shop.flask("db", "undo", "--backup", after.name, code=1)
+    assert "at revision a1, with more that was half applied\n" in shown
+    before.unlink()
+    shown = shop.flask("db", "undo", code=1)
+    assert f"There is no backup to restore in {tmp_path}/dumps. Restore another one: " in shown
+    assert after.name in shown
+
+
 def half_undone(shop: Shop) -> Path:
     """Leave a MariaDB at the second of three statements of a downgrade."""
     shop.revision("a1", TABLE)
