@@ -6,6 +6,7 @@ Flask-Migrate from 2.0 on take their engine, metadata or options from
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import Engine
 from . import compat, hints
 from .host import make_host
 from .run import env, readiness
+from .run.connection import inside
 from .settings import Settings
 
 __all__ = ["Migrate"]
@@ -153,5 +155,11 @@ def project_engine() -> Engine:
 
 
 def read_settings(folder: Path) -> Settings:
-    """Return the settings of the current application, whose migrations are in *folder*."""
-    return Settings.read(current_app.config, folder)
+    """Return the settings of the current application, whose migrations are in *folder*.
+
+    A relative path to SQLite is inside the instance folder, as in Flask-SQLAlchemy's own URL: it
+    does not depend on where a command is typed.
+    """
+    settings = Settings.read(current_app.config, folder)
+    url = settings.url and inside(settings.url, Path(current_app.instance_path))
+    return replace(settings, url=url)

@@ -29,7 +29,9 @@ def production(project: Project, tmp_path: Path) -> Path:
 def test_only_the_production_database_is_touched(
     project: Project, production: Path, tmp_path: Path
 ) -> None:
-    said = project.make("migrate", SETTINGS=str(production)).stdout
+    other = tmp_path / "wsgi.py"
+    other.write_text("raise SystemExit('the application that FLASK_APP names')")
+    said = project.make("migrate", SETTINGS=str(production), FLASK_APP=str(other)).stdout
     assert "production.sqlite" in said.splitlines()[0]
     assert {file.name for file in tmp_path.glob("*.sqlite")} == {"production.sqlite"}
     assert not project.database.exists()
@@ -64,7 +66,7 @@ def test_settings_are_relative_to_the_working_directory(project: Project, produc
     [
         (None, "there is no such file"),
         ('SQLALCHEMY_DATABASE_URI = "sqlite:////tmp/x.sqlite"', "SECRET_KEY is not set"),
-        ('SECRET_KEY = ""', "SECRET_KEY is not set"),
+        ('SECRET_KEY = ""\nSQLALCHEMY_DATABASE_URI = "sqlite://"', "SECRET_KEY is not set"),
         ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "nonsense"', "that SQLAlchemy knows"),
         ('SECRET_KEY = "x"\nSQLALCHEMY_DATABASE_URI = "postgresql://a@b/c"', "psycopg[binary]"),
         (
@@ -84,6 +86,45 @@ def test_bad_settings_get_one_sentence(
         assert sentence in refused.stderr
         assert "Traceback" not in refused.stderr
         assert refused.returncode == 1
+
+
+def test_settings_that_cannot_be_read_get_one_sentence(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "bad.py"
+    for text, sentence in (
+        (
+            "SECRET_KEY = (\n\n",
+            f"{file} cannot be read: SyntaxError: '(' was never closed (bad.py, ",
+        ),
+        ("SECRET_KEY = nobody", f"{file} cannot be read: NameError: name 'nobody' is not defined."),
+        ("import nobody", f"{file} cannot be read: ModuleNotFoundError: No module named 'nobody'."),
+        ("SQLALCHEMY_DATABASE_URI = 'mysql://a@b:port/c'", f"{file} names no database URL that "),
+    ):
+        file.write_text(text)
+        refused = project.flask("db", "upgrade", fails=True, SETTINGS=str(file))
+        assert refused.stderr.startswith(sentence)
+        assert len(refused.stderr.splitlines()) == 1
+    refused = project.flask("db", "upgrade", fails=True, DATABASE_URL="postgresql://a:b@c:port/e")
+    assert refused.stderr.startswith("DATABASE_URL names no database URL that SQLAlchemy knows")
+
+
+def test_settings_that_name_no_database_stop(project: Project, tmp_path: Path) -> None:
+    """A DATABASE_URL that is left over in the shell would be migrated."""
+    file = tmp_path / "server.py"
+    file.write_text("SECRET_KEY = 'long and random'\n")
+    url = f"sqlite:///{tmp_path}/left_over.sqlite"
+    for environment in ({"DATABASE_URL": url}, {"BAKED_SQLALCHEMY_DATABASE_URI": url}, {}):
+        refused = project.flask("db", "upgrade", fails=True, SETTINGS=str(file), **environment)
+        assert refused.stderr == (
+            f"{file} names no database, and a wrong one could be meant: set "
+            "SQLALCHEMY_DATABASE_URI.\n"
+        )
+    assert not list(tmp_path.glob("*.sqlite"))
+    assert not project.database.exists()
+    # The file may say that it is meant.
+    with file.open("a") as text:
+        text.write("import os\nSQLALCHEMY_DATABASE_URI = os.environ['DATABASE_URL']\n")
+    project.flask("db", "upgrade", SETTINGS=str(file), DATABASE_URL=url)
+    assert [found.name for found in tmp_path.glob("*.sqlite")] == ["left_over.sqlite"]
 
 
 def test_the_environment_wins_over_files(project: Project, tmp_path: Path) -> None:
@@ -143,7 +184,11 @@ SAYS_SO = "MIGRATION_DEVELOPMENT = True\n"
         (f"SQLALCHEMY_DATABASE_URI = {OWN!r}\n" + SAYS_SO, {}, True),
         (f"SQLALCHEMY_DATABASE_URI = {OWN!r}\n" + SAYS_SO, {"DATABASE_URL": OWN}, True),
         (f"SQLALCHEMY_DATABASE_URI = {OWN!r}\n" + SAYS_SO, {"DATABASE_URL": OTHER}, False),
-        (SAYS_SO, {"SETTINGS": "instance/settings.py"}, False),
+        (
+            f"SQLALCHEMY_DATABASE_URI = {OWN!r}\n" + SAYS_SO,
+            {"SETTINGS": "instance/settings.py"},
+            False,
+        ),
     ],
 )
 def test_development_is_the_embedded_file_or_what_the_developer_says(

@@ -12,7 +12,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     """Make the application.
 
     :param overrides: settings that win over all others; tests give theirs here.
-    :raises settings.SettingsError: when a setting is missing or wrong.
+    :raises SystemExit: with one sentence, when a setting is missing or wrong.
     """
     app = Flask(__name__, instance_relative_config=True)
     settings.load(app, overrides or {})

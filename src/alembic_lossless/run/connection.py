@@ -277,6 +277,15 @@ def sqlite_file(url: URL) -> Path | None:
     return None if in_memory else Path(unquote(parts.path)).absolute()
 
 
+def inside(url: URL, folder: Path) -> URL:
+    """Return *url* with its SQLite file inside *folder* where its path is a relative one."""
+    if sqlite_file(url) is None:
+        return url
+    name = url.database or ""
+    scheme = "file:" if name.startswith("file:") else ""
+    return url.set(database=scheme + str(folder / name.removeprefix(scheme)))
+
+
 def label(url: URL) -> str:
     """Name a database for a person: without its password."""
     secret = {key: "***" for key in url.query if "password" in key.lower()}

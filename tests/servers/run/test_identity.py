@@ -135,6 +135,17 @@ def test_another_sqlite_file_or_another_kind_is_refused(tmp_path: Path) -> None:
             identity.require_same_database(target(file, url))
 
 
+@pytest.mark.parametrize("name", ["shop.sqlite", "file:shop.sqlite?uri=true"])
+def test_a_relative_path_to_sqlite_is_inside_the_instance_folder(tmp_path: Path, name: str) -> None:
+    """As Flask-SQLAlchemy reads it; the working directory has no part in it."""
+    shop = Shop(tmp_path / "shop", f"sqlite:///{name}")
+    shop.revision("a1", TABLE)
+    shop.flask("db", "upgrade", SQLALCHEMY_ALEMBIC_URI="sqlite:///shop.sqlite")
+    assert [path.parent.name for path in tmp_path.rglob("*.sqlite")] == ["instance"]
+    shop.url = f"sqlite:///{tmp_path}/shop/instance/shop.sqlite"
+    assert shop.at() == ["a1"]
+
+
 def test_a_clone_of_a_server_is_another_database() -> None:
     """A server restored from another's disk has its identifier; both have been started."""
     started = datetime(2026, 1, 1, tzinfo=UTC)
