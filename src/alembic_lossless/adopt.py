@@ -29,7 +29,7 @@ from .autogenerate.comparison import ComparedDatabase, Lookup
 from .autogenerate.converge import complete
 from .checklist import file_header, review, settings
 from .checklist.answers import Answers
-from .checklist.finding import Finding, Step, Verdict
+from .checklist.finding import Finding, Message, Step, Verdict
 from .errors import MigrationError
 from .hints import command
 from .run import status
@@ -37,7 +37,7 @@ from .run.chain import read_chain
 from .run.connection import private
 from .schema import dialect_support, diff, sqlite
 from .schema.dialect_support import kind_of
-from .schema.model import Key, Schema
+from .schema.model import PROPERTIES, Key, Schema
 from .schema.own_tables import ADOPT_PREFIX
 from .scratch import databases, dump
 from .scratch.sources import Source, empty_database
@@ -64,11 +64,17 @@ class Comparison:
 
     def lines(self) -> list[str]:
         """Return a line for each difference."""
-        return [
+        lines = [
             f"  {item.key}: the database has {item.actual or 'none'}, the migrations make "
             f"{item.expected or 'none'}"
             for item in self.differences
         ]
+        if any(item.actual and not item.expected for item in self.differences):
+            lines.append(
+                "  ! nothing of this is dropped without consent. To keep it, declare it in the "
+                f"models, {command('migrate', message='…')}, and adopt then."
+            )
+        return lines
 
 
 def compare_with_chain(
@@ -269,6 +275,77 @@ class AdoptedCopy(ComparedDatabase):
                         yield Step(ops.DropConstraintOp(dropped, table, constraint.kind))
 
 
+#: The rules under which consent is asked for what the models lack: by kind, and for constraints by
+#: how their definition begins. Tables and columns have rules of their own.
+_DROPS = {
+    "index": "drop-index",
+    "default": "drop-default",
+    "null": "drop-not-null",
+    "comment": "drop-comment",
+    "generated": "drop-generated",
+    "sequence": "drop-sequence",
+    "type": "drop-type",
+}
+_DROPPED_CONSTRAINTS = {
+    "UNIQUE": "drop-unique",
+    "CHECK": "drop-check",
+    "FOREIGN KEY": "drop-foreign-key",
+    "PRIMARY KEY": "drop-primary-key",
+}
+_DROP = Message(
+    "{subject} is in the adopted database and not in the models.",
+    "It would be dropped: {detail}.",
+    "Consent to that, or declare it in the models to keep it.",
+)
+
+
+def _drops(database: "AdoptedCopy", answers: Answers) -> Iterator[Finding]:
+    """Yield a question for each object that the database has, and that the revision would drop.
+
+    What has only another name in the models, or goes with a dropped column, is none.
+    """
+    expected = {(key.table, key.kind, text) for key, text in database.expected.items()}
+    implied = {(table, kind, _to_primary_key(text)) for table, kind, text in expected}
+    items = [item for item in database.differences() if item.actual and not item.expected]
+    dropped = {(item.key.table, item.key.name) for item in items if item.key.kind == "column"}
+    constraints = {item.key[::2] for item in items if item.key.kind == "constraint"}
+    for item in items:
+        table, kind, name = item.key
+        definition = str(item.actual)
+        rule = _DROPS.get(kind)
+        if kind == "constraint":
+            starts = (
+                _DROPPED_CONSTRAINTS[s] for s in _DROPPED_CONSTRAINTS if definition.startswith(s)
+            )
+            rule = next(starts, "drop-constraint")
+        words = set(re.findall(r"\w+", definition))
+        renamed = _renamed(definition, table, answers)
+        new_table = answers.rename.get(table, table)
+        if (
+            rule is None
+            or (kind not in PROPERTIES and {(new_table, kind, renamed)} & (expected | implied))
+            or (kind in ("constraint", "index") and any((table, word) in dropped for word in words))
+            or (kind == "index" and (table, name) in constraints)  # MySQL's, of a foreign key
+        ):
+            continue
+        subject = ".".join(filter(None, (table, name)))
+        yield Finding(rule, (database.kind,), subject, Verdict.ASK, _DROP, definition)
+
+
+def _to_primary_key(definition: str) -> str:
+    """Return a foreign key as SQLite has it where nobody wrote the column that it points to."""
+    return re.sub(r"(REFERENCES \S+ )\([^)]*\)", r"\1()", definition)
+
+
+def _renamed(definition: str, table: str, answers: Answers) -> str:
+    """Return a definition as it is after the renames that were answered."""
+    for old, new in answers.rename.items():
+        owner, _, column = old.rpartition(".")
+        if owner in (table, ""):
+            definition = re.sub(rf"\b{re.escape(column)}\b", new, definition)
+    return definition
+
+
 def _closing_steps(
     database: AdoptedCopy, live: Connection, metadata: MetaData, answers: Answers
 ) -> tuple[list[Step], list[Finding]]:
@@ -283,6 +360,7 @@ def _closing_steps(
     lookup = Lookup(metadata, database.connection, None)
     types = proposal.types([database], lookup)
     findings: list[Finding] = []
+    drops = list(_drops(database, answers))
 
     def review_steps(steps: Sequence[Step]) -> list[Step]:
         after, new_findings = review.review(
@@ -304,7 +382,7 @@ def _closing_steps(
         for subject in needless:
             del answers.unanswered[subject]
         asked = [f for f in findings if f.verdict is not Verdict.ASK or f.subject not in needless]
-        with_consents = review.with_consents(asked, answers)
+        with_consents = review.with_consents([*asked, *drops], answers)
         answers.check(hints.command("adopt"))
         return with_consents
 

@@ -16,6 +16,7 @@ from sqlalchemy import ForeignKeyConstraint, MetaData
 from ..checklist.finding import Guard, Step, flatten, whole_name
 from ..checklist.rules.enums import native
 from ..schema import dialect_support, diff
+from ..schema.own_tables import is_own
 from .comparison import ComparedDatabase, Lookup
 from .drops import objects_of_dropped_table, reversible_drop
 from .order import target
@@ -33,7 +34,9 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Step
     steps = [
         step
         for step in flatten(container)
-        if isinstance(step.op, taken) and step.op.table_name not in by_hand
+        if isinstance(step.op, taken)
+        and step.op.table_name not in by_hand
+        and not is_own(step.op.table_name)
     ]
     lookup = database.lookup()
     printed = diff.describe(database.connection)

@@ -21,6 +21,9 @@ Ask = Callable[..., str]
 #: Says what is wrong with an answer; nothing where nothing is.
 Wrong = Callable[[str], str]
 
+#: The drops that a rename would answer too.
+_RENAMED_INSTEAD = {"drop-column", "drop-table"}
+
 #: How often a question is asked.
 _TIMES = 3
 
@@ -103,6 +106,8 @@ class Answers:
         :param alone: whether it is the rule's only finding, so that the short form is clear.
         """
         key = f"{rule} {subject}"
+        # Dropping a default, say, is a question by itself, whatever else is asked of its column.
+        place = key if rule.startswith("drop-") and rule not in _RENAMED_INSTEAD else subject
         short = rule if alone and rule in self.accept else None
         if key not in self.accept and short is None:
             why = self._asked(f"{rule}: {subject}. Why is that right? (Enter for no)", "")
@@ -110,9 +115,9 @@ class Answers:
         found = self.accept[short or key]
         if not found:
             del self.accept[key]
-            self.unanswered.setdefault(subject, [("accept", f"{key}: the reason")])
+            self.unanswered.setdefault(place, [("accept", f"{key}: the reason")])
             return None
-        self.unanswered.pop(subject, None)
+        self.unanswered.pop(place, None)
         self.used.add(short or key)
         return found
 

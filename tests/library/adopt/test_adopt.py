@@ -1,14 +1,17 @@
 """Databases that these migrations did not make."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.util import load_python_file
 
 from alembic_lossless import adopt, naming
 from alembic_lossless.checklist.answers import Answers
 from alembic_lossless.errors import MigrationError
+from alembic_lossless.run import history
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.schema.dialect_support import kind_of
@@ -67,7 +70,7 @@ ROWS = [
     "INSERT INTO book (id, author_id, title, year, shelf) VALUES (1, 1, 'Solaris', 1961, 'A')",
 ]
 
-CONSENT = "drop-column book.shelf: one shelf now"
+CONSENT = "drop-column book.shelf: one shelf now; drop-index book.book_title: nobody looks for it"
 
 
 class Adopter:
@@ -239,7 +242,7 @@ def test_rows_without_a_value_are_asked_for_and_filled(adopter):
         adopter.close(accept=CONSENT)
     assert "book.title" not in str(asked.value), "every book has one"
     closed = adopter.adopt(accept=CONSENT, fill="author.name='nobody'")
-    assert CONSENT.partition(": ")[2] in closed.path.read_text(encoding="utf-8")
+    assert "one shelf now" in closed.path.read_text(encoding="utf-8")
     assert adopter.run("SELECT name FROM author WHERE id = 3") == [("nobody",)]
 
 
@@ -251,3 +254,94 @@ def test_what_is_called_otherwise_keeps_its_rows(adopter):
         adopter.close(accept=CONSENT)
     adopter.adopt(accept=CONSENT, rename="book.printed:year")
     assert adopter.run("SELECT title, year FROM book") == [("Solaris", 1961)]
+
+
+#: What the models lack, on tables that they have.
+EXTRA = {
+    "sqlite": [
+        "CREATE TABLE author (id INTEGER PRIMARY KEY, name VARCHAR(100) NOT NULL DEFAULT 'x',"
+        " CONSTRAINT uq_author_name UNIQUE (name), CONSTRAINT ck_author_long CHECK (length(name)))",
+        "CREATE TABLE book (id INTEGER PRIMARY KEY, author_id INTEGER NOT NULL REFERENCES author,"
+        " title VARCHAR(200) NOT NULL, year INTEGER NOT NULL, pages INTEGER REFERENCES author,"
+        " UNIQUE (title, year), CONSTRAINT ck_book_year_is_positive CHECK (year > 0))",
+        "CREATE INDEX by_title ON book (title)",
+    ],
+    "postgresql": [
+        "CREATE TABLE author (id SERIAL PRIMARY KEY, name VARCHAR(100) NOT NULL DEFAULT 'x',"
+        " CONSTRAINT uq_author_name UNIQUE (name), CONSTRAINT ck_author_long"
+        " CHECK (length(name) > 0))",
+        "CREATE TABLE book (id SERIAL PRIMARY KEY, author_id INTEGER NOT NULL REFERENCES author,"
+        " title VARCHAR(200) NOT NULL, year INTEGER NOT NULL, pages INTEGER,"
+        " CONSTRAINT fk_pages FOREIGN KEY (pages) REFERENCES author,"
+        " CONSTRAINT uq_title UNIQUE (title, year),"
+        " CONSTRAINT ck_book_year_is_positive CHECK (year > 0))",
+        "CREATE INDEX by_title ON book (title)",
+        "COMMENT ON COLUMN book.year IS 'of print'",
+        "COMMENT ON TABLE book IS 'on paper'",
+    ],
+    "mysql": [
+        "CREATE TABLE author (id INTEGER PRIMARY KEY AUTO_INCREMENT, name VARCHAR(100) NOT NULL"
+        " DEFAULT 'x', CONSTRAINT uq_author_name UNIQUE (name), CONSTRAINT ck_author_long"
+        " CHECK (length(name) > 0))",
+        "CREATE TABLE book (id INTEGER PRIMARY KEY AUTO_INCREMENT, author_id INTEGER NOT NULL,"
+        " title VARCHAR(200) NOT NULL, year INTEGER NOT NULL COMMENT 'of print', pages INTEGER,"
+        " CONSTRAINT fk_book_author_id_author FOREIGN KEY (author_id) REFERENCES author (id),"
+        " CONSTRAINT fk_pages FOREIGN KEY (pages) REFERENCES author (id),"
+        " CONSTRAINT uq_title UNIQUE (title, year),"
+        " CONSTRAINT ck_book_year_is_positive CHECK (year > 0)) COMMENT 'on paper'",
+        "CREATE INDEX by_title ON book (title)",
+    ],
+}
+#: What is asked about, on each of them.
+ASKED = {
+    "sqlite": {
+        "drop-default author.name",
+        "drop-check author.ck_author_long",
+        "drop-not-null book.year",
+        "drop-index book.by_title",
+        "drop-unique book.UNIQUE (title, year)",
+        "drop-foreign-key book.FOREIGN KEY (pages) REFERENCES author ()",
+    },
+    "postgresql": {
+        "drop-default author.name",
+        "drop-check author.ck_author_long",
+        "drop-not-null book.year",
+        "drop-index book.by_title",
+        "drop-unique book.uq_title",
+        "drop-foreign-key book.fk_pages",
+        "drop-comment book.year",
+        "drop-comment book",
+    },
+}
+ASKED["mysql"] = ASKED["postgresql"]
+
+
+def test_each_object_that_the_models_lack_wants_consent(adopter):
+    adopter.run(*EXTRA[adopter.source.kind])
+    adopter.run(
+        "INSERT INTO author (id, name) VALUES (1, 'Lem')",
+        "INSERT INTO book (id, author_id, title, year) VALUES (1, 1, 'Solaris', 1961)",
+    )
+    before = sorted((adopter.chain.folder / "versions").glob("*.py"))
+    with pytest.raises(MigrationError) as refused:
+        adopter.close()
+    asked = re.findall(r'--accept "(.*): the reason"', str(refused.value))
+    assert set(asked) == ASKED[adopter.source.kind]
+    with pytest.raises(MigrationError, match=r"drop-check author\.ck_author_long"):
+        adopter.close(accept="; ".join(f"{a}: old" for a in asked if "ck_author" not in a))
+    assert sorted((adopter.chain.folder / "versions").glob("*.py")) == before
+    closed = adopter.adopt(accept="; ".join(f"{consent}: old" for consent in asked))
+    assert load_python_file(closed.path.parent, closed.path.name).accepted == dict.fromkeys(
+        asked, "old"
+    )
+    assert adopter.run("SELECT id, author_id, title, year FROM book") == [(1, 1, "Solaris", 1961)]
+
+
+def test_own_tables_are_not_proposed_for_dropping(adopter):
+    adopter.run(*BY_HAND[adopter.source.kind], *ROWS)
+    with private(adopter.url).begin() as connection:
+        history.ensure(connection)
+    adopter.run("CREATE TABLE alembic_lossless_adopt_old (closes INTEGER)")
+    assert "alembic_lossless_log" not in adopter.adopt(accept=CONSENT).path.read_text("utf-8")
+    with private(adopter.url).connect() as connection:
+        assert sa.inspect(connection).has_table("alembic_lossless_log")
