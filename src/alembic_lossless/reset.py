@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, MetaData, inspect, text
 from .errors import MigrationError
 from .run import identity, losses
 from .run.connection import Target, sqlite_file
+from .run.permissions import why_not_writable
 from .schema import diff
 from .schema.dialect_support import create_all
 from .schema.model import Schema
@@ -73,9 +74,10 @@ def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
             with closing(sqlite3.connect(file, timeout=30)) as target:
                 connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
         except (OSError, sqlite3.Error) as error:
+            advice = why_not_writable(file)
             raise MigrationError(
-                f"{file} cannot be written ({error}). It was left as it was. Let this account "
-                "write in its folder, or stop the process that holds the file, and run again."
+                f"{file} cannot be written ({error}). It was left as it was. "
+                + (advice or "Stop the process that holds the file, and run again.")
             ) from None
 
 

@@ -17,6 +17,7 @@ from .. import compat
 from ..errors import MigrationError, code, reason
 from ..settings import Limits, Settings
 from . import sqlite_busy
+from .permissions import require_writable, why_not_writable
 
 Echo = Callable[[str], None]
 
@@ -83,6 +84,9 @@ class Target:
 
         :raises MigrationError: where there is no such password, database or server.
         """
+        file = sqlite_file(self.url)
+        if file is not None and not read_only:
+            require_writable(file)
         target, asks = self.with_known_password(), self.has_role and not self.url.password
         while True:
             try:
@@ -176,7 +180,7 @@ def private(
     add = partial(_add_limits, limits) if kind == "postgresql" else _add_nothing
     engine, added = compat.engine_beside(source, url, add)
     if kind == "sqlite":
-        patience = sqlite_busy.Patience(url.database or "", limits.wait, echo)
+        patience = sqlite_busy.Patience(sqlite_file(url), limits.wait, echo)
         event.listen(engine, "connect", _prepare_sqlite(patience, read_only))
         if not read_only:
             event.listen(engine, "begin", patience.begin)
@@ -380,7 +384,9 @@ def _advice(url: URL, error: DBAPIError) -> str:
     if code(error) == 1044:
         return "Ask the administrator for: " + "; ".join(_creation(url))
     if url.get_backend_name() == "sqlite":
-        return "Make its folder, let this account write there, and run again."
+        file = sqlite_file(url)
+        advice = file and why_not_writable(file)
+        return advice or "Correct the URL, or restore the file, and run again."
     return "Correct the URI or the password, or start the server, and run again."
 
 

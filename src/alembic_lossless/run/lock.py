@@ -16,6 +16,8 @@ from sqlalchemy import Connection, text
 from ..errors import MigrationError
 from . import sqlite_busy
 from .connection import OURS
+from .permissions import why_not_writable
+from .server import CLIENT, describe_session
 
 #: PostgreSQL keeps advisory locks apart by database; this is ours in each.
 KEY = 0x6D6967726174  # "migrat"
@@ -92,7 +94,7 @@ def _postgresql(connection: Connection) -> tuple[Callable[[], bool], Callable[[]
 
     def holder() -> str:
         query = (
-            "SELECT a.pid, a.usename, coalesce(host(a.client_addr), 'this host'), a.backend_start"
+            f"SELECT a.pid, a.usename, {CLIENT}, a.backend_start"
             " FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_database d"
             " ON d.oid = l.database AND d.datname = current_database()"
             " WHERE l.locktype = 'advisory' AND l.granted"
@@ -130,8 +132,9 @@ def _session(connection: Connection, query: str) -> str:
     connection.commit()
     if row is None:
         return "a session that has just ended"
-    since = f"since {row[3]}" if not isinstance(row[3], int) else f"for {row[3]} s"
-    return f"session {row[0]} ({row[1]} from {row[2]}, {since})"
+    # MySQL tells for how many seconds, PostgreSQL since when.
+    lasting = "for {} s" if isinstance(row[3], int) else "since {}"
+    return describe_session(row[0], row[1], row[2], {lasting: row[3]})
 
 
 @contextmanager
@@ -145,10 +148,11 @@ def _file(path: Path) -> Iterator[tuple[Callable[[], bool], Callable[[], str]]]:
         except Timeout:
             return False
         except OSError as error:
+            advice = why_not_writable(path.with_name(path.name.removesuffix(".lock")))
             raise MigrationError(
                 f"The lock file {path} cannot be opened ({error.strerror}), and without it two "
-                "processes could migrate at once. Let this account write in that folder, as "
-                "SQLite itself needs."
+                "processes could migrate at once. "
+                + (advice or "Make it a file that this account may write, and run again.")
             ) from None
         return True
 

@@ -1,6 +1,6 @@
 """What a database server is asked beside the migrations themselves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -68,10 +68,15 @@ def session(connection: Connection) -> int:
     return int(connection.exec_driver_sql(f"SELECT {function}").scalar_one())
 
 
+#: Where a session of PostgreSQL's pg_stat_activity comes from; NULL where it is not told.
+CLIENT = "coalesce(host(a.client_addr), CASE WHEN a.client_port = -1 THEN 'this host' END)"
+
 _BLOCKERS = {
+    # A role without pg_monitor sees the number and the user of others alone. Number 0 is a
+    # prepared transaction.
     "postgresql": (
-        "SELECT pid, usename, coalesce(host(client_addr), 'this host'), xact_start, state"
-        " FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids(:session))"
+        f"SELECT b.pid, coalesce(a.usename, a.backend_type), {CLIENT}, a.xact_start, a.state"
+        " FROM unnest(pg_blocking_pids(:session)) b (pid) LEFT JOIN pg_stat_activity a USING (pid)"
     ),
     # Which session holds a metadata lock cannot be asked without a plugin; the oldest open
     # transaction is the one to look at.
@@ -92,9 +97,25 @@ def blockers(url: URL, number: int) -> list[str]:
     except DBAPIError:
         return []
     return [
-        f"session {row[0]} ({row[1]} from {row[2]}, {row[4]}, transaction since {row[3]})"
+        describe_session(row[0], row[1], row[2], {"{}": row[4], "transaction since {}": row[3]})
+        if row[0]
+        else "a prepared transaction (SELECT * FROM pg_prepared_xacts)"
         for row in rows
     ]
+
+
+def describe_session(
+    number: int, user: str | None, client: str | None, facts: Mapping[str, object]
+) -> str:
+    """Name a session of a server for a person, with what the server told of it and no more.
+
+    :param facts: how each is put, and the fact itself; None where it was not told.
+    """
+    known = [user, client and f"from {client}"]
+    who = " ".join(word for word in known if word)
+    told = [words.format(fact) for words, fact in facts.items() if fact is not None]
+    details = ", ".join(filter(None, [who, *told]))
+    return f"session {number} ({details})" if details else f"session {number}"
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ..errors import MigrationError
+from .permissions import why_not_writable
 
 #: So many seconds are waited without a word.
 QUIET = 1.0
@@ -38,7 +39,7 @@ class Patience:
     *wait* seconds in all.
     """
 
-    def __init__(self, file: str, wait: float, echo: Callable[[str], None]) -> None:
+    def __init__(self, file: Path | None, wait: float, echo: Callable[[str], None]) -> None:
         self._file = file
         self._wait = wait
         self._echo = echo
@@ -52,13 +53,27 @@ class Patience:
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that may write, so that it waits here rather than fail later."""
-        self._run(connection.connection.dbapi_connection, "BEGIN IMMEDIATE")
+        with self._explained():
+            self._run(connection.connection.dbapi_connection, "BEGIN IMMEDIATE")
 
     def commit(self, connection: Connection) -> None:
         """Commit; SQLAlchemy, which does it after this, then finds nothing left to commit."""
         dbapi_connection: Any = connection.connection.dbapi_connection
         if in_transaction(dbapi_connection):
-            self._run(dbapi_connection, "COMMIT")
+            with self._explained():
+                self._run(dbapi_connection, "COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn an error of the driver's into one sentence: SQLAlchemy does not see it."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            advice = self._file and why_not_writable(self._file)
+            raise MigrationError(
+                f"{self._file or 'The database'} cannot be written: {error}; what was not finished "
+                f"was rolled back. {advice or 'Fix the cause, and run again.'}"
+            ) from error
 
     def _run(self, dbapi_connection: Any, statement: str) -> None:
         self._allow(dbapi_connection, min(QUIET, self._wait))
@@ -72,7 +87,7 @@ class Patience:
             self._allow(dbapi_connection, self._wait)
 
     def _run_aloud(self, dbapi_connection: Any, statement: str) -> None:
-        who = ", ".join(_users(self._file)) or "another process"
+        who = ", ".join(_users(self._file) if self._file else ()) or "another process"
         if not self._told:
             self._echo(f"Waiting for {who}, which uses {self._file}.")
             self._told = True
@@ -96,15 +111,15 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _users(file: str) -> Iterator[str]:
+def _users(file: Path) -> Iterator[str]:
     """Name the processes that have a lock on a SQLite file, where the system tells (Linux).
 
     It is read from outside: a process that opens and closes such a file loses its own locks on it
     (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
     with suppress(OSError, ValueError, IndexError):
-        there = [name for name in (file, f"{file}-shm") if os.path.exists(name)]
-        inodes = {str(os.stat(name).st_ino) for name in there}
+        beside = file.with_name(f"{file.name}-shm")
+        inodes = {str(path.stat().st_ino) for path in (file, beside) if path.exists()}
         locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
         ours = [lock for lock in locks if lock[1] != "->" and lock[5].split(":")[-1] in inodes]
         writers = [lock for lock in ours if lock[3] == "WRITE"]

@@ -3,14 +3,18 @@
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from threading import Thread
 
 import pytest
 import sqlalchemy as sa
 
-from alembic_lossless.run import lock
+from alembic_lossless.errors import MigrationError
+from alembic_lossless.run import lock, server
 from alembic_lossless.run.connection import private
+from tests.conftest import Databases
 from tests.servers.run.shop import TABLE, Shop, until
 
 only = pytest.mark.parametrize
@@ -73,6 +77,44 @@ def test_a_lock_that_is_never_released_ends_in_a_sentence(shop: Shop) -> None:
     assert "exit 1: Revision a2 failed" in said
     assert "nothing of it is in the database" in said
     assert shop.at() == ["a1"]
+
+
+def test_a_session_that_a_role_may_not_look_at_is_named_by_its_number(
+    postgresql: Databases, mariadb: Databases
+) -> None:
+    """Nothing that was not told is printed, such as None for a state."""
+    plain = sa.make_url(postgresql(user="plain", password="p"))
+    admin = postgresql.server.admin.set(database=plain.database)
+    lock_it = "SELECT pg_advisory_lock(7)"
+    with private(admin).connect() as holder, private(plain).connect() as waiter:
+        holder.exec_driver_sql(lock_it)
+        number = server.session(waiter)
+        waiting = Thread(target=waiter.exec_driver_sql, args=(lock_it,))
+        waiting.start()
+        while not (named := server.blockers(plain, number)):
+            time.sleep(0.01)
+        assert named == [f"session {server.session(holder)} (postgres)"]
+        holder.exec_driver_sql("SELECT pg_advisory_unlock(7)")
+        waiting.join()
+    for url in (plain, sa.make_url(mariadb(user="plain", password="p"))):
+        databases = mariadb if url.get_backend_name() == "mysql" else postgresql
+        admin = databases.server.admin.set(database=url.database)
+        with private(admin).connect() as holder, lock.hold(holder, 1, print):
+            number = server.session(holder)
+            with (
+                private(url).connect() as waiter,
+                pytest.raises(MigrationError, match=rf": session {number}( \(postgres\))?\. It"),
+                lock.hold(waiter, 0, print),
+            ):
+                pass
+
+
+def test_facts_of_a_session_that_were_not_told_are_left_out() -> None:
+    facts = {"{}": "idle in transaction", "since {}": None}
+    assert server.describe_session(7, "ann", "10.0.0.5", facts) == (
+        "session 7 (ann from 10.0.0.5, idle in transaction)"
+    )
+    assert server.describe_session(7, None, None, {}) == "session 7"
 
 
 WRITER = """
