@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import alembic.command
 import click
+from alembic.script import ScriptDirectory
 
 from ..errors import MigrationError
 from ..hints import command as hint
-from ..run import history
+from ..run import history, status
 from ..run.env import Environment
 from . import console, database
 from .command import command
@@ -61,9 +62,16 @@ def _adopt(
         )
     script = environment.script
     with database.reading(environment) as connection:
+        at_present = status.current(connection)
+        if len(at_present) == 1 and at_present <= environment.chain.known:
+            (revision,) = at_present
+            own = compare_with_chain(connection, script, environment.metadata, source, revision)
+        else:
+            own = None
         comparison = compare_with_chain(connection, script, environment.metadata, source)
     at = console.names(comparison.at)
-    if done := _nothing_to_do(comparison, at):
+    has_other_schema = own is not None and own.equals is None
+    if done := _nothing_to_do(comparison, at, has_other_schema):
         echo(done)
         return None
     if not comparison.known:
@@ -72,6 +80,12 @@ def _adopt(
             "whose migrations will not run on it any more."
         )
         console.consent(not force, "Replace it", hint("adopt", force=True))
+    if has_other_schema:
+        echo(
+            f"  ! The schema is not that of {at}, where the database is: it was changed beside the "
+            "migrations, as by db.create_all()."
+        )
+        _list_skipped(script, comparison)
     if comparison.equals is not None:
         return comparison.equals, False
     console.lines(comparison.lines())
@@ -86,17 +100,32 @@ def _adopt(
             echo(f"Wrote {closed.path}")
         connection.rollback()
         mark(connection, closing)
-    from alembic.script import ScriptDirectory
-
     chain = ScriptDirectory.from_config(environment.config)
     return chain.get_revision(closing)._versioned_down_revisions, True
 
 
-def _nothing_to_do(comparison: "Comparison", at: str) -> str:
-    """Say why there is nothing to do; nothing where there is."""
+def _list_skipped(script: ScriptDirectory, comparison: "Comparison") -> None:
+    """Print the pending revisions that will not run, because their schema is there already."""
+    stamped = comparison.equals or tuple(script.get_heads())
+    before = status.applied(script, comparison.at)
+    skipped = [
+        revision
+        for revision in status.pending(script, comparison.at)
+        if revision in status.applied(script, stamped) - before
+    ]
+    console.lines((console.title(script, revision) for revision in skipped), "  skip  ")
+    if skipped:
+        echo("  ! What these revisions do to rows is not done: look into their files, and do it.")
+
+
+def _nothing_to_do(comparison: "Comparison", at: str, has_other_schema: bool) -> str:
+    """Say why there is nothing to do; nothing where there is.
+
+    :param has_other_schema: whether the schema is not that of the revision that it is at.
+    """
     if comparison.is_empty:
         return f"Nothing to adopt: the database is empty; {hint('upgrade')} fills it."
-    if comparison.known and comparison.at:
+    if comparison.known and comparison.at and not has_other_schema:
         return f"Nothing to adopt: at {at}, which these migrations know."
     if comparison.equals is not None and set(comparison.equals) == comparison.at:
         return f"Nothing to do: at {at}."

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError, code, plural, reason
 from ..settings import Limits
-from . import history, server
+from . import ahead, history, server
 from .connection import Echo
 from .journal import Journal, in_place
 from .transactions import no_other_writer, own_commits
@@ -91,7 +91,8 @@ class Steps:
                 server.be_durable(self._connection)
             if hasattr(step, "revision"):
                 self._echo(f"  {step.name:<9}  {step.revision.revision}  {step.doc or ''}".rstrip())
-                step.migration_fn = self._guarded(step, context)
+                guarded = self._guarded(step, context)
+                step.migration_fn = ahead.explained(guarded, step, self._connection)
             self._begun = time.monotonic()
             yield step
 

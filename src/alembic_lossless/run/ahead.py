@@ -1,0 +1,90 @@
+"""A revision that creates what the database has already: ``create_all`` ran before it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from alembic.operations import ops
+from alembic.script import Script
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
+
+from .. import hints
+from ..errors import MigrationError, code
+from ..settings import Limits
+from . import recorder
+from .connection import private
+
+#: A table, a column, an object, a key that is there already.
+_EXISTS = {"42P07", "42701", "42710", 1050, 1060, 1061}
+
+
+def explained(
+    upgrade: Callable[..., None], step: Any, connection: Connection
+) -> Callable[..., None]:
+    """Let a failed *upgrade* say what of its revision is in the database already, and what to do.
+
+    :param upgrade: runs the revision of *step*.
+    :param step: Alembic's.
+    :param connection: where it runs; another one is made, which sees what was there before.
+    :return: what takes the place of *upgrade*.
+    """
+
+    @wraps(upgrade)
+    def run(**keywords: Any) -> None:
+        try:
+            upgrade(**keywords)
+        except MigrationError as failure:
+            cause = failure.__cause__ or failure
+            remedy = _remedy(cause, step.revision, connection) if step.is_upgrade else ""
+            if not remedy:
+                raise
+            raise MigrationError(f"{failure} {remedy}", failure.exit_code) from cause
+
+    return run
+
+
+def _remedy(error: BaseException, revision: Script, connection: Connection) -> str:
+    words = str(error).lower()
+    if code(error) not in _EXISTS and not (
+        "already exists" in words or "duplicate column" in words
+    ):
+        return ""
+    try:
+        engine = private(connection.engine, Limits(wait=1, lock=1), read_only=True)
+        with engine.connect() as beside:
+            present = existing(beside, revision)
+    except DBAPIError:
+        return ""
+    if not present:
+        return ""
+    return (
+        f"The database has already what this revision creates: {', '.join(present)}. "
+        "Something beside the migrations created it, such as db.create_all(). Take it in: "
+        f"{hints.command('adopt')}; or rebuild a development database: {hints.command('reset')}."
+    )
+
+
+def existing(connection: Connection, revision: Script) -> list[str]:
+    """Name the tables and columns that *revision* creates and the database has.
+
+    :param connection: to the database, which is only read.
+    :param revision: which is followed without being run.
+    :return: a few words for each.
+    """
+    ((operations, _),) = recorder.followed([revision], connection.dialect)
+    inspector = inspect(connection)
+    found = []
+    for operation in operations:
+        schema = getattr(operation, "schema", None)
+        table = getattr(operation, "table_name", None)
+        if not table or not inspector.has_table(table, schema=schema):
+            continue
+        name = f"{schema}.{table}" if schema else table
+        if isinstance(operation, ops.CreateTableOp):
+            found.append(f"table {name}")
+        elif isinstance(operation, ops.AddColumnOp):
+            columns = inspector.get_columns(table, schema)
+            if operation.column.name in {column["name"] for column in columns}:
+                found.append(f"column {name}.{operation.column.name}")
+    return found

@@ -1,0 +1,55 @@
+"""``create_all`` ran before the migrations did: what is there is named, and taken in."""
+
+import pytest
+
+from tests.servers.run.shop import Shop
+
+AHEAD = (
+    'op.create_table("v", sa.Column("id", sa.Integer, primary_key=True))',
+    'op.create_table("u", sa.Column("id", sa.Integer, primary_key=True))',
+)
+MODELS = """
+import sqlalchemy as sa
+
+T = sa.Table("t", db.metadata, sa.Column("id", sa.Integer, primary_key=True))
+U = sa.Table("u", db.metadata, sa.Column("id", sa.Integer, primary_key=True))
+V = sa.Table("v", db.metadata, sa.Column("id", sa.Integer, primary_key=True))
+"""
+CREATE_ALL = """
+from shop import create_app, extensions
+
+with create_app().app_context():
+    extensions.db.create_all()
+"""
+
+
+def test_tables_of_create_all_are_named_and_adopted_with_their_rows(shop: Shop, kind: str) -> None:
+    extensions = shop.package / "extensions.py"
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    shop.flask("db", "upgrade")
+    with extensions.open("a") as file:
+        file.write(MODELS)
+    shop.revision("a2", "\n".join(AHEAD))
+    shop.python_run(CREATE_ALL)
+    shop.ask("INSERT INTO u VALUES (7)")
+    refused = shop.flask("db", "upgrade", code=1)
+    assert "nothing of it is in the database" in refused
+    assert "The database has already what this revision creates: table v, table u." in refused
+    assert "flask db adopt; or rebuild a development database: flask db reset" in refused
+    output = shop.flask("db", "adopt")
+    assert "The schema is not that of a1, where the database is" in output
+    assert "  skip  a2  the a2 revision\n" in output
+    assert "Stamped: at a2; no table was touched." in output
+    assert "Nothing to do: at a2" in shop.flask("db", "upgrade")
+    assert "Nothing to adopt: at a2" in shop.flask("db", "adopt")
+    assert shop.ask("SELECT id FROM u") == [(7,)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_pending_revision_of_rows_alone_is_not_stamped_over(shop: Shop) -> None:
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    shop.flask("db", "upgrade")
+    shop.revision("a2", 'op.execute("INSERT INTO t VALUES (7)")')
+    assert "Nothing to adopt: at a1" in shop.flask("db", "adopt")
+    shop.flask("db", "upgrade")
+    assert shop.ask("SELECT id FROM t") == [(7,)]
