@@ -190,22 +190,51 @@ def checksum_of(revision: Script) -> str:
 def checksum(source: str) -> str:
     """Return a digest of what a migration's *source* means.
 
-    Comments, docstrings, layout, quotes and brackets that change nothing do not count. It is taken
-    over the syntax tree, without the parts that are empty: what is left is the same on every
-    Python from 3.11 on, which tokens are not (3.12 cuts f-strings into several).
+    Comments, docstrings, layout, quotes and brackets that change nothing do not count. Nor do
+    annotations, consent (``accepted``), and where a name is imported from. It is taken over the
+    syntax tree, without the parts that are empty: what is left is the same on every Python from
+    3.11 on, which tokens are not (3.12 cuts f-strings into several).
     """
     words: list[str] = []
-    _meaning(ast.parse(source), words)
+    _meaning(_without_paths(ast.parse(source)), words)
     return sha256("\0".join(words).encode()).hexdigest()[:32]
+
+
+def _without_paths(tree: ast.Module) -> ast.Module:
+    """Leave the last name of ``package.module.Name`` where the file imports ``package.module``."""
+    modules = {
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.asname is None and "." in alias.name
+    }
+    for parent in ast.walk(tree) if modules else ():
+        for name, value in ast.iter_fields(parent):
+            if isinstance(value, ast.Attribute) and ast.unparse(value.value) in modules:
+                setattr(parent, name, ast.Name(value.attr, ast.Load()))
+            elif isinstance(value, list):
+                value[:] = [
+                    ast.Name(item.attr, ast.Load())
+                    if isinstance(item, ast.Attribute) and ast.unparse(item.value) in modules
+                    else item
+                    for item in value
+                ]
+    return tree
 
 
 def _meaning(node: Any, words: list[str]) -> None:
     if not isinstance(node, ast.AST):
         words.append(ascii(node))
         return
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        node = ast.Assign([node.target], node.value)
     words.append(type(node).__name__)
     for name in node._fields:
-        if name in ("ctx", "kind") or (value := getattr(node, name, None)) is None:
+        if (
+            name in ("ctx", "kind", "annotation", "returns", "type_comment")
+            or (value := getattr(node, name, None)) is None
+        ):
             continue
         if not isinstance(value, list):
             words.append(name)
@@ -220,5 +249,10 @@ def _meaning(node: Any, words: list[str]) -> None:
 def _is_idle(parent: ast.AST, item: Any) -> bool:
     if isinstance(parent, ast.JoinedStr):  # Python 3.12.1 ends a format with an empty text
         return isinstance(item, ast.Constant) and item.value == ""
+    if isinstance(item, ast.Import | ast.ImportFrom):
+        return True
+    if isinstance(item, ast.Assign | ast.AnnAssign) and isinstance(parent, ast.Module):
+        targets = [item.target] if isinstance(item, ast.AnnAssign) else item.targets
+        return [getattr(target, "id", "") for target in targets] == ["accepted"]
     # A text that stands alone: a docstring, or a comment between quotes.
     return isinstance(item, ast.Expr) and isinstance(getattr(item.value, "value", None), str)
