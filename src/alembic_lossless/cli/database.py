@@ -64,9 +64,14 @@ def looking(environment: Environment) -> Iterator[Connection]:
         yield connection
 
 
-def current(environment: Environment) -> frozenset[str]:
-    """Return the revisions that the database is at."""
-    with reading(environment) as connection:
+def current(environment: Environment, *, create: bool = False) -> frozenset[str]:
+    """Return the revisions that the database is at.
+
+    :param create: whether a server's database is created where it is missing.
+    """
+    target = environment.target
+    read_only = not create or target.kind == "sqlite"  # whose file comes with the first revision
+    with target.connect(read_only=read_only) as connection:
         return status.current(connection)
 
 

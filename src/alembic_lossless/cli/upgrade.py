@@ -70,11 +70,9 @@ def _expand(project: Project, phase: str) -> None:
             2,
         )
     script = project.script()
-    first, waiting = project.work(
-        lambda environment: expand_contract.expanding(script, database.current(environment))
-    )
+    at = project.work(lambda environment: database.current(environment, create=True))
+    first, waiting = expand_contract.expanding(script, at)
     done: list[str] = []
-    at = project.work(database.current)
     for tip in expand_contract.tips(script, first):
         run = project.run(alembic.command.upgrade, tip, has_backup=bool(done))
         done += run.done

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from .. import compat
+from .. import compat, hints
 from ..errors import MigrationError, code, reason
 from ..settings import Limits, Settings
 from . import sqlite_busy
@@ -381,6 +381,8 @@ def _advice(url: URL, error: DBAPIError) -> str:
             "That is PgBouncer, through which migrations cannot be locked: name the server itself "
             "in SQLALCHEMY_ALEMBIC_URI."
         )
+    if code(error) == 1049 or f'database "{url.database}" does not exist' in str(error):
+        return f"Correct the URI; or create the database: {hints.command('upgrade')}"
     if code(error) == 1044:
         return "Ask the administrator for: " + "; ".join(_creation(url))
     if url.get_backend_name() == "sqlite":
