@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, MetaData
+from sqlalchemy import CheckConstraint, MetaData, Table
+from sqlalchemy.schema import conv
 
 from .. import naming
 from ..errors import MigrationError
@@ -13,6 +14,9 @@ from .answers import Answers
 from .development import DevelopmentRows
 from .finding import Finding, Phase, Step, Verdict
 from .rules import RULES, ReviewContext, Rule
+
+#: The bytes of a name that PostgreSQL keeps.
+_LONGEST_NAME = 63
 
 
 def review(
@@ -126,6 +130,8 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
                     f"Nothing was written. {table.fullname} has two constraints named {name}: a "
                     "later revision could not tell them apart. Give each a name of its own."
                 )
+        if "postgresql" in databases:
+            _refuse_long_names(table)
     limits = next(rule for rule in RULES if rule.id == "mysql-limits")
     if limits.id in off or not set(limits.databases) & set(databases):
         return
@@ -135,6 +141,18 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
             context = ReviewContext(limits.databases, metadata)
             for finding in stops(_apply(limits, Step(op), context)[0]):
                 raise MigrationError(f"Nothing was written. {finding}")
+
+
+def _refuse_long_names(table: Table) -> None:
+    for item in (table, *table.columns, *table.constraints, *table.indexes):
+        # What a convention named, SQLAlchemy shortens.
+        size = 0 if isinstance(item.name, conv) else len(str(item.name or "").encode())
+        if size > _LONGEST_NAME:
+            raise MigrationError(
+                f"Nothing was written. The name {item.name} in {table.fullname} has {size} bytes. "
+                f"PostgreSQL takes {_LONGEST_NAME} at most, and cuts or refuses it. Give it a "
+                "shorter one."
+            )
 
 
 def stops(findings: Sequence[Finding]) -> list[Finding]:

@@ -57,6 +57,11 @@ def failures(project: "Project") -> Iterator[None]:
         except Exception as error:
             directory = Path(str(project.make_config().get_main_option("script_location")))
             place = raised_in(error, directory / "versions", importing=True)
+            if place is None and (place := raised_in(error, directory / "versions")):
+                _fail(
+                    f"{place[0]}, line {place[1]}, failed: {_words(error)}. It is not run to the "
+                    "end: correct it, and run again."
+                )
             if place is None:
                 raise
             _fail(

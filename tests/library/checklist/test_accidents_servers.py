@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     Connection,
     Engine,
@@ -15,15 +16,17 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     event,
     make_url,
     text,
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from alembic_lossless.checklist import review
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.run.connection import private
-from tests.library.autogenerate.project import Project
+from tests.library.autogenerate.project import Project, models
 from tests.library.checklist.stage import ADA, found, nickname, started, stock, table, write
 
 
@@ -114,6 +117,19 @@ def test_mysql_limits(on_mariadb: Project) -> None:
     with pytest.raises(MigrationError, match="a name of 73 characters, of 64 at most"):
         write(on_mariadb, "names", wanted)
     assert on_mariadb.schema() == {}
+
+
+@pytest.mark.parametrize("name", ["ck_" + "n" * 61, "ck_" + "é" * 31], ids=["long", "bytes"])
+def test_a_name_that_postgresql_would_cut_or_refuse(name: str) -> None:
+    """SQLAlchemy counts characters, and the server bytes: it cuts with a notice."""
+    plain = MetaData()
+    Table("user", plain, Column("id", Integer), CheckConstraint("id > 0", name=name))
+    review.refuse_models(plain, ["sqlite"], ())
+    with pytest.raises(MigrationError, match=rf"The name {name} in user has \d+ bytes"):
+        review.refuse_models(plain, ["sqlite", "postgresql"], ())
+    # By a convention it is shortened, alike everywhere.
+    table(Column("n" * 60, Integer, index=True))(by_convention := models())
+    review.refuse_models(by_convention, ["postgresql"], ())
 
 
 def test_partial_index(on_mariadb: Project) -> None:

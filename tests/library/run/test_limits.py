@@ -74,6 +74,14 @@ def test_nothing_is_done_without_a_private_part(tmp_path: Path) -> None:
     assert shop.tables() == set()
 
 
+def test_a_revision_that_cannot_be_written_as_sql_ends_in_a_sentence(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
+    file = shop.revision("a1", 'print(op.get_bind().execute(sa.text("SELECT 1")).scalar())')
+    output = shop.flask("db", "upgrade", "--sql", code=1)
+    line = file.read_text().split("op.get_bind")[0].count("\n") + 1
+    assert f"exit 1: {file}, line {line}, failed: AttributeError: " in output
+
+
 def test_nothing_is_done_by_a_context_of_stock_alembic(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
     shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
