@@ -364,7 +364,13 @@ def _closing_steps(
 
     def review_steps(steps: Sequence[Step]) -> list[Step]:
         after, new_findings = review.review(
-            steps, [database.kind], metadata, answers, types=types, off=off
+            steps,
+            [database.kind],
+            metadata,
+            answers,
+            types=types,
+            off=off,
+            is_split=False,  # one revision closes the difference
         )
         findings.extend(new_findings)
         for stop in review.stops(new_findings):

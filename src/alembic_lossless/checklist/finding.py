@@ -53,6 +53,8 @@ class Finding:
     detail: str = ""
     accepted: str | None = None
     phase: Phase = Phase.EXPAND
+    #: Whether a file has the operation as it is, which the rule would have written otherwise.
+    is_left: bool = False
 
     @property
     def key(self) -> str:
@@ -80,6 +82,12 @@ class Finding:
     def __str__(self) -> str:
         if self.accepted:
             return f"{self.what} {self.cost} Accepted: {self.accepted} ({self.rule})"
+        if self.is_left:
+            names = " and ".join(NAMES[kind] for kind in self.databases)
+            return (
+                f"{self.what} {self.cost} This file leaves it so. A migration written for {names} "
+                f"has instead: {self.remedy} ({self.rule})"
+            )
         return f"{self.what} {self.cost} {self.remedy} ({self.rule})"
 
 

@@ -83,6 +83,10 @@ def _chain(script: ScriptDirectory) -> list[Script]:
     return [revision for revision in reversed(list(script.walk_revisions())) if revision.path]
 
 
+#: The verdicts that change operations while a migration is written, and no file that is there.
+_REWRITTEN = (Verdict.REWRITE, Verdict.SPLIT, Verdict.STRIP)
+
+
 def _of(
     revision: Script,
     steps: Sequence[Step],
@@ -100,6 +104,10 @@ def _of(
     findings = [
         *review.review_written(steps, before, kind, metadata, off),
         *model_imports(revision),
+    ]
+    written = file_header.written_findings(revision)
+    findings = [
+        replace(f, is_left=f.verdict in _REWRITTEN and str(f) not in written) for f in findings
     ]
     asked = {key for key, reason in given.items() if not reason}
     open_ = asked - {finding.key for finding in findings}

@@ -12,7 +12,7 @@ from .. import naming
 from ..errors import MigrationError
 from .answers import Answers
 from .development import DevelopmentRows
-from .finding import Finding, Phase, Step, Verdict
+from .finding import Finding, Message, Phase, Step, Verdict
 from .rules import RULES, ReviewContext, Rule
 
 #: The bytes of a name that PostgreSQL keeps.
@@ -28,6 +28,7 @@ def review(
     types: set[str] | None = None,
     off: Collection[str] = (),
     rows: DevelopmentRows | None = None,
+    is_split: bool = True,
 ) -> tuple[list[Step], list[Finding]]:
     """Apply the rules to *steps*, for the *databases* that the project uses.
 
@@ -35,6 +36,8 @@ def review(
     :param types: the enum types that are there, which the rules complete; None if unknown.
     :param off: the rules that this project has switched off.
     :param rows: the developer's own.
+    :param is_split: whether an operation may go into a revision of its own; else it stays, and what
+        is said of it is that locks are held meanwhile.
     :return: the steps to write, with what was rewritten, stripped or split; and the findings.
     """
     context = ReviewContext(
@@ -54,10 +57,21 @@ def review(
         after: list[Step] = []
         for step in current:
             found, instead = _apply(rule, step, context)
+            if not is_split and any(finding.verdict is Verdict.SPLIT for finding in found):
+                found, instead = [_in_one_revision(finding) for finding in found], [step]
             findings.extend(found)
             after.extend(instead)
         current = after
     return current, findings
+
+
+def _in_one_revision(finding: Finding) -> Finding:
+    """Say of what would be split that it stays in its revision."""
+    if finding.verdict is not Verdict.SPLIT:
+        return finding
+    remedy = "It stays in this revision, whose locks are held to its end: run it while few write."
+    message = Message(finding.message.what, finding.message.cost, remedy)
+    return replace(finding, verdict=Verdict.KEEP, message=message)
 
 
 def review_written(

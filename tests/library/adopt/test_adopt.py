@@ -337,6 +337,15 @@ def test_each_object_that_the_models_lack_wants_consent(adopter):
     assert adopter.run("SELECT id, author_id, title, year FROM book") == [(1, 1, "Solaris", 1961)]
 
 
+def test_closing_revision_claims_no_revision_of_its_own(postgresql, library, run):
+    adopter = Adopter(library, sa.make_url(postgresql()), run)
+    adopter.run(*BY_HAND["postgresql"], *ROWS)
+    text = adopter.adopt(accept=CONSENT).path.read_text(encoding="utf-8")
+    for claim in ("CONCURRENTLY", "NOT VALID", "not_valid", "revision of its own"):
+        assert claim not in text
+    assert "whose locks are held to its end" in " ".join(text.split())
+
+
 def test_own_tables_are_not_proposed_for_dropping(adopter):
     adopter.run(*BY_HAND[adopter.source.kind], *ROWS)
     with private(adopter.url).begin() as connection:

@@ -193,6 +193,20 @@ def test_locks_on_postgresql(on_both: Project) -> None:
     assert any("(add-index)" in line and "PostgreSQL" in line for line in said)
 
 
+def test_plain_unique_is_not_claimed_to_be_built_concurrently(on_both: Project) -> None:
+    """The tool's own file for SQLite alone, where PostgreSQL is used from then on."""
+    server, on_both.url = on_both.url, f"sqlite:///{on_both.folder}/first.sqlite"
+    on_both.kinds = ("sqlite",)
+    started(on_both, table(nickname()))
+    write(on_both, "unique", table(Column("nickname", String(30), unique=True)))
+    on_both.url, on_both.kinds = server, ("sqlite", "postgresql")
+    (line,) = (line for line in on_both.verify().remarks if "PostgreSQL: " in line)
+    start, _, rest = line.partition("This file leaves it so. ")
+    assert "CONCURRENTLY" not in start
+    assert rest.startswith("A migration written for PostgreSQL has instead: ")
+    assert "(add-unique)" in rest
+
+
 def test_rows_beside_a_change_on_postgresql(on_both: Project) -> None:
     started(on_both, table(nickname()))
     on_both.by_hand(
