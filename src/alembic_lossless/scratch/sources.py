@@ -27,8 +27,12 @@ from ..schema.dialect_support import kind_of
 from . import reaper
 from .hints import reason
 
-#: Beside this host's names: no host, which is a socket.
-_LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
+#: This host's names; no host is a socket.
+_LOCAL = {"", "localhost", "127.0.0.1", "::1"}
+
+#: What leads elsewhere than a URL's host reads: in its query, and in the environment.
+_QUERY = {"hostaddr", "service", "read_default_file", "read_default_group"}
+_ENVIRONMENT = {"PGHOSTADDR", "PGSERVICE"}
 
 
 #: A scratch database on a server is called this, the process's number, and a random word.
@@ -68,11 +72,26 @@ def find_sources(
     servers = [_server(kind, project, anywhere) for kind in kinds if kind != "sqlite"]
     available = [server for server in servers if isinstance(server, Source)]
     for source in available:
-        if source.url is not None and source.url.host in _LOCAL:
+        if source.url is not None and _is_local(source.url):
             _sweep(source.url)
     missing = [server for server in servers if isinstance(server, Missing)]
     embedded = [Source("sqlite")] if "sqlite" in kinds else []
     return [*embedded, *available], missing
+
+
+def _is_local(url: URL) -> bool:
+    """Tell whether *url* names a server on this host, and nothing may lead elsewhere."""
+    postgresql = kind_of(url) == "postgresql"
+    given = {name for name, value in url.query.items() if value}
+    if given & _QUERY or (postgresql and set(os.environ) & _ENVIRONMENT):
+        return False
+    host = url.host or url.query.get("host") or (os.environ.get("PGHOST") if postgresql else "")
+    return all(name in _LOCAL or name.startswith("/") for name in _hosts(host))
+
+
+def _hosts(host: str | Sequence[str] | None) -> list[str]:
+    names = [host or ""] if isinstance(host, str | None) else host
+    return [part for name in names for part in name.split(",")]
 
 
 #: What connects to scratch databases where the project's own driver is an asynchronous one.
@@ -83,7 +102,7 @@ _PLACE = ("host", "port", "unix_socket")
 
 
 def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
-    if url is not None and kind_of(url) == kind and (anywhere or url.host in _LOCAL):
+    if url is not None and kind_of(url) == kind and (anywhere or _is_local(url)):
         if url.get_dialect().is_async:
             place = {key: url.query[key] for key in _PLACE if key in url.query}
             url = url.set(drivername=_SYNCHRONOUS[kind], query=place)
@@ -144,7 +163,9 @@ def _embedded() -> Source | Missing:
         server = reaper.embedded(str(folder))
     except (OSError, RuntimeError, AssertionError, SubprocessError) as error:
         return Missing("postgresql", f"the embedded server does not start: {error}")
-    return Source("postgresql", make_url(server.get_uri(driver="psycopg")))
+    # Empty, or PGHOSTADDR would count more than the socket.
+    url = make_url(server.get_uri(driver="psycopg")).update_query_dict({"hostaddr": ""})
+    return Source("postgresql", url)
 
 
 _LEFT = {

@@ -2,8 +2,10 @@
 
 from threading import Timer
 
+import pytest
 import sqlalchemy as sa
 
+from alembic_lossless.scratch import sources
 from alembic_lossless.scratch.sources import Source, empty_database, find_sources
 
 
@@ -25,6 +27,40 @@ def test_a_server_elsewhere_is_used_only_where_that_is_asked_for():
     assert missing.reason == "its server is not on this host, or no URL names it"
     _, (missing,) = find_sources(["mysql"], away, anywhere=True)
     assert "127.0.0.2" in missing.reason
+
+
+@pytest.mark.parametrize(
+    ("query", "environment"),
+    [
+        ("?service=production", {}),
+        ("?hostaddr=10.0.0.5", {}),
+        ("?host=db.example.org", {}),
+        ("?host=localhost:5432&host=db.example.org:5432", {}),
+        ("", {"PGHOST": "db.example.org"}),
+        ("", {"PGHOSTADDR": "10.0.0.5"}),
+        ("", {"PGSERVICE": "production"}),
+    ],
+)
+def test_a_server_that_a_url_does_not_show_is_not_on_this_host(monkeypatch, query, environment):
+    """No scratch database is created where only libpq knows the place."""
+    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    connected = []
+    monkeypatch.setattr(sources, "_may_create", connected.append)
+    (source,), _ = find_sources(["postgresql"], f"postgresql+psycopg://nobody@/shop{query}")
+    assert connected == []
+    if "PGSERVICE" not in environment:  # libpq insists on finding it
+        with empty_database(source) as connection:
+            assert connection.exec_driver_sql("SELECT inet_server_addr()").scalar() is None
+
+
+def test_a_configuration_file_of_mysql_may_lead_elsewhere():
+    url = "mysql+pymysql://nobody@localhost/shop?read_default_file=/etc/production.cnf"
+    _, (missing,) = find_sources(["mysql"], url)
+    assert missing.reason == "its server is not on this host, or no URL names it"
 
 
 def test_what_the_server_itself_does_there_is_waited_for(postgresql):
