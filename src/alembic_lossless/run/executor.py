@@ -8,7 +8,7 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import wraps
 from typing import Any
 
@@ -24,7 +24,14 @@ from ..settings import Limits
 from . import ahead, history, server
 from .connection import Echo
 from .journal import Journal, in_place
-from .transactions import no_other_writer, own_commits
+from .transactions import (
+    Remains,
+    TransactionEndedError,
+    end_refused,
+    held_on_sqlite,
+    line_in,
+    no_other_writer,
+)
 
 #: The private parts of Alembic that this wing uses or replaces, and of which objects; the command
 #: that runs env.py, its target and steps; a step's function; the transaction that is tried again,
@@ -130,29 +137,35 @@ class Steps:
             )
 
     def _guarded(self, step: Any, context: MigrationContext) -> Callable[..., None]:
-        run = step.migration_fn
+        function = step.migration_fn
         revision = step.revision.revision
         name = _name(step.name, revision)
 
-        @wraps(run)
+        @wraps(function)
         def guarded(**keywords: Any) -> None:
             give_up = time.monotonic() + self._limits.wait
             pause = 0.25
             watch: Any = nullcontext()
             while True:
-                journaled: Any = self._journal.watching(context, name) if self._journal else watch
                 try:
-                    alone = no_other_writer(self._connection, revision, step.revision.path)
-                    own = own_commits(self._connection, revision)
-                    with watch, journaled, alone, own as commits:
-                        run(**keywords)
+                    with watch, ExitStack() as stack:
+                        if self._journal:
+                            checksum = self._checksums[revision]
+                            journaled = self._journal.watching(context, name, checksum)
+                            stack.enter_context(journaled)
+                        else:
+                            held = held_on_sqlite(self._connection, step.revision.path)
+                            stack.enter_context(held)
+                        stack.enter_context(no_other_writer(self._connection))
+                        stack.enter_context(end_refused(self._connection, context))
+                        function(**keywords)
                     return
-                except Exception as error:
-                    in_place = self._journal.fail(name) if self._journal else 0
-                    if not self._may_retry(error, context, give_up - pause):
-                        if isinstance(error, MigrationError):
-                            raise
-                        raise self._failure(error, step, in_place, bool(commits)) from error
+                except (Exception, SystemExit, KeyboardInterrupt) as error:
+                    remains = self._roll_back(name, error)
+                    context._transaction = None
+                    if not self._may_retry(error, remains, give_up - pause):
+                        failure = self._failure(error, step, remains)
+                        raise failure from (None if failure is error else error)
                 self._echo(f"  {name} did not get its lock; trying again.")
                 time.sleep(pause * random.uniform(0.5, 1))
                 pause = min(pause * 2, 15)
@@ -161,53 +174,59 @@ class Steps:
 
         return guarded
 
-    def _may_retry(self, error: Exception, context: MigrationContext, until: float) -> bool:
-        if self._journal is None or self._journal.lost:
+    def _roll_back(self, name: str, error: BaseException) -> Remains:
+        if self._journal:
+            return self._journal.fail(name, error)
+        if not self._connection.invalidated:
+            # By the driver as well: a session that tried to has closed SQLAlchemy's transaction.
+            self._connection.connection.rollback()
+        self._connection.rollback()
+        return Remains()
+
+    def _may_retry(self, error: BaseException, remains: Remains, until: float) -> bool:
+        if self._journal is None or self._journal.lost or remains.in_part or remains.unknown:
             return False
-        context._transaction = None  # it was rolled back
         return code(error) in server.LOCK_TIMEOUT and time.monotonic() < until
 
-    def _failure(self, error: Exception, step: Any, done: int, committed: bool) -> Exception:
-        """Say what a failed step left behind, and how to go on.
+    def _failure(self, error: BaseException, step: Any, remains: Remains) -> MigrationError:
+        """Say what failed in a step, what of it is in the database, and how to go on.
 
-        :param done: how many of its statements the journal has as in place.
-        :param committed: whether the file committed by itself.
+        :param remains: what of it is in the database.
         """
-        what = "Revision" if step.is_upgrade else "The downgrade of"
-        what, words = f"{what} {step.revision.revision}", reason(error)
-        if code(error) in server.STATEMENT_TIMEOUT:
-            words += " (see MIGRATION_STATEMENT_TIMEOUT)"
-        lost = self._journal is not None and self._journal.lost
-        if done or (lost and not self._transactional()):
+        subject = "Revision" if step.is_upgrade else "The downgrade of"
+        subject = f"{subject} {step.revision.revision}"
+        place = line_in(traceback.extract_tb(error.__traceback__), step.revision.path)
+        if isinstance(error, MigrationError) and error.exit_code == 7:  # the journal's: all is said
+            return error
+        is_ended = isinstance(error, TransactionEndedError)
+        if isinstance(error, TransactionEndedError):
+            failed = f"{subject} {_ending(error, place)}"
+        elif isinstance(error, MigrationError):
+            failed = f"{subject} failed{place}: {str(error).rstrip('.')}"
+        else:
             number = self._journal.number if self._journal else 0
-            total = self._count(step)
+            if number and not remains.are_nothing:
+                total = self._count(step)
+                subject += f" failed at statement {number}"
+                subject += f" of {total}" if total >= number else ""
+            else:
+                subject += " failed"
+            failed = f"{subject}{place}: {reason(error)}"
+            if code(error) in server.STATEMENT_TIMEOUT:
+                failed += " (see MIGRATION_STATEMENT_TIMEOUT)"
+        remedy = "Take that out of the file" if is_ended else "Fix the cause or the file"
+        statement = str(getattr(error, "statement", "")).upper()
+        if remains.are_nothing and "CONCURRENTLY" in statement:
             return MigrationError(
-                f"{what} failed at statement {number}"
-                f"{f' of {total}' if total >= number else ''}{_place(error, step)}: {words}; "
-                f"{in_place(done) if done else 'it may be in place'}. Fix the cause, or the file "
-                f"from statement {done + 1} on, and run again: it goes on with statement "
-                f"{done + 1}.",
-                exit_code=7,
-            )
-        failed = f"{what} failed{_place(error, step)}: {words}; "
-        if "CONCURRENTLY" in str(getattr(error, "statement", "")).upper():
-            return MigrationError(
-                f"{failed}PostgreSQL leaves the index behind as INVALID, and nothing else of it is "
-                "in the database. Fix the cause, drop that index unless the file does, and run "
+                f"{failed}; PostgreSQL leaves the index behind as INVALID, and nothing else of it "
+                "is in the database. Fix the cause, drop that index unless the file does, and run "
                 "again."
             )
-        if committed and (self._journal is None or self._journal.number > 1):
+        if remains.are_nothing:
             return MigrationError(
-                f"{failed}what it committed by itself before that is in the database. Fix the "
-                "cause, take what is there out of the file, and run again.",
-                exit_code=7,
+                f"{failed}; nothing of it is in the database. {remedy}, and run again."
             )
-        return MigrationError(
-            f"{failed}nothing of it is in the database. Fix the cause or the file, and run again."
-        )
-
-    def _transactional(self) -> bool:
-        return self._connection.dialect.name not in ("mysql", "mariadb")
+        return MigrationError(f"{failed}; {_what_is_there(remains, is_ended)}", exit_code=7)
 
     def _count(self, step: Any) -> int:
         """Count the statements of *step* by writing them as SQL; 0 where it reads rows."""
@@ -229,11 +248,40 @@ def _name(event: str, revision: str) -> str:
     return revision if event == "upgrade" else f"{event} {revision}"
 
 
-def _place(error: Exception, step: Any) -> str:
-    """Say at which line of its file a step failed."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == step.revision.path]
-    return f" in line {lines[-1]} of {step.revision.path}" if lines else ""
+def _ending(error: TransactionEndedError, place: str) -> str:
+    """Say how a revision ended its transaction, and why that is refused."""
+    if error.is_lost:
+        return (
+            f"rolls back its transaction by {error.way}{place}, and what it had done before that "
+            "would be lost"
+        )
+    place = "" if " in line " in error.way else place
+    verb = "begins a transaction of its own" if error.way[:5] == "BEGIN" else "ends its transaction"
+    return (
+        f"{verb} by {error.way}{place}, after which a failure could not undo all of it (what "
+        "cannot stand in a transaction belongs into `with op.get_context().autocommit_block():`, "
+        "in a revision of its own)"
+    )
+
+
+def _what_is_there(remains: Remains, is_ended: bool) -> str:
+    """Say what a revision that failed has left, and how to go on."""
+    again = f"run again: it goes on with statement {remains.done + 1}."
+    remedy = "Take that out of the file" if is_ended else "Fix the cause, or the file"
+    if remains.unknown:
+        there = f"{in_place(remains.done)}, and " if remains.done else ""
+        return (
+            f"{there}what it did after that may be in the database, because its transaction ended "
+            "where nothing tells whether it was committed. Look there, take what is there out of "
+            "the file, and run again."
+        )
+    if remains.in_part:
+        there = f"{in_place(remains.done)}, and " if remains.done else ""
+        return (
+            f"{there}statement {remains.in_part} may be, in whole or in part. Look there, undo by "
+            f"hand what it did or take that out of the file, and {again}"
+        )
+    return f"{in_place(remains.done)}. {remedy} from statement {remains.done + 1} on, and {again}"
 
 
 def lost(error: DBAPIError) -> MigrationError:

@@ -1,35 +1,60 @@
-"""Which statements of a half-applied migration are in place.
+"""Which statements of a half-applied revision are in place; the database is asked.
 
-MySQL and MariaDB commit at every DDL statement, and PostgreSQL at every statement of an
-``autocommit_block``. So before each statement that will be committed, a row of the log tells how
-far the migration came, in the same transaction: whatever is in place has its entry in place. When
-the migration runs again, the statements done are passed over.
+MySQL and MariaDB commit at every DDL statement, PostgreSQL at every statement of an
+``autocommit_block``, and a revision may commit by itself: COMMIT in a script, a procedure. So
+before each statement that could be committed, a row of the log tells how far the revision came, in
+the same transaction: whatever is in place has its entry in place. When the revision runs again, the
+statements done are passed over.
+
+Whether a statement ended the transaction is not told from its words: a savepoint stands in the
+transaction, and is gone with it. The words only spare the question where none of them could have.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from .. import hints
 from ..errors import MigrationError, code
 from .history import LOG
 from .lock import whoami
+from .server import LOCK_TIMEOUT
+from .sqlite_busy import run
+from .transactions import (
+    SAVEPOINT,
+    Remains,
+    TransactionEndedError,
+    reads,
+    replaced,
+    without_comments,
+)
 
-_COMMENTS = re.compile(r"\s*(?:--[^\n]*\n\s*|#[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
+#: Rows change in the transaction: MySQL commits none of these by itself, and everything else.
+_ROWS = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|WITH|LOAD)\b", re.I)
 
-#: What changes nothing, or only the session: it runs every time.
-_READS = re.compile(r"(SELECT|SHOW|DESC|EXPLAIN|SET|USE|DO|SAVEPOINT|RELEASE|VALUES|TABLE)\b", re.I)
+#: A single statement of MySQL's that is in place as a whole or not at all.
+_ATOMIC = re.compile(r"(CREATE\s+(?!OR\b)|ALTER|RENAME|TRUNCATE|DROP\b(?!.*,))", re.I | re.DOTALL)
 
-#: What MySQL does not commit of itself; everything else it does.
-_ROWS = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|WITH|LOAD|CALL)\b", re.I)
+#: Settings of MySQL's that commit, or run a statement.
+_COMMITTING_SET = re.compile(r"SET\b.*\b(AUTOCOMMIT|PASSWORD|ROLE|STATEMENT)\b", re.I | re.DOTALL)
+
+#: One of these stands in every statement by which PostgreSQL ends a transaction.
+_ENDS = re.compile(r"\b(COMMIT|END|ROLLBACK|ABORT|PREPARE)\b", re.I)
+
+#: What ends a transaction and does nothing besides.
+_ENDS_ONLY = re.compile(r"(COMMIT|END|ROLLBACK|ABORT|BEGIN|START)\b(?!\s+NOT\b)[^;]*[;\s]*\Z", re.I)
+
+#: What has to come first in its transaction, on PostgreSQL before any savepoint.
+_FIRST = re.compile(r"SET\b.*\bTRANSACTION", re.I)
 
 #: A statement that can be said again, and that clears the way for the next one.
 _AGAIN = re.compile(r"\bIF\s+(NOT\s+)?EXISTS\b", re.I)
@@ -39,28 +64,47 @@ _THERE: set[int | str | None] = {1007, 1008, 1050, 1051, 1060, 1061, 1068, 1091,
 _THERE |= {"42710", "42701", "42P07", "42P06"}
 _RENAMED = {1054, 1146}
 
+#: Where a value's text names its place in memory.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the log says of a revision that is half applied.
+
+    :param done: how many of its statements are in place.
+    :param statements: the digests of these, and of those that were begun.
+    :param checksum: of the file's meaning, as it was then.
+    """
+
+    done: int = 0
+    statements: list[str] = field(default_factory=list)
+    checksum: str | None = None
+
 
 class Journal:
     """The statements of the revisions that one run of ``env.py`` applies."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._autocommit = False
-        self._ours = False
+        self._is_mysql = connection.dialect.name in ("mysql", "mariadb")
+        self._driver_error: type[Exception] = connection.dialect.loaded_dbapi.Error
+        self._in_autocommit = False
+        self._is_own = False
         #: Whether the connection went, so that nobody knows whether the last statement was done.
         self.lost = False
         self._watched: str | None = None
-        self._durable = 0
-        self._entries = self._read()
+        self._start("", None)
+        self._entries = read(connection)
         listeners: dict[str, Callable[..., bool]] = {
             "do_execute": lambda cursor, sql, values, context: self._statement(
-                sql, lambda: cursor.execute(sql, values)
+                sql, values, lambda: cursor.execute(sql, values)
             ),
             "do_executemany": lambda cursor, sql, values, context: self._statement(
-                sql, lambda: cursor.executemany(sql, values)
+                sql, values, lambda: cursor.executemany(sql, values)
             ),
             "do_execute_no_params": lambda cursor, sql, context: self._statement(
-                sql, lambda: cursor.execute(sql)
+                sql, (), lambda: cursor.execute(sql)
             ),
         }
         for name, listener in listeners.items():
@@ -70,22 +114,42 @@ class Journal:
         """Name what is half applied: revisions, or ``downgrade`` and a revision."""
         return list(self._entries)
 
-    @contextmanager
-    def watching(self, context: MigrationContext, name: str) -> Iterator[None]:
-        """Journal what the body sends as *name*; pass over what an earlier run has done."""
-        self._before, self._known = self._entries.get(name, (0, []))
-        self._durable = self._before
+    def _start(self, name: str, checksum: str | None) -> None:
+        self._entry = self._entries.get(name, Entry()) if name else Entry()
+        self._checksum = checksum
+        self._before = self._durable = self._entry.done
         self._seen: list[str] = []
-        self._refused = False
+        self._is_noted = False
+        #: The statement that is running and could commit, its text, and whether it has parts.
+        self._running = 0
+        self._running_words = ""
+        #: PostgreSQL's number of the transaction that the savepoint is in; on MySQL any.
+        self._transaction: int | None = None
+        self._refusal: MigrationError | None = None
+
+    @contextmanager
+    def watching(
+        self, context: MigrationContext, name: str, checksum: str | None
+    ) -> Iterator[None]:
+        """Journal what the body sends as *name*; pass over what an earlier run has done.
+
+        :param checksum: of the file that the body runs.
+        :raises MigrationError: where a statement that is in place is another now.
+        :raises TransactionEndedError: where the body rolled its transaction back, or ended it past
+            SQLAlchemy.
+        """
+        self._start(name, checksum)
         self._watched = name
-        context.autocommit_block = self._block(context)  # type: ignore[method-assign]
         try:
-            yield
+            with replaced(context, self._block(context)):
+                yield
+            if self._refusal is not None:  # and the revision caught it
+                raise self._refusal
             if len(self._seen) < self._before:
                 raise self._changed(len(self._seen) + 1)
+            self._insist_on_transaction()
         finally:
             self._watched = None
-            del context.autocommit_block
 
     @property
     def number(self) -> int:
@@ -94,7 +158,7 @@ class Journal:
 
     def forget(self, name: str) -> None:
         """Delete the entry of *name*, in the transaction that notes it as applied or undone."""
-        if name in self._entries or self._durable:
+        if name in self._entries or self._is_noted:
             self._delete(name)
             self._entries.pop(name, None)
 
@@ -103,101 +167,251 @@ class Journal:
         for name in list(self._entries):
             self.forget(name)
 
-    def fail(self, name: str) -> int:
+    def fail(self, name: str, error: BaseException) -> Remains:
         """Roll back, and note how far *name* came, for the next run.
 
-        :return: how many of its statements are in place.
+        :param error: that ended it.
+        :return: what of it is in the database.
         """
         connection = self._connection
+        has_parts = bool(self._running) and self._has_parts(self._running_words)
         try:
             self.lost = connection.invalidated
             if self.lost:  # what the entry says stands
-                return self._durable
+                return self._lost()
+            held = self._transaction is None or self._stands_after(error)
+            connection.connection.rollback()
             connection.rollback()
-            if self._refused or len(self._seen) <= self._before:
-                return self._before
+            entries = self._read()
+            entry = entries.get(name, Entry())
+            if self._refusal is not None and self._running == 0:
+                self._entries = entries
+                return Remains(self._without_repeats(self._durable))
             # What is known to have run counts, also where the entry has it as begun only.
-            done = max(self._read().get(name, (0, []))[0], self._durable)
-            self._note(name, self._without_repeats(done), begun=False)
-            connection.commit()
+            done = max(entry.done, self._durable)
+            begun = bool(self._running) and len(entry.statements) >= self._running
+            in_part = self._running if begun and has_parts else 0
+            unknown = not held and not begun and not _ENDS_ONLY.match(self._running_words)
+            if len(self._seen) > self._before:
+                done = self._without_repeats(done)
+                self._note(name, done, begun=False, keep=bool(in_part or unknown))
+                connection.commit()
             self._entries = self._read()
             connection.rollback()
-            return self._without_repeats(done)
-        except DBAPIError:
+            return Remains(done, in_part, unknown)
+        except (DBAPIError, self._driver_error):
             self.lost = True
-            return self._durable
+            return self._lost()
+
+    def _lost(self) -> Remains:
+        return Remains(self._durable, in_part=self._running)
 
     def _block(self, context: MigrationContext) -> Callable[[], Any]:
         stock = context.autocommit_block
 
         @contextmanager
         def block() -> Iterator[None]:
+            self._insist_on_transaction()
             if len(self._seen) > self._durable:
                 # The block commits what came before it.
                 self._note(self._watched, self._without_repeats(len(self._seen)))
-            with stock():
-                self._durable = max(self._durable, len(self._seen))
-                self._autocommit = True
-                try:
-                    yield
-                finally:
-                    self._autocommit = False
+            self._transaction = None
+            cause: Exception | None = None
+            try:
+                with stock():
+                    self._durable = max(self._durable, len(self._seen))
+                    self._in_autocommit = True
+                    try:
+                        yield
+                    except Exception as error:
+                        cause = error
+                        raise
+                    finally:
+                        self._in_autocommit = False
+            except InvalidRequestError:
+                # The connection went: SQLAlchemy's own error would hide what the server said.
+                if cause is None:
+                    raise
+                raise cause from None
 
         return block
 
-    def _statement(self, sql: str, run: Callable[[], Any]) -> bool:
+    def _statement(self, sql: str, values: Any, execute: Callable[[], Any]) -> bool:
         """Tell SQLAlchemy whether this statement is seen to (True), or left to it."""
-        words = sql[_COMMENTS.match(sql).end() :]  # type: ignore[union-attr]
-        if self._watched is None or self._ours or _reads(words):
+        if self._watched is None or self._is_own:
             return False
-        self._seen.append(_digest(words))
+        words = without_comments(sql)
+        if self._is_mysql and _COMMITTING_SET.match(words) and "STATEMENT" not in words.upper():
+            return self._setting(words, execute)
+        may_end = self._may_end(words)
+        if reads(words) and not may_end:
+            if not self._is_mysql and not _FIRST.match(words):
+                self._stand()
+            return False
+        self._seen.append(_digest(words, values))
         number = len(self._seen)
-        begun = number <= len(self._known)
-        if begun and self._seen[-1] != self._known[number - 1]:
+        begun = number <= len(self._entry.statements)
+        if begun and not self._is_same(self._seen[-1], self._entry.statements[number - 1]):
             raise self._changed(number)
         if number <= self._before:
             return True
-        mysql = self._connection.dialect.name in ("mysql", "mariadb")
-        if not (self._autocommit or (mysql and not _ROWS.match(words))):
+        self._stand()
+        if not (self._in_autocommit or may_end):
             return False
         self._note(self._watched, self._without_repeats(number - 1))
+        self._running, self._running_words = number, words
         try:
-            run()
+            execute()
         except Exception as error:
             # Begun by a run that was cut off before it knew the end.
             if not (begun and _is_there(error, words)):
                 raise
-        self._durable = number
+        if self._in_autocommit:
+            self._durable = number
+        elif not self._stands():
+            self._settle_committed(number)
+        self._running, self._running_words = 0, ""
         return True
 
+    def _setting(self, words: str, execute: Callable[[], Any]) -> bool:
+        """Run a setting of MySQL's that may commit what came before it."""
+        number = len(self._seen)
+        if number > self._durable:
+            self._note(self._watched, self._without_repeats(number))
+        self._stand()
+        execute()
+        if not self._stands():
+            self._durable = max(self._durable, number)
+            self._transaction = None
+        if run(self._connection.connection, "SELECT @@autocommit")[0] and not self._in_autocommit:
+            run(self._connection.connection, "SET autocommit = 0")
+            self._refusal = TransactionEndedError(" ".join(words.split()))
+            raise self._refusal
+        return True
+
+    def _may_end(self, words: str) -> bool:
+        """Tell whether a statement could end the transaction, as far as its words tell.
+
+        A script is many statements, the first of which may be any.
+        """
+        is_read = reads(words) and not _is_script(words)
+        if self._is_mysql:
+            is_rows = _ROWS.match(words) and not _is_script(words)
+            return bool(_COMMITTING_SET.match(words)) or not (is_rows or is_read)
+        return bool(_ENDS.search(words)) and not is_read
+
+    def _has_parts(self, words: str) -> bool:
+        """Tell whether a statement that failed may be in place in part."""
+        if self._is_mysql:
+            return _is_script(words) or not (
+                _ATOMIC.match(words) or (self._in_autocommit and _ROWS.match(words))
+            )
+        return bool(_is_script(words) and _ENDS.search(words)) or words[:4].upper() == "CALL"
+
+    def _stand(self) -> None:
+        """Make the savepoint that stands as long as this transaction does."""
+        if self._transaction is not None or self._in_autocommit:
+            return
+        dbapi_connection = self._connection.connection
+        run(dbapi_connection, f"SAVEPOINT {SAVEPOINT}")
+        known = None if self._is_mysql else run(dbapi_connection, "SELECT txid_current()")
+        self._transaction = known[0] if known else 1
+
+    def _stands(self) -> bool:
+        """Tell whether the transaction is still that of the savepoint."""
+        dbapi_connection = self._connection.connection
+        if not self._is_mysql:
+            current = run(dbapi_connection, "SELECT txid_current_if_assigned()")[0]
+            return bool(current == self._transaction)
+        try:
+            run(dbapi_connection, f"RELEASE SAVEPOINT {SAVEPOINT}")
+        except Exception as error:
+            if code(error) != _NO_SAVEPOINT:
+                raise
+            return False
+        run(dbapi_connection, f"SAVEPOINT {SAVEPOINT}")
+        return True
+
+    def _stands_after(self, error: BaseException) -> bool:
+        """Tell the same after *error*; by a deadlock MySQL rolls all of it back itself."""
+        if self._is_mysql and code(error) in LOCK_TIMEOUT and not self._running:
+            return True
+        verb = "RELEASE" if self._is_mysql else "ROLLBACK TO"
+        try:
+            run(self._connection.connection, f"{verb} SAVEPOINT {SAVEPOINT}")
+        except Exception:  # each driver has its own
+            return False
+        return True
+
+    def _insist_on_transaction(self) -> None:
+        if self._transaction is not None and not self._stands():
+            self._running_words = ""
+            raise TransactionEndedError("the driver's own commit or rollback")
+
+    def _settle_committed(self, number: int) -> None:
+        """Note that statement *number* ended the transaction, and all up to it is in place.
+
+        :raises TransactionEndedError: where what came before it was rolled back.
+        """
+        words, self._transaction = self._running_words, None
+        if self._is_mysql and _ATOMIC.match(words):
+            self._durable = number
+            return
+        entry = self._read().get(self._watched or "", Entry())
+        if len(entry.statements) < number:
+            self._transaction = 0  # none: what follows it is rolled back
+            self._refusal = TransactionEndedError(" ".join(words.split())[:60], is_lost=True)
+            raise self._refusal
+        self._note(self._watched, self._without_repeats(number))
+        # What it did after its last COMMIT goes with the rest of it.
+        self._connection.connection.commit()
+        self._durable = number
+
     def _changed(self, number: int) -> MigrationError:
-        self._refused = True
         event, _, revision = (self._watched or "").rpartition(" ")
         stamp = hints.command("stamp", "REVISION" if event else revision)
         which = ", naming where it is then" if event else ""
-        return MigrationError(
+        self._refusal = MigrationError(
             f"Revision {revision} is half {'undone' if event else 'applied'}, "
             f"{in_place(self._before)}; but statement {number} of the file is another now. Either "
             "put it back as it was and run again; or bring the database by hand to where the "
             f"{event or 'revision'} leads, then {stamp}{which}.",
             exit_code=7,
         )
+        return self._refusal
+
+    def _is_same(self, digest: str, known: str) -> bool:
+        """Compare two digests.
+
+        The values of a file that was not edited do not count: they may be made as it runs, such as
+        the time.
+        """
+        text, _, values = digest.partition(" ")
+        known_text, _, known_values = known.partition(" ")
+        if text != known_text:
+            return False
+        is_edited = self._entry.checksum not in (None, self._checksum)
+        return values == known_values or not is_edited
 
     def _without_repeats(self, done: int) -> int:
-        while done and self._seen[done - 1].endswith("again"):
+        while done and self._seen[done - 1 : done] and self._seen[done - 1].endswith("again"):
             done -= 1
         return done
 
-    def _note(self, name: str | None, done: int, *, begun: bool = True) -> None:
-        """Write that *done* statements of *name* are in place, and those seen after *begun*."""
+    def _note(self, name: str | None, done: int, *, begun: bool = True, keep: bool = False) -> None:
+        """Write that *done* statements of *name* are in place, and those seen after *begun*.
+
+        :param keep: write it also where there is none.
+        """
         assert name is not None
         statements = self._seen if begun else self._seen[:done]
-        if not statements:
+        if not statements and not keep:
             self._delete(name)
             return
         values = {
             "applied_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
             "applied_by": whoami()[:255],
+            "checksum": self._checksum,
             "done": done,
             "statements": json.dumps(statements),
         }
@@ -205,21 +419,35 @@ class Journal:
         if not self._execute(LOG.update().where(*_entry(name)).values(values)).rowcount:
             new = {"event": "journal", "revision": name, "came_from": "", **values}
             self._execute(LOG.insert().values(new))
+        self._is_noted = True
 
     def _delete(self, name: str) -> None:
         self._execute(LOG.delete().where(*_entry(name)))
 
+    def _read(self) -> dict[str, Entry]:
+        self._is_own = True
+        try:
+            return read(self._connection)
+        finally:
+            self._is_own = False
+
     def _execute(self, statement: Any) -> Any:
-        self._ours = True
+        self._is_own = True
         try:
             return self._connection.execute(statement)
         finally:
-            self._ours = False
+            self._is_own = False
 
-    def _read(self) -> dict[str, tuple[int, list[str]]]:
-        entries = select(LOG.c.revision, LOG.c.done, LOG.c.statements)
-        rows = self._connection.execute(entries.where(LOG.c.event == "journal")).all()
-        return {row.revision: (row.done, json.loads(row.statements)) for row in rows}
+
+#: MySQL's code for a savepoint that does not exist.
+_NO_SAVEPOINT = 1305
+
+
+def read(connection: Connection) -> dict[str, Entry]:
+    """Return the entries of what is half applied, by revision, or ``downgrade`` and revision."""
+    entries = select(LOG.c.revision, LOG.c.done, LOG.c.statements, LOG.c.checksum)
+    rows = connection.execute(entries.where(LOG.c.event == "journal")).all()
+    return {row.revision: Entry(row.done, json.loads(row.statements), row.checksum) for row in rows}
 
 
 def _entry(name: str) -> tuple[Any, Any]:
@@ -228,20 +456,27 @@ def _entry(name: str) -> tuple[Any, Any]:
 
 def in_place(done: int) -> str:
     """Say which of a revision's statements are in place, *done* of them."""
+    if not done:
+        return "none of its statements is known to be in place"
     if done == 1:
         return "statement 1 is in place"
     return f"statements 1 {'and' if done == 2 else 'to'} {done} are in place"
 
 
-def _reads(words: str) -> bool:
-    if words[:4].upper() == "WITH":
-        return not re.search(r"\b(INSERT|UPDATE|DELETE)\b", words, re.I)
-    return bool(_READS.match(words))
+def _is_script(words: str) -> bool:
+    """Tell whether a text may hold several statements."""
+    return ";" in words.rstrip("; \t\r\n")
 
 
-def _digest(words: str) -> str:
+def _digest(words: str, values: Any) -> str:
+    """Return a digest of a statement's text, then one of its values."""
     text = sha256(" ".join(words.split()).encode()).hexdigest()[:12]
-    return f"{text} again" if _AGAIN.search(words) else text
+    parts = [text]
+    if values:
+        parts.append(sha256(_ADDRESS.sub("", repr(values)).encode()).hexdigest()[:12])
+    if _AGAIN.search(words):
+        parts.append("again")
+    return " ".join(parts)
 
 
 def _is_there(error: BaseException, words: str) -> bool:

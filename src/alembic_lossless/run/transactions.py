@@ -1,82 +1,267 @@
-"""A migration that ends its transaction by itself, or writes past it."""
+"""A revision keeps to its transaction: it neither ends it nor writes past it.
+
+What ends it would leave a state behind that no rollback takes back and that nobody can name. SQLite
+itself is told to refuse that; on servers the journal asks after each statement that could have
+ended the transaction (journal.py).
+"""
 
 import re
+import sqlite3
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event
 
 from ..errors import MigrationError
+from .sqlite_busy import in_transaction, run
 
-_COMMIT = re.compile(r"\s*(COMMIT|END)\b", re.IGNORECASE)
+#: A savepoint that stands as long as the transaction does in which it was made.
+SAVEPOINT = "alembic_lossless_revision"
+
+_COMMENTS = re.compile(r"\s*(?:--[^\n]*\n\s*|#[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
+
+#: What changes nothing, or only the session: it runs every time.
+_READS = re.compile(r"(SELECT|SHOW|DESC|EXPLAIN|SET|USE|DO|SAVEPOINT|RELEASE|VALUES|TABLE)\b", re.I)
+_ROWS_CHANGE = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.I)
+
+#: What another connection may send beside what reads.
+_CONTROL = re.compile(r"(BEGIN|START|COMMIT|END|ROLLBACK|PRAGMA|LISTEN|UNLISTEN)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What a revision that failed has left in the database.
+
+    :param done: how many of its statements are in place.
+    :param in_part: the number of the statement that may be in place, in whole or in part; 0 where
+        that is known of all.
+    :param unknown: whether its transaction ended where nobody saw it, so that anything may be.
+    """
+
+    done: int = 0
+    in_part: int = 0
+    unknown: bool = False
+
+    @property
+    def are_nothing(self) -> bool:
+        """Tell whether the database is as it was before the revision."""
+        return self == Remains()
+
+
+class TransactionEndedError(MigrationError):
+    """A revision ended its transaction, or tried to.
+
+    :param way: by which statement or method.
+    :param is_lost: whether what it had done before is rolled back, and what comes after is not.
+    """
+
+    def __init__(self, way: str, *, is_lost: bool = False) -> None:
+        super().__init__(f"ended by {way}")
+        self.way = way
+        self.is_lost = is_lost
+
+
+def without_comments(sql: str) -> str:
+    """Return a statement from its first word on."""
+    return sql[_COMMENTS.match(sql).end() :]  # type: ignore[union-attr]
+
+
+def reads(words: str) -> bool:
+    """Tell whether a statement only reads, or changes only the session.
+
+    :param words: without comments before them.
+    """
+    if words[:4].upper() == "WITH":
+        return not _ROWS_CHANGE.search(words)
+    return bool(_READS.match(words))
+
+
+def line_in(frames: Iterable[traceback.FrameSummary], file: str) -> str:
+    """Name the line at which *file* was left last; empty where it was not on the way."""
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    return f" in line {lines[-1]} of {file}" if lines else ""
 
 
 @contextmanager
-def own_commits(connection: Connection, name: str) -> Iterator[list[str]]:
-    """Give a list of the statements by which revision *name* commits, which fills meanwhile.
+def replaced(context: MigrationContext, block: Callable[[], Any]) -> Iterator[None]:
+    """Let *block* take the place of ``autocommit_block`` of this one *context*."""
+    before = vars(context).get("autocommit_block")
+    context.autocommit_block = block  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del context.autocommit_block
+        if before is not None:
+            context.autocommit_block = before  # type: ignore[method-assign]
 
-    No rollback takes back what they committed.
 
-    :raises MigrationError: where it calls ``commit()`` or ``rollback()`` of the connection: Alembic
-        would save nothing of what comes after.
+@contextmanager
+def end_refused(connection: Connection, context: MigrationContext) -> Iterator[None]:
+    """Refuse SQLAlchemy's ways to end the transaction of *connection* while the body runs.
+
+    Those are ``commit()`` and ``rollback()`` of the connection, of its transaction, and
+    ``rollback()`` of a session bound to it. An ``autocommit_block`` ends it legitimately.
+
+    :raises TransactionEndedError: where the body tried, also where it caught the refusal.
     """
-    found: list[str] = []
+    tried: list[TransactionEndedError] = []
 
-    def note(_: Connection, _cursor: Any, statement: str, *_others: Any) -> None:
-        if _COMMIT.match(statement):
-            found.append(statement)
-
-    def refuse() -> NoReturn:
-        raise MigrationError(
-            f"Revision {name} ends its transaction by commit() or rollback(), after which nothing "
-            "of it would be saved: take that out. What cannot stand in a transaction belongs into "
-            "`with op.get_context().autocommit_block():`, in a revision of its own."
-        )
+    def refuse(*_: Any) -> NoReturn:
+        tried.append(TransactionEndedError("commit() or rollback()"))
+        raise tried[0]
 
     ways = {"commit": refuse, "rollback": refuse}
-    vars(connection).update(ways)
-    event.listen(connection, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(connection, "before_cursor_execute", note)
+    stock = context.autocommit_block
+
+    @contextmanager
+    def block() -> Iterator[None]:
         for way in ways:
+            event.remove(connection, way, refuse)
+        try:
+            with stock():
+                yield
+        finally:
+            for way in ways:
+                event.listen(connection, way, refuse)
+
+    vars(connection).update(ways)
+    for way in ways:
+        event.listen(connection, way, refuse)
+    try:
+        with replaced(context, block):
+            yield
+    except Exception as error:
+        if tried and error is not tried[0]:
+            raise tried[0] from error
+        raise
+    finally:
+        for way in ways:
+            event.remove(connection, way, refuse)
             delattr(connection, way)
-
-
-_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|MERGE|CREATE|ALTER|DROP|TRUNCATE)\b", re.I)
+    if tried:
+        raise tried[0]
 
 
 @contextmanager
-def no_other_writer(connection: Connection, name: str, file: str) -> Iterator[None]:
-    """Let revision *name* write through its own connection alone, while the body runs it.
+def held_on_sqlite(connection: Connection, file: str) -> Iterator[None]:
+    """Let SQLite refuse every BEGIN, COMMIT and ROLLBACK while the body runs, however it is sent.
+
+    A savepoint is not refused. An ``autocommit_block`` changes nothing here, because it stays in
+    the transaction.
+
+    :param file: the revision's, whose line is named.
+    :raises TransactionEndedError: where the body tried, also where it caught the refusal, or where
+        SQLite rolled the transaction back at an error that the body caught.
+    """
+    dbapi_connection: Any = connection.connection.dbapi_connection
+    tried: list[str] = []
+
+    def authorize(action: int, operation: str | None, *_: Any) -> int:
+        if action != sqlite3.SQLITE_TRANSACTION:
+            return sqlite3.SQLITE_OK
+        tried.append(f"{operation}{line_in(traceback.extract_stack(), file)}")
+        return sqlite3.SQLITE_DENY
+
+    def insist(*_: Any) -> None:
+        if not in_transaction(dbapi_connection):
+            raise TransactionEndedError("an error that it caught", is_lost=True)
+
+    is_refused = _authorize(dbapi_connection, authorize)
+    if not is_refused:
+        run(dbapi_connection, f"SAVEPOINT {SAVEPOINT}")
+    event.listen(connection, "before_cursor_execute", insist)
+    try:
+        yield
+        insist()
+        if not is_refused:
+            _release(dbapi_connection)
+    except Exception as error:
+        if tried:
+            raise TransactionEndedError(tried[0]) from error
+        raise
+    finally:
+        event.remove(connection, "before_cursor_execute", insist)
+        if is_refused and not connection.invalidated:
+            _authorize(dbapi_connection, None)
+    if tried:
+        raise TransactionEndedError(tried[0])
+
+
+def _authorize(dbapi_connection: Any, authorizer: Callable[..., int] | None) -> bool:
+    """Set what SQLite asks before each statement; tell whether this driver has a place for it."""
+    driver_connection = getattr(dbapi_connection, "driver_connection", dbapi_connection)
+    if not hasattr(driver_connection, "set_authorizer"):
+        return False
+    if driver_connection is dbapi_connection:
+        dbapi_connection.set_authorizer(authorizer)
+    else:  # an asynchronous driver behind SQLAlchemy's adapter
+        dbapi_connection.run_async(lambda driver: driver.set_authorizer(authorizer))
+    return True
+
+
+def _release(dbapi_connection: Any) -> None:
+    try:
+        run(dbapi_connection, f"RELEASE {SAVEPOINT}")
+    except Exception as error:  # each driver has its own
+        raise TransactionEndedError("COMMIT or ROLLBACK", is_lost=True) from error
+
+
+@contextmanager
+def no_other_writer(connection: Connection) -> Iterator[None]:
+    """Let a revision write through its own connection alone, while the body runs it.
 
     What the application's session writes stands in another transaction: it is there before the
     revision is, and stays when that is rolled back. On SQLite the two wait for each other.
 
+    Other threads are left alone: an application may serve while it migrates.
+
     :param connection: the revision's own.
-    :param file: the revision's file, whose line is named.
     :raises MigrationError: where it writes through another connection.
     """
     thread = threading.get_ident()
 
-    def refuse(other: Connection, _cursor: Any, statement: str, *_others: Any) -> None:
-        is_another = other.engine.pool is not connection.engine.pool
-        if is_another and threading.get_ident() == thread and _WRITES.match(statement):
-            lines = [frame.lineno for frame in traceback.extract_stack() if frame.filename == file]
-            place = f" in line {lines[-1]} of {file}" if lines else ""
-            raise MigrationError(
-                f"Revision {name} writes through a connection of its own{place}, such as the "
-                "application's session, which no rollback of the revision takes back; it was "
-                "rolled back. Let it use op.get_bind(): Session(bind=op.get_bind()), or "
-                "op.get_bind().execute(…)."
-            )
+    def refuse() -> NoReturn:
+        raise MigrationError(
+            "it writes through a connection of its own, such as the application's session, which "
+            "no rollback of the revision takes back: let it use op.get_bind(), as in "
+            "Session(bind=op.get_bind()) or op.get_bind().execute(…)."
+        )
 
-    event.listen(Engine, "before_cursor_execute", refuse)
+    def is_another(other: Connection) -> bool:
+        return other is not connection and threading.get_ident() == thread
+
+    def before_statement(other: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        words = without_comments(statement)
+        if is_another(other) and words and not (reads(words) or _CONTROL.match(words)):
+            refuse()
+
+    def before_commit(other: Connection) -> None:
+        # A function that is only selected may write; PostgreSQL can be asked.
+        if is_another(other) and other.dialect.name == "postgresql":
+            try:
+                writes = run(other.connection, "SELECT txid_current_if_assigned()")[0]
+            except Exception:  # of a transaction that failed nothing is committed
+                return
+            if writes:
+                refuse()
+
+    def before_begin(other: Connection) -> None:
+        # It would wait for the revision, which waits for it.
+        is_same_engine = other.engine is connection.engine
+        if is_another(other) and is_same_engine and other.dialect.name == "sqlite":
+            refuse()
+
+    event.listen(Engine, "before_cursor_execute", before_statement)
+    event.listen(Engine, "begin", before_begin)
+    event.listen(Engine, "commit", before_commit)
     try:
         yield
     finally:
-        event.remove(Engine, "before_cursor_execute", refuse)
+        event.remove(Engine, "begin", before_begin)
+        event.remove(Engine, "before_cursor_execute", before_statement)
+        event.remove(Engine, "commit", before_commit)
