@@ -18,8 +18,8 @@ class Failure(Exception):
     def __init__(self, step: str, sentence: str, diagnosis: Diagnosis | None = None) -> None:
         super().__init__(sentence)
         self.step = step
-        # A refusal adds that nothing was changed, and what to do where rows are real.
-        self.sentence = sentence.partition(". Nothing was changed.")[0]
+        # A refusal adds that the table is as it was, and what to do where rows are real.
+        self.sentence = sentence.partition(". The table is as it was.")[0]
         self.diagnosis = diagnosis or Diagnosis()
         self.line, self.rows = self.diagnosis.line, self.diagnosis.rows
         self.database = ""

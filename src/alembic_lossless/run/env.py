@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import compat, hints, sqlite
 from ..errors import MigrationError, plural
 from ..settings import Settings
-from . import history, identity, lock, server, status
+from . import history, identity, lock, refusals, server, status
 from .chain import Chain, read_chain
 from .connection import Echo, Target, borrowed, label, tables_and_broken_keys, violations
 from .executor import Steps, insist, lost
@@ -141,6 +141,7 @@ class Environment:
         self._command = compat.command_options(context)
         self._configure, self._run_migrations = context.configure, context.run_migrations
         self._connection: Any = None
+        self._steps: Steps | None = None
         self._stack = ExitStack()
 
     @functools.cached_property
@@ -302,7 +303,14 @@ class Environment:
                 self._prepare(connection, fn)
                 yield connection
         except DBAPIError as error:
-            raise lost(error) from error
+            raise lost(error, self._so_far()) from error
+        except MigrationError as error:
+            if so_far := self._so_far():
+                raise MigrationError(f"{error}{so_far}", error.exit_code) from error
+            raise
+
+    def _so_far(self) -> str:
+        return self._steps.so_far() if self._steps else ""
 
     def _prepare(self, connection: Connection, fn: Any) -> None:
         self._watch(connection)
@@ -310,23 +318,26 @@ class Environment:
         history.ensure(connection)
         steps = Steps(connection, self.options.get("fn", fn), self.settings.limits, self.echo)
         connection.rollback()
-        self._back_up(connection, fn)
+        at = status.current(connection)
+        todo = [] if fn.__name__ == "do_stamp" else list(fn(tuple(at), None))
+        if len(todo) > 1 and todo[0].is_downgrade:
+            refusals.refuse([step.revision for step in todo], connection)
+        connection.rollback()
+        if todo and not self.run.has_backup:
+            self._back_up(connection, at)
         checks = self.options.get("on_version_apply", ())
+        self._steps = steps
         self.options["fn"] = steps
         self.options["on_version_apply"] = (*_as_tuple(checks), steps.note)
         self.run.done = steps.done
 
-    def _back_up(self, connection: Connection, fn: Any) -> None:
-        at = status.current(connection)
+    def _back_up(self, connection: Connection, at: frozenset[str]) -> None:
         is_half_applied = bool(history.half_applied(connection))
         connection.rollback()
-        if self.run.has_backup or fn.__name__ == "do_stamp":
-            return
-        if list(fn(tuple(at), None)):
-            # With the password that the connection was made with.
-            target = Target(connection.engine.url, self.target.engine, self.settings, self.echo)
-            if backup := self.host.backup(target, at, is_half_applied):
-                self.echo(f"Backed up to {backup}")
+        # With the password that the connection was made with.
+        target = Target(connection.engine.url, self.target.engine, self.settings, self.echo)
+        if backup := self.host.backup(target, at, is_half_applied):
+            self.echo(f"Backed up to {backup}")
 
     def _has_nothing_to_do(self, fn: Any) -> bool:
         if fn.__name__ == "do_stamp" or self._command.get("purge"):

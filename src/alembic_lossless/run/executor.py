@@ -18,10 +18,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from .. import hints
 from ..errors import MigrationError, code, plural, reason
 from ..settings import Limits
-from . import ahead, history, server
+from . import ahead, history, server, status
 from .connection import Echo
 from .journal import Journal, in_place
 from .transactions import (
@@ -68,6 +67,12 @@ class Steps:
         self._journal = None if connection.dialect.name == "sqlite" else Journal(connection)
         self._begun = 0.0
         self._checksums: dict[str, str] = {}
+        self._number = 0
+        self._is_upgrade = True
+        #: What was noted in a transaction that is not committed yet: revisions, and where that is.
+        self._noted: list[str] = []
+        self._noted_at: frozenset[str] = frozenset()
+        self._at: frozenset[str] = frozenset()
         #: The revisions that were applied, undone or stamped.
         self.done: list[str] = []
 
@@ -88,7 +93,11 @@ class Steps:
         if self._fn.__name__ == "do_stamp":
             self._stamp_settles(steps)
         else:
-            self._refuse_to_leave_half(steps)
+            self._refuse_to_leave_half(steps, context)
+        self._number, self._at = len(steps), frozenset(heads)
+        self._is_upgrade = bool(steps) and steps[0].is_upgrade
+        if self._journal and self._connection.in_transaction():
+            self._connection.commit()  # so that a revision may set its isolation level
         if steps and steps[0].is_upgrade and hasattr(steps[0], "revision"):
             self._echo(f"{plural(steps, 'revision')} pending:")
         if len(steps) > 1:
@@ -101,10 +110,26 @@ class Steps:
                 guarded = self._guarded(step, context)
                 step.migration_fn = ahead.explained(guarded, step, self._connection)
             self._begun = time.monotonic()
+            self._noted = []
             yield step
+            self.done += self._noted
+            self._at = self._noted_at
+
+    def so_far(self) -> str:
+        """Say which of several steps were done when one failed; empty where that is none."""
+        if not self.done or len(self.done) >= self._number:
+            return ""
+        noun = "revision" if self._is_upgrade else "downgrade"
+        verb = "was" if len(self.done) == 1 else "were"
+        at = ", ".join(sorted(self._at)) or "no revision"
+        return (
+            f" {len(self.done)} of {plural(self._number, noun)} {verb} applied before it; the "
+            f"database is at {at}."
+        )
 
     def note(self, *, ctx: MigrationContext, step: Any, heads: set[str], **_: Any) -> None:
         """Write the log; Alembic calls it after each step, in the step's transaction."""
+        self._noted_at = frozenset(heads)
         assert ctx.connection
         event = "stamp" if step.is_stamp else "upgrade" if step.is_upgrade else "downgrade"
         for revision in step.up_revision_ids:
@@ -116,25 +141,20 @@ class Steps:
                 self._journal.settle()
             elif self._journal:
                 self._journal.forget(_name(event, revision))
-            self.done.append(revision)
+            self._noted.append(revision)
 
     def _stamp_settles(self, steps: list[Any]) -> None:
         if self._journal and not steps:  # it is at that revision, and half on the way elsewhere
             self._journal.settle()
             self._connection.commit()
 
-    def _refuse_to_leave_half(self, steps: list[Any]) -> None:
+    def _refuse_to_leave_half(self, steps: list[Any], context: MigrationContext) -> None:
         half = self._journal.half_applied() if self._journal else []
         first = [_name(step.name, step.revision.revision) for step in steps[:1]]
-        event, _, revision = half[0].rpartition(" ") if half else ("", "", "")
         # Without a step to do here, what is half applied is newer code's.
-        if half and half[:1] != first and (first or event):
-            raise MigrationError(
-                f"Revision {revision} is half {'undone' if event else 'applied'}, and nothing else "
-                f"can be done before it: "
-                f"{hints.command('downgrade' if event else 'upgrade')} goes on with it.",
-                exit_code=7,
-            )
+        if half and (first or half[0].startswith("downgrade ")):
+            known = status.of_script(context.opts["script"]).known
+            history.refuse_half_applied(half, first, known)
 
     def _guarded(self, step: Any, context: MigrationContext) -> Callable[..., None]:
         function = step.migration_fn
@@ -284,9 +304,12 @@ def _what_is_there(remains: Remains, is_ended: bool) -> str:
     return f"{in_place(remains.done)}. {remedy} from statement {remains.done + 1} on, and {again}"
 
 
-def lost(error: DBAPIError) -> MigrationError:
-    """Say what failed between two steps, or at a commit."""
+def lost(error: DBAPIError, so_far: str = "") -> MigrationError:
+    """Say what failed between two steps, or at a commit.
+
+    :param so_far: which steps were done before.
+    """
     return MigrationError(
         f"The database failed: {reason(error)}; what was not finished was rolled back. "
-        "Fix the cause, and run again."
+        f"Fix the cause, and run again.{so_far}"
     )

@@ -5,6 +5,7 @@ needs it: a database without one, or one that stock Flask-Migrate went on with, 
 """
 
 import ast
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -141,6 +142,36 @@ def half_applied(connection: Connection) -> list[str]:
         if connection.dialect.has_table(connection, LOG_TABLE):
             raise
         return []
+
+
+def refuse_half_applied(
+    half_applied: Sequence[str], first: Sequence[str], known: Collection[str]
+) -> None:
+    """Refuse to do anything else before what is half applied is finished.
+
+    :param half_applied: as :func:`half_applied` names it.
+    :param first: what is to be done first, named likewise; empty where nothing is.
+    :param known: the revisions whose files are among these migrations.
+    :raises MigrationError: with exit code 7, and how to go on.
+    """
+    if not half_applied or list(half_applied[:1]) == list(first):
+        return
+    event, _, revision = half_applied[0].rpartition(" ")
+    state = "undone" if event else "applied"
+    way_on = hints.command("downgrade" if event else "upgrade")
+    if revision in known:
+        raise MigrationError(
+            f"Revision {revision} is half {state}, and nothing else can be done before it: "
+            f"{way_on} goes on with it.",
+            exit_code=7,
+        )
+    raise MigrationError(
+        f"Revision {revision} is half {state}, nothing else can be done before it, and its file is "
+        f"not among these migrations: take the release or the branch that has it, where {way_on} "
+        "goes on with it; or bring the database by hand to where a revision of these leads, then "
+        f"{hints.command('stamp', 'REVISION')}, naming that one.",
+        exit_code=7,
+    )
 
 
 def half(name: str) -> str:

@@ -129,7 +129,8 @@ def _refuse_duplicates(db: SQLiteDatabase, table: ParsedTable, columns: Sequence
         times = "1 value stands" if count == 1 else f"{count} values stand"
         raise MigrationError(
             f'Table "{table.name}": {times} more than once in {", ".join(columns)} '
-            f"({_listed(first)}). Nothing was changed. Make the rows differ in a migration before."
+            f"({_listed(first)}). The table is as it was. Make the rows differ in a migration "
+            "before."
         )
 
 
@@ -163,5 +164,5 @@ def _refusal(
 ) -> MigrationError:
     return MigrationError(
         f'Table "{table.name}": {problem} in {plural(count, "row")} ({which}). '
-        f"Nothing was changed. {remedy}"
+        f"The table is as it was. {remedy}"
     )
