@@ -21,7 +21,7 @@ from .checklist import handwritten
 from .checklist.locks import Locks
 from .errors import MigrationError
 from .rehearsal.effects import origin
-from .run import recorder, status
+from .run import history, journal, recorder, status
 from .run.chain import read_chain
 from .schema.dialect_support import kind_of
 from .schema.own_tables import VERSION_TABLE
@@ -45,7 +45,8 @@ _SHOWN = 5
 class Planned:
     """One pending revision: the statements it sends, and on SQLite the way each change took.
 
-    *checks* is what the checklist says of it; *locks* what each statement holds up on a server.
+    *checks* is what the checklist says of it; *locks* what each statement holds up on a server;
+    *in_place* how many of the statements an earlier run has left there already.
     """
 
     revision: str
@@ -54,6 +55,7 @@ class Planned:
     ways: list[str] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
     locks: list[str] = field(default_factory=list)
+    in_place: int = 0
 
 
 def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData) -> list[Planned]:
@@ -78,7 +80,13 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
         else {}
     )
     held = Locks(kind_of(connection.engine.url))
+    begun = journal.read(connection) if history.half_applied(connection) else {}
     for plan in planned:
+        if entry := begun.get(plan.revision):
+            plan.in_place = entry.count_in_place(plan.statements)
+            plan.ways.insert(
+                0, f"half applied: {journal.in_place(entry.done)}; the rest is to come"
+            )
         plan.checks = checks[plan.revision]
         plan.locks = [held.of(statement) for statement in plan.statements]
     return planned

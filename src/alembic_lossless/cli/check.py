@@ -81,7 +81,11 @@ def _plan(environment: Environment, check: bool) -> None:
         click.secho(f"\n{console.title(script, revision.revision)}", bold=True)
         console.lines(revision.checks, "  ")
         console.lines(revision.ways, "  -- ")
-        for statement, lock in zip(revision.statements, revision.locks, strict=True):
+        pairs = zip(revision.statements, revision.locks, strict=True)
+        for number, (statement, lock) in enumerate(pairs, 1):
+            if number <= revision.in_place:
+                echo(textwrap.indent(f"{statement};", "  -- in place  "))
+                continue
             console.lines([lock] if lock else [], "  -- ")
             echo(textwrap.indent(f"{statement};", "  "))
     _refuse_edited(environment)

@@ -42,7 +42,8 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     """Say what a downgrade to *revision* undoes, and what it loses.
 
     :return: whether there is anything to undo.
-    :raises MigrationError: without consent to what would be lost.
+    :raises MigrationError: without consent to what would be lost, or where another revision is
+        half applied.
     """
     script = environment.script
     at = database.current(environment)
@@ -53,6 +54,10 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     if revision == "-1":
         _refuse_to_choose(script, at)
     undone = compat.revisions_to_undo(script, revision, at)
+    with database.reading(environment) as connection:
+        half = history_log.half_applied(connection)
+    begun = [f"downgrade {first}" for first in undone[:1]]
+    history_log.refuse_half_applied(half, begun, status.of_script(script).known)
     if not undone:
         echo(f"Nothing to downgrade: at {console.names(at)}, and not behind {revision}.")
         return False

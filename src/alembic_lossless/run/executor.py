@@ -259,7 +259,7 @@ class Steps:
         try:
             with Operations.context(context):
                 function()
-        except Exception:
+        except (Exception, SystemExit, KeyboardInterrupt):
             return 0
         return len(statements)
 

@@ -12,7 +12,7 @@ transaction, and is gone with it. The words only spare the question where none o
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,6 +80,26 @@ class Entry:
     done: int = 0
     statements: list[str] = field(default_factory=list)
     checksum: str | None = None
+
+    def count_in_place(self, statements: Sequence[str]) -> int:
+        """Return how many of the *statements*, as Alembic writes them as SQL, are in place.
+
+        With values they are written otherwise than they were sent: several rows of one statement
+        as several. Such a one is followed as far as the next whose text is known.
+
+        :param statements: of the whole revision, in their order.
+        """
+        texts = [_digest(words, ()).partition(" ")[0] for words in statements]
+        position = 0
+        for known in self.statements[: self.done]:
+            digest = known.partition(" ")[0]
+            if digest in texts[position:]:
+                position = texts.index(digest, position) + 1
+                continue
+            beginning = _before_values(statements[position]) if statements[position:] else ""
+            while statements[position:] and _before_values(statements[position]) == beginning:
+                position += 1
+        return position
 
 
 class Journal:
@@ -461,6 +481,10 @@ def in_place(done: int) -> str:
     if done == 1:
         return "statement 1 is in place"
     return f"statements 1 {'and' if done == 2 else 'to'} {done} are in place"
+
+
+def _before_values(statement: str) -> str:
+    return re.split(r"\bVALUES\b", statement, maxsplit=1, flags=re.I)[0]
 
 
 def _is_script(words: str) -> bool:

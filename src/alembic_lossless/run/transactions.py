@@ -162,6 +162,8 @@ def held_on_sqlite(connection: Connection, file: str) -> Iterator[None]:
     tried: list[str] = []
 
     def authorize(action: int, operation: str | None, *_: Any) -> int:
+        if not in_transaction(dbapi_connection):  # what follows would be committed at once
+            return sqlite3.SQLITE_DENY
         if action != sqlite3.SQLITE_TRANSACTION:
             return sqlite3.SQLITE_OK
         tried.append(f"{operation}{line_in(traceback.extract_stack(), file)}")
@@ -183,6 +185,8 @@ def held_on_sqlite(connection: Connection, file: str) -> Iterator[None]:
     except Exception as error:
         if tried:
             raise TransactionEndedError(tried[0]) from error
+        if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) == sqlite3.SQLITE_AUTH:
+            insist()
         raise
     finally:
         event.remove(connection, "before_cursor_execute", insist)

@@ -91,9 +91,19 @@ def test_a_stamp_settles_what_was_finished_by_hand(shop: Shop) -> None:
 
 @only("kind", ["mariadb"])
 def test_nothing_else_is_done_before_what_is_half_applied(shop: Shop) -> None:
-    half(shop)
+    file = half(shop)
     said = shop.flask("db", "downgrade", "base", code=7)
     assert "Revision a2 is half applied, and nothing else can be done before it" in said
+    assert "flask db upgrade goes on with it" in said
+    assert "undo  " not in said
+    assert "--force" not in said
+    said = shop.flask("db", "plan")
+    assert "-- half applied: statements 1 and 2 are in place; the rest is to come" in said
+    assert "-- in place  INSERT INTO u (n) SELECT n FROM t;" in said
+    assert "\n  CREATE UNIQUE INDEX ix_u_n ON u (n);" in said
+    file.unlink()
+    said = shop.flask("db", "downgrade", "base", "--force", code=7)
+    assert "its file is not among these migrations: take the release or the branch" in said
     assert "t" in shop.tables()
 
 

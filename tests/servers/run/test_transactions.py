@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
+from alembic_lossless import plan
 from tests.servers.run.shop import TABLE
 from tests.support.handwritten import Handwritten
 
@@ -68,16 +71,19 @@ def test_end_of_transaction_on_sqlite_is_refused_with_nothing_lost(
 
 
 @only("kind", ["sqlite"])
-def test_transaction_that_sqlite_rolled_back_itself_is_noticed(chain: Handwritten) -> None:
+@only("execute", ["op.execute", "op.get_bind().connection.driver_connection.executescript"])
+def test_transaction_that_sqlite_rolled_back_itself_is_noticed(
+    chain: Handwritten, execute: str
+) -> None:
     chain.add(
         "a2",
-        """
+        f"""
         op.execute("INSERT INTO t (id, n) VALUES (2, 2)")
         try:
             op.execute("INSERT OR ROLLBACK INTO t (id) VALUES (1)")
         except Exception:
             pass
-        op.execute("INSERT INTO t (id, n) VALUES (3, 3)")
+        {execute}("INSERT INTO t (id, n) VALUES (3, 3)")
         """,
     )
     failure = chain.failure()
@@ -482,3 +488,25 @@ def test_connection_ended_in_an_autocommit_block_is_told_in_the_servers_words(
     assert "statements 1 and 2 are in place, and statement 3 may be" in str(failure)
     assert failure.exit_code == 7
     assert chain.ask("SELECT n FROM t") == [(6,)]
+
+
+@only("kind", ["mariadb"])
+def test_statements_in_place_are_counted_among_those_written_as_sql(chain: Handwritten) -> None:
+    chain.add(
+        "a2",
+        """
+        t = sa.table("t", sa.column("n", sa.Integer))
+        op.bulk_insert(t, [{"n": 2}, {"n": 3}])
+        op.execute("SET @x = 1")
+        op.create_index("ix_t_n", "t", ["n"])
+        op.execute(t.insert().values(n=4))
+        op.execute("ALTER TABLE t ADD COLUMN m int")
+        op.execute("INSERT INTO nowhere VALUES (1)")
+        """,
+    )
+    assert "statements 1 to 4 are in place" in str(chain.failure())
+    with sa.create_engine(chain.url).connect() as connection:
+        script = ScriptDirectory.from_config(chain.config())
+        (planned,) = plan.pending(script, connection, sa.MetaData())
+    assert planned.statements[planned.in_place :] == ["INSERT INTO nowhere VALUES (1)"]
+    assert "half applied: statements 1 to 4 are in place; the rest is to come" in planned.ways
