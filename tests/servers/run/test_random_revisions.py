@@ -181,7 +181,9 @@ def draw(kind: str, dice: random.Random) -> list[Item]:
         menu = dice.choices([VALID, BROKEN, OWN[kind]], [6, 1.2, 2])[0]
         if dice.random() < 0.25:
             block = 0 if block else k + 1
-        items.append(replace(dice.choice(menu)(10 * k + 10), block=block))
+        item = dice.choice(menu)(10 * k + 10)
+        # A savepoint needs a transaction.
+        items.append(replace(item, block=0 if "begin_nested" in item.code else block))
     return items
 
 
