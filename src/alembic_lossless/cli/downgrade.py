@@ -46,18 +46,20 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
         half applied.
     """
     script = environment.script
-    at = database.current(environment)
+    with database.reading(environment) as connection:
+        at = status.current(connection)
+        half = history_log.half_applied(connection)
+    known = read_chain(script).known
     if not at:
+        history_log.refuse_half_applied(half, [], known)
         echo("Nothing to downgrade: the database is at no revision.")
         return False
-    status.require_known(at, read_chain(script).known)
+    status.require_known(at, known)
     if revision == "-1":
         _refuse_to_choose(script, at)
     undone = compat.revisions_to_undo(script, revision, at)
-    with database.reading(environment) as connection:
-        half = history_log.half_applied(connection)
     begun = [f"downgrade {first}" for first in undone[:1]]
-    history_log.refuse_half_applied(half, begun, status.of_script(script).known)
+    history_log.refuse_half_applied(half, begun, known)
     if not undone:
         echo(f"Nothing to downgrade: at {console.names(at)}, and not behind {revision}.")
         return False

@@ -20,7 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError, code, plural, reason
 from ..settings import Limits
-from . import ahead, history, server, status
+from . import ahead, history, server
+from .chain import read_chain
 from .connection import Echo
 from .journal import Journal, in_place
 from .transactions import (
@@ -153,7 +154,7 @@ class Steps:
         first = [_name(step.name, step.revision.revision) for step in steps[:1]]
         # Without a step to do here, what is half applied is newer code's.
         if half and (first or half[0].startswith("downgrade ")):
-            known = status.of_script(context.opts["script"]).known
+            known = read_chain(context.opts["script"]).known
             history.refuse_half_applied(half, first, known)
 
     def _guarded(self, step: Any, context: MigrationContext) -> Callable[..., None]:
