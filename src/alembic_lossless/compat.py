@@ -20,8 +20,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from alembic import context as alembic_context
+from alembic.autogenerate import render, renderers
+from alembic.autogenerate.api import AutogenContext
 from alembic.ddl import base, impl
-from alembic.operations import batch
+from alembic.operations import Operations, batch, ops
 from alembic.runtime import migration
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
@@ -135,6 +137,66 @@ def implementation_of(dialect: str) -> type[impl.DefaultImpl] | None:
     :return: the class that was defined last for it, None where there is none.
     """
     return impl._impls.get(dialect)
+
+
+@private("alembic.operations.base:AbstractOperations._to_impl")
+def implementation_for(operation: type) -> Callable[[_Function], _Function]:
+    """Replace how Alembic carries an operation out.
+
+    ``Operations.implementation_for(…, replace=True)`` is official since 1.17.2; before that a
+    second implementation is an error.
+
+    :param operation: one of ``alembic.operations.ops``.
+    :return: a decorator for what takes the operations and the operation.
+    """
+    return _replacement_in(Operations._to_impl, operation)
+
+
+def renderer_for(operation: type) -> Callable[[_Function], _Function]:
+    """Replace how Alembic renders an operation into a migration file.
+
+    ``renderers.dispatch_for(…, replace=True)`` is there since 1.17.2.
+
+    :param operation: one of ``alembic.operations.ops``.
+    :return: a decorator for what takes the autogenerate context and the operation.
+    """
+    return _replacement_in(renderers, operation)
+
+
+@private(
+    "alembic.autogenerate.render:_render_gen_name",
+    "alembic.autogenerate.render:_render_potential_expr",
+)
+def render_check(context: AutogenContext, operation: ops.CreateCheckConstraintOp) -> str:
+    """Render the creation of a CHECK, which Alembic does itself since 1.19.
+
+    :param context: where it is rendered.
+    :param operation: the creation.
+    :return: a line of Python.
+    """
+    constraint: Any = operation.to_constraint()
+    name = render._render_gen_name(context, operation.constraint_name)
+    condition = render._render_potential_expr(constraint.sqltext, context, wrap_in_element=False)
+    arguments = [repr(name), condition]
+    if not context._has_batch:
+        arguments.insert(1, repr(str(operation.table_name)))
+        if operation.schema:
+            arguments.append(f"schema={str(operation.schema)!r}")
+    for keyword, value in constraint.dialect_kwargs.items():
+        arguments.append(f"{keyword}={render._render_potential_expr(value, context)}")
+    prefix = "batch_op." if context._has_batch else "op."
+    return f"{prefix}create_check_constraint({', '.join(arguments)})"
+
+
+def _replacement_in(dispatcher: Any, operation: type) -> Callable[[_Function], _Function]:
+    if "replace" in inspect.signature(dispatcher.dispatch_for).parameters:
+        decorate: Callable[[_Function], _Function] = dispatcher.dispatch_for(
+            operation, replace=True
+        )
+        return decorate
+    dispatcher._registry.pop((operation, "default"), None)
+    older: Callable[[_Function], _Function] = dispatcher.dispatch_for(operation)
+    return older
 
 
 @private("alembic.ddl.base:add_column")

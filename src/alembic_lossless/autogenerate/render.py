@@ -57,7 +57,7 @@ def _render_rename_table(_: AutogenContext, op: ops.RenameTableOp) -> str:
     return f"op.rename_table({op.table_name!r}, {op.new_table_name!r}{schema})"
 
 
-@renderers.dispatch_for(ops.CreatePrimaryKeyOp, replace=True)
+@compat.renderer_for(ops.CreatePrimaryKeyOp)
 def _render_primary_key(context: AutogenContext, op: ops.CreatePrimaryKeyOp) -> str:
     # Alembic has no renderer for it: its autogenerate never makes one.
     prefix = "batch_op." if context._has_batch else "op."
@@ -65,14 +65,17 @@ def _render_primary_key(context: AutogenContext, op: ops.CreatePrimaryKeyOp) -> 
     return f"{prefix}create_primary_key({op.constraint_name!r}{table}, {list(op.columns)!r})"
 
 
-@renderers.dispatch_for(ops.AlterColumnOp, replace=True)
+compat.renderer_for(ops.CreateCheckConstraintOp)(compat.render_check)
+
+
+@compat.renderer_for(ops.AlterColumnOp)
 def _render_alter_column(context: AutogenContext, op: ops.AlterColumnOp) -> str:
     text = _alter_column(context, op)
     using = op.kw.get("postgresql_using")  # Alembic takes it and does not write it
     return f"{text[:-1]}, postgresql_using={using!r})" if using else text
 
 
-@renderers.dispatch_for(ops.ExecuteSQLOp, replace=True)
+@compat.renderer_for(ops.ExecuteSQLOp)
 def _render_execute(_: AutogenContext, op: ops.ExecuteSQLOp) -> str:
     return f"op.execute({without_parameters(str(op.sqltext))!r})"
 

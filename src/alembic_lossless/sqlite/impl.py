@@ -229,7 +229,7 @@ compat.take_over_batches(_carry_out_batch)
 compat.stay_in_transaction(lambda context: isinstance(context.impl, LosslessSQLiteImpl))
 
 
-@Operations.implementation_for(ops.DropConstraintOp, replace=True)
+@compat.implementation_for(ops.DropConstraintOp)
 def _drop_constraint(operations: Operations, operation: ops.DropConstraintOp) -> None:
     """On SQLite, a constraint without a name is the only one of its kind.
 
