@@ -1,9 +1,12 @@
-"""The other Pythons of this machine."""
+"""The other Pythons of this machine, and environments of other versions."""
 
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+from tests.support.bake import TEMPLATE
 
 #: The versions a project is made for, besides the one that runs the tests.
 OTHERS = [v for v in ("3.11", "3.12", "3.13") if v != "{}.{}".format(*sys.version_info)]
@@ -17,3 +20,28 @@ def find(version: str) -> str | None:
         if candidate and not subprocess.run([candidate, "-V"], capture_output=True).returncode:
             return candidate
     return None
+
+
+def oldest() -> list[str]:
+    """Return the oldest packages that the library promises to work with, as pip takes them."""
+    project = tomllib.loads((TEMPLATE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["flask"]]
+    return [requirement.partition(",")[0].replace(">=", "==") for requirement in needed]
+
+
+def environment(folder: Path, python: str, *packages: str) -> Path:
+    """Make an environment with the library and what its tests need; return its Python.
+
+    :param folder: where it is made.
+    :param python: makes it.
+    :param packages: what pip is held to.
+    """
+    subprocess.run([python, "-m", "venv", folder], check=True)
+    own = folder / "bin" / "python"
+    held = folder / "held.txt"
+    held.write_text("\n".join(packages), encoding="utf-8")
+    library = f"{TEMPLATE}[flask,postgresql,mysql,review]"
+    tools = ("pytest", "hypothesis", "cookiecutter", "apsw")
+    install = [own, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*install, "-c", held, "--editable", library, *tools], check=True)
+    return own

@@ -18,7 +18,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from models import Base
 
-db = SQLAlchemy(model_class=Base)
+db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()
 
 
