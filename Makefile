@@ -30,7 +30,7 @@ demo: $(READY) ## Make the default project in build/demo and use it as a person 
 .PHONY: test
 test: export PYTHONDONTWRITEBYTECODE :=# or each of the hundreds of processes compiles all anew
 test: lint ## Run everything that CI runs
-	@$(BIN)/python -m pytest -m "not trial" -n auto --maxprocesses 4 --dist worksteal </dev/null
+	@$(BIN)/python -m pytest -m "not trial" -n auto --dist worksteal </dev/null
 
 .PHONY: trials
 trials: $(READY) ## Run the long counts, which make test leaves out, and draw new examples

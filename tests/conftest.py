@@ -29,6 +29,12 @@ use_memory()
 
 LEFT_OUT = "left out: "
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, up to four: a test that waits for a server leaves one idle."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 # `make test` says the same of the same code each time; `make trials` draws new examples.
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.register_profile("new", print_blob=True)
