@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from .. import compat, hints
 from ..errors import MigrationError, code, reason
@@ -45,7 +45,8 @@ class Target:
     @classmethod
     def of(cls, engine: Engine, settings: Settings, echo: Echo = print) -> "Target":
         """Return the target of a project whose own engine is *engine*."""
-        return cls(settings.url or engine.url, engine, settings, echo)
+        url = engine.url if settings.url is None else _with_driver(settings.url, engine.url)
+        return cls(url, engine, settings, echo)
 
     @property
     def kind(self) -> str:
@@ -176,7 +177,7 @@ def private(
     url = url or (source.url if isinstance(source, Engine) else source)
     kind = url.get_backend_name()
     if isinstance(source, URL):
-        source = create_engine(source, poolclass=NullPool)
+        source = _engine(source)
     add = partial(_add_limits, limits) if kind == "postgresql" else _add_nothing
     engine, added = compat.engine_beside(source, url, add)
     if kind == "sqlite":
@@ -190,6 +191,28 @@ def private(
     elif kind in ("mysql", "mariadb"):
         event.listen(engine, "connect", _prepare_mysql(limits))
     return engine
+
+
+def _with_driver(url: URL, application: URL) -> URL:
+    """Return *url* with the application's driver where it names none, as hosts write them."""
+    kinds = [
+        {"postgres": "postgresql", "mariadb": "mysql"}.get(name, name)
+        for name in (url.get_backend_name(), application.get_backend_name())
+    ]
+    if "+" in url.drivername or kinds[0] != kinds[1]:
+        return url
+    return url.set(drivername=application.drivername)
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, poolclass=NullPool)
+    except (ImportError, NoSuchModuleError) as error:
+        raise MigrationError(
+            f"Nothing can connect to {label(url)}: {error}. Install that driver, or name one that "
+            "is installed, such as postgresql+psycopg:// or mysql+pymysql://.",
+            2,
+        ) from None
 
 
 def _add_nothing(_driver: str, _options: dict[str, Any]) -> bool:

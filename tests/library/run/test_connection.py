@@ -10,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from alembic_lossless.run.connection import private
+from alembic_lossless.errors import MigrationError
+from alembic_lossless.run.connection import Target, private
+from alembic_lossless.settings import Settings
 
 
 @pytest.fixture
@@ -62,6 +64,32 @@ def test_connect_arguments_and_what_connects_are_taken_over(postgresql: Callable
             for name in ("application_name", "search_path", "lock_timeout")
         ]
     assert shown == ["shop", "pg_temp", "2s"]
+
+
+@pytest.mark.parametrize(
+    ("application", "url", "driver"),
+    [
+        ("mysql+pymysql://a@b/c", "mysql://m@b/c", "mysql+pymysql"),
+        ("mysql+pymysql://a@b/c", "mariadb://m@b/c", "mysql+pymysql"),
+        ("postgresql+psycopg://a@b/c", "postgres://m@b/c", "postgresql+psycopg"),
+        ("postgresql+psycopg://a@b/c", "postgresql+asyncpg://m@b/c", "postgresql+asyncpg"),
+        ("sqlite:///c", "mysql://m@b/c", "mysql"),
+    ],
+)
+def test_a_url_without_a_driver_takes_the_applications(
+    application: str, url: str, driver: str
+) -> None:
+    engine = sa.create_engine(application)
+    assert Target.of(engine, Settings(url=sa.make_url(url))).url.drivername == driver
+
+
+@pytest.mark.parametrize("url", ["mysql+mysqldb://a:secret@b/c", "nosuch://a:secret@b/c"])
+def test_a_driver_that_is_not_installed_is_named(url: str) -> None:
+    with pytest.raises(
+        MigrationError, match=r"Nothing can connect to \w+.*Install that driver"
+    ) as (refused):
+        private(sa.make_url(url))
+    assert "secret" not in str(refused.value)
 
 
 def test_a_creator_of_postgresql_gets_the_limits_too(postgresql: Callable[[], str]) -> None:
