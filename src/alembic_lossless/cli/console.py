@@ -57,18 +57,32 @@ def failures(project: "Project") -> Iterator[None]:
         except Exception as error:
             directory = Path(str(project.make_config().get_main_option("script_location")))
             place = raised_in(error, directory / "versions", importing=True)
-            if place is None and (place := raised_in(error, directory / "versions")):
+            if place is not None:
                 _fail(
-                    f"{place[0]}, line {place[1]}, failed: {_words(error)}. It is not run to the "
-                    "end: correct it, and run again."
+                    f"{place[0]}, line {place[1]}, cannot be imported: {_words(error)}. Until it "
+                    "can, no migration runs: correct it, or delete it if it was never applied, and "
+                    "run again."
                 )
+            place = None if _is_own(error, directory) else raised_in(error, directory)
             if place is None:
                 raise
+            # env.py, such as for a URL in alembic.ini, or a revision that is written as SQL.
             _fail(
-                f"{place[0]}, line {place[1]}, cannot be imported: {_words(error)}. Until it can, "
-                "no migration runs: correct it, or delete it if it was never applied, and run "
-                "again."
+                f"{place[0]}, line {place[1]}, failed: {_words(error)}. Correct it, or the setting "
+                "that it reads, and run again."
             )
+
+
+def _is_own(error: Exception, directory: Path) -> bool:
+    """Tell whether it was this library's code that failed, rather than a file in *directory*."""
+    if isinstance(error, SyntaxError):  # its file never came to run
+        return False
+    library = Path(__file__).resolve().parents[1]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        parents = Path(frame.filename).resolve().parents
+        if library in parents or directory.resolve() in parents:
+            return library in parents
+    return True
 
 
 def _fail(sentence: str, code: int = 1) -> NoReturn:

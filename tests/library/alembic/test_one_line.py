@@ -76,6 +76,18 @@ def test_project_without_the_line_is_refused_by_our_commands(tmp_path: Path) -> 
     assert not (tmp_path / "shop.db").exists() or not project.rows("SELECT * FROM sqlite_master")
 
 
+def test_env_that_fails_ends_in_a_sentence(tmp_path: Path) -> None:
+    project = AlembicProject(tmp_path / "shop", "sqlite:///shop.sqlite", "generic")
+    project.add_line()
+    project.edit("alembic.ini", "sqlite:///shop.sqlite", "postgresql://a:b@localhost:port/shop")
+    output = project.lossless("upgrade", code=1)
+    assert "env.py, line " in output
+    assert "failed: ValueError: " in output
+    assert "'port'. Correct it, or the setting that it reads, and run again." in output
+    project.edit("migrations/env.py", "config = context.config", "config = (")
+    assert "env.py, line " in project.lossless("upgrade", code=1)
+
+
 def test_project_that_takes_the_line_out_is_stock(tmp_path: Path) -> None:
     project = AlembicProject(tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", "generic")
     project.add_line()
