@@ -268,7 +268,7 @@ def _dump(url: URL, part: Path) -> None:
     )
     if run.returncode:
         output = run.stderr.strip().splitlines() or [f"exit {run.returncode}"]
-        raise OSError(f"{command[0]}: {output[-1]}")
+        raise OSError(f"{command[0]}: {output[-1].removeprefix(f'{command[0]}: ')}")
 
 
 def _pg_dump(url: URL) -> tuple[list[str], dict[str, str]]:

@@ -13,7 +13,7 @@ from ..run import history as history_log
 from ..run import losses, status
 from ..run.chain import read_chain
 from ..run.connection import sqlite_file
-from ..run.env import Environment
+from ..run.env import Environment, Run
 from . import console, database
 from .command import command
 from .console import echo
@@ -35,7 +35,7 @@ def downgrade(project: Project, revision: str, sql: bool, tag: str | None, force
         return
     run = project.run(alembic.command.downgrade, revision, tag=tag)
     echo(f"Downgraded {plural(run.done, 'revision')}: at {console.names(run.at)}.")
-    project.work(_show_way_back)
+    _show_way_back(run)
 
 
 def _announce(environment: Environment, revision: str, force: bool) -> bool:
@@ -63,6 +63,7 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     if not undone:
         echo(f"Nothing to downgrade: at {console.names(at)}, and not behind {revision}.")
         return False
+    database.name_database(environment)
     lost = _list(environment, undone)
     _list_what_stays(script, undone[-1])
     target = "" if revision == "-1" else revision
@@ -130,8 +131,8 @@ def _list_what_stays(script: ScriptDirectory, last: str) -> None:
         echo(f"  ! of the same change; to undo all of it: {hint('downgrade', start)}")
 
 
-def _show_way_back(environment: Environment) -> None:
-    if database.backups(environment):
+def _show_way_back(run: Run) -> None:
+    if run.backup:
         echo(f"To restore the database as it was before: {hint('undo')}")
 
 
@@ -143,7 +144,7 @@ def redo(project: Project, force: bool) -> None:
     if target is None:
         return
     try:
-        undone = project.run(alembic.command.downgrade, target).done
+        undoing = project.run(alembic.command.downgrade, target)
     except MigrationError as error:
         raise MigrationError(
             f"{error} Where the edited downgrade does not fit what is there: put the file back as "
@@ -158,10 +159,10 @@ def redo(project: Project, force: bool) -> None:
             str(error).replace("run again", hint("upgrade")), error.exit_code
         ) from error
     echo(
-        f"Undid {len(undone)} and applied {plural(run.done, 'revision')}: "
+        f"Undid {len(undoing.done)} and applied {plural(run.done, 'revision')}: "
         f"at {console.names(run.at)}."
     )
-    project.work(_show_way_back)
+    _show_way_back(undoing)
 
 
 def _edited(environment: Environment, force: bool) -> str | None:

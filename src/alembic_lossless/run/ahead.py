@@ -39,16 +39,16 @@ def explained(
             remedy = _remedy(cause, step.revision, connection) if step.is_upgrade else ""
             if not remedy:
                 raise
-            raise MigrationError(f"{failure} {remedy}", failure.exit_code) from cause
+            # It is there, though not by this run.
+            words = str(failure).partition("; nothing of it is in the database")[0].rstrip(".")
+            raise MigrationError(f"{words}. {remedy}", failure.exit_code) from cause
 
     return run
 
 
 def _remedy(error: BaseException, revision: Script, connection: Connection) -> str:
     words = str(error).lower()
-    if code(error) not in _EXISTS and not (
-        "already exists" in words or "duplicate column" in words
-    ):
+    if code(error) not in _EXISTS and not (" already" in words or "duplicate column" in words):
         return ""
     try:
         engine = private(connection.engine, Limits(wait=1, lock=1), read_only=True)
@@ -59,7 +59,7 @@ def _remedy(error: BaseException, revision: Script, connection: Connection) -> s
     if not present:
         return ""
     return (
-        f"The database has already what this revision creates: {', '.join(present)}. "
+        f"What this revision creates was in the database before: {', '.join(present)}. "
         "Something beside the migrations created it, such as db.create_all(). Take it in: "
         f"{hints.command('adopt')}; or rebuild a development database: {hints.command('reset')}."
     )

@@ -62,6 +62,8 @@ class Run:
     request: Any = None
     #: The revisions that were applied, undone or stamped.
     done: list[str] = field(default_factory=list)
+    #: The backup that was made before; None where none was.
+    backup: Path | None = None
     #: The revisions that the database is at in the end, and whether newer code brought it there.
     at: frozenset[str] = frozenset()
     is_ahead: bool = False
@@ -337,6 +339,7 @@ class Environment:
         # With the password that the connection was made with.
         target = Target(connection.engine.url, self.target.engine, self.settings, self.echo)
         if backup := self.host.backup(target, at, is_half_applied):
+            self.run.backup = backup
             self.echo(f"Backed up to {backup}")
 
     def _has_nothing_to_do(self, fn: Any) -> bool:

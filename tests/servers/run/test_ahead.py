@@ -33,8 +33,8 @@ def test_tables_of_create_all_are_named_and_adopted_with_their_rows(shop: Shop, 
     shop.python_run(CREATE_ALL)
     shop.ask("INSERT INTO u VALUES (7)")
     refused = shop.flask("db", "upgrade", code=1)
-    assert "nothing of it is in the database" in refused
-    assert "The database has already what this revision creates: table v, table u." in refused
+    assert "nothing of it is in the database" not in refused
+    assert "What this revision creates was in the database before: table v, table u." in refused
     assert "flask db adopt; or rebuild a development database: flask db reset" in refused
     output = shop.flask("db", "adopt")
     assert "The schema is not that of a1, where the database is" in output
@@ -53,3 +53,11 @@ def test_pending_revision_of_rows_alone_is_not_stamped_over(shop: Shop) -> None:
     assert "Nothing to adopt: at a1" in shop.flask("db", "adopt")
     shop.flask("db", "upgrade")
     assert shop.ask("SELECT id FROM t") == [(7,)]
+
+
+def test_column_that_is_there_already_is_named(shop: Shop) -> None:
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    shop.flask("db", "upgrade")
+    shop.ask("ALTER TABLE t ADD COLUMN n INTEGER")
+    shop.revision("a2", 'op.add_column("t", sa.Column("n", sa.Integer))')
+    assert "was in the database before: column t.n." in shop.flask("db", "upgrade", code=1)

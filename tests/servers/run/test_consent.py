@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from tests.servers.run.shop import TABLE, Shop, ask
@@ -48,6 +49,23 @@ def restore(shop: Shop, shown: str) -> str:
     url = sa.make_url(shop.url)
     restored = url.set(database=f"{url.database}_restored")
     return restored.render_as_string(hide_password=False)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_undo_is_named_only_where_a_backup_was_made(shop: Shop, kind: str, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("pg_dump", "mariadb-dump"):
+        (programs / name).write_text("#!/bin/sh\necho 'pg_dump: it is too old' >&2\nexit 1\n")
+        (programs / name).chmod(0o755)
+    shop.data, shop.path = tmp_path / "data", f"{programs}:{os.environ['PATH']}"
+    shop.revision("a1", TABLE, 'op.drop_table("t")')
+    shop.flask("db", "upgrade", MIGRATION_DEVELOPMENT=1)
+    output = shop.flask("db", "downgrade", "--force", MIGRATION_DEVELOPMENT=1)
+    assert "! no backup was made of this development database: " in output
+    assert "it is too old\n" in output
+    assert "undo\n" not in output
+    assert shop.tables() == set()
 
 
 def test_without_the_programs_a_server_is_reset_without_a_backup(
