@@ -75,7 +75,7 @@ def _plan(environment: Environment, check: bool) -> None:
         if status.is_ahead(connection, at, known):
             echo(f"Nothing is pending: at {console.names(at)}{console.AHEAD}.")
             return
-        status.require_known(at, known.known)
+        status.require_known(at, known.known, script)
         planned = planning.pending(script, connection, environment.metadata)
     for revision in planned:
         click.secho(f"\n{console.title(script, revision.revision)}", bold=True)

@@ -54,7 +54,7 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
         history_log.refuse_half_applied(half, [], known)
         echo("Nothing to downgrade: the database is at no revision.")
         return False
-    status.require_known(at, known)
+    status.require_known(at, known, script)
     if revision == "-1":
         _refuse_to_choose(script, at)
     undone = compat.revisions_to_undo(script, revision, at)
@@ -177,7 +177,7 @@ def _edited(environment: Environment, force: bool) -> str | None:
     with database.reading(environment) as connection:
         at = status.current(connection)
         edits = history_log.edited(connection, script)
-    status.require_known(at, read_chain(script).known)
+    status.require_known(at, read_chain(script).known, script)
     if not edits:
         waiting = status.pending(script, at)
         echo(

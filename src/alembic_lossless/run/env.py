@@ -352,7 +352,7 @@ class Environment:
         self.run.is_ahead = probe.ahead
         if probe.ahead and self._command["destination_rev"] in ("head", "heads"):
             return True
-        status.require_known(probe.at, chain.known)
+        status.require_known(probe.at, chain.known, self.script)
         return not probe.half and not list(fn(tuple(probe.at), None))
 
     def _watch(self, connection: Connection) -> None:

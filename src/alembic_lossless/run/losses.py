@@ -17,6 +17,16 @@ _CHANGES_ROWS = re.compile(
     r"\s*(DELETE|UPDATE|DROP (TABLE|SCHEMA)|TRUNCATE)\b|.*\bDROP COLUMN\b", re.IGNORECASE
 )
 
+#: A name, in a schema or not; quoted as one of the databases has it.
+_NAME = r'(?:(?P<schema>"[^"]+"|`[^`]+`|\w+)\.)?(?P<table>"[^"]+"|`[^`]+`|\w+)'
+_COLUMN = r'(?P<column>"[^"]+"|`[^`]+`|\w+)'
+_PLAIN_DROP = re.compile(
+    rf"(?:DROP TABLE|ALTER TABLE(?= .* DROP COLUMN )) (?:IF EXISTS )?{_NAME}"
+    rf"(?: DROP COLUMN (?:IF EXISTS )?{_COLUMN})?(?: CASCADE| RESTRICT)?;?",
+    re.IGNORECASE,
+)
+_PLAIN_DELETE = re.compile(rf"(?:DELETE FROM|TRUNCATE(?: TABLE)?) {_NAME};?", re.IGNORECASE)
+
 
 def find(script: ScriptDirectory, connection: Connection, revisions: Iterable[str]) -> list[str]:
     """Return what the downgrades of *revisions* would lose in *connection*'s database.
@@ -61,8 +71,15 @@ def _of_operation(connection: Connection, operation: Any) -> Iterator[str]:
             )
     elif isinstance(operation, ops.ExecuteSQLOp):
         statement = " ".join(str(operation.sqltext).split())
-        if _CHANGES_ROWS.match(statement):
+        if plain := _PLAIN_DROP.fullmatch(statement) or _PLAIN_DELETE.fullmatch(statement):
+            names = {part: _unquoted(name) for part, name in plain.groupdict().items() if name}
+            yield from _count(connection, names["table"], names.get("schema"), names.get("column"))
+        elif _CHANGES_ROWS.match(statement):
             yield f"what this changes: {statement[:100]}"
+
+
+def _unquoted(name: str) -> str:
+    return name if name[0] not in '"`' else name[1:-1]
 
 
 def _is_generated(connection: Connection, operation: ops.DropColumnOp) -> bool:

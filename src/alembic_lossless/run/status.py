@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from alembic.script import ScriptDirectory
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError
 from ..schema.own_tables import VERSION_TABLE
+from . import git
 from .chain import Chain, read_chain
 from .connection import Target, private, sqlite_file
 
@@ -136,17 +138,25 @@ def _place(url: URL) -> tuple[Any, ...]:
     return url.get_backend_name(), url.host, url.port, url.database, query
 
 
-def require_known(at: Iterable[str], known: Collection[str]) -> None:
+def require_known(
+    at: Iterable[str], known: Collection[str], script: ScriptDirectory | None = None
+) -> None:
     """Refuse a database that is at a revision whose file is not here.
 
+    :param at: the revisions that the database is at.
+    :param known: those that have a file.
+    :param script: where the files are, to be looked for in git.
     :raises MigrationError: with the ways out.
     """
     if unknown := sorted(set(at) - set(known)):
+        folder = Path(script.dir) if script else None
+        commands = [git.command_to_restore(folder, revision) for revision in unknown if folder]
+        restore = "".join(f"bring its file back, {command}; or " for command in commands if command)
         raise MigrationError(
             f"The database is at revision {', '.join(unknown)}, which is not among these "
-            "migrations: go back to the branch or the release that has its file; in development "
-            f"{hints.command('reset')} rebuilds the database; one that another project made is "
-            f"taken in by {hints.command('adopt')}."
+            f"migrations: {restore}go back to the branch or the release that has its file; in "
+            f"development {hints.command('reset')} rebuilds the database; one that another project "
+            f"made is taken in by {hints.command('adopt')}."
         )
 
 
@@ -156,7 +166,7 @@ def pending(script: ScriptDirectory, at: Iterable[str]) -> list[str]:
     :raises MigrationError: where *at* is not among them.
     """
     everything = [revision.revision for revision in script.walk_revisions()]
-    require_known(at := tuple(at), everything)
+    require_known(at := tuple(at), everything, script)
     there = applied(script, at)
     return [revision for revision in reversed(everything) if revision not in there]
 

@@ -163,3 +163,21 @@ def test_every_command_with_a_broken_chain_names_the_missing_file(tmp_path: Path
         assert "join them" not in line
     assert shop.ask("SELECT id FROM a1") == [(7,)]
     assert shop.at() == ["a1"]
+
+
+def test_revision_of_the_database_that_git_knows_comes_back_by_the_command_shown(
+    tmp_path: Path,
+) -> None:
+    shop = Shop(tmp_path / "shop", f"sqlite:///{tmp_path}/shop.sqlite")
+    for name in ("a1", "a2"):
+        file = shop.revision(name, "pass")
+    git(shop.root, "init", "-b", "main")
+    git(shop.root, "add", ".")
+    git(shop.root, "commit", "-m", "all")
+    shop.flask("db", "upgrade")
+    file.unlink()
+    shop.ask("DELETE FROM alembic_lossless_log")
+    output = shop.flask("db", "upgrade", code=1)
+    words = output.partition("bring its file back, git checkout ")[2].partition(";")[0].split()
+    git(shop.root, "checkout", *words)
+    assert "Nothing to do: at a2" in shop.flask("db", "upgrade")

@@ -93,3 +93,25 @@ def test_tables_of_one_name_are_counted_in_each_schema(
             f"table {tables[0]} (2 rows)",
             f"table {tables[1]} (3 rows)",
         ]
+
+
+RAW = """op.execute("ALTER TABLE t DROP COLUMN n")
+op.execute("ALTER TABLE t DROP COLUMN empty")
+op.execute("DELETE FROM filled")
+op.execute("DROP TABLE IF EXISTS filled")
+op.execute("DROP TABLE bare;")
+op.execute("ALTER TABLE t DROP COLUMN s, DROP COLUMN id")"""
+
+
+def test_plain_sql_is_counted_too(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.by_hand(FIRST)
+    project.upgrade()
+    project.run("INSERT INTO t (id, n) VALUES (1, 7), (2, 8)", "INSERT INTO filled VALUES (1)")
+    project.by_hand("pass", RAW)
+    with private(make_url(project.url)).connect() as connection:
+        assert losses.find(project.script, connection, ["hand2"]) == [
+            "column t.n (2 values)",
+            "table filled (1 row)",
+            "what this changes: ALTER TABLE t DROP COLUMN s, DROP COLUMN id",
+        ]
