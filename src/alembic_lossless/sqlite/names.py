@@ -7,6 +7,7 @@ would have called it.
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -251,14 +252,16 @@ def given_by_postgresql(
     """
     renamed = set(map(fold, columns))
     taken = {c.name for c in table.all_constraints() if c.name}
+    unnamed = [c for c in table.constraints_of("unique", "check", "foreignkey") if not c.name]
+    tails = Counter(_tail(table, constraint) for constraint in unnamed)
     names = {}
-    for constraint in table.constraints_of("unique", "check", "foreignkey"):
-        if constraint.name is None:
-            (name,) = _by_postgresql(table, constraint, taken)
-            used = _used(table, constraint) if constraint.kind == "check" else constraint.columns
-            # Without its table, a name still tells the columns; a CHECK's does not always.
-            if renamed & set(map(fold, used)) if renamed else constraint.kind == "check":
-                names[constraint] = name
+    for constraint in unnamed:
+        (name,) = _by_postgresql(table, constraint, taken)
+        used = _used(table, constraint) if constraint.kind == "check" else constraint.columns
+        tail = _tail(table, constraint)
+        still_found = tails[tail] == 1 and tail is not None
+        if renamed & set(map(fold, used)) if renamed else not still_found:
+            names[constraint] = name
     return names
 
 
@@ -277,10 +280,11 @@ def _outlived(
     if re.fullmatch(r".+_ibfk_\d+", name):  # MySQL's numbers outlive each other
         keys = [c for c in unnamed if c.kind == "foreignkey"]
         return keys if len(keys) == 1 else []
-    own = re.fullmatch(rf"{re.escape(fold(table.name))}_(.+)_(key|fkey)\d*", name)
+    own = re.fullmatch(rf"{re.escape(fold(table.name))}_(.+)_(key|fkey|check)\d*", name)
     if own and _joined(own[1], [fold(c.name) for c in table.columns]):
         return []
-    if of_another_table := [c for c in unnamed if name.endswith(_tail(c))]:
+    tails = {c: _tail(table, c) for c in unnamed}
+    if of_another_table := [c for c, tail in tails.items() if tail and name.endswith(tail)]:
         return of_another_table
     # MySQL calls a UNIQUE as its first column was called; PostgreSQL's name tells that too.
     uniques = [c for c in named if c.kind == "unique"]
@@ -298,9 +302,14 @@ def _joined(text: str, columns: Sequence[str]) -> bool:
     )
 
 
-def _tail(constraint: ParsedConstraint) -> str:
-    label = {"unique": "key", "foreignkey": "fkey"}.get(constraint.kind, "")
-    return fold("_".join(["", *constraint.columns, label])) if label else "no such name"
+def _tail(table: ParsedTable, constraint: ParsedConstraint) -> str | None:
+    """Return what ends PostgreSQL's name for a constraint, whatever its table was called."""
+    label = {"unique": "key", "foreignkey": "fkey", "check": "check"}.get(constraint.kind)
+    columns = list(constraint.columns)
+    if constraint.kind == "check":
+        columns = _used(table, constraint)
+        label = label if len(columns) == 1 else None
+    return fold("_".join(["", *columns, label])) if label else None
 
 
 def _by_mysql(

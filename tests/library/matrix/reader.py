@@ -2,7 +2,8 @@
 
 Two databases are alike where :func:`schema` and :func:`rows` give equal values. Spelling does not
 count: case, quotes, comments, spaces, the order of columns and constraints, and whether a
-constraint stands behind its column or at the end of its table.
+constraint stands behind its column or at the end of its table. Nor does a name as PostgreSQL gives
+it to a constraint that has none, which a rename writes down.
 """
 
 import re
@@ -21,6 +22,7 @@ TOKEN = re.compile(
     |(?P<sign>\|\||<>|[<>=!]=|.)""",
     re.VERBOSE | re.DOTALL,
 )
+GIVEN = re.compile(r"(book|volume)_(.+_)?(key|fkey|check)\d*")
 CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign", "references"}
 CLAUSES = CONSTRAINTS | {"not", "null", "default", "collate", "generated", "as"}
 INSIDE = {  # words that begin no clause of their own behind another
@@ -81,6 +83,8 @@ def _clauses(tokens: Words) -> list[Words]:
 def _of_table(clause: Words, column: str) -> Words:
     """Write a column's constraint as the same constraint at the end of the table."""
     name, clause = (clause[:2], clause[2:]) if clause[0] == "constraint" else ((), clause)
+    if name and GIVEN.fullmatch(name[1]):
+        name = ()
     match clause:
         case ("primary", "key", ("asc" | "desc") as order, *rest):
             clause = ("primary", "key", "(", column, order, ")", *rest)
@@ -105,7 +109,7 @@ def written(sql: str) -> tuple[dict[str, frozenset[Words]], list[Words]]:
     constraints: list[Words] = []
     for item in _split(tokens[tokens.index("(") + 1 : closing]):
         if item[0] in CONSTRAINTS:
-            constraints += [clause for clause in _clauses(item) if clause]
+            constraints += [_of_table(clause, "") for clause in _clauses(item) if clause]
             continue
         kind, *clauses = _clauses(item[1:])
         constraints += [_of_table(c, item[0]) for c in clauses if _is_constraint(c)]

@@ -122,6 +122,8 @@ def test_a_renamed_columns_constraints_keep_their_names(database, name, kind, go
         ("t_a_key", "unique", "UNIQUE REFERENCES"),
         ("t_a_fkey", "foreignkey", "REFERENCES"),
         ("t_check", "check", "CHECK (a < b)"),
+        ("t_a_check", "check", "CHECK (a > 0)"),
+        ("t_b_check1", "check", "CHECK (b < 9)"),
         ("t_pkey", "primary", "PRIMARY"),
         ("t_a_b_key", "unique", "UNIQUE (a, b)"),
     ],
@@ -129,7 +131,8 @@ def test_a_renamed_columns_constraints_keep_their_names(database, name, kind, go
 def test_a_renamed_tables_constraints_keep_their_names(database, name, kind, gone):
     base = database(
         "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, "
-        "a INTEGER UNIQUE REFERENCES p, b INTEGER, CHECK (a < b), CHECK (a > 0), UNIQUE (a, b))"
+        "a INTEGER UNIQUE REFERENCES p, b INTEGER, CHECK (a < b), CHECK (a > 0), UNIQUE (a, b), "
+        "CHECK (b > 0), CHECK (b < 9))"
     )
     base.migrate(lambda op: op.rename_table("t", "u"))
     base.migrate(lambda op: op.drop_constraint(name, "u", type_=kind))
