@@ -115,7 +115,7 @@ def test_settings_that_name_no_database_stop(project: Project, tmp_path: Path) -
     for environment in ({"DATABASE_URL": url}, {"BAKED_SQLALCHEMY_DATABASE_URI": url}, {}):
         refused = project.flask("db", "upgrade", fails=True, SETTINGS=str(file), **environment)
         assert refused.stderr == (
-            f"{file} names no database, and a wrong one could be meant: set "
+            f"{file} names no database, so a wrong one could be used: add "
             "SQLALCHEMY_DATABASE_URI.\n"
         )
     assert not list(tmp_path.glob("*.sqlite"))

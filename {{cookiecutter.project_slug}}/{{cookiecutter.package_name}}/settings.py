@@ -1,8 +1,8 @@
 """Where the settings come from.
 
 Weakest first: the defaults; ``instance/settings.py``, a developer's own; the file that the variable
-``SETTINGS`` names, in its place; the environment, where ``{{ cookiecutter.package_name | upper }}_SECRET_KEY``
-sets ``SECRET_KEY``, and ``DATABASE_URL`` the database.
+``SETTINGS`` names, in its place; the environment, where ``DATABASE_URL`` sets the database and
+``{{ cookiecutter.package_name | upper }}_SECRET_KEY`` sets ``SECRET_KEY``.
 """
 
 import os
@@ -47,14 +47,19 @@ def load(app: Flask, overrides: Mapping[str, Any]) -> None:
         config[key] = os.environ.get(f"{PREFIX}_{key}", config[key])
     config.from_mapping(overrides)
 
-    variables = {key: os.environ.get(key) for key in (f"{PREFIX}_{URI}", "DATABASE_URL")}
-    sources = {file: overrides[URI]} if URI in overrides else {file: in_file.get(URI)} | variables
-    urls = {source: database_url(source, uri) for source, uri in sources.items() if uri}
+    own = database_url(file, in_file.get(URI) or EMBEDDED)
+    named = {key: os.environ.get(key) for key in (f"{PREFIX}_{URI}", "DATABASE_URL")}
+    if URI in overrides:
+        named = {file: overrides[URI]}
+    elif server_file:
+        named = {file: in_file.get(URI)} | named
+    urls = {source: database_url(source, uri) for source, uri in named.items() if uri}
     if server_file and file not in urls:
-        raise SystemExit(f"{file} names no database, and a wrong one could be meant: set {URI}.")
-    own = EMBEDDED if server_file else urls.pop(file, EMBEDDED)  # the environment may name another
+        raise SystemExit(f"{file} names no database, so a wrong one could be used: add {URI}.")
     if len(set(urls.values())) > 1:
-        both = " and ".join(f"{source} names {url.set(query={})!r}" for source, url in urls.items())
+        secrets = ["password", "passwd", "sslpassword"]  # repr() hides the one before the @
+        shown = {name: repr(url.difference_update_query(secrets)) for name, url in urls.items()}
+        both = " and ".join(f"{name} names {url}" for name, url in shown.items())
         raise SystemExit(f"{both}, and the wrong one could be changed: remove all but one.")
     config[URI] = url = next(iter(urls.values()), own)
 
@@ -64,10 +69,8 @@ def load(app: Flask, overrides: Mapping[str, Any]) -> None:
     migrated = config.get("SQLALCHEMY_ALEMBIC_URI") or url
     config["MIGRATION_DEVELOPMENT"] = not server_file and migrated in droppable
     if not config["MIGRATION_DEVELOPMENT"] and config["SECRET_KEY"] in ("", None, "development"):
-        raise SystemExit(
-            f"SECRET_KEY is not set, and {url.set(query={})!r} is not the development database: put a long "
-            f"random text into {PREFIX}_SECRET_KEY, or into the file that SETTINGS names."
-        )
+        where = f"put a long random text into {PREFIX}_SECRET_KEY, or into {file}"
+        raise SystemExit(f"SECRET_KEY is not set, and this is no development database: {where}.")
     if url == EMBEDDED:
         try:
             os.makedirs(app.instance_path, exist_ok=True)
