@@ -56,6 +56,9 @@ _ENDS_ONLY = re.compile(r"(COMMIT|END|ROLLBACK|ABORT|BEGIN|START)\b(?!\s+NOT\b)[
 #: What has to come first in its transaction, on PostgreSQL before any savepoint.
 _FIRST = re.compile(r"SET\b.*\bTRANSACTION", re.I)
 
+_SAVEPOINT = re.compile(r"SAVEPOINT\b", re.I)
+_TO_SAVEPOINT = re.compile(r"ROLLBACK\b[^;]*\bTO\b", re.I)
+
 #: A statement that can be said again, and that clears the way for the next one.
 _AGAIN = re.compile(r"\bIF\s+(NOT\s+)?EXISTS\b", re.I)
 
@@ -63,6 +66,12 @@ _AGAIN = re.compile(r"\bIF\s+(NOT\s+)?EXISTS\b", re.I)
 _THERE: set[int | str | None] = {1007, 1008, 1050, 1051, 1060, 1061, 1068, 1091, 1826, 3822, 4029}
 _THERE |= {"42710", "42701", "42P07", "42P06"}
 _RENAMED = {1054, 1146}
+
+#: MySQL's code for a savepoint that does not exist.
+_NO_SAVEPOINT = 1305
+
+#: The savepoint before a statement that could end the transaction.
+_MARK = "alembic_lossless_statement"
 
 #: Where a value's text names its place in memory.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -146,6 +155,7 @@ class Journal:
         #: PostgreSQL's number of the transaction that the savepoint is in; on MySQL any.
         self._transaction: int | None = None
         self._refusal: MigrationError | None = None
+        self._is_changed = self._is_unknown = self._has_savepoints = False
 
     @contextmanager
     def watching(
@@ -202,17 +212,15 @@ class Journal:
             held = self._transaction is None or self._stands_after(error)
             connection.connection.rollback()
             connection.rollback()
-            entries = self._read()
-            entry = entries.get(name, Entry())
-            if self._refusal is not None and self._running == 0:
-                self._entries = entries
-                return Remains(self._without_repeats(self._durable))
+            entry = self._read().get(name, Entry())
             # What is known to have run counts, also where the entry has it as begun only.
             done = max(entry.done, self._durable)
             begun = bool(self._running) and len(entry.statements) >= self._running
             in_part = self._running if begun and has_parts else 0
-            unknown = not held and not begun and not _ENDS_ONLY.match(self._running_words)
-            if len(self._seen) > self._before:
+            unknown = self._is_unknown or not (
+                held or begun or _ENDS_ONLY.match(self._running_words)
+            )
+            if len(self._seen) > self._before and not self._is_changed:
                 done = self._without_repeats(done)
                 self._note(name, done, begun=False, keep=bool(in_part or unknown))
                 connection.commit()
@@ -232,6 +240,7 @@ class Journal:
         @contextmanager
         def block() -> Iterator[None]:
             self._insist_on_transaction()
+            self._has_savepoints = False
             if len(self._seen) > self._durable:
                 # The block commits what came before it.
                 self._note(self._watched, self._without_repeats(len(self._seen)))
@@ -260,12 +269,16 @@ class Journal:
         """Tell SQLAlchemy whether this statement is seen to (True), or left to it."""
         if self._watched is None or self._is_own:
             return False
+        if self._refusal is not None:  # and the revision caught it
+            raise self._refusal
         words = without_comments(sql)
         if self._is_mysql and _COMMITTING_SET.match(words) and "STATEMENT" not in words.upper():
             return self._setting(words, execute)
         may_end = self._may_end(words)
-        if reads(words) and not may_end:
-            if not self._is_mysql and not _FIRST.match(words):
+        if not may_end and (reads(words) or _TO_SAVEPOINT.match(words)):
+            self._has_savepoints |= bool(_SAVEPOINT.match(words))
+            # A savepoint of the revision's own would take a later one with it.
+            if not _FIRST.match(words) and (not self._is_mysql or _SAVEPOINT.match(words)):
                 self._stand()
             return False
         self._seen.append(_digest(words, values))
@@ -275,10 +288,13 @@ class Journal:
             raise self._changed(number)
         if number <= self._before:
             return True
+        if may_end:
+            self._insist_on_transaction(words)
         self._stand()
         if not (self._in_autocommit or may_end):
             return False
         self._note(self._watched, self._without_repeats(number - 1))
+        self._mark()
         self._running, self._running_words = number, words
         try:
             execute()
@@ -299,6 +315,7 @@ class Journal:
         if number > self._durable:
             self._note(self._watched, self._without_repeats(number))
         self._stand()
+        self._mark()
         execute()
         if not self._stands():
             self._durable = max(self._durable, number)
@@ -314,7 +331,7 @@ class Journal:
 
         A script is many statements, the first of which may be any.
         """
-        is_read = reads(words) and not _is_script(words)
+        is_read = (reads(words) or _TO_SAVEPOINT.match(words)) and not _is_script(words)
         if self._is_mysql:
             is_rows = _ROWS.match(words) and not _is_script(words)
             return bool(_COMMITTING_SET.match(words)) or not (is_rows or is_read)
@@ -337,19 +354,23 @@ class Journal:
         known = None if self._is_mysql else run(dbapi_connection, "SELECT txid_current()")
         self._transaction = known[0] if known else 1
 
-    def _stands(self) -> bool:
+    def _mark(self) -> None:
+        """On MySQL make another savepoint before a statement: asking for one takes it away."""
+        if self._is_mysql and not self._in_autocommit:
+            run(self._connection.connection, f"SAVEPOINT {_MARK}")
+
+    def _stands(self, savepoint: str = _MARK) -> bool:
         """Tell whether the transaction is still that of the savepoint."""
         dbapi_connection = self._connection.connection
         if not self._is_mysql:
             current = run(dbapi_connection, "SELECT txid_current_if_assigned()")[0]
             return bool(current == self._transaction)
         try:
-            run(dbapi_connection, f"RELEASE SAVEPOINT {SAVEPOINT}")
+            run(dbapi_connection, f"RELEASE SAVEPOINT {savepoint}")
         except Exception as error:
             if code(error) != _NO_SAVEPOINT:
                 raise
             return False
-        run(dbapi_connection, f"SAVEPOINT {SAVEPOINT}")
         return True
 
     def _stands_after(self, error: BaseException) -> bool:
@@ -363,17 +384,29 @@ class Journal:
             return False
         return True
 
-    def _insist_on_transaction(self) -> None:
-        if self._transaction is not None and not self._stands():
-            self._running_words = ""
-            raise TransactionEndedError("the driver's own commit or rollback")
+    def _insist_on_transaction(self, words: str = "") -> None:
+        """Refuse to go on where the transaction was ended past SQLAlchemy.
+
+        :param words: of the statement that comes next, and may end it.
+        :raises TransactionEndedError: where it was.
+        """
+        if self._transaction is None or self._in_autocommit:
+            return
+        if self._is_mysql and self._has_savepoints and words and not _ATOMIC.match(words):
+            return  # asking would take the revision's own savepoints away
+        if not self._stands(SAVEPOINT):
+            self._is_unknown = True
+            self._refusal = TransactionEndedError("the driver's own commit or rollback")
+            raise self._refusal
+        if self._is_mysql:
+            self._transaction = None
 
     def _settle_committed(self, number: int) -> None:
         """Note that statement *number* ended the transaction, and all up to it is in place.
 
         :raises TransactionEndedError: where what came before it was rolled back.
         """
-        words, self._transaction = self._running_words, None
+        words, self._transaction, self._has_savepoints = self._running_words, None, False
         if self._is_mysql and _ATOMIC.match(words):
             self._durable = number
             return
@@ -389,6 +422,7 @@ class Journal:
 
     def _changed(self, number: int) -> MigrationError:
         event, _, revision = (self._watched or "").rpartition(" ")
+        self._is_changed = True
         stamp = hints.command("stamp", "REVISION" if event else revision)
         which = ", naming where it is then" if event else ""
         self._refusal = MigrationError(
@@ -457,10 +491,6 @@ class Journal:
             return self._connection.execute(statement)
         finally:
             self._is_own = False
-
-
-#: MySQL's code for a savepoint that does not exist.
-_NO_SAVEPOINT = 1305
 
 
 def read(connection: Connection) -> dict[str, Entry]:

@@ -510,3 +510,48 @@ def test_statements_in_place_are_counted_among_those_written_as_sql(chain: Handw
         (planned,) = plan.pending(script, connection, sa.MetaData())
     assert planned.statements[planned.in_place :] == ["INSERT INTO nowhere VALUES (1)"]
     assert "half applied: statements 1 to 4 are in place; the rest is to come" in planned.ways
+
+
+@only("kind", ["mariadb"])
+def test_savepoints_of_a_revision_on_mariadb_stand(chain: Handwritten) -> None:
+    chain.ask("CREATE PROCEDURE p() INSERT INTO t (n) VALUES (9)")
+    chain.add(
+        "a2",
+        """
+        op.add_column("t", sa.Column("m", sa.Integer))
+        nested = op.get_bind().begin_nested()
+        op.execute("INSERT INTO t (n) VALUES (7)")
+        op.execute("CALL p()")
+        nested.rollback()
+        with op.get_bind().begin_nested():
+            op.execute("INSERT INTO t (n) VALUES (2)")
+            op.execute("CALL p()")
+        """,
+    )
+    chain.upgrade()
+    assert chain.ask("SELECT n FROM t ORDER BY id") == [(1,), (2,), (9,)]
+
+
+@only("kind", ["postgresql", "mariadb"])
+@only("way", ["rollback", "commit"])
+def test_end_by_the_driver_is_noticed_before_a_statement_that_commits(
+    chain: Handwritten, way: str
+) -> None:
+    chain.add(
+        "a2",
+        f"""
+        op.execute("INSERT INTO t (n) VALUES (2)")
+        op.get_bind().connection.dbapi_connection.{way}()
+        try:
+            op.execute("COMMIT")
+        except Exception:
+            pass
+        op.create_table("never", sa.Column("n", sa.Integer))
+        op.execute("COMMIT")
+        """,
+    )
+    failure = chain.failure()
+    assert "ends its transaction by the driver's own commit or rollback" in str(failure)
+    assert "in place" not in str(failure)
+    assert failure.exit_code == 7
+    assert list(chain.dump()) == ["t"]
