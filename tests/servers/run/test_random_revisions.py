@@ -44,12 +44,21 @@ class Item:
     :param statements: what each statement of it does, one by one.
     :param is_trouble: whether it ends or fails the revision, on one database or another.
     :param block: the autocommit block that it stands in; 0 for none.
+    :param in_block: what its statements do in such a block, where that is something else.
     """
 
     code: str
     statements: Sequence[str]
     is_trouble: bool = False
     block: int = 0
+    in_block: Sequence[str] | None = None
+
+    def placed(self, block: int) -> "Item":
+        """Return it as it stands in an autocommit block, or in none."""
+        if "begin_nested" in self.code:  # which needs a transaction
+            return self
+        statements = self.in_block if block and self.in_block is not None else self.statements
+        return replace(self, block=block, statements=statements)
 
 
 def sql(statement: str) -> str:
@@ -60,8 +69,10 @@ def plain(code: str) -> Item:
     return Item(code, [code])
 
 
-def trouble(code: str, statements: Sequence[str] = ()) -> Item:
-    return Item(code, statements, is_trouble=True)
+def trouble(
+    code: str, statements: Sequence[str] = (), in_block: Sequence[str] | None = None
+) -> Item:
+    return Item(code, statements, is_trouble=True, in_block=in_block)
 
 
 VALID: list[Callable[[int], Item]] = [
@@ -94,9 +105,11 @@ BROKEN: list[Callable[[int], Item]] = [
     lambda k: trouble("sys.exit(0)"),
     lambda k: trouble(sql("COMMIT"), ["pass"]),
     lambda k: trouble(sql("-- pasted\nCOMMIT"), ["pass"]),
-    lambda k: trouble(sql("ROLLBACK")),
+    lambda k: trouble(sql("ROLLBACK"), in_block=["pass"]),
     lambda k: trouble(sql("BEGIN"), ["pass"]),
-    lambda k: trouble(f"try:\n    {sql('ROLLBACK')}\nexcept Exception:\n    pass"),
+    lambda k: trouble(
+        f"try:\n    {sql('ROLLBACK')}\nexcept Exception:\n    pass", in_block=["pass"]
+    ),
     lambda k: trouble("op.get_bind().commit()"),
     lambda k: trouble("op.get_bind().rollback()"),
     lambda k: trouble("op.get_bind().connection.dbapi_connection.commit()"),
@@ -131,7 +144,6 @@ SCRIPTED = {
 SCRIPTS_THAT_FAIL = [
     "-- pasted\nBEGIN; CREATE TABLE script{k} (n int); COMMIT; SELECT 1/0;",
     "INSERT INTO log VALUES ({k}); END; SELECT 1/0",
-    "ROLLBACK; CREATE TABLE script{k} (n int)",
     "ROLLBACK; BEGIN; INSERT INTO log VALUES ({k}); COMMIT; SELECT 1/0",
     "INSERT INTO log VALUES ({k}); SELECT 1/0",
     "DO $$ BEGIN INSERT INTO log VALUES ({k}); PERFORM 1/0; END $$",
@@ -164,6 +176,10 @@ OWN = {
     "postgresql": [
         *(call(script, effect) for script, effect in SCRIPTED.items()),
         *map(call, SCRIPTS_THAT_FAIL),
+        lambda k: trouble(
+            sql(f"ROLLBACK; CREATE TABLE script{k} (n int)"),
+            in_block=[sql(f"CREATE TABLE script{k} (n int)")],
+        ),
     ],
     "mariadb": [
         *(call(words, words) for words in CALLS),
@@ -181,9 +197,7 @@ def draw(kind: str, dice: random.Random) -> list[Item]:
         menu = dice.choices([VALID, BROKEN, OWN[kind]], [6, 1.2, 2])[0]
         if dice.random() < 0.25:
             block = 0 if block else k + 1
-        item = dice.choice(menu)(10 * k + 10)
-        # A savepoint needs a transaction.
-        items.append(replace(item, block=0 if "begin_nested" in item.code else block))
+        items.append(dice.choice(menu)(10 * k + 10).placed(block))
     return items
 
 
