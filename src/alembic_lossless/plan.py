@@ -58,11 +58,14 @@ class Planned:
     in_place: int = 0
 
 
-def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData) -> list[Planned]:
+def pending(
+    script: ScriptDirectory, connection: Connection, metadata: MetaData
+) -> tuple[list[Planned], int]:
     """Return the revisions that the database behind *connection* lacks, in their order.
 
     :param connection: to the real database; it is only read.
     :param metadata: the models', whose naming convention the operations take, as in env.py.
+    :return: the revisions, and how many findings about those that are released are not listed.
     :raises MigrationError: where a revision cannot run.
     """
     heads = MigrationContext.configure(connection).get_current_heads()
@@ -74,10 +77,10 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
     elif planned:
         _offline(script, connection, heads, planned, metadata)
     revisions = [plan.revision for plan in planned]
-    checks = (
+    checks, unlisted = (
         handwritten.checklists_of_pending(script, connection, revisions, metadata)
         if planned
-        else {}
+        else ({}, 0)
     )
     held = Locks(kind_of(connection.engine.url))
     begun = journal.read(connection) if history.half_applied(connection) else {}
@@ -87,9 +90,9 @@ def pending(script: ScriptDirectory, connection: Connection, metadata: MetaData)
             plan.ways.insert(
                 0, f"half applied: {journal.in_place(entry.done)}; the rest is to come"
             )
-        plan.checks = checks[plan.revision]
+        plan.checks = checks.get(plan.revision, [])
         plan.locks = [held.of(statement) for statement in plan.statements]
-    return planned
+    return planned, unlisted
 
 
 def _run_on_copy(

@@ -129,10 +129,13 @@ def _parted(key: str, kind: str) -> tuple[str, tuple[str], str]:
 
 def checklists_of_pending(
     script: ScriptDirectory, connection: Connection, pending: Sequence[str], metadata: MetaData
-) -> dict[str, list[str]]:
+) -> tuple[dict[str, list[str]], int]:
     """Return the checklist of each *pending* revision: what its file says, and what it does.
 
     The revisions are followed without being run, so one that reads rows is only seen in part.
+
+    :return: the lines of each that is not released, and how many findings there are about the
+        others, which nobody is going to change.
     """
     kind = kind_of(connection.engine.url)
     off = settings.switched_off(Path(script.dir))
@@ -140,18 +143,21 @@ def checklists_of_pending(
     new = [revision.revision for revision in unreleased(script)]
     done: list[Step] = []
     found: dict[str, list[str]] = {}
+    unlisted = 0
     for revision in (revision for revision in chain if revision.revision in {*pending, *new}):
         with databases.quiet():
             steps = [Step(op) for op in recorder.followed([revision], connection.dialect)[0][0]]
         if revision.revision in pending:
             written = file_header.written_findings(revision)
             findings = _of(revision, steps, done, kind, metadata, off)
-            found[revision.revision] = [f"- {line}" for line in written]
-            found[revision.revision] += [
-                f"{f.verdict.value} {f}" for f in findings if str(f) not in written
-            ]
+            lines = [f"- {line}" for line in written]
+            lines += [f"{f.verdict.value} {f}" for f in findings if str(f) not in written]
+            if revision.revision in new:
+                found[revision.revision] = lines
+            else:
+                unlisted += len(lines)
         done += steps
-    return found
+    return found, unlisted
 
 
 def report_lines(found: dict[Script, list[Finding]], kind: str) -> tuple[list[str], list[str]]:

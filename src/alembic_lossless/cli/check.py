@@ -76,7 +76,7 @@ def _plan(environment: Environment, check: bool) -> None:
             echo(f"Nothing is pending: at {console.names(at)}{console.AHEAD}.")
             return
         status.require_known(at, known.known, script)
-        planned = planning.pending(script, connection, environment.metadata)
+        planned, unlisted = planning.pending(script, connection, environment.metadata)
     for revision in planned:
         click.secho(f"\n{console.title(script, revision.revision)}", bold=True)
         console.lines(revision.checks, "  ")
@@ -88,6 +88,8 @@ def _plan(environment: Environment, check: bool) -> None:
                 continue
             console.lines([lock] if lock else [], "  -- ")
             echo(textwrap.indent(f"{statement};", "  "))
+    if unlisted:
+        echo(f"\n{plural(unlisted, 'finding')} about revisions that are released: not listed.")
     _refuse_edited(environment)
     pending = f"{plural(planned, 'migration')} pending"
     if not planned:

@@ -507,7 +507,7 @@ def test_statements_in_place_are_counted_among_those_written_as_sql(chain: Handw
     assert "statements 1 to 4 are in place" in str(chain.failure())
     with sa.create_engine(chain.url).connect() as connection:
         script = ScriptDirectory.from_config(chain.config())
-        (planned,) = plan.pending(script, connection, sa.MetaData())
+        (planned,), _ = plan.pending(script, connection, sa.MetaData())
     assert planned.statements[planned.in_place :] == ["INSERT INTO nowhere VALUES (1)"]
     assert "half applied: statements 1 to 4 are in place; the rest is to come" in planned.ways
 
