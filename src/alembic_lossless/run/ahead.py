@@ -12,7 +12,6 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError, code
 from ..settings import Limits
-from . import recorder
 from .connection import private
 
 #: A table, a column, an object, a key that is there already.
@@ -72,6 +71,8 @@ def existing(connection: Connection, revision: Script) -> list[str]:
     :param revision: which is followed without being run.
     :return: a few words for each.
     """
+    from . import recorder  # which an upgrade that succeeds has no need of
+
     ((operations, _),) = recorder.followed([revision], connection.dialect)
     inspector = inspect(connection)
     found = []

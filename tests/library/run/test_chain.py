@@ -8,6 +8,7 @@ from alembic.script import ScriptDirectory
 
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.run.chain import read_chain
+from tests.library.alembic.project import AlembicProject
 from tests.servers.run.shop import Shop
 
 FILE = "revision = {!r}\ndown_revision = {!r}\nbranch_labels = {!r}\ndepends_on = {!r}\n"
@@ -181,3 +182,16 @@ def test_revision_of_the_database_that_git_knows_comes_back_by_the_command_shown
     words = output.partition("bring its file back, git checkout ")[2].partition(";")[0].split()
     git(shop.root, "checkout", *words)
     assert "Nothing to do: at a2" in shop.flask("db", "upgrade")
+
+
+def test_command_lines_without_flask_name_the_missing_file_too(tmp_path: Path) -> None:
+    project = AlembicProject(tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", "generic")
+    project.add_line()
+    text = "def upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n"
+    for name, down in (("a1", None), ("a3", "a2")):
+        file = project.migrations / "versions" / f"{name}.py"
+        file.write_text(FILE.format(name, down, None, None) + text)
+    for words in (["upgrade"], ["heads"], ["merge", "heads"], ["history", "-v"], ["check"]):
+        assert "a3.py follows revision 'a2'" in project.lossless(*words, code=1)
+    output = project.run("alembic", "upgrade", "head", code=1)
+    assert "exit 1: a3.py follows revision 'a2'" in output
