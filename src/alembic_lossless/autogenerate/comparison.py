@@ -1,6 +1,6 @@
 """The two sides of a new migration: a scratch database at the head of the chain, and the models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +17,7 @@ from ..checklist.finding import Step
 from ..errors import MigrationError
 from ..run import recorder
 from ..schema import dialect_support, diff
+from ..schema.inclusion import Inclusion
 from ..schema.model import Key, Schema
 from ..scratch.databases import configure, from_chain, from_models
 from ..scratch.hints import reason
@@ -115,6 +116,8 @@ class ComparedDatabase:
     metadata: MetaData
     expected: Schema
     unmanaged: list[str] = field(default_factory=list)
+    #: What env.py's ``configure`` was given, where it leaves something out.
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def connection(self) -> Connection:
@@ -130,10 +133,12 @@ class ComparedDatabase:
         """Return what differs in the chain, with what was applied to it since, from the models."""
         actual = diff.describe(self.connection)
         by_hand = diff.made_by_raw_sql(self.connection)
+        inclusion = Inclusion(self.options, self.metadata, self.connection)
         return [
             item
             for item in diff.differences_from_models(actual, self.expected, self.metadata)
             if not (item.expected is None and item.key.bare in by_hand)
+            and inclusion.includes(item.key)
         ]
 
     def apply(self, text: str, imports: set[str]) -> None:
@@ -178,8 +183,7 @@ def compared(
             context = primary if not result else None
             if context is None:
                 chain = stack.enter_context(from_chain(script, source, metadata=metadata))
-                options = {"target_metadata": metadata, "script": script}
-                context = configure(chain, options)
+                context = configure(chain, {"target_metadata": metadata, "script": script})
             assert context.connection is not None
             models = stack.enter_context(from_models(metadata, source, like=context.connection))
             # The migrations' own, which an autocommit_block commits; what was read before ends.
@@ -187,5 +191,8 @@ def compared(
             stack.enter_context(context.begin_transaction(_per_migration=True))
             unmanaged = diff.unmanaged_objects(context.connection, metadata)
             expected = diff.describe(models)
-            result.append(ComparedDatabase(source.kind, context, metadata, expected, unmanaged))
+            options = primary.opts if primary else {}
+            result.append(
+                ComparedDatabase(source.kind, context, metadata, expected, unmanaged, options)
+            )
         yield result

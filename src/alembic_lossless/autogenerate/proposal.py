@@ -62,12 +62,15 @@ def in_schemas(context: MigrationContext, metadata: MetaData) -> bool:
     names = sa.inspect(context.connection).get_schema_names()
     wanted = dialect_support.schemas(metadata)
     wanted |= {name for name in names if any(table.startswith(f"{name}.") for table in there)}
+    own = context.opts.get("include_name")
 
     def include(name: str | None, kind: str, parents: Any) -> bool:
+        if own and not own(name, kind, parents):
+            return False
         if kind == "schema":
             return name is None or name in wanted
-        own = kind == "table" and parents["schema_name"]
-        return not own or parents["schema_qualified_table_name"] in there
+        in_schema = kind == "table" and parents["schema_name"]
+        return not in_schema or parents["schema_qualified_table_name"] in there
 
     if wanted:
         context.opts |= {"include_schemas": True, "include_name": include}

@@ -133,7 +133,9 @@ def _rehearse_unreleased(
     from ..rehearsal.rehearse import rehearse_unreleased
 
     development = environment.target.url if database.is_development(environment) else None
-    rehearsals = rehearse_unreleased(environment.script, environment.metadata, sources, development)
+    rehearsals = rehearse_unreleased(
+        environment.script, environment.metadata, sources, development, environment.options
+    )
     for rehearsal in rehearsals:
         console.lines(rehearsal.failures, "  ✗ ")
     if rehearsals and not any(rehearsal.failures for rehearsal in rehearsals):

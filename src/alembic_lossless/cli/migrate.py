@@ -199,7 +199,7 @@ def _rehearse(
         if len(revisions) > 1:
             echo(console.title(script, revision))
         rehearsal = rehearsing.rehearse(
-            script, revision, environment.metadata, sources, development
+            script, revision, environment.metadata, sources, development, environment.options
         )
         rehearsal.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
         console.lines(rehearsal.lines())

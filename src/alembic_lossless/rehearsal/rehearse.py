@@ -4,7 +4,7 @@ Each is played on scratch databases of every kind that the project uses: once wi
 once with a copy of the developer's own where there are any.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..hints import command
 from ..run import recorder, status
 from ..run.env import foreign_keys_kept
 from ..schema import diff
+from ..schema.inclusion import Inclusion
 from ..schema.model import Schema
 from ..scratch import databases
 from ..scratch.hints import reason
@@ -46,6 +47,7 @@ def rehearse(
     metadata: MetaData,
     sources: Sequence[Source],
     development: URL | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Rehearsal:
     """Upgrade, downgrade and upgrade *revision* again on rows, on each of *sources*.
 
@@ -54,6 +56,7 @@ def rehearse(
     :param metadata: the models, which the schema is compared with at the head.
     :param sources: where scratch databases can be created.
     :param development: the developer's own database, which is only read.
+    :param options: what env.py gave to ``configure``; it may leave objects out.
     :return: the result; nothing is raised for a failure.
     :raises MigrationError: where the chain before *revision* does not run.
     """
@@ -65,7 +68,7 @@ def rehearse(
         failure = Failure("checklist", str(finding), Diagnosis(line))
         failure.file = Path(loaded.path).name
         rehearsal.failures.append(failure)
-    _play(rehearsal, script, metadata, sources, development)
+    _play(rehearsal, script, metadata, sources, development, options or {})
     return rehearsal
 
 
@@ -74,6 +77,7 @@ def rehearse_unreleased(
     metadata: MetaData,
     sources: Sequence[Source],
     development: URL | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Rehearsal]:
     """Rehearse each revision that no release holds yet, as :func:`rehearse` does.
 
@@ -83,12 +87,13 @@ def rehearse_unreleased(
     :param metadata: the models, which the schema is compared with at the head.
     :param sources: where scratch databases can be created.
     :param development: the developer's own database, which is only read.
+    :param options: what env.py gave to ``configure``; it may leave objects out.
     :return: a result for each, oldest first; none where every revision is released.
     :raises MigrationError: where the chain does not run.
     """
     rehearsals = [Rehearsal(revision) for revision in unreleased(script)]
     for rehearsal in rehearsals:
-        _play(rehearsal, script, metadata, sources, development)
+        _play(rehearsal, script, metadata, sources, development, options or {})
     return rehearsals
 
 
@@ -98,12 +103,13 @@ def _play(
     metadata: MetaData,
     sources: Sequence[Source],
     development: URL | None,
+    options: Mapping[str, Any],
 ) -> None:
     """Play the rounds on each of *sources*, until one fails there."""
     for source in sources:
         rows: list[str] = []
         for url in [None] if development is None else [None, development]:
-            round_ = _Round(script, rehearsal.revision, metadata, source, url)
+            round_ = _Round(script, rehearsal.revision, metadata, source, url, options)
             failure = round_.play(rehearsal)
             if failure is not None:
                 rehearsal.failures.append(failure)
@@ -122,6 +128,7 @@ class _Round:
     metadata: MetaData
     source: Source
     development: URL | None
+    options: Mapping[str, Any]
     #: How many rows of what sort it is played with.
     rows: str = ""
     notes: list[str] = field(default_factory=list)
@@ -291,8 +298,11 @@ class _Round:
         with databases.from_models(self.metadata, self.source, like=connection) as models:
             expected = diff.describe(models)
         by_hand = diff.made_by_raw_sql(connection)
+        inclusion = Inclusion(self.options, self.metadata, connection)
         for item in diff.differences_from_models(actual, expected, self.metadata):
             if item.expected is None and item.key.name in by_hand:
+                continue
+            if not inclusion.includes(item.key):
                 continue
             if before.get(item.key) == item.actual:
                 self.ahead.append(f"{NAMES[self.source.kind]}: {item}")
