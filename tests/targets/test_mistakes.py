@@ -145,7 +145,7 @@ def test_seeds_that_fail(project: Project) -> None:
     project.edit("models/library.py", "name: Mapped[str]", "full_name: Mapped[str]")
     text = (project.package / "seeds.py").read_text()
     number = text[: text.index("Author(name=")].count("\n") + 1
-    done = project.flask("db", "reset", fails=True)
+    done = project.flask("db", "reset", "--force", fails=True)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("exit 1: The seeds failed")

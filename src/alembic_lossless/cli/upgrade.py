@@ -97,7 +97,7 @@ def reset_database(project: Project, force: bool) -> None:
     def work(environment: Environment) -> str:
         database.name_database(environment)
         database.only_development(environment, "reset")
-        heads = environment.chain.heads
+        heads = environment.script.get_heads()  # imports each file: none may be broken
         _ask_to_reset(environment, force)
         reset(environment.target, environment.metadata, heads)
         tables = plural(environment.metadata.tables, "table")
