@@ -248,6 +248,10 @@ class Environment:
                 self._watch(connection)
                 checks = self.options.get("on_version_apply", ())
                 self.options["on_version_apply"] = (*_as_tuple(checks), self._note)
+                if connection.dialect.name == "sqlite" and "destination_rev" in self._command:
+                    limits = self.settings.limits
+                    steps = Steps(connection, self.options["fn"], limits, lambda _: None)
+                    self.options["fn"] = steps
                 yield connection
         elif "destination_rev" not in self._command:
             self.options["dont_mutate"] = True

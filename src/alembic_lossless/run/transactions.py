@@ -237,7 +237,10 @@ def no_other_writer(connection: Connection) -> Iterator[None]:
         )
 
     def is_another(other: Connection) -> bool:
-        return other is not connection and threading.get_ident() == thread
+        if other is connection or threading.get_ident() != thread:
+            return False
+        # A database in memory has one connection of the driver's for all.
+        return other.connection.dbapi_connection is not connection.connection.dbapi_connection
 
     def before_statement(other: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         words = without_comments(statement)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.script import ScriptDirectory
 
 from alembic_lossless import plan
+from alembic_lossless.errors import MigrationError
 from tests.servers.run.shop import TABLE
 from tests.support.handwritten import Handwritten
 
@@ -555,3 +557,17 @@ def test_end_by_the_driver_is_noticed_before_a_statement_that_commits(
     assert "in place" not in str(failure)
     assert failure.exit_code == 7
     assert list(chain.dump()) == ["t"]
+
+
+@only("kind", ["sqlite"])
+@only("end", ["commit", "rollback", "script", "driver"])
+def test_end_of_transaction_on_a_given_connection_is_refused(chain: Handwritten, end: str) -> None:
+    before = chain.dump()
+    chain.add("a2", f'op.execute("UPDATE t SET n = 5")\n{ENDS[end]}')
+    config = chain.config()
+    with sa.create_engine(chain.url).connect() as connection:
+        config.attributes["connection"] = connection
+        with pytest.raises(MigrationError, match=r"Revision a2 ends its transaction.*nothing of"):
+            command.upgrade(config, "heads")
+        connection.exec_driver_sql("BEGIN")  # it may again
+    assert chain.dump() == before
