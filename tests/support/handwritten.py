@@ -115,21 +115,23 @@ class Handwritten:
 
     def dump(self) -> dict[str, Any]:
         """Return what the database holds beside our own tables."""
-        return dump(self.url)
+        with sa.create_engine(self.url, poolclass=sa.NullPool).connect() as connection:
+            return dump(connection)
 
 
-def dump(url: str) -> dict[str, Any]:
+def dump(connection: sa.Connection) -> dict[str, Any]:
     """Return the tables of a database: columns, indexes and rows."""
-    tables: dict[str, Any] = {}
-    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
-        inspector = sa.inspect(connection)
-        quote = connection.dialect.identifier_preparer.quote
-        for table in sorted(set(inspector.get_table_names()) - {VERSION_TABLE, LOG_TABLE}):
-            columns = inspector.get_columns(table)
-            rows = connection.exec_driver_sql(f"SELECT * FROM {quote(table)}")
-            tables[table] = {
-                "columns": [(c["name"], str(c["type"]), c["nullable"]) for c in columns],
-                "indexes": sorted(str(i["name"]) for i in inspector.get_indexes(table)),
-                "rows": sorted(map(repr, map(tuple, rows))),
-            }
-    return tables
+    inspector = sa.inspect(connection)
+    names = set(inspector.get_table_names()) - {VERSION_TABLE, LOG_TABLE}
+    columns, indexes = inspector.get_multi_columns(), inspector.get_multi_indexes()
+    quote = connection.dialect.identifier_preparer.quote
+    return {
+        name: {
+            "columns": [(c["name"], str(c["type"]), c["nullable"]) for c in columns[None, name]],
+            "indexes": sorted(str(index["name"]) for index in indexes[None, name]),
+            "rows": sorted(
+                map(repr, map(tuple, connection.exec_driver_sql(f"SELECT * FROM {quote(name)}")))
+            ),
+        }
+        for name in sorted(names)
+    }

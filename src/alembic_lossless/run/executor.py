@@ -202,7 +202,7 @@ class Steps:
             # By the driver as well: a session that tried to has closed SQLAlchemy's transaction.
             self._connection.connection.rollback()
         self._connection.rollback()
-        return Remains()
+        return Remains(unknown=isinstance(error, TransactionEndedError) and error.is_unknown)
 
     def _may_retry(self, error: BaseException, remains: Remains, until: float) -> bool:
         if self._journal is None or self._journal.lost or remains.in_part or remains.unknown:

@@ -58,12 +58,14 @@ class TransactionEndedError(MigrationError):
 
     :param way: by which statement or method.
     :param is_lost: whether what it had done before is rolled back, and what comes after is not.
+    :param is_unknown: whether nothing tells if it was committed.
     """
 
-    def __init__(self, way: str, *, is_lost: bool = False) -> None:
+    def __init__(self, way: str, *, is_lost: bool = False, is_unknown: bool = False) -> None:
         super().__init__(f"ended by {way}")
         self.way = way
         self.is_lost = is_lost
+        self.is_unknown = is_unknown
 
 
 def without_comments(sql: str) -> str:
@@ -155,6 +157,9 @@ def held_on_sqlite(connection: Connection, file: str) -> Iterator[None]:
     the transaction.
 
     :param file: the revision's, whose line is named.
+    A driver that cannot be told so is asked for a savepoint at the end, and then it is too late to
+    tell what was committed.
+
     :raises TransactionEndedError: where the body tried, also where it caught the refusal, or where
         SQLite rolled the transaction back at an error that the body caught.
     """
@@ -183,6 +188,8 @@ def held_on_sqlite(connection: Connection, file: str) -> Iterator[None]:
         if not is_refused:
             _release(dbapi_connection)
     except Exception as error:
+        if not is_refused and not isinstance(error, TransactionEndedError):
+            _release(dbapi_connection)
         if tried:
             raise TransactionEndedError(tried[0]) from error
         if getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) == sqlite3.SQLITE_AUTH:
@@ -212,7 +219,7 @@ def _release(dbapi_connection: Any) -> None:
     try:
         run(dbapi_connection, f"RELEASE {SAVEPOINT}")
     except Exception as error:  # each driver has its own
-        raise TransactionEndedError("COMMIT or ROLLBACK", is_lost=True) from error
+        raise TransactionEndedError("COMMIT or ROLLBACK", is_unknown=True) from error
 
 
 @contextmanager

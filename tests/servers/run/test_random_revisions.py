@@ -4,7 +4,7 @@ another one on which the same statements ran one by one."""
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -215,48 +215,65 @@ class Bench:
     """A chain on one database, and another database to compare with."""
 
     def __init__(self, kind: str, folder: Path, url: str, expected_url: str) -> None:
-        self.kind, self.folder = kind, folder
-        self.url, self.expected_url = url, expected_url
+        self.kind, self.folder, self.url = kind, folder, url
         self.number = 0
+        # A table is another one in each trial: nothing prepared for it may be used again.
+        options = {"prepare_threshold": None} if kind == "postgresql" else {}
+        self.actual, self.other = (
+            sa.create_engine(
+                database,
+                isolation_level="AUTOCOMMIT",
+                poolclass=sa.NullPool,
+                connect_args=options,
+            ).connect()
+            for database in (url, expected_url)
+        )
         if kind == "mariadb":
-            for database in (url, expected_url):
-                run(database, PROCEDURES)
+            for connection in (self.actual, self.other):
+                run(connection, PROCEDURES)
 
     def start(self) -> Handwritten:
-        """Empty both databases, and give a chain that is at its first revision."""
+        """Empty the database, and give a chain that is at its first revision."""
         self.number += 1
-        for url in (self.url, self.expected_url):
-            clear(url)
-        run(self.expected_url, BASE)
+        clear(self.actual)
         chain = Handwritten(self.folder / f"chain{self.number}", self.url)
         chain.add("a1", "\n".join(map(sql, BASE)))
         chain.upgrade()
         return chain
 
+    def dump(self) -> dict[str, Any]:
+        return dump(self.actual)
+
+    def at(self) -> list[str]:
+        return list(
+            self.actual.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
+        )
+
     def expected(self, statements: Sequence[str]) -> dict[str, Any]:
         """Return what the database holds after these statements, each committed by itself."""
-        clear(self.expected_url)
-        run(self.expected_url, BASE)
-        engine = sa.create_engine(self.expected_url, poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
-            op = Operations(MigrationContext.configure(autocommit))
-            for statement in statements:
-                exec(statement, {"op": op, "sa": sa})
-        return dump(self.expected_url)
-
-
-def run(url: str, statements: Sequence[str]) -> None:
-    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        clear(self.other)
+        run(self.other, BASE)
+        op = Operations(MigrationContext.configure(self.other))
         for statement in statements:
-            connection.exec_driver_sql(statement)
+            exec(statement, {"op": op, "sa": sa})
+        return dump(self.other)
+
+    def close(self) -> None:
+        self.actual.close()
+        self.other.close()
 
 
-def clear(url: str) -> None:
-    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
-        quote = connection.dialect.identifier_preparer.quote
-        for table in sa.inspect(connection).get_table_names():
-            connection.exec_driver_sql(f"DROP TABLE {quote(table)}")
+def run(connection: sa.Connection, statements: Sequence[str]) -> None:
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+def clear(connection: sa.Connection) -> None:
+    tables = ", ".join(sa.inspect(connection).get_table_names())
+    if connection.dialect.name == "sqlite":
+        run(connection, [f"DROP TABLE {table}" for table in filter(None, tables.split(", "))])
+    elif tables:
+        connection.exec_driver_sql(f"DROP TABLE {tables}")
 
 
 def holds(after: dict[str, Any], expected: dict[str, Any]) -> bool:
@@ -270,7 +287,7 @@ def holds(after: dict[str, Any], expected: dict[str, Any]) -> bool:
 def trial(bench: Bench, items: list[Item]) -> str:
     """Run one revision; check what is said of it, and that fixing it finishes it; return which."""
     chain = bench.start()
-    before = chain.dump()
+    before = bench.dump()
     chain.add("a2", text(items))
     statements = [statement for item in items for statement in item.statements]
     try:
@@ -278,12 +295,12 @@ def trial(bench: Bench, items: list[Item]) -> str:
     except MigrationError as error:
         message, code = str(error), error.exit_code
     else:
-        assert chain.at() == ["a2"]
-        assert chain.dump() == bench.expected(statements)
+        assert bench.at() == ["a2"]
+        assert bench.dump() == bench.expected(statements)
         return "whole"
-    after = chain.dump()
+    after = bench.dump()
     assert "a2" in message
-    assert chain.at() == ["a1"]
+    assert bench.at() == ["a1"]
     assert code in (1, 7), message
     if code == 1:
         assert "nothing of it is in the database" in message
@@ -309,17 +326,21 @@ def trial(bench: Bench, items: list[Item]) -> str:
         fixed.append(item if keeps else replace(item, code="pass", statements=[]))
     chain.write("a2", "a1", text(fixed))
     chain.upgrade()
-    assert chain.at() == ["a2"]
-    assert chain.dump() == bench.expected([s for item in fixed for s in item.statements])
+    assert bench.at() == ["a2"]
+    assert bench.dump() == bench.expected([s for item in fixed for s in item.statements])
     return outcome
 
 
 @pytest.fixture
-def bench(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Bench:
+def bench(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     if kind == "sqlite":
-        return Bench(kind, tmp_path, *(f"sqlite:///{tmp_path}/{name}.db" for name in "ab"))
-    databases = request.getfixturevalue(kind)
-    return Bench(kind, tmp_path, databases(), databases())
+        urls = [f"sqlite:///{tmp_path}/{name}.db" for name in ("actual", "expected")]
+    else:
+        databases = request.getfixturevalue(kind)
+        urls = [databases(), databases()]
+    bench = Bench(kind, tmp_path, *urls)
+    yield bench
+    bench.close()
 
 
 def trials(bench: Bench, seeds: Sequence[int]) -> str:

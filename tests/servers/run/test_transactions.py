@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 
 from alembic_lossless import plan
 from alembic_lossless.errors import MigrationError
+from alembic_lossless.run import transactions
 from tests.servers.run.shop import TABLE
 from tests.support.handwritten import Handwritten
 
@@ -461,7 +462,7 @@ def test_values_that_are_made_as_it_runs_are_no_edit(chain: Handwritten) -> None
     assert chain.ask("SELECT count(*) FROM t") == [(2,)]
 
 
-@only("ending", ["sys.exit()", "sys.exit(0)", "raise SystemExit", "raise KeyboardInterrupt"])
+@only("ending", ["sys.exit(0)", "raise KeyboardInterrupt"])
 def test_exit_within_a_revision_is_a_failure(chain: Handwritten, ending: str) -> None:
     before = chain.dump()
     chain.add("a2", f'op.execute("UPDATE t SET n = 5")\n{ending}')
@@ -571,3 +572,27 @@ def test_end_of_transaction_on_a_given_connection_is_refused(chain: Handwritten,
             command.upgrade(config, "heads")
         connection.exec_driver_sql("BEGIN")  # it may again
     assert chain.dump() == before
+
+
+@only("kind", ["sqlite"])
+@only("rest", ["pass", 'op.execute("SELECT nope()")'])
+def test_commit_through_a_driver_without_an_authorizer_may_be_in_the_database(
+    chain: Handwritten, rest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "_authorize", lambda *_: False)
+    chain.add(
+        "a2",
+        f"""
+        op.execute("UPDATE t SET n = 5")
+        op.execute("COMMIT")
+        op.get_bind().connection.dbapi_connection.execute("BEGIN")
+        {rest}
+        """,
+    )
+    failure = chain.failure()
+    assert "may be in the database" in str(failure)
+    assert failure.exit_code == 7
+    chain.write(
+        "a2", "a1", 'op.execute("UPDATE t SET n = 6")\nop.execute("UPDATE nowhere SET n = 1")'
+    )
+    assert NOTHING in str(chain.failure())
