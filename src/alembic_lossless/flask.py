@@ -19,6 +19,7 @@ from . import compat, hints
 from .host import make_host
 from .run import env, readiness
 from .run.connection import inside
+from .schema import own_tables
 from .settings import Settings
 
 __all__ = ["Migrate"]
@@ -90,7 +91,8 @@ class Migrate(flask_migrate.Migrate):  # type: ignore[misc]  # it has no types
 
         :return: None where the schema is the one that this code was written for.
         """
-        return readiness.why_not_ready(project_engine(), self.get_config())
+        with own_tables.named_by(self.alembic_ctx_kwargs):
+            return readiness.why_not_ready(project_engine(), self.get_config())
 
 
 class Extension:

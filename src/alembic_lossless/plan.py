@@ -24,7 +24,7 @@ from .rehearsal.effects import origin
 from .run import history, journal, recorder, status
 from .run.chain import read_chain
 from .schema.dialect_support import kind_of
-from .schema.own_tables import VERSION_TABLE
+from .schema.own_tables import VERSION_TABLE, version_table
 from .scratch import databases
 from .scratch.sources import Source, empty_database
 from .sqlite import applied_changes
@@ -68,7 +68,7 @@ def pending(
     :return: the revisions, and how many findings about those that are released are not listed.
     :raises MigrationError: where a revision cannot run.
     """
-    heads = MigrationContext.configure(connection).get_current_heads()
+    heads = tuple(sorted(status.current(connection)))
     status.require_known(heads, read_chain(script).known)
     steps = script._upgrade_revs("heads", heads)  # type: ignore[arg-type]  # Alembic gives it so
     planned = [Planned(str(step.info.up_revision_id), step.doc or "") for step in steps]
@@ -121,9 +121,11 @@ def _copy_schema(connection: Connection, copy: Connection) -> None:
     for name, sql in rows:
         if name not in shadows and not name.startswith("sqlite_"):
             driver.execute(sql)
-    if connection.dialect.has_table(connection, VERSION_TABLE):
-        for (version,) in connection.exec_driver_sql(f"SELECT * FROM {VERSION_TABLE}"):
-            driver.execute(f"INSERT INTO {VERSION_TABLE} VALUES (?)", (version,))
+    at = status.current(connection)
+    if at and version_table().name != VERSION_TABLE:  # here it is Alembic's own
+        driver.execute(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)")
+    for version in at:
+        driver.execute(f"INSERT INTO {VERSION_TABLE} VALUES (?)", (version,))
 
 
 @contextmanager

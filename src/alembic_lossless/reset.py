@@ -15,6 +15,7 @@ from .run.permissions import why_not_writable
 from .schema import diff
 from .schema.dialect_support import create_all
 from .schema.model import Schema
+from .schema.own_tables import version_table
 from .scratch import databases
 from .scratch.sources import Source, empty_database, find_sources
 
@@ -83,7 +84,7 @@ def _replace_sqlite(url: URL, metadata: MetaData, heads: Iterable[str]) -> None:
 
 def _create(connection: Connection, metadata: MetaData, heads: Iterable[str]) -> None:
     create_all(metadata, connection)
-    context = MigrationContext.configure(connection)
+    context = MigrationContext.configure(connection, opts=version_table().options)
     context._ensure_version_table()
     for head in heads:
         connection.execute(context._version.insert().values(version_num=head))
@@ -136,7 +137,7 @@ def stamp_if_reset(target: Target, metadata: MetaData, script: ScriptDirectory) 
         return False
     (source,) = sources
     with target.connect() as connection:
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(connection, opts=version_table().options)
         actual = diff.describe(connection)
         at = context.get_current_heads()
         if len(at) > 1:

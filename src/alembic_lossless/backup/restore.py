@@ -20,7 +20,7 @@ from ..errors import MigrationError
 from ..hints import command
 from ..run.connection import private, quoted, sqlite_file
 from ..schema.dialect_support import kind_of
-from ..schema.own_tables import LOG_TABLE, VERSION_TABLE, without_own
+from ..schema.own_tables import LOG_TABLE, version_table, without_own
 from .changes import PATIENCE, attached, read_only_uri, tables
 from .store import Backup, BackupStore, mysql_target, postgresql_target
 
@@ -81,9 +81,10 @@ def verify(live: Path, backup: Path, script: ScriptDirectory) -> None:
 def _mismatch(connection: sqlite3.Connection, script: ScriptDirectory) -> str | None:
     """Say why the attached backup cannot be of this database; None where nothing speaks so."""
     now, then = tables(connection, "main"), tables(connection, "backup")
-    if VERSION_TABLE in then:
+    versions = version_table().name
+    if versions in then:
         known = {revision.revision for revision in script.walk_revisions()}
-        rows = connection.execute(f"SELECT version_num FROM backup.{VERSION_TABLE}")
+        rows = connection.execute(f"SELECT version_num FROM backup.{quoted(versions)}")
         unknown = sorted({row[0] for row in rows} - known)
         if unknown:
             return f"its revision {', '.join(unknown)} is not among these migrations"

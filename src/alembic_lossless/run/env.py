@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import compat, hints, sqlite
 from ..errors import MigrationError, plural
+from ..schema import own_tables
 from ..settings import Settings
 from . import history, identity, lock, refusals, server, status
 from .chain import Chain, read_chain
@@ -184,6 +185,7 @@ class Environment:
         """Take the place of ``context.configure``."""
         self.run.restore_loggers()
         self.options = options
+        self._stack.enter_context(own_tables.named_by(options))
         with self._reported():
             _ = self.chain  # a broken one is told before anything is done
         if connection is None or self.context.is_offline_mode():

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import hints
 from ..errors import MigrationError
-from ..schema.own_tables import VERSION_TABLE
+from ..schema.own_tables import version_table
 from . import git
 from .chain import Chain, read_chain
 from .connection import Target, private, sqlite_file
@@ -48,12 +48,15 @@ def behind(
 
 def current(connection: Connection) -> frozenset[str]:
     """Return the revisions that *connection*'s database is at; none where it has no chain yet."""
+    table = version_table()
     try:
-        rows = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+        rows = connection.execute(
+            text(f"SELECT version_num FROM {table.quoted(connection.dialect)}")
+        )
         return frozenset(rows.scalars())
     except DBAPIError:
         connection.rollback()
-        if connection.dialect.has_table(connection, VERSION_TABLE):
+        if connection.dialect.has_table(connection, table.name, schema=table.schema):
             raise
         return frozenset()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MigrationError
-from ..schema.own_tables import VERSION_TABLE
+from ..schema.own_tables import version_table
 from ..sqlite.parser import quote
 
 BATCH = 5000
@@ -40,9 +40,10 @@ class SQLiteSource:
 
     def revisions(self) -> set[str]:
         """Return the revisions that the database is at."""
-        if VERSION_TABLE not in self.tables:
+        table = version_table().name
+        if table not in self.tables:
             return set()
-        return {row[0] for row in self._connection.execute(f"SELECT * FROM {VERSION_TABLE}")}
+        return {row[0] for row in self._connection.execute(f"SELECT * FROM {quote(table)}")}
 
     def columns(self, table: str) -> set[str]:
         """Return the columns of *table* that hold values of their own."""
