@@ -34,7 +34,7 @@ from .errors import MigrationError
 from .hints import command
 from .run import status
 from .run.chain import read_chain
-from .run.connection import private
+from .run.connection import private, sqlite_file
 from .schema import dialect_support, diff, sqlite
 from .schema.dialect_support import kind_of
 from .schema.model import PROPERTIES, Key, Schema
@@ -447,7 +447,7 @@ def _file_copy(url: URL) -> Iterator[Connection]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "copy")
         with (
-            closing(sqlite3.connect(str(url.database))) as live,
+            closing(sqlite3.connect(str(sqlite_file(url)))) as live,
             closing(sqlite3.connect(file)) as copy,
         ):
             live.backup(copy)

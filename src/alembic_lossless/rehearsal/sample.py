@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -131,8 +130,8 @@ def _opened(url: URL) -> Iterator[Connection | None]:
             connection.exec_driver_sql(f"{verb} TRANSACTION READ ONLY")
             yield connection
         return
-    file = Path(str(url.database))
-    if not file.is_file():
+    file = connections.sqlite_file(url)
+    if file is None or not file.is_file():
         yield None
         return
     # In WAL mode even a reader leaves files beside the database, unless it is told that nobody
