@@ -206,12 +206,12 @@ def _options_of(url: URL) -> str:
         return " CHARACTER SET utf8mb4" if is_mysql else ""
     if is_mysql:
         return f" CHARACTER SET {row[0]} COLLATE {row[1]}"
-    found = row[0]
-    options = " TEMPLATE template0 ENCODING " + quoted(found["encoding"], "'")
+    catalogued = row[0]
+    options = " TEMPLATE template0 ENCODING " + quoted(catalogued["encoding"], "'")
     for word, name in (("LC_COLLATE", "datcollate"), ("LC_CTYPE", "datctype")):
-        options += f" {word} " + quoted(found[name], "'")
-    locale = found.get("datlocale") or found.get("daticulocale")
-    provider = {"i": "icu", "b": "builtin"}.get(found.get("datlocprovider", ""), "")
+        options += f" {word} " + quoted(catalogued[name], "'")
+    locale = catalogued.get("datlocale") or catalogued.get("daticulocale")
+    provider = {"i": "icu", "b": "builtin"}.get(catalogued.get("datlocprovider", ""), "")
     if provider and locale:
         word = f"{provider.upper()}_LOCALE"
         options += f" LOCALE_PROVIDER {provider} {word} " + quoted(locale, "'")

@@ -75,7 +75,7 @@ def existing(connection: Connection, revision: Script) -> list[str]:
 
     ((operations, _),) = recorder.followed([revision], connection.dialect)
     inspector = inspect(connection)
-    found = []
+    present = []
     for operation in operations:
         schema = getattr(operation, "schema", None)
         table = getattr(operation, "table_name", None)
@@ -83,9 +83,9 @@ def existing(connection: Connection, revision: Script) -> list[str]:
             continue
         name = f"{schema}.{table}" if schema else table
         if isinstance(operation, ops.CreateTableOp):
-            found.append(f"table {name}")
+            present.append(f"table {name}")
         elif isinstance(operation, ops.AddColumnOp):
             columns = inspector.get_columns(table, schema)
             if operation.column.name in {column["name"] for column in columns}:
-                found.append(f"column {name}.{operation.column.name}")
-    return found
+                present.append(f"column {name}.{operation.column.name}")
+    return present
