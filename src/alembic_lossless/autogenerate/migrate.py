@@ -8,7 +8,7 @@ scratch database at the head of the chain, and Alembic :func:`process_revision_d
 import argparse
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,8 @@ from ..errors import MigrationError
 from ..run import status
 from ..run.chain import read_chain, too_many
 from ..run.env import Environment, Run
-from ..schema import dialect_support
+from ..schema import dialect_support, diff
+from ..schema.inclusion import only_tables
 from ..scratch.databases import from_chain
 from ..scratch.sources import find_sources
 from ..settings import KINDS
@@ -51,6 +52,7 @@ def write_migration(
     *,
     empty: bool = False,
     answers: Answers | None = None,
+    tables: Collection[str] = (),
     **options: Any,
 ) -> Report:
     """Write a revision of what changed in the models, or an empty one for a hand-written one.
@@ -59,6 +61,7 @@ def write_migration(
     :param message: what changes, in a few words.
     :param empty: whether to write an empty revision, without looking at the models.
     :param answers: renames, values for rows, and consent, as they were typed or will be asked.
+    :param tables: limit the proposal to these; none for all.
     :param options: Alembic's for a new revision: ``head``, ``splice``, ``rev_id`` and so on.
     :return: what was written; ``paths`` is empty where nothing changed.
     :raises MigrationError: where the chain has two heads, a question has no answer, or no sound
@@ -68,7 +71,7 @@ def write_migration(
     heads = read_chain(ScriptDirectory.from_config(config)).heads
     if len(heads) > 1 and options.get("head", "head") == "head":
         raise MigrationError(too_many(heads))
-    report = Report(answers or Answers())
+    report = Report(answers or Answers(), tables)
     Run.of(config).request = report
     _be_quiet(config)
     with warnings.catch_warnings():
@@ -129,6 +132,8 @@ def scratch_connection(environment: Environment) -> Iterator[Connection]:
     if environment.settings.development:
         options["development"] = partial(status.look, target)
     metadata = environment.metadata
+    if isinstance(request := environment.run.request, Report) and request.tables:
+        options["include_object"] = only_tables(request.tables, options.get("include_object"))
     dialect_support.require_targets(metadata)
     naming.name_constraints(metadata)
     with from_chain(environment.script, available[-1], metadata=metadata) as connection:
@@ -193,6 +198,7 @@ def process_revision_directives(
             script.upgrade_ops.ops = []
             return
         report = asked or Report()
+        _refuse_unknown(report.tables, databases[0])
         report.missing = context.opts["missing"]
         report.script, report.sources = context.script, context.opts["sources"]
         report.databases = [database.kind for database in databases]
@@ -203,6 +209,18 @@ def process_revision_directives(
         directives[:] = []
     elif asked is None:
         _finish_after(context.script, report.headers)
+
+
+def _refuse_unknown(tables: Collection[str], database: ComparedDatabase) -> None:
+    known = {key.table for key in diff.describe(database.connection)}
+    for table in database.metadata.tables.values():
+        known |= {table.name, table.fullname}
+    if unknown := sorted(set(tables) - known):
+        raise MigrationError(
+            f"--tables names {', '.join(unknown)}, which neither the models nor the migrations "
+            f"have: nothing was written. They have {', '.join(sorted(known))}.",
+            exit_code=2,
+        )
 
 
 def _compare(

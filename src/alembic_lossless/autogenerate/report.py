@@ -1,6 +1,6 @@
 """What is said of a new migration, and of whether models and migrations agree."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,8 @@ class Report:
     """What came of a new migration; *paths* is empty where nothing changed."""
 
     answers: Answers = field(default_factory=Answers)
+    #: The tables that it is limited to; none for all.
+    tables: Collection[str] = ()
     paths: list[Path] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)

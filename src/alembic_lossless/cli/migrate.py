@@ -3,7 +3,7 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,6 +15,7 @@ from ..hints import command as hint
 from ..run import expand_contract, status
 from ..run.chain import too_many
 from ..run.env import Environment
+from ..schema.inclusion import only_tables
 from . import console, database
 from .command import command
 from .console import echo
@@ -38,6 +39,7 @@ _ANSWERS = (
     click.option("--rename", default="", help="What was renamed: user.name:full_name, person:user"),
     click.option("--fill", default="", help="Values for rows already there: user.crew=0"),
     click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'"),
+    click.option("--tables", default="", help="Limit the proposal to these: user,person"),
     click.option("--empty", is_flag=True, help="Write an empty revision, to be written by hand."),
 )
 
@@ -70,7 +72,14 @@ def revision(project: Project, autogenerate: bool, empty: bool, **options: Any) 
 
 
 def _migrate(
-    project: Project, message: str, rename: str, fill: str, accept: str, empty: bool, **options: Any
+    project: Project,
+    message: str,
+    rename: str,
+    fill: str,
+    accept: str,
+    tables: str,
+    empty: bool,
+    **options: Any,
 ) -> None:
     from ..autogenerate import migrate as writing
     from ..checklist.answers import Answers
@@ -86,7 +95,12 @@ def _migrate(
     config = project.config()
     _name_in_ascii(config, message)
     report = writing.write_migration(
-        config, message.strip(), empty=empty, answers=answers, **_given(options)
+        config,
+        message.strip(),
+        empty=empty,
+        answers=answers,
+        tables=[name.strip() for name in tables.split(",") if name.strip()],
+        **_given(options),
     )
     console.lines(report.lines())
     if not report.revisions:
@@ -101,7 +115,11 @@ def _migrate(
         return
     _warn_of_stacking(report.revisions, report.script)
     try:
-        project.work(lambda environment: _rehearse(environment, report.revisions, report.sources))
+        project.work(
+            lambda environment: _rehearse(
+                environment, report.revisions, report.sources, tables=report.tables
+            )
+        )
     except KeyboardInterrupt:
         _report_not_rehearsed(report)
         raise
@@ -190,16 +208,20 @@ def _rehearse(
     revisions: Sequence[str],
     sources: Sequence["Source"],
     missing: Sequence["Missing"] = (),
+    tables: Collection[str] = (),
 ) -> None:
     from ..rehearsal import rehearse as rehearsing
 
+    options = dict(environment.options)
+    if tables:
+        options["include_object"] = only_tables(tables, options.get("include_object"))
     script = ScriptDirectory.from_config(environment.config)
     development = environment.target.url if database.is_development(environment) else None
     for revision in revisions:
         if len(revisions) > 1:
             echo(console.title(script, revision))
         rehearsal = rehearsing.rehearse(
-            script, revision, environment.metadata, sources, development, environment.options
+            script, revision, environment.metadata, sources, development, options
         )
         rehearsal.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
         console.lines(rehearsal.lines())

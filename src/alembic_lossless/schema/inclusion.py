@@ -1,6 +1,6 @@
 """What env.py leaves out by ``include_object`` and ``include_name``, asked as Alembic asks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ class Inclusion:
     """Tells which objects of a chain and of the models are compared and proposed.
 
     Alembic has no kind for a primary key, a CHECK, an enum type or a sequence: they are compared
-    where their table is.
+    where their table is, an enum type where one of the models' tables that have it is.
 
     :param options: those of ``context.configure``.
     :param metadata: the models.
@@ -36,7 +36,12 @@ class Inclusion:
 
     def includes(self, key: Key) -> bool:
         """Tell whether the object, or property of one, that *key* names is compared."""
-        if not key.table or (self._include_object is None and self._include_name is None):
+        if self._include_object is None and self._include_name is None:
+            return True
+        if key.kind == "type":
+            users = [name for name, table in self._of_models.items() if _has_type(table, key.name)]
+            return not users or any(map(self._includes_table, users))
+        if not key.table:
             return True
         if not self._includes_table(key.table):
             return False
@@ -87,6 +92,26 @@ class Inclusion:
         table = Table(bare, MetaData(), schema=schema or None)
         sa.inspect(self.connection).reflect_table(table, None, resolve_fks=False)
         return table
+
+
+def only_tables(names: Collection[str], include_object: Callable[..., bool] | None) -> Any:
+    """Return an ``include_object`` that leaves out all tables but some.
+
+    :param names: of the tables, with or without their schemas.
+    :param include_object: the project's own, which is asked too.
+    """
+
+    def include(subject: Any, name: str, kind: str, reflected: bool, against: Any) -> bool:
+        if kind == "table" and not {name, getattr(subject, "fullname", name)} & set(names):
+            return False
+        return include_object is None or include_object(subject, name, kind, reflected, against)
+
+    return include
+
+
+def _has_type(table: Table, name: str) -> bool:
+    types = [getattr(column.type, "item_type", column.type) for column in table.columns]
+    return any(getattr(type_, "name", None) == name for type_ in types)
 
 
 def _part(table: Table | None, kind: str, name: str) -> Any:

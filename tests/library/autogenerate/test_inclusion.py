@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from alembic_lossless.autogenerate.migrate import write_migration
+from alembic_lossless.errors import MigrationError
 from alembic_lossless.rehearsal.rehearse import rehearse
 from alembic_lossless.scratch.sources import find_sources
 from tests.library.autogenerate.project import ENV, Project
@@ -75,3 +77,30 @@ def test_what_env_py_leaves_out_is_neither_compared_nor_dropped(project: Project
     assert project.run("SELECT n, extra, name FROM book") == [(2, 3, None)]
     assert project.run("SELECT id FROM legacy") == [(1,)]
     assert not any(project.verify().differences.values())
+
+
+def test_proposal_is_limited_to_the_tables_that_are_named(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.by_hand(
+        'op.create_table("book", sa.Column("id", sa.Integer, primary_key=True))\n'
+        'op.create_table("gone", sa.Column("id", sa.Integer, primary_key=True))'
+    )
+    project.upgrade()
+    project.run("INSERT INTO gone VALUES (1)")
+    for name in ("book", "author"):
+        sa.Table(
+            name,
+            project.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("mood", sa.Enum("sad", "glad", name=f"mood_of_{name}")),
+        )
+    config = project.config()
+    (path,) = write_migration(config, "mood", tables=["book"]).paths
+    operations = path.read_text().partition("def upgrade")[2]
+    assert "mood_of_book" in operations
+    assert "author" not in operations
+    assert "gone" not in operations
+    project.upgrade()
+    assert project.run("SELECT id FROM gone") == [(1,)]
+    with pytest.raises(MigrationError, match="--tables names bok, which neither the models nor"):
+        write_migration(project.config(), "mood", tables=["bok"])
