@@ -29,13 +29,14 @@ def why_not_writable(database: Path) -> str | None:
     if account == owner:
         return (
             f"This account, {account}, may not write {listed}: its permissions forbid it, or its "
-            f"disk is read-only. Type, and run again: chmod u+w {_typed(barred)}"
+            f"disk is read-only. Allow it, and run again: chmod u+w {_typed(barred)}"
         )
     belong = "belongs" if len(barred) == 1 else "belong"
-    elsewhere = f"run this as {owner}, or " if database in barred else ""
-    remedy = f"{elsewhere}type, and run again: sudo chown {account} {_typed(barred)}"
+    # The application of another account would lose its database with the file.
+    remedy = f"Run this as {owner}, or give" if database in barred else "Give"
     return (
-        f"{listed} {belong} to {owner}, and this account, {account}, may not write {it}: {remedy}"
+        f"{listed} {belong} to {owner}, and this account, {account}, may not write {it}. {remedy} "
+        f"{it} to this account, and run again: sudo chown {account} {_typed(barred)}"
     )
 
 

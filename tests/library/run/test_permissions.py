@@ -84,7 +84,7 @@ def test_a_lock_file_that_root_left(database: Path) -> None:
     assert str(refused.value) == (
         f"The lock file {path} cannot be opened (Permission denied), and without it two processes "
         f"could migrate at once. {path} belongs to root, and this account, nobody, may not write "
-        f"it: type, and run again: sudo chown nobody {path}"
+        f"it. Give it to this account, and run again: sudo chown nobody {path}"
     )
 
 
