@@ -5,6 +5,7 @@ the same steps with other functions in them.
 """
 
 import random
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -219,9 +220,9 @@ class Steps:
         place = line_in(traceback.extract_tb(error.__traceback__), step.revision.path)
         if isinstance(error, MigrationError) and error.exit_code == 7:  # the journal's: all is said
             return error
-        is_ended = isinstance(error, TransactionEndedError)
+        remedy = "Fix the cause or the file"
         if isinstance(error, TransactionEndedError):
-            failed = f"{subject} {_ending(error, place)}"
+            failed, remedy = _ended(subject, error, place, self._journal is not None)
         elif isinstance(error, MigrationError):
             failed = f"{subject} failed{place}: {str(error).rstrip('.')}"
         else:
@@ -235,19 +236,26 @@ class Steps:
             failed = f"{subject}{place}: {reason(error)}"
             if code(error) in server.STATEMENT_TIMEOUT:
                 failed += " (see MIGRATION_STATEMENT_TIMEOUT)"
-        remedy = "Take that out of the file" if is_ended else "Fix the cause or the file"
-        statement = str(getattr(error, "statement", "")).upper()
-        if remains.are_nothing and "CONCURRENTLY" in statement:
-            return MigrationError(
-                f"{failed}; PostgreSQL leaves the index behind as INVALID, and nothing else of it "
-                "is in the database. Fix the cause, drop that index unless the file does, and run "
-                "again."
-            )
+        index = self._invalid_index(str(getattr(error, "statement", None) or ""))
+        left = f"{index} is left behind as an INVALID index, " if index else ""
+        advice = f" Drop {index} first, unless the file does." if index else ""
         if remains.are_nothing:
+            rest = "nothing else of it" if index else "nothing of it"
             return MigrationError(
-                f"{failed}; nothing of it is in the database. {remedy}, and run again."
+                f"{failed}; {left}{rest} is in the database. {remedy}, and run again.{advice}"
             )
-        return MigrationError(f"{failed}; {_what_is_there(remains, is_ended)}", exit_code=7)
+        there = _what_is_there(remains, remedy)
+        return MigrationError(f"{failed}; {left}{there}{advice}", exit_code=7)
+
+    def _invalid_index(self, statement: str) -> str:
+        """Name the index of *statement* that PostgreSQL began to build and left as invalid."""
+        is_lost = self._journal is None or self._journal.lost
+        if is_lost or "CONCURRENTLY" not in statement.upper():
+            return ""
+        invalid = "SELECT relname FROM pg_class JOIN pg_index ON oid = indexrelid"
+        names = self._connection.exec_driver_sql(f"{invalid} WHERE NOT indisvalid").scalars().all()
+        self._connection.rollback()
+        return next((name for name in names if re.search(rf"\b{re.escape(name)}\b", statement)), "")
 
     def _count(self, step: Any) -> int:
         """Count the statements of *step* by writing them as SQL; 0 where it reads rows."""
@@ -269,40 +277,60 @@ def _name(event: str, revision: str) -> str:
     return revision if event == "upgrade" else f"{event} {revision}"
 
 
-def _ending(error: TransactionEndedError, place: str) -> str:
-    """Say how a revision ended its transaction, and why that is refused."""
+def _ended(
+    subject: str, error: TransactionEndedError, place: str, has_blocks: bool
+) -> tuple[str, str]:
+    """Say how a revision ended its transaction, and what to do.
+
+    :param subject: the revision.
+    :param place: where in its file it did, unless the error tells.
+    :param has_blocks: whether an autocommit block leaves the transaction here.
+    """
+    if " in line " in error.way:
+        place = ""
+    if error.is_lost and not has_blocks:
+        return (
+            f"{subject} went on after an error at which SQLite rolled all of it back",
+            "Let the error end the revision, or try that statement in op.get_bind().begin_nested()",
+        )
     if error.is_lost:
         return (
-            f"rolls back its transaction by {error.way}{place}, and what it had done before that "
-            "would be lost"
+            f"{subject} rolls back its transaction by {error.way}{place}, and what it had done "
+            "before that would be lost",
+            "Take that out of the file",
         )
-    place = "" if " in line " in error.way else place
     verb = "begins a transaction of its own" if error.way[:5] == "BEGIN" else "ends its transaction"
+    instead = (
+        " (what cannot run in a transaction has its place in `with "
+        "op.get_context().autocommit_block():`)"
+        if has_blocks
+        else ""
+    )
     return (
-        f"{verb} by {error.way}{place}, after which a failure could not undo all of it (what "
-        "cannot stand in a transaction belongs into `with op.get_context().autocommit_block():`, "
-        "in a revision of its own)"
+        f"{subject} {verb} by {error.way}{place}, so that a failure could not undo all of it",
+        f"Take that out of the file{instead}",
     )
 
 
-def _what_is_there(remains: Remains, is_ended: bool) -> str:
+def _what_is_there(remains: Remains, remedy: str) -> str:
     """Say what a revision that failed has left, and how to go on."""
     again = f"run again: it goes on with statement {remains.done + 1}."
-    remedy = "Take that out of the file" if is_ended else "Fix the cause, or the file"
+    there = f"{in_place(remains.done)}, and " if remains.done else ""
     if remains.unknown:
-        there = f"{in_place(remains.done)}, and " if remains.done else ""
         return (
             f"{there}what it did after that may be in the database, because its transaction ended "
             "where nothing tells whether it was committed. Look there, take what is there out of "
             "the file, and run again."
         )
     if remains.in_part:
-        there = f"{in_place(remains.done)}, and " if remains.done else ""
         return (
             f"{there}statement {remains.in_part} may be, in whole or in part. Look there, undo by "
             f"hand what it did or take that out of the file, and {again}"
         )
-    return f"{in_place(remains.done)}. {remedy} from statement {remains.done + 1} on, and {again}"
+    return (
+        f"{in_place(remains.done)}. {remedy.replace('cause or the file', 'cause, or the file')} "
+        f"from statement {remains.done + 1} on, and {again}"
+    )
 
 
 def lost(error: DBAPIError, so_far: str = "") -> MigrationError:

@@ -86,7 +86,8 @@ def test_an_index_that_could_not_be_built_is_named_as_left(shop: Shop) -> None:
         """,
     )
     said = shop.flask("db", "upgrade", code=1)
-    assert "PostgreSQL leaves the index behind as INVALID" in said
+    assert "uq is left behind as an INVALID index, nothing else of it is in the database" in said
+    assert "Fix the cause or the file, and run again. Drop uq first, unless the file does." in said
     assert shop.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'uq'::regclass") == [
         (False,)
     ]
