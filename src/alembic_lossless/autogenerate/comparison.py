@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from .. import naming
 from ..checklist.finding import Step
 from ..errors import MigrationError
 from ..run import recorder
-from ..schema import dialect_support, diff
+from ..schema import baseline, dialect_support, diff
 from ..schema.inclusion import Inclusion
 from ..schema.model import Key, Schema
 from ..scratch.databases import configure, from_chain, from_models
@@ -118,6 +119,8 @@ class ComparedDatabase:
     unmanaged: list[str] = field(default_factory=list)
     #: What env.py's ``configure`` was given, where it leaves something out.
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: The differences that the project's baseline holds.
+    known: baseline.Known = field(default_factory=baseline.Known)
 
     @property
     def connection(self) -> Connection:
@@ -130,7 +133,14 @@ class ComparedDatabase:
         return Lookup(self.metadata, self.connection, self.context.script)
 
     def differences(self) -> list[diff.Difference]:
-        """Return what differs in the chain, with what was applied to it since, from the models."""
+        """Return what differs in the chain, with what was applied to it since, from the models.
+
+        What the baseline knows is left out.
+        """
+        return self.known.new(self.all_differences())
+
+    def all_differences(self) -> list[diff.Difference]:
+        """Return all that differs, known or not."""
         actual = diff.describe(self.connection)
         by_hand = diff.made_by_raw_sql(self.connection)
         inclusion = Inclusion(self.options, self.metadata, self.connection)
@@ -179,6 +189,7 @@ def compared(
     naming.name_constraints(metadata)
     with ExitStack() as stack:
         result: list[ComparedDatabase] = []
+        known = baseline.read(Path(script.dir))
         for source in reversed(sources):
             context = primary if not result else None
             if context is None:
@@ -193,6 +204,14 @@ def compared(
             expected = diff.describe(models)
             options = primary.opts if primary else {}
             result.append(
-                ComparedDatabase(source.kind, context, metadata, expected, unmanaged, options)
+                ComparedDatabase(
+                    source.kind,
+                    context,
+                    metadata,
+                    expected,
+                    unmanaged,
+                    options,
+                    known.get(source.kind, baseline.Known()),
+                )
             )
         yield result

@@ -227,6 +227,9 @@ def _compare(
     agreement: Agreement, databases: Sequence[ComparedDatabase], context: MigrationContext
 ) -> None:
     agreement.differences = {database.kind: database.differences() for database in databases}
+    agreement.all_differences = {
+        database.kind: database.all_differences() for database in databases
+    }
     agreement.unmanaged = {database.kind: database.unmanaged for database in databases}
     agreement.missing, agreement.sources = context.opts["missing"], context.opts["sources"]
     assert context.script is not None

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
+from .. import hints
 from ..checklist.answers import Answers
 from ..checklist.file_header import Header
 from ..checklist.finding import Finding, Step
+from ..errors import plural
 from ..run.chain import too_many
-from ..schema import diff
+from ..schema import baseline, diff
 from ..scratch.hints import shown
 from ..scratch.sources import Missing, Source
 
@@ -58,6 +60,8 @@ class Agreement:
 
     heads: list[str]
     differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
+    #: Those, and the ones that the baseline knows.
+    all_differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
     unmanaged: dict[str, list[str]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
     #: Where scratch databases can be created, for rehearsals.
@@ -79,14 +83,18 @@ class Agreement:
             return too_many(self.heads), 1
         if self.unanswered and not any(self.differences.values()):
             return "The checklist is not settled: correct the files above, or consent in them.", 1
-        return 'Models and migrations differ: make newmigration m="…"', 4
+        write = hints.command("migrate", message="…")
+        return f"Models and migrations differ: {write}", 4
 
     def lines(self) -> list[str]:
         """Return the screen: each difference, what is kept, what could not be asked."""
         lines = []
         for kind, differences in self.differences.items():
             lines += [f"  ✗ {kind}: {item}" for item in differences]
-            lines += [f"  ✓ {kind}: models and migrations agree"] * (not differences)
+            known = len(self.all_differences.get(kind, differences)) - len(differences)
+            but = f", but for {plural(known, 'difference')} in {baseline.FILE}" if known else ""
+            if not differences:
+                lines.append(f"  ✓ {kind}: models and migrations agree{but}")
             lines += [f"    kept: {item}" for item in self.unmanaged.get(kind, [])]
         lines += [f"  ✗ {line}" for line in self.unanswered]
         lines += [f"  ! {line}" for line in self.remarks]

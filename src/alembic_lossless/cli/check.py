@@ -2,10 +2,13 @@
 
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import alembic.command
 import click
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from ..errors import MigrationError, plural
 from ..hints import command as hint
@@ -13,12 +16,14 @@ from ..run import history as history_log
 from ..run import status
 from ..run.chain import read_chain
 from ..run.env import Environment
+from ..schema import baseline
 from . import console, database
 from .command import command
 from .console import echo
 from .project import Project
 
 if TYPE_CHECKING:
+    from ..autogenerate.report import Agreement
     from ..rehearsal.report import Rehearsal
     from ..scratch.sources import Source
 
@@ -101,12 +106,21 @@ def _plan(environment: Environment, check: bool) -> None:
 
 
 @command("check")
-def check(project: Project) -> None:
+@click.option(
+    "--write-baseline",
+    is_flag=True,
+    help="Record the differences there are: from now on only new ones are reported and proposed.",
+)
+def check(project: Project, write_baseline: bool) -> None:
     """Check that there is one head, and that models and migrations agree."""
     from ..autogenerate import migrate
     from ..rehearsal.report import advice
 
-    agreement = migrate.check(project.config())
+    config = project.config()
+    agreement = migrate.check(config)
+    if write_baseline:
+        _write_baseline(config, agreement)
+        return
     console.lines(agreement.lines())
     rehearsals = (
         project.work(lambda environment: _rehearse_unreleased(environment, agreement.sources))
@@ -124,6 +138,16 @@ def check(project: Project) -> None:
             f"{advice(last.revision, last.revision.revision in applied)}",
             exit_code=4,
         )
+
+
+def _write_baseline(config: Config, agreement: "Agreement") -> None:
+    if len(agreement.heads) > 1:
+        raise MigrationError(*agreement.failure)
+    folder = Path(ScriptDirectory.from_config(config).dir)
+    path = baseline.write(folder, agreement.all_differences)
+    for kind, differences in agreement.all_differences.items():
+        echo(f"  {kind}: {plural(differences, 'difference')}")
+    echo(f"Recorded in {path}: commit it.")
 
 
 def _rehearse_unreleased(

@@ -23,7 +23,7 @@ from ..errors import MigrationError
 from ..hints import command
 from ..run import recorder, status
 from ..run.env import foreign_keys_kept
-from ..schema import diff
+from ..schema import baseline, diff
 from ..schema.inclusion import Inclusion
 from ..schema.model import Schema
 from ..scratch import databases
@@ -299,10 +299,11 @@ class _Round:
             expected = diff.describe(models)
         by_hand = diff.made_by_raw_sql(connection)
         inclusion = Inclusion(self.options, self.metadata, connection)
+        known = baseline.read(Path(self.script.dir)).get(self.source.kind, baseline.Known())
         for item in diff.differences_from_models(actual, expected, self.metadata):
             if item.expected is None and item.key.name in by_hand:
                 continue
-            if not inclusion.includes(item.key):
+            if not inclusion.includes(item.key) or item in known.differences:
                 continue
             if before.get(item.key) == item.actual:
                 self.ahead.append(f"{NAMES[self.source.kind]}: {item}")
