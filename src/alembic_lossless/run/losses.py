@@ -71,9 +71,12 @@ def _of_operation(connection: Connection, operation: Any) -> Iterator[str]:
             )
     elif isinstance(operation, ops.ExecuteSQLOp):
         statement = " ".join(str(operation.sqltext).split())
-        if plain := _PLAIN_DROP.fullmatch(statement) or _PLAIN_DELETE.fullmatch(statement):
-            names = {part: _unquoted(name) for part, name in plain.groupdict().items() if name}
+        if drop := _PLAIN_DROP.fullmatch(statement):
+            names = {part: _unquoted(name) for part, name in drop.groupdict().items() if name}
             yield from _count(connection, names["table"], names.get("schema"), names.get("column"))
+        elif delete := _PLAIN_DELETE.fullmatch(statement):
+            schema = _unquoted(delete["schema"]) if delete["schema"] else None
+            yield from _count(connection, _unquoted(delete["table"]), schema, is_kept=True)
         elif _CHANGES_ROWS.match(statement):
             yield f"what this changes: {statement[:100]}"
 
@@ -93,10 +96,16 @@ def _is_generated(connection: Connection, operation: ops.DropColumnOp) -> bool:
 
 
 def _count(
-    connection: Connection, name: str, schema: str | None = None, column_name: str | None = None
+    connection: Connection,
+    name: str,
+    schema: str | None = None,
+    column_name: str | None = None,
+    *,
+    is_kept: bool = False,
 ) -> Iterator[str]:
     whole_name = f"{schema}.{name}" if schema else name
     what = f"column {whole_name}.{column_name}" if column_name else f"table {whole_name}"
+    what = f"all of table {whole_name}" if is_kept else what
     count = func.count(column(column_name)) if column_name else func.count()
     try:
         number = connection.scalar(select(count).select_from(table(name, schema=schema))) or 0

@@ -40,7 +40,7 @@ def test_what_holds_something_is_listed(
     with private(make_url(project.url)).connect() as connection:
         assert losses.find(project.script, connection, ["hand2"]) == [
             "column t.n (2 values)",
-            "table filled (1 row)",
+            "all of table filled (1 row)",
             "what this changes: DELETE FROM t WHERE id > 1",
             "what this changes: UPDATE t SET s=:s",
         ]
@@ -112,6 +112,6 @@ def test_plain_sql_is_counted_too(tmp_path: Path) -> None:
     with private(make_url(project.url)).connect() as connection:
         assert losses.find(project.script, connection, ["hand2"]) == [
             "column t.n (2 values)",
-            "table filled (1 row)",
+            "all of table filled (1 row)",
             "what this changes: ALTER TABLE t DROP COLUMN s, DROP COLUMN id",
         ]
