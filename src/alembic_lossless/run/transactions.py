@@ -243,31 +243,31 @@ def no_other_writer(connection: Connection) -> Iterator[None]:
             "Session(bind=op.get_bind()) or op.get_bind().execute(…)."
         )
 
-    def is_another(other: Connection) -> bool:
-        if other is connection or threading.get_ident() != thread:
+    def is_another(writer: Connection) -> bool:
+        if writer is connection or threading.get_ident() != thread:
             return False
         # A database in memory has one connection of the driver's for all.
-        return other.connection.dbapi_connection is not connection.connection.dbapi_connection
+        return writer.connection.dbapi_connection is not connection.connection.dbapi_connection
 
-    def before_statement(other: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    def before_statement(writer: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         words = without_comments(statement)
-        if is_another(other) and words and not (reads(words) or _CONTROL.match(words)):
+        if is_another(writer) and words and not (reads(words) or _CONTROL.match(words)):
             refuse()
 
-    def before_commit(other: Connection) -> None:
+    def before_commit(writer: Connection) -> None:
         # A function that is only selected may write; PostgreSQL can be asked.
-        if is_another(other) and other.dialect.name == "postgresql":
+        if is_another(writer) and writer.dialect.name == "postgresql":
             try:
-                writes = run(other.connection, "SELECT txid_current_if_assigned()")[0]
+                writes = run(writer.connection, "SELECT txid_current_if_assigned()")[0]
             except Exception:  # of a transaction that failed nothing is committed
                 return
             if writes:
                 refuse()
 
-    def before_begin(other: Connection) -> None:
+    def before_begin(writer: Connection) -> None:
         # It would wait for the revision, which waits for it.
-        is_same_engine = other.engine is connection.engine
-        if is_another(other) and is_same_engine and other.dialect.name == "sqlite":
+        is_same_engine = writer.engine is connection.engine
+        if is_another(writer) and is_same_engine and writer.dialect.name == "sqlite":
             refuse()
 
     event.listen(Engine, "before_cursor_execute", before_statement)
