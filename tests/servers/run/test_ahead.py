@@ -61,3 +61,31 @@ def test_column_that_is_there_already_is_named(shop: Shop) -> None:
     shop.ask("ALTER TABLE t ADD COLUMN n INTEGER")
     shop.revision("a2", 'op.add_column("t", sa.Column("n", sa.Integer))')
     assert "was in the database before: column t.n." in shop.flask("db", "upgrade", code=1)
+
+
+PARTLY = MODELS.replace(
+    'V = sa.Table("v", db.metadata, sa.Column("id", sa.Integer, primary_key=True))',
+    'T.append_column(sa.Column("n", sa.Integer))',
+)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_what_create_all_left_out_is_added_by_the_revision_that_adopt_writes(shop: Shop) -> None:
+    """It creates tables, and adds no column to those that are there."""
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    shop.flask("db", "upgrade")
+    shop.ask("INSERT INTO t (id) VALUES (5)")
+    with (shop.package / "extensions.py").open("a") as file:
+        file.write(PARTLY)
+    shop.revision("a2", f'{AHEAD[1]}\nop.add_column("t", sa.Column("n", sa.Integer))')
+    shop.python_run(CREATE_ALL)
+    shop.ask("INSERT INTO u VALUES (7)")
+    assert "before: table u." in shop.flask("db", "upgrade", code=1)
+    output = shop.flask("db", "adopt")
+    assert "t.n: the database has none" in output
+    assert "  skip  a2  the a2 revision\n" in output
+    assert "Stamped: at a2; no table was touched." in output
+    assert "Applied 1 revision" in shop.flask("db", "upgrade")
+    assert shop.ask("SELECT id, n FROM t") == [(5, None)]
+    assert shop.ask("SELECT id FROM u") == [(7,)]
+    assert "models and migrations agree" in shop.flask("db", "check")
