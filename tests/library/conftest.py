@@ -9,6 +9,12 @@ import sqlalchemy as sa
 from tests.support.chain import AUTHOR, BOOK, Chain
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let backups of development databases go into no folder of the person who runs the tests."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))
+
+
 @pytest.fixture
 def chain(tmp_path: Path) -> Chain:
     return Chain(tmp_path / "migrations")
