@@ -122,6 +122,7 @@ def check(project: Project, write_baseline: bool) -> None:
         _write_baseline(config, agreement)
         return
     console.lines(agreement.lines())
+    console.name_tables_elsewhere(project)
     rehearsals = (
         project.work(lambda environment: _rehearse_unreleased(environment, agreement.sources))
         if agreement.agrees

@@ -127,6 +127,16 @@ def consent(needed: bool, question: str, command: str) -> None:
         raise MigrationError("Nothing was changed.")
 
 
+def name_tables_elsewhere(project: "Project") -> None:
+    """Print which tables a migration is not about: those of other databases."""
+    for bind, tables in project.tables_elsewhere().items():
+        if tables:
+            echo(
+                f"  ! Not looked at: {', '.join(tables)}, of the bind {bind!r}. env.py is for one "
+                "database, and these tables are in another."
+            )
+
+
 def lines(items: Iterable[object], before: str = "") -> None:
     """Print one line for each of *items*, on a terminal as wide as that."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize

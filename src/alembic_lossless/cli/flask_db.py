@@ -40,6 +40,11 @@ class FlaskProject(Project):
         seed: Callable[[], None] | None = self._migrate.seed
         return seed
 
+    def tables_elsewhere(self) -> dict[str, list[str]]:
+        """Return the tables of SQLALCHEMY_BINDS, which an env.py for one database leaves out."""
+        metadatas = getattr(self._migrate.db, "metadatas", {})
+        return {key: sorted(metadatas[key].tables) for key in metadatas if key is not None}
+
     @property
     def root(self) -> Path:
         return Path(current_app.root_path)

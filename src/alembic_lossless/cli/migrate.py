@@ -103,6 +103,7 @@ def _migrate(
         **_given(options),
     )
     console.lines(report.lines())
+    console.name_tables_elsewhere(project)
     if not report.revisions:
         return
     if project.settings().development is None:

@@ -37,6 +37,10 @@ class Project(ABC):
         """Return what fills a new development database with rows; None where nothing does."""
         return None
 
+    def tables_elsewhere(self) -> dict[str, list[str]]:
+        """Return the models' tables that no migration is about, by the database that has them."""
+        return {}
+
     @property
     def root(self) -> Path:
         """Return the folder that the project's own code is in."""

@@ -185,6 +185,8 @@ class Environment:
         """Take the place of ``context.configure``."""
         self.run.restore_loggers()
         self.options = options
+        with self._reported():
+            _require_one_database("upgrade_token" not in options)
         self._stack.enter_context(own_tables.named_by(options))
         with self._reported():
             _ = self.chain  # a broken one is told before anything is done
@@ -211,6 +213,8 @@ class Environment:
 
     def run_migrations(self, **keywords: Any) -> None:
         """Take the place of ``context.run_migrations``."""
+        with self._reported():
+            _require_one_database("engine_name" not in keywords)
         with self._reported(), self._stack:
             if self.run.work is not None:
                 self.run.work(self)
@@ -370,6 +374,21 @@ class Environment:
                 *_as_tuple(checks),
                 foreign_keys_kept(connection),
             )
+
+
+def _require_one_database(is_one: bool) -> None:
+    """Refuse an env.py of a multidb template.
+
+    :raises MigrationError: where it has several databases.
+    """
+    if not is_one:
+        raise MigrationError(
+            "env.py migrates several databases, each with a part of every revision (a multidb "
+            "template). alembic-lossless can migrate one only, so nothing was changed. Leave this "
+            "project to stock: import Migrate from flask_migrate again, or take the line "
+            "safeguard(context) out of env.py.",
+            exit_code=2,
+        )
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
