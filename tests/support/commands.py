@@ -115,6 +115,8 @@ def _begin(script: str, *words: Any) -> Any:
     *arguments, folder, environment = words
     os.environ.clear()
     os.environ.update(environment)
+    # Read from the environment when Python starts, which it did before.
+    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
     os.chdir(folder)
     signal.alarm(120)
     sys.argv = [script, *arguments]
