@@ -30,6 +30,7 @@ use_memory()
 LEFT_OUT = "left out: "
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores, up to four: a test that waits for a server leaves one idle."""
     return min(4, (os.cpu_count() or 1) + 1)
