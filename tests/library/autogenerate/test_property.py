@@ -70,7 +70,7 @@ def check(project: Project, source: Source, versions: list[ModelsSpec]) -> None:
     assert project.schema() == {}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
 @given(versions=st.lists(models(), min_size=2, max_size=2))
 def test_on_sqlite(versions: list[ModelsSpec]) -> None:
     with tempfile.TemporaryDirectory() as folder:
