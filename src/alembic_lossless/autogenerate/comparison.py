@@ -177,12 +177,14 @@ def compared(
     metadata: MetaData,
     sources: Sequence[Source],
     primary: MigrationContext | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator[list[ComparedDatabase]]:
     """Give a :class:`ComparedDatabase` for each of *sources*, the last first.
 
     :param script: the chain.
     :param metadata: the models.
     :param primary: a context at the head of the chain on the last source, where there is one.
+    :param options: what env.py gave to ``configure``; it may leave objects out.
     :raises MigrationError: where the chain, or ``create_all``, does not run on one of them.
     """
     dialect_support.make_portable(metadata)
@@ -202,7 +204,6 @@ def compared(
             stack.enter_context(context.begin_transaction(_per_migration=True))
             unmanaged = diff.unmanaged_objects(context.connection, metadata)
             expected = diff.describe(models)
-            options = primary.opts if primary else {}
             result.append(
                 ComparedDatabase(
                     source.kind,
@@ -210,7 +211,7 @@ def compared(
                     metadata,
                     expected,
                     unmanaged,
-                    options,
+                    options or {},
                     known.get(source.kind, baseline.Known()),
                 )
             )

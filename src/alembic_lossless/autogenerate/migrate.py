@@ -186,13 +186,15 @@ def process_revision_directives(
     script = directives[0]
     is_changed = dialect_support.make_portable(metadata)
     naming.name_constraints(metadata)
+    given = dict(context.opts)
     if proposal.in_schemas(context, metadata) or is_changed:
         script.upgrade_ops = produce_migrations(context, metadata).upgrade_ops
     assert context.script is not None
     kinds = [source.kind for source in (*context.opts["sources"], *context.opts["missing"])]
     off = settings.switched_off(Path(context.script.dir))
     review.refuse_models(metadata, kinds, off)
-    with compared(context.script, metadata, context.opts["sources"], context) as databases:
+    sources = context.opts["sources"]
+    with compared(context.script, metadata, sources, context, given) as databases:
         if isinstance(asked, Agreement):
             _compare(asked, databases, context)
             script.upgrade_ops.ops = []
