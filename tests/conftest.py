@@ -29,6 +29,18 @@ use_memory()
 
 LEFT_OUT = "left out: "
 
+#: Whose tests take long each, most because they install something.
+LONG = {
+    *("test_pythons.py", "test_wheel.py", "test_versions.py", "test_existing_project.py"),
+    *("test_pages.py", "test_dumps.py", "test_cruft.py", "test_property.py", "test_docs.py"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process is left with it in the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
