@@ -31,8 +31,9 @@ LEFT_OUT = "left out: "
 
 #: Whose tests take long each, most because they install something.
 LONG = {
-    *("test_pythons.py", "test_wheel.py", "test_versions.py", "test_existing_project.py"),
-    *("test_pages.py", "test_dumps.py", "test_cruft.py", "test_property.py", "test_docs.py"),
+    *("test_install.py", "test_pythons.py", "test_wheel.py", "test_versions.py"),
+    *("test_existing_project.py", "test_pages.py", "test_dumps.py", "test_cruft.py"),
+    *("test_property.py", "test_docs.py"),
 }
 
 

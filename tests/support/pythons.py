@@ -23,7 +23,7 @@ def find(version: str) -> str | None:
 
 
 def oldest() -> list[str]:
-    """Return the oldest packages that the library promises to work with, as pip takes them."""
+    """Return the oldest packages that the library promises to work with, as pip and uv take them."""
     project = tomllib.loads((TEMPLATE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["flask"]]
     return [requirement.partition(",")[0].replace(">=", "==") for requirement in needed]
@@ -34,14 +34,15 @@ def environment(folder: Path, python: str, *packages: str) -> Path:
 
     :param folder: where it is made.
     :param python: makes it.
-    :param packages: what pip is held to.
+    :param packages: what the installer is held to.
     """
-    subprocess.run([python, "-m", "venv", folder], check=True)
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "venv", "--quiet", "--python", python, folder], check=True)
     own = folder / "bin" / "python"
     held = folder / "held.txt"
     held.write_text("\n".join(packages), encoding="utf-8")
     library = f"{TEMPLATE}[flask,postgresql,mysql,review]"
     tools = ("pytest", "hypothesis", "cookiecutter", "apsw")
-    install = [own, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    install = [uv, "pip", "install", "--quiet", "--python", own]
     subprocess.run([*install, "-c", held, "--editable", library, *tools], check=True)
     return own
