@@ -23,7 +23,7 @@ def find(version: str) -> str | None:
 
 
 def oldest() -> list[str]:
-    """Return the oldest packages that the library promises to work with, as installers take them."""
+    """Return the oldest packages that the library promises to work with, each as ``name==…``."""
     project = tomllib.loads((TEMPLATE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["flask"]]
     return [requirement.partition(",")[0].replace(">=", "==") for requirement in needed]
