@@ -22,7 +22,7 @@ TOKEN = re.compile(
     |(?P<sign>\|\||<>|[<>=!]=|.)""",
     re.VERBOSE | re.DOTALL,
 )
-GIVEN = re.compile(r"(book|volume)_(.+_)?(key|fkey|check)\d*")
+GIVEN = re.compile(r".+_(key|fkey|check)\d*")
 CONSTRAINTS = {"constraint", "primary", "unique", "check", "foreign", "references"}
 CLAUSES = CONSTRAINTS | {"not", "null", "default", "collate", "generated", "as"}
 INSIDE = {  # words that begin no clause of their own behind another
