@@ -74,6 +74,9 @@ class Handwritten:
             downgrade=indent(dedent(downgrade).strip() or "pass", "    "),
         )
         path.write_text(text)
+        # As long as before and written in the same second, it would not be compiled anew.
+        for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+            compiled.unlink()
         return path
 
     def config(self) -> Config:
