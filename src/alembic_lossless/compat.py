@@ -358,6 +358,22 @@ def copy_constraint(constraint: sa.Constraint, table: sa.Table) -> sa.Constraint
     return copied
 
 
+@private(
+    "sqlalchemy.schema:Column._copy",
+    "sqlalchemy.schema:Constraint._copy",
+    "sqlalchemy.schema:FetchedValue._copy",
+)
+def copy_item(item: Any) -> Any:
+    """Copy a column, a constraint, or what a column's values are computed by or counted from.
+
+    It would give way to the same public function as :func:`copy_constraint`.
+
+    :param item: the one to copy.
+    :return: the copy, part of no table or column.
+    """
+    return item._copy()
+
+
 def live_environment() -> EnvironmentContext | None:
     """Return the context of the env.py that runs now; None where none runs.
 

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import Column
 
+from .. import compat
+
 #: Columns by the names of their table and of themselves.
 Columns = dict[tuple[str, str], Column[Any]]
 
@@ -51,7 +53,7 @@ def detached(column: Column[Any], like: Column[Any] | None = None, **changes: An
     return Column(
         changes.get("name") or column.name,
         without_check(changes.get("type_") or column.type),
-        *[item._copy() for item in extra],
+        *[compat.copy_item(item) for item in extra],
         nullable=(like if like is not None else column).nullable,
         server_default=default,
         autoincrement=column.autoincrement,

@@ -96,7 +96,7 @@ def test_without_an_answer_nothing_is_written(project: Project) -> None:
     assert files(project) == before
 
 
-def test_the_second_way_is_said_whole(project: Project) -> None:
+def test_second_answer_is_listed_whole(project: Project) -> None:
     one_person(project)
     project.metadata.clear()
     new = [Column(name, String(30), nullable=False) for name in ("full_name", "city")]

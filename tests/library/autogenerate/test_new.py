@@ -238,7 +238,7 @@ def test_what_is_for_postgresql_is_passed_over_by_create_all(project: Project) -
     assert found[Key("booking", "index", "ix_named")] == "INDEX ON booking ( room ) where room > 0"
 
 
-def test_a_database_that_cannot_be_had_is_said_loudly(tmp_path: Path) -> None:
+def test_missing_scratch_database_is_reported(tmp_path: Path) -> None:
     project = Project(tmp_path, kinds=("sqlite", "mysql"))
     user(project)
     report = project.new("users")

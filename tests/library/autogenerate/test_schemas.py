@@ -164,7 +164,7 @@ def test_stock_asks_sqlite_for_a_schema(project: Project) -> None:
         stock(project.url, models())
 
 
-def test_it_goes(on_both: Project) -> None:
+def test_tables_of_a_schema_are_dropped(on_both: Project) -> None:
     started(on_both, models(lambda: Column("size", Integer, index=True)))
     both = "drop-table unit: unused; drop-table user: unused"
     there_and_back(on_both, lambda metadata: None, rows="SELECT 1", accept=both)

@@ -80,7 +80,7 @@ def test_the_password_is_in_no_process_list(postgresql, library, tmp_path, monke
     assert list((tmp_path / "dumps").iterdir()) == []
 
 
-def test_a_missing_program_and_a_refusal_are_said(postgresql, library, tmp_path, monkeypatch):
+def test_missing_program_and_refusal_are_reported(postgresql, library, tmp_path, monkeypatch):
     url = sa.make_url(postgresql())
     library.upgrade(url, "1111")
     folder = str(tmp_path)

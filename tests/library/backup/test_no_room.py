@@ -31,7 +31,7 @@ def small(live, tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_is_said_and_nothing_half_stays(live, small):
+def test_too_little_room_is_reported_and_nothing_is_left(live, small):
     with pytest.raises(MigrationError, match=r"Nothing was changed.*Make room"):
         store.back_up(live, str(small), ["1111"])
     assert list(small.iterdir()) == []
@@ -64,7 +64,7 @@ def test_an_undo_that_has_no_room_leaves_the_database_as_it_was(live, small, tmp
     assert copy.path.exists()
 
 
-def test_a_folder_that_may_not_be_written_is_said(live, tmp_path):
+def test_folder_that_may_not_be_written_is_reported(live, tmp_path):
     folder = tmp_path / "plain"
     folder.mkdir()
     (folder / f"{Path(live.database).name}").touch()

@@ -160,7 +160,7 @@ def test_is_undone_by_the_copy_it_made_first(migrated, run):
     assert run(migrated, "SELECT count(*) FROM loan") == [(2,)]
 
 
-def test_twice_goes_back_two_migrations(live, library, run):
+def test_undo_twice_restores_two_migrations_back(live, library, run):
     store.back_up(live, BACKUP, ["1111"])
     library.upgrade(live)
     library.add("3333", 'op.drop_column("book", "year")')

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import Column, Connection, Enum, MetaData
 
+from ... import compat
 from ...schema.diff import Difference
 from ...sqlite.parser import literal
 from ..data_operations import LateSQL, Statements
@@ -96,7 +97,7 @@ def _there(item: Any) -> Any:
     type_ = native(item.type) if isinstance(item, Column) else None
     if type_ is None:
         return item
-    item = item._copy()
+    item = compat.copy_item(item)
     item.type = ExistingEnum(*type_.enums, name=str(type_.name))
     return item
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.schema import conv
 
-from ... import naming
+from ... import compat, naming
 from ..data_operations import Fill, FillInBatches
 from ..finding import NOTHING, Phase, Step, Verdict
 from . import Match, ReviewContext, rule
@@ -142,7 +142,7 @@ def volatile_default(step: Step, context: ReviewContext) -> Iterator[Match]:
         remedy = "It is NOT NULL, so the rows need it at once: make it nullable for one release."
         yield Match(step.subject, remedy, verdict=Verdict.KEEP)
         return
-    column = op.column._copy()
+    column = compat.copy_item(op.column)
     column.server_default = None
     give = ops.AlterColumnOp(
         op.table_name,

@@ -147,7 +147,7 @@ def test_a_column_in_all_of_them_is_renamed(either: Project) -> None:
 @pytest.mark.parametrize(
     "options", [{}, {"index": True}, {"nullable": False}, {"nullable": False, "index": True}]
 )
-def test_it_goes_with_its_column(either: Project, options: dict[str, bool]) -> None:
+def test_foreign_key_is_dropped_with_its_column(either: Project, options: dict[str, bool]) -> None:
     def boss(table: Table) -> None:
         table.append_column(Column("boss", ForeignKey("user.id"), **options))
 
