@@ -105,7 +105,7 @@ class BackupStore:
             return cls(url, file.parent, file.name)
         if not asked:
             is_optional = bool(development) and shutil.which(_program(url)) is not None
-            return cls(url, _own_folder(), _stem(url), is_optional=True) if is_optional else None
+            return cls(url, _user_folder(), _stem(url), is_optional=True) if is_optional else None
         folder = Path(asked).absolute()
         if not folder.is_dir():
             raise MigrationError(
@@ -218,10 +218,11 @@ def _stem(url: URL) -> str:
     return f"{name}-{whose}"
 
 
-def _own_folder() -> Path:
+def _user_folder() -> Path:
     """Return the user's own folder, for backups that no setting has a folder for."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data, "alembic-lossless", "backups")
+    from platformdirs import user_data_path  # which a server has no need of
+
+    return user_data_path("alembic-lossless", appauthor=False) / "backups"
 
 
 def _program(url: URL) -> str:

@@ -26,7 +26,7 @@ from .. import compat, hints, sqlite
 from ..errors import MigrationError, plural
 from ..schema import own_tables
 from ..settings import Settings
-from . import history, identity, lock, refusals, server, status
+from . import history, identity, lock, server, status
 from .chain import Chain, read_chain
 from .connection import Echo, Target, borrowed, label, tables_and_broken_keys, violations
 from .executor import Steps, insist, lost
@@ -311,7 +311,7 @@ class Environment:
             ):
                 identity.require_same_database(self.target, connection)
                 _tell(connection, told)
-                identity.require_one_schema(connection, self.target, self.options)
+                identity.require_one_schema(connection, self.target)
                 self._prepare(connection, fn)
                 yield connection
         except DBAPIError as error:
@@ -333,6 +333,8 @@ class Environment:
         at = status.current(connection)
         todo = [] if fn.__name__ == "do_stamp" else list(fn(tuple(at), None))
         if len(todo) > 1 and todo[0].is_downgrade:
+            from . import refusals  # which an upgrade has no need of
+
             refusals.refuse([step.revision for step in todo], connection)
         connection.rollback()
         if todo and not self.run.has_backup:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import compat
 from ..errors import MigrationError
-from ..schema.own_tables import VERSION_TABLE
+from ..schema.own_tables import version_table
 from .connection import Target, label, sqlite_file
 
 
@@ -153,17 +153,17 @@ def _ask(engine: Engine) -> Identity | None:
         return None
 
 
-def require_one_schema(connection: Connection, target: Target, options: dict[str, Any]) -> None:
+def require_one_schema(connection: Connection, target: Target) -> None:
     """Make sure that PostgreSQL creates new tables where the application and Alembic look.
 
     The search path of a role begins with the schema that is called like the role, as soon as there
     is one. A ``version_table_schema`` in env.py says that the schemas are meant.
 
     :param connection: to the database, with the search path that the migrations will have.
-    :param options: of ``context.configure``.
     :raises MigrationError: where that is another schema, with exit code 2.
     """
-    if connection.dialect.name != "postgresql" or options.get("version_table_schema"):
+    versions = version_table()
+    if connection.dialect.name != "postgresql" or versions.schema:
         return
     found = connection.execute(
         text(
@@ -172,10 +172,10 @@ def require_one_schema(connection: Connection, target: Target, options: dict[str
             " (SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
             "  WHERE c.oid = to_regclass(:table)) AS versions"
         ),
-        {"table": _quoted(connection, options.get("version_table") or VERSION_TABLE)},
+        {"table": versions.quoted(connection.dialect)},
     ).one()
     connection.rollback()
-    expected, reader = found.versions, f"{options.get('version_table') or VERSION_TABLE} is"
+    expected, reader = found.versions, f"{versions.name} is"
     if expected is None and target.has_role and target.engine is not None:
         # Its first revision comes now; the application is where a later one would miss the tables.
         application = _ask(_beside(target.engine))

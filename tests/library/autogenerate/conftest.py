@@ -29,3 +29,12 @@ def either(request: pytest.FixtureRequest) -> Project:
     """A project, once on SQLite, once on PostgreSQL and SQLite."""
     found: Project = request.getfixturevalue({"sqlite": "project"}.get(request.param, "on_both"))
     return found
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """A project on each kind of database in turn, and for no other."""
+    if request.param == "sqlite":
+        return Project(tmp_path)
+    databases: Callable[[], str] = request.getfixturevalue(request.param)
+    return Project(tmp_path, url=databases())

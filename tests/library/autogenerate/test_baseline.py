@@ -1,7 +1,6 @@
 """An old project's differences are recorded once; from then on only new ones count."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,13 @@ op.create_index("ix_old", "book", ["title"])
 op.create_table("gone", sa.Column("id", sa.Integer, primary_key=True))"""
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    url = None
-    if request.param != "sqlite":
-        databases: Callable[[], str] = request.getfixturevalue(request.param)
-        url = databases()
-    project = Project(tmp_path, url=url)
-    project.by_hand(CHAIN)
-    project.upgrade()
-    project.run("INSERT INTO book (id, old, pages) VALUES (1, 2, 3)", "INSERT INTO gone VALUES (7)")
-    return project
+@pytest.fixture
+def project(on_each: Project) -> Project:
+    on_each.by_hand(CHAIN)
+    on_each.upgrade()
+    rows = "INSERT INTO book (id, old, pages) VALUES (1, 2, 3)"
+    on_each.run(rows, "INSERT INTO gone VALUES (7)")
+    return on_each
 
 
 def define(project: Project, *more: sa.Column[object]) -> None:

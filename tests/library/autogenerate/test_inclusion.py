@@ -1,6 +1,5 @@
 """What env.py leaves out is neither compared nor proposed."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +33,12 @@ op.create_table("book", sa.Column("id", sa.Integer, primary_key=True), sa.Column
 op.create_index("ix_by_hand", "book", ["n"])"""
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    url = None
-    if request.param != "sqlite":
-        databases: Callable[[], str] = request.getfixturevalue(request.param)
-        url = databases()
-    project = Project(tmp_path, url=url)
+@pytest.fixture
+def project(on_each: Project) -> Project:
     env = ENV.replace("options = {", INCLUDE)
     assert env != ENV
-    (project.folder / "env.py").write_text(env)
-    return project
+    (on_each.folder / "env.py").write_text(env)
+    return on_each
 
 
 def test_what_env_py_leaves_out_is_neither_compared_nor_dropped(project: Project) -> None:

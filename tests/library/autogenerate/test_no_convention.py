@@ -1,24 +1,16 @@
 """Models without a naming convention, whose constraints have no names."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
 from tests.library.autogenerate.project import Project
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+@pytest.fixture
+def project(on_each: Project) -> Project:
     """A project on one kind of database, its models without a convention."""
-    if request.param == "sqlite":
-        project = Project(tmp_path)
-    else:
-        databases: Callable[[], str] = request.getfixturevalue(request.param)
-        project = Project(tmp_path, url=databases())
-    project.metadata = sa.MetaData()
-    return project
+    on_each.metadata = sa.MetaData()
+    return on_each
 
 
 def define(project: Project, *more: sa.Column[object], unique: bool = True) -> None:

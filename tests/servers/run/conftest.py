@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.servers.run.shop import Shop
+from tests.support.handwritten import Handwritten
 
 FIGURE = "figure"
 
@@ -36,6 +37,16 @@ def start(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Callable
 @pytest.fixture
 def shop(start: Callable[..., Shop]) -> Shop:
     return start()
+
+
+@pytest.fixture
+def empty_chain(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Handwritten:
+    """A chain without a revision, for a new, empty database."""
+    if kind == "sqlite":
+        url = f"sqlite:///{tmp_path}/shop.sqlite"
+    else:
+        url = request.getfixturevalue(kind)()
+    return Handwritten(tmp_path / "migrations", url)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Several downgrades, one of which fails: before the first where that can be known, or else it is
 said which are undone."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.support.handwritten import Handwritten
@@ -48,14 +46,9 @@ REFUSED = {
 
 
 @pytest.fixture
-def chain(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Handwritten:
-    if kind == "sqlite":
-        url = f"sqlite:///{tmp_path}/shop.sqlite"
-    else:
-        url = request.getfixturevalue(kind)()
-    chain = Handwritten(tmp_path / "migrations", url)
-    chain.add("a1", FIRST)
-    return chain
+def chain(empty_chain: Handwritten) -> Handwritten:
+    empty_chain.add("a1", FIRST)
+    return empty_chain
 
 
 def four(chain: Handwritten, downgrade: str, first: str = "pass") -> None:

@@ -1,7 +1,5 @@
 """What a revision that ends its transaction has left is asked of the database, and said."""
 
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -19,16 +17,11 @@ NOTHING = "nothing of it is in the database"
 
 
 @pytest.fixture
-def chain(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Handwritten:
+def chain(empty_chain: Handwritten) -> Handwritten:
     """A chain whose first revision is applied: a table t with a row."""
-    if kind == "sqlite":
-        url = f"sqlite:///{tmp_path}/shop.sqlite"
-    else:
-        url = request.getfixturevalue(kind)()
-    chain = Handwritten(tmp_path / "migrations", url)
-    chain.add("a1", TABLE)
-    chain.upgrade()
-    return chain
+    empty_chain.add("a1", TABLE)
+    empty_chain.upgrade()
+    return empty_chain
 
 
 ENDS = {
