@@ -16,7 +16,11 @@ from tests.support.console import play, sections
 from tests.support.project import Project
 
 PLAYBOOK = TEMPLATE / "docs" / "playbook.md"
-DOCUMENTS = [*TEMPLATE.glob("*.md"), TEMPLATE / "benchmarks/README.md", *TEMPLATE.glob("docs/*.md")]
+DOCUMENTS = [
+    *TEMPLATE.glob("*.md"),
+    TEMPLATE / "benchmarks/README.md",
+    *TEMPLATE.glob("docs/**/*.md"),
+]
 FOLDERS = TEMPLATE, TEMPLATE / "{{cookiecutter.project_slug}}"
 #: These are typed by a test, every block of them.
 PLAYED = {
@@ -24,7 +28,7 @@ PLAYED = {
     "rehearsal.md",
     "before-and-after.md",
     "outgrowing.md",
-    "existing-project.md",
+    "add-to-an-existing-project.md",
 }
 
 

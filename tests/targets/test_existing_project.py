@@ -11,7 +11,7 @@ import pytest
 from tests.support.bake import TEMPLATE
 from tests.support.console import play, sections
 
-DOCUMENT = sections(TEMPLATE / "docs" / "existing-project.md")
+DOCUMENT = sections(TEMPLATE / "docs" / "how-to" / "add-to-an-existing-project.md")
 
 FLASK = """
 from flask import Flask
@@ -123,6 +123,15 @@ def test_flask_migrate(tmp_path: Path) -> None:
     folder.execute(INSERT)
     assert play(DOCUMENT["Flask-Migrate"], folder)
     assert is_stock_and_whole(folder, "flask", "db")
+
+
+def test_situations(tmp_path: Path) -> None:
+    """The parts for one situation each, in a project that has changed its import."""
+    folder = Folder(tmp_path)
+    flask_migrate_project(folder)
+    folder.edit("app.py", "from flask_migrate import", "from alembic_lossless.flask import")
+    played = [play(text, folder) for heading, text in DOCUMENT.items() if heading.startswith("If")]
+    assert any(played)
 
 
 @pytest.mark.parametrize(
