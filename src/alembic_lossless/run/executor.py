@@ -19,6 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from .. import hints
 from ..errors import MigrationError, code, plural, reason
 from ..settings import Limits
 from . import ahead, history, server
@@ -206,7 +207,9 @@ class Steps:
         return Remains(unknown=isinstance(error, TransactionEndedError) and error.is_unknown)
 
     def _may_retry(self, error: BaseException, remains: Remains, until: float) -> bool:
-        if self._journal is None or self._journal.lost or remains.in_part or remains.unknown:
+        if self._journal is None or self._journal.lost:
+            return False
+        if remains.in_part or remains.unknown or remains.has_stayed:
             return False
         return code(error) in server.LOCK_TIMEOUT and time.monotonic() < until
 
@@ -321,6 +324,17 @@ def _what_is_there(remains: Remains, remedy: str) -> str:
             f"{there}what it did after that may be in the database, because its transaction ended "
             "where nothing tells whether it was committed. Look there, take what is there out of "
             "the file, and run again."
+        )
+    if remains.has_stayed:
+        return (
+            f"{there}rows that it wrote to tables without transactions (ENGINE = MyISAM and the "
+            f"like) stay. Look there, delete them or take them out of the file, and {again}"
+        )
+    if remains.in_part > remains.done + 1:
+        return (
+            f"{there}statements {remains.done + 1} to {remains.in_part} may be, the last in whole "
+            "or in part. Look there when the database answers; "
+            f"{hints.command('plan')} shows which are noted as in place."
         )
     if remains.in_part:
         return (

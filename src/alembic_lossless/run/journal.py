@@ -44,6 +44,9 @@ _ROWS = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|WITH|LOAD)\b", re.I)
 #: A single statement of MySQL's that is in place as a whole or not at all.
 _ATOMIC = re.compile(r"(CREATE\s+(?!OR\b)|ALTER|RENAME|TRUNCATE|DROP\b(?!.*,))", re.I | re.DOTALL)
 
+#: What takes the log from a session of MySQL's: it may then write to no other table.
+_LOCKS = re.compile(r"LOCK\s+TABLES?\b|FLUSH\b.*\b(READ\s+LOCK|FOR\s+EXPORT)", re.I | re.DOTALL)
+
 #: Settings of MySQL's that commit, or run a statement.
 _COMMITTING_SET = re.compile(r"SET\b.*\b(AUTOCOMMIT|PASSWORD|ROLE|STATEMENT)\b", re.I | re.DOTALL)
 
@@ -56,6 +59,7 @@ _ENDS_ONLY = re.compile(r"(COMMIT|END|ROLLBACK|ABORT|BEGIN|START)\b(?!\s+NOT\b)[
 #: What has to come first in its transaction, on PostgreSQL before any savepoint.
 _FIRST = re.compile(r"SET\b.*\bTRANSACTION", re.I)
 
+_BEGIN = re.compile(r"(BEGIN|START)\b(?!\s+NOT\b)[^;]*[;\s]*\Z", re.I)
 _SAVEPOINT = re.compile(r"SAVEPOINT\b", re.I)
 _TO_SAVEPOINT = re.compile(r"ROLLBACK\b[^;]*\bTO\b", re.I)
 
@@ -69,6 +73,9 @@ _RENAMED = {1054, 1146}
 
 #: MySQL's code for a savepoint that does not exist.
 _NO_SAVEPOINT = 1305
+
+#: MySQL's warning at a rollback: rows of tables without transactions stay.
+_NOT_ROLLED_BACK = 1196
 
 #: The savepoint before a statement that could end the transaction.
 _MARK = "alembic_lossless_statement"
@@ -208,9 +215,10 @@ class Journal:
         try:
             self.lost = connection.invalidated
             if self.lost:  # what the entry says stands
-                return self._lost()
+                return self._lost(name)
             held = self._transaction is None or self._stands_after(error)
             connection.connection.rollback()
+            has_stayed = self._is_mysql and self._was_not_rolled_back()
             connection.rollback()
             entry = self._read().get(name, Entry())
             # What is known to have run counts, also where the entry has it as begun only.
@@ -222,17 +230,36 @@ class Journal:
             )
             if len(self._seen) > self._before and not self._is_changed:
                 done = self._without_repeats(done)
-                self._note(name, done, begun=False, keep=bool(in_part or unknown))
+                self._note(name, done, begun=False, keep=bool(in_part or unknown or has_stayed))
                 connection.commit()
             self._entries = self._read()
             connection.rollback()
-            return Remains(done, in_part, unknown)
+            return Remains(done, in_part, unknown, has_stayed)
         except (DBAPIError, self._driver_error):
             self.lost = True
-            return self._lost()
+            return self._lost(name)
 
-    def _lost(self) -> Remains:
-        return Remains(self._durable, in_part=self._running)
+    def _lost(self, name: str) -> Remains:
+        """Return what the log tells another connection; where none is to be had, what is known."""
+        entry = Entry()
+        self._is_own = True
+        try:
+            with self._connection.engine.connect() as beside:
+                entry = read(beside).get(name, entry)
+        except DBAPIError:
+            pass
+        finally:
+            self._is_own = False
+        return Remains(max(entry.done, self._durable), in_part=self._running)
+
+    def _was_not_rolled_back(self) -> bool:
+        """Tell whether the rollback that came last left rows in tables without transactions."""
+        cursor = self._connection.connection.cursor()
+        try:
+            cursor.execute("SHOW WARNINGS")
+            return any(number == _NOT_ROLLED_BACK for _, number, _ in cursor.fetchall())
+        finally:
+            cursor.close()
 
     def _block(self, context: MigrationContext) -> Callable[[], Any]:
         stock = context.autocommit_block
@@ -257,6 +284,12 @@ class Journal:
                         raise
                     finally:
                         self._in_autocommit = False
+                        # The block's end commits what a BEGIN in it left open; an error of
+                        # PostgreSQL's has rolled it back.
+                        if not self._running:
+                            self._durable = max(self._durable, len(self._seen))
+                        elif self._is_mysql:
+                            self._durable = max(self._durable, self._running - 1)
             except InvalidRequestError:
                 # The connection went: SQLAlchemy's own error would hide what the server said.
                 if cause is None:
@@ -272,6 +305,12 @@ class Journal:
         if self._refusal is not None:  # and the revision caught it
             raise self._refusal
         words = without_comments(sql)
+        if self._is_mysql and _LOCKS.match(words):
+            self._refusal = MigrationError(
+                f"{' '.join(words.split())[:60]} keeps migrations from noting how far they came: "
+                "take it out of the file, with its UNLOCK TABLES; only one migrates at a time."
+            )
+            raise self._refusal
         if self._is_mysql and _COMMITTING_SET.match(words) and "STATEMENT" not in words.upper():
             return self._setting(words, execute)
         may_end = self._may_end(words)
@@ -303,7 +342,8 @@ class Journal:
             if not (begun and _is_there(error, words)):
                 raise
         if self._in_autocommit:
-            self._durable = number
+            if not self._has_begun(words):
+                self._durable = number
         elif not self._stands():
             self._settle_committed(number)
         self._running, self._running_words = 0, ""
@@ -353,6 +393,17 @@ class Journal:
         run(dbapi_connection, f"SAVEPOINT {SAVEPOINT}")
         known = None if self._is_mysql else run(dbapi_connection, "SELECT txid_current()")
         self._transaction = known[0] if known else 1
+
+    def _has_begun(self, words: str) -> bool:
+        """Tell whether a transaction that an autocommit block began itself is open.
+
+        :param words: of the statement that ran last.
+        """
+        if not self._is_mysql:
+            assigned = run(self._connection.connection, "SELECT txid_current_if_assigned()")[0]
+            return bool(_BEGIN.match(words)) or assigned is not None
+        run(self._connection.connection, f"SAVEPOINT {_MARK}")
+        return self._stands()
 
     def _mark(self) -> None:
         """On MySQL make another savepoint before a statement: asking for one takes it away."""

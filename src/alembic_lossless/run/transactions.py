@@ -41,11 +41,14 @@ class Remains:
     :param in_part: the number of the statement that may be in place, in whole or in part; 0 where
         that is known of all.
     :param unknown: whether its transaction ended where nobody saw it, so that anything may be.
+    :param has_stayed: whether rows stay that MySQL's rollback leaves in tables without
+        transactions.
     """
 
     done: int = 0
     in_part: int = 0
     unknown: bool = False
+    has_stayed: bool = False
 
     @property
     def are_nothing(self) -> bool:
@@ -107,7 +110,8 @@ def end_refused(connection: Connection, context: MigrationContext) -> Iterator[N
     """Refuse SQLAlchemy's ways to end the transaction of *connection* while the body runs.
 
     Those are ``commit()`` and ``rollback()`` of the connection, of its transaction, and
-    ``rollback()`` of a session bound to it. An ``autocommit_block`` ends it legitimately.
+    ``rollback()`` of a session bound to it, and to close the connection, as ``with op.get_bind()``
+    does. An ``autocommit_block`` ends it legitimately.
 
     :raises TransactionEndedError: where the body tried, also where it caught the refusal.
     """
@@ -131,7 +135,12 @@ def end_refused(connection: Connection, context: MigrationContext) -> Iterator[N
             for way in ways:
                 event.listen(connection, way, refuse)
 
-    vars(connection).update(ways)
+    def refuse_close() -> NoReturn:
+        tried.append(TransactionEndedError("close() of its connection, as at the end of a `with`"))
+        raise tried[0]
+
+    methods = {**ways, "close": refuse_close}
+    vars(connection).update(methods)
     for way in ways:
         event.listen(connection, way, refuse)
     try:
@@ -144,7 +153,8 @@ def end_refused(connection: Connection, context: MigrationContext) -> Iterator[N
     finally:
         for way in ways:
             event.remove(connection, way, refuse)
-            delattr(connection, way)
+        for method in methods:
+            delattr(connection, method)
     if tried:
         raise tried[0]
 

@@ -622,3 +622,91 @@ def test_index_left_as_invalid_is_named_beside_what_is_in_place(chain: Handwritt
     assert "uq_t_n is left behind as an INVALID index, statement 1 is in place" in str(failure)
     assert "goes on with statement 2. Drop uq_t_n first, unless the file does." in str(failure)
     assert failure.exit_code == 7
+
+
+@only("kind", ["postgresql", "mariadb"])
+def test_transaction_of_an_autocommit_block_that_is_rolled_back_is_not_in_place(
+    chain: Handwritten,
+) -> None:
+    file = chain.add(
+        "a2",
+        """
+        op.execute("INSERT INTO t (id, n) VALUES (2, 2)")
+        with op.get_context().autocommit_block():
+            op.execute("BEGIN")
+            op.execute("INSERT INTO t (id, n) VALUES (3, 3)")
+            op.execute("INSERT INTO nowhere VALUES (1)")
+        """,
+    )
+    failure = chain.failure()
+    assert failure.exit_code == 7
+    is_committed = (3,) in chain.ask("SELECT id FROM t")  # MariaDB's errors roll nothing back
+    assert ("statements 1 to 3 are in place" in str(failure)) == is_committed
+    assert ("statement 1 is in place" in str(failure)) != is_committed
+    file.write_text(file.read_text().replace("nowhere VALUES (1)", "t (id, n) VALUES (4, 4)"))
+    chain.upgrade()
+    assert chain.ask("SELECT id FROM t ORDER BY id") == [(1,), (2,), (3,), (4,)]
+
+
+def test_closing_the_connection_is_refused(chain: Handwritten) -> None:
+    before = chain.dump()
+    chain.add("a2", "with op.get_bind() as bind:\n    bind.execute(sa.text('DELETE FROM t'))")
+    failure = chain.failure()
+    assert "ends its transaction by close() of its connection, as at the end of" in str(failure)
+    assert NOTHING in str(failure)
+    assert chain.dump() == before
+
+
+@only("kind", ["mariadb"])
+@only("lock", ["LOCK TABLES t WRITE", "FLUSH TABLES WITH READ LOCK"])
+def test_lock_that_keeps_the_log_from_being_written_is_refused(
+    chain: Handwritten, lock: str
+) -> None:
+    before = chain.dump()
+    chain.add("a2", f'op.execute("INSERT INTO t (n) VALUES (2)")\nop.execute("{lock}")')
+    failure = chain.failure()
+    assert f"{lock} keeps migrations from noting how far they came" in str(failure)
+    assert NOTHING in str(failure)
+    assert chain.dump() == before
+
+
+@only("kind", ["mariadb"])
+def test_rows_of_a_table_without_transactions_stay_and_are_said(chain: Handwritten) -> None:
+    chain.ask("CREATE TABLE m (n int) ENGINE = MyISAM")
+    upgrade = 'op.execute("INSERT INTO {} VALUES (1)")\nop.execute("UPDATE {} SET n = 5")'
+    chain.add("a2", upgrade.format("m", "nowhere"))
+    failure = chain.failure()
+    assert "rows that it wrote to tables without transactions (ENGINE = MyISAM" in str(failure)
+    assert failure.exit_code == 7
+    assert chain.ask("SELECT n FROM m") == [(1,)]
+    chain.write("a2", "a1", 'op.execute("UPDATE t SET n = 5")')
+    chain.upgrade()
+    assert chain.ask("SELECT n FROM t") == [(5,)]
+
+
+CUT_OFF = {
+    "postgresql": ("COMMIT; SELECT pg_sleep(9)", "SELECT pg_terminate_backend(%s)"),
+    "mariadb": ("CREATE TABLE slow AS SELECT SLEEP(9)", "KILL %s"),
+}
+
+
+@only("kind", CUT_OFF)
+def test_what_a_cut_statement_had_committed_is_in_place(chain: Handwritten, kind: str) -> None:
+    words, kill = CUT_OFF[kind]
+    chain.add(
+        "a2",
+        f"""
+        import threading
+        number = op.get_bind().connection.dbapi_connection
+        number = number.thread_id() if hasattr(number, "thread_id") else number.info.backend_pid
+        engine = sa.create_engine(op.get_bind().engine.url, poolclass=sa.NullPool)
+        statement = {kill!r} % number
+        threading.Timer(0.5, lambda: engine.connect().exec_driver_sql(statement)).start()
+        op.execute("INSERT INTO t (n) VALUES (2)")
+        op.execute("{words}")
+        """,
+    )
+    failure = chain.failure()
+    assert "statement 1 is in place, and statement 2 may be, in whole or in part" in str(failure)
+    assert "it goes on with statement 2" in str(failure)
+    assert chain.ask("SELECT n FROM t ORDER BY id") == [(1,), (2,)]
