@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.support.bake import Bakery
+from tests.support.commands import take_place
 from tests.support.memory import use_memory
 from tests.support.project import Project
 from tests.support.servers import Server, Unavailable, start_mariadb, start_postgresql
@@ -165,6 +166,7 @@ def environment_for(bakery: Bakery, shared: Path) -> Callable[[str], Path]:
                 folder = Path(tempfile.mkdtemp(dir=shared))
                 copy = bakery.copy(folder, database=database, **PLAIN)
                 Project(copy, venv).make("install")
+                take_place(venv / "bin" / "flask")
         return venv
 
     return make

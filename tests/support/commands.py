@@ -6,33 +6,17 @@ type hundreds. What is forked has run nothing yet, so each command starts as fro
 
 import atexit
 import functools
-import gc
-import importlib
-import json
 import os
-import runpy
-import signal
+import secrets
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-#: Where the scripts that are typed begin.
-ENTRIES = {
-    "flask": "flask.cli:main",
-    "alembic": "alembic.config:main",
-    "alembic-lossless": "alembic_lossless.cli.main:main",
-}
-
-#: What they import.
-_IMPORTED = (
-    *("flask.cli", "flask_sqlalchemy", "flask_migrate.cli", "alembic.command", "psycopg"),
-    *("pymysql", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.mysql", "sqlite3"),
-    *("alembic_lossless.flask", "alembic_lossless.cli.main"),
-)
+from tests.support import typed
 
 
 def run(
@@ -40,94 +24,53 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """Type a command.
 
-    :param script: one of :data:`ENTRIES`, or a module in *folder*.
+    :param script: ``flask``, ``alembic`` or ``alembic-lossless``, or a module in *folder*.
     :param words: what follows it.
     :param folder: where it is typed.
     :param environment: all variables.
     :return: how it ended, and what it printed, both streams in one as on a terminal; it is killed
         after two minutes.
     """
-    asked = json.dumps([script, *words, str(folder), dict(environment)]).encode()
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
-        server = _forkserver()
-        socket.send_fds(server, [len(asked).to_bytes(4, "big")], [printed.fileno()])
-        server.sendall(asked)
-        status = int.from_bytes(_read(server, 4), "big", signed=True)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed, open(os.devnull) as nothing:
+        files = [nothing.fileno(), printed.fileno(), printed.fileno()]
+        address = forking(Path(sys.executable))
+        status = typed.ask(address, [script, *words], str(folder), environment, files)
         printed.seek(0)
         return subprocess.CompletedProcess([script, *words], status, printed.read())
 
 
+def take_place(script: Path) -> None:
+    """Let :mod:`typed` take the place of a script of an environment that tests share."""
+    before = script.parent / "before"
+    before.mkdir()
+    script.rename(before / script.name)
+    source = Path(typed.__file__).read_text(encoding="utf-8")
+    # Nothing is imported but what it names: it is there to be quick.
+    script.write_text(f"#!{sys.executable} -IS\n{source}", encoding="utf-8")
+    shutil.copymode(before / script.name, script)
+
+
 @functools.cache
-def _forkserver() -> socket.socket:
-    """Start the process that forks, once; return this process's end of the connection to it."""
+def forking(python: Path) -> str:
+    """Start the process of an environment that forks, once.
+
+    :param python: the environment's.
+    :return: the address at which it is asked.
+    """
+    address = f"tests-{os.getpid()}-{secrets.token_hex(4)}"
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__, str(theirs.fileno())],
+        [python, "-P", typed.__file__, "--fork", address, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
     theirs.close()
+    typed.read(ours, 1)
 
     @atexit.register
     def _end() -> None:
         ours.close()
         process.wait()
 
-    return ours
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    read = b""
-    while len(read) < size:
-        if not (more := connection.recv(size - len(read))):
-            raise EOFError
-        read += more
-    return read
-
-
-def _serve(connection: socket.socket) -> list[Any] | None:
-    """Fork for every command that is asked for.
-
-    :return: in a forked process the command; None once nobody asks any more.
-    """
-    for name in _IMPORTED:
-        importlib.import_module(name)
-    gc.freeze()
-    while True:
-        size, files, *_ = socket.recv_fds(connection, 4, 1)
-        if not size:
-            return None
-        command: list[Any] = json.loads(_read(connection, int.from_bytes(size, "big")))
-        child = os.fork()
-        if child == 0:
-            connection.close()
-            os.dup2(files[0], 1)
-            os.dup2(files[0], 2)
-            return command
-        os.close(files[0])
-        _, status = os.waitpid(child, 0)
-        connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
-
-
-def _begin(script: str, *words: Any) -> Any:
-    """Be the process of a command from here on."""
-    *arguments, folder, environment = words
-    os.environ.clear()
-    os.environ.update(environment)
-    # Read from the environment when Python starts, which it did before.
-    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
-    os.chdir(folder)
-    signal.alarm(120)
-    sys.argv = [script, *arguments]
-    sys.path[0] = folder
-    if script not in ENTRIES:
-        runpy.run_module(script, run_name="__main__", alter_sys=True)
-        return None
-    module, _, function = ENTRIES[script].partition(":")
-    return getattr(importlib.import_module(module), function)()
-
-
-if __name__ == "__main__":
-    if command := _serve(socket.socket(fileno=int(sys.argv[1]))):
-        sys.exit(_begin(*command))
+    return address

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tests.support import commands, typed
+
 
 class Project:
     """A project in a folder of its own, with an environment shared between tests."""
@@ -33,7 +35,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env=self._environment() | environment,
+            env=self._environment() | self._forking() | environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -65,6 +67,12 @@ class Project:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         path = f"{self.venv / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return inherited | {"PATH": path, "VENV": str(self.venv)}
+
+    def _forking(self) -> dict[str, str]:
+        """Return what lets ``flask`` of an environment that tests share start at once."""
+        if not (self.venv / "bin" / "before").exists():
+            return {}
+        return {typed.ADDRESS: commands.forking(self.venv / "bin" / "python")}
 
     def make(
         self, *words: str, fails: bool = False, **environment: str
