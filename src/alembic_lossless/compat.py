@@ -390,6 +390,11 @@ def command_options(environment: EnvironmentContext) -> dict[str, Any]:
     return options
 
 
+def set_command_options(environment: EnvironmentContext, options: dict[str, Any]) -> None:
+    """Let *environment* be as the command made it, before its ``configure`` added more."""
+    environment.context_opts = dict(options)
+
+
 def wrap(environment: EnvironmentContext, **methods: Callable[..., Any]) -> None:
     """Let *methods* take the place of those of this one *environment*.
 

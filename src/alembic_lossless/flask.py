@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from . import compat, hints
 from .host import make_host
-from .run import env, readiness
+from .run import binds, env, readiness
 from .run.connection import inside
 from .schema import own_tables
 from .settings import Settings
@@ -91,8 +91,15 @@ class Migrate(flask_migrate.Migrate):  # type: ignore[misc]  # it has no types
 
         :return: None where the schema is the one that this code was written for.
         """
+        config = self.get_config()
+        engines = {"": project_engine()}
+        if binds.are_migrated(Path(str(config.get_main_option("script_location")))):
+            engines = project_engines()
         with own_tables.named_by(self.alembic_ctx_kwargs):
-            return readiness.why_not_ready(project_engine(), self.get_config())
+            for bind, engine in engines.items():
+                if reason := readiness.why_not_ready(engine, config):
+                    return reason if len(engines) == 1 else f"{binds.name(bind)}: {reason}"
+        return None
 
 
 class Extension:
@@ -126,7 +133,8 @@ class Extension:
         context = compat.live_environment()
         if context is None:
             return False
-        env.attach(context, make_host(read_settings, project_engine, hints.FLASK))
+        host = make_host(read_settings, project_engine, hints.FLASK, project_engines)
+        env.attach(context, host)
         return True
 
 
@@ -139,6 +147,10 @@ class _LazyDatabase:
     @property
     def engine(self) -> Any:
         return env.lazy(self._db.engine)
+
+    @property
+    def engines(self) -> dict[str | None, Any]:
+        return {bind: env.lazy(engine) for bind, engine in self._db.engines.items()}
 
     def get_engine(self, *arguments: Any, **keywords: Any) -> Any:
         # Flask-SQLAlchemy from 3.1 on warns of it; whether it is there decides env.py's way.
@@ -154,6 +166,13 @@ def project_engine() -> Engine:
     """Return the application's own engine."""
     engine: Engine = current_app.extensions["migrate"]._db.engine
     return engine
+
+
+def project_engines() -> dict[str, Engine]:
+    """Return the application's engines by their binds, the default's first, by the empty name."""
+    engines = current_app.extensions["migrate"]._db.engines
+    first = {"": engines[None]} if None in engines else {}
+    return first | {bind: engine for bind, engine in engines.items() if bind is not None}
 
 
 def read_settings(folder: Path) -> Settings:

@@ -1,6 +1,6 @@
 """What the upper rooms lend to a run of env.py, loaded only when it is needed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,16 @@ def make_host(
     settings: Callable[[Path], Settings],
     engine: Callable[[], Engine | None] = lambda: None,
     command_line: str = hints.ALEMBIC,
+    engines: Callable[[], Mapping[str, Engine]] = dict,
 ) -> Host:
     """Return what env.py is lent: backups, and the scratch database for a new revision.
 
     :param settings: reads the project's settings, given the folder of its migrations.
     :param engine: returns the project's own engine, where env.py is not the one to tell.
     :param command_line: what hints are worded for where no command of ours runs.
+    :param engines: returns the project's engines by their binds, where it may have several.
     """
-    return Host(settings, engine, _back_up, _scratch_connection, command_line)
+    return Host(settings, engine, _back_up, _scratch_connection, command_line, engines)
 
 
 def _back_up(target: Target, at: Iterable[str], is_half_applied: bool) -> Path | None:

@@ -21,7 +21,7 @@ from .checklist import handwritten
 from .checklist.locks import Locks
 from .errors import MigrationError
 from .rehearsal.effects import origin
-from .run import history, journal, recorder, status
+from .run import binds, history, journal, recorder, status
 from .run.chain import read_chain
 from .schema.dialect_support import kind_of
 from .schema.own_tables import VERSION_TABLE, version_table
@@ -224,4 +224,4 @@ def _write_sql(
     with databases.quiet():
         context = MigrationContext.configure(dialect=connection.dialect, opts=options)
         with recorder.alone(connection, lambda: revision), Operations.context(context):
-            context.run_migrations()
+            context.run_migrations(**binds.arguments())

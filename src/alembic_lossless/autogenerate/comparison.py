@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, MetaData, Table
 from .. import naming
 from ..checklist.finding import Step
 from ..errors import MigrationError
-from ..run import recorder
+from ..run import binds, recorder
 from ..schema import baseline, dialect_support, diff
 from ..schema.inclusion import Inclusion
 from ..schema.model import Key, Schema
@@ -212,7 +212,7 @@ def compared(
                     expected,
                     unmanaged,
                     options or {},
-                    known.get(source.kind, baseline.Known()),
+                    known.get(binds.labelled(source.kind), baseline.Known()),
                 )
             )
         yield result

@@ -9,8 +9,10 @@ import argparse
 import io
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from ..checklist.development import DevelopmentRows
 from ..checklist.file_header import Header
 from ..checklist.finding import Step
 from ..errors import MigrationError
-from ..run import status
+from ..run import binds, status
 from ..run.chain import read_chain, too_many
 from ..run.env import Environment, Run
 from ..schema import dialect_support, diff
@@ -67,13 +69,13 @@ def write_migration(
     :raises MigrationError: where the chain has two heads, a question has no answer, or no sound
         revision can be written.
     """
+    _be_quiet(config)
     # Alembic finds out in the end, after all questions are answered.
     heads = read_chain(ScriptDirectory.from_config(config)).heads
     if len(heads) > 1 and options.get("head", "head") == "head":
         raise MigrationError(too_many(heads))
     report = Report(answers or Answers(), tables)
     Run.of(config).request = report
-    _be_quiet(config)
     with warnings.catch_warnings():
         # Alembic warns of what it does not compare; the comparison of two databases does.
         warnings.simplefilter("ignore")
@@ -120,10 +122,11 @@ def scratch_connection(environment: Environment) -> Iterator[Connection]:
     available, missing = find_sources(kinds(environment), target.url)
     if not available:
         raise MigrationError(
-            "No migration was written, because there is nowhere to try it: "
-            f"{'; '.join(map(str, missing))}."
+            f"{binds.prefix(environment.bind)}No migration was written, because there is nowhere "
+            f"to try it: {'; '.join(map(str, missing))}."
         )
     options["sources"], options["missing"] = available, missing
+    options["is_last"] = len(environment.run.outcomes) >= len(environment.targets)
     # The comparison of two databases sees what these would: the plugin leaves constraints of its
     # own in the models, and defaults with a quote in them break Alembic's query.
     options["autogenerate_plugins"] = ["alembic.autogenerate.*"]
@@ -136,7 +139,10 @@ def scratch_connection(environment: Environment) -> Iterator[Connection]:
         options["include_object"] = only_tables(request.tables, options.get("include_object"))
     dialect_support.require_targets(metadata)
     naming.name_constraints(metadata)
-    with from_chain(environment.script, available[-1], metadata=metadata) as connection:
+    with ExitStack() as stack:
+        with binds.named_in_errors():
+            chain = from_chain(environment.script, available[-1], metadata=metadata)
+            connection = stack.enter_context(chain)
         yield connection
 
 
@@ -151,7 +157,7 @@ def _after(hook: Any) -> Any:
 
     def process(context: MigrationContext, revision: Any, directives: list[Any]) -> None:
         script = directives[0]
-        is_empty = script.upgrade_ops.is_empty()
+        is_empty = all(container.is_empty() for container in script.upgrade_ops_list)
         if hook:
             hook(context, revision, directives)
         if not directives and is_empty:  # Flask-Migrate's own; we see more than Alembic
@@ -181,14 +187,16 @@ def process_revision_directives(
     :raises MigrationError: where no sound revision can be written.
     """
     config = context.config
-    asked = Run.of(config).request if config else None
+    run = Run.of(config) if config else Run()
+    asked = run.request
     metadata: MetaData = context.opts["target_metadata"]
     script = directives[0]
     is_changed = dialect_support.make_portable(metadata)
     naming.name_constraints(metadata)
     given = dict(context.opts)
+    container = script.upgrade_ops_list[-1]
     if proposal.in_schemas(context, metadata) or is_changed:
-        script.upgrade_ops = produce_migrations(context, metadata).upgrade_ops
+        container = produce_migrations(context, metadata).upgrade_ops
     assert context.script is not None
     kinds = [source.kind for source in (*context.opts["sources"], *context.opts["missing"])]
     off = settings.switched_off(Path(context.script.dir))
@@ -196,31 +204,79 @@ def process_revision_directives(
     sources = context.opts["sources"]
     with compared(context.script, metadata, sources, context, given) as databases:
         if isinstance(asked, Agreement):
-            _compare(asked, databases, context)
-            script.upgrade_ops.ops = []
+            with binds.named_in_errors():
+                _compare(asked, databases, context)
+            script.upgrade_ops_list[-1].ops = []
             return
-        report = asked or Report()
-        _refuse_unknown(report.tables, databases[0])
-        report.missing = context.opts["missing"]
-        report.script, report.sources = context.script, context.opts["sources"]
-        report.databases = [database.kind for database in databases]
-        report.databases += [missing.kind for missing in report.missing]
-        scripts = _propose(script, context, databases, report, strict=asked is not None)
-        directives[:] = scripts or [script]
-    if not report.steps and (asked or _writes(config)):
+        is_last = context.opts.get("is_last", True)
+        report = run.report = asked or run.report or Report()
+        part = _part(report, context, databases, strict=asked is not None)
+        _refuse_unknown(report, databases[0], is_last)
+        with binds.named_in_errors():
+            _propose(container, context, databases, part, asked is not None, is_last)
+        if binds.current() is not None and not is_last:
+            return  # the revisions are divided when every database has its part
+        _settle(report, strict=asked is not None)
+        scripts, report.headers = _divide(script, context, report)
+    directives[:] = scripts or [script]
+    if not scripts and (asked or _writes(config)):
         directives[:] = []
     elif asked is None:
         _finish_after(context.script, report.headers)
 
 
-def _refuse_unknown(tables: Collection[str], database: ComparedDatabase) -> None:
-    known = {key.table for key in diff.describe(database.connection)}
+def _part(
+    report: Report, context: MigrationContext, databases: Sequence[ComparedDatabase], strict: bool
+) -> Report:
+    """Return what the proposal is noted in: of several databases, each has a report of its own."""
+    part = report
+    if binds.current() is not None:
+        part = Report(report.answers if strict else Answers(), report.tables, binds.current())
+        report.parts.append(part)
+    report.script = part.script = context.script
+    part.missing, part.sources = context.opts["missing"], context.opts["sources"]
+    part.databases = [database.kind for database in databases]
+    part.databases += [missing.kind for missing in part.missing]
+    return part
+
+
+def _settle(report: Report, strict: bool) -> None:
+    """Put consent beside the findings, and stop where a question has no answer.
+
+    :param strict: whether an answer that is missing stops it.
+    """
+    parts = report.parts or [report]
+    findings = [finding for part in parts for finding in part.findings]
+    settled = iter(review.with_consents(findings, report.answers))
+    for part in parts:
+        part.findings = list(islice(settled, len(part.findings)))
+    if strict:
+        report.answers.check()
+    for part in parts:
+        part.findings += renames.unanswered_renames(part.answers, part.findings)
+
+
+def _divide(
+    script: Any, context: MigrationContext, report: Report
+) -> tuple[list[Any], dict[str, Header]]:
+    """Return the revisions to write, and what their files' headers say."""
+    off = settings.switched_off(Path(context.script.dir)) if context.script else {}
+    notes = [f"Switched off here: {rule} ({why})" for rule, why in off.items()]
+    if report.parts:
+        changes = [replace(part.change, findings=part.findings) for part in report.parts]
+        return split.divide_for_several(script, changes, notes)
+    return split.divide(script, context, report.steps, report.findings, report.databases, notes)
+
+
+def _refuse_unknown(report: Report, database: ComparedDatabase, is_last: bool) -> None:
+    report.known_tables |= {key.table for key in diff.describe(database.connection)}
     for table in database.metadata.tables.values():
-        known |= {table.name, table.fullname}
-    if unknown := sorted(set(tables) - known):
+        report.known_tables |= {table.name, table.fullname}
+    unknown = sorted(set(report.tables) - report.known_tables)
+    if unknown and is_last:
         raise MigrationError(
             f"--tables names {', '.join(unknown)}, which neither the models nor the migrations "
-            f"have: nothing was written. They have {', '.join(sorted(known))}.",
+            f"have: nothing was written. They have {', '.join(sorted(report.known_tables))}.",
             exit_code=2,
         )
 
@@ -228,12 +284,13 @@ def _refuse_unknown(tables: Collection[str], database: ComparedDatabase) -> None
 def _compare(
     agreement: Agreement, databases: Sequence[ComparedDatabase], context: MigrationContext
 ) -> None:
-    agreement.differences = {database.kind: database.differences() for database in databases}
-    agreement.all_differences = {
-        database.kind: database.all_differences() for database in databases
-    }
-    agreement.unmanaged = {database.kind: database.unmanaged for database in databases}
-    agreement.missing, agreement.sources = context.opts["missing"], context.opts["sources"]
+    for database in databases:
+        label = binds.labelled(database.kind)
+        agreement.differences[label] = database.differences()
+        agreement.all_differences[label] = database.all_differences()
+        agreement.unmanaged[label] = database.unmanaged
+    agreement.missing += context.opts["missing"]
+    agreement.sources[binds.current()] = context.opts["sources"]
     assert context.script is not None
     for source in context.opts["sources"]:
         findings = handwritten.open_findings(
@@ -245,15 +302,18 @@ def _compare(
 
 
 def _propose(
-    script: Any,
+    container: Any,
     context: MigrationContext,
     databases: Sequence[ComparedDatabase],
     report: Report,
     strict: bool,
-) -> list[Any]:
-    """Return the revisions to write; their steps and findings are noted in *report*.
+    is_last: bool,
+) -> None:
+    """Note in *report* the steps to write for a database, and the findings on them.
 
+    :param container: Alembic's proposal.
     :param strict: whether an answer that is missing stops it.
+    :param is_last: whether it is the last of several databases.
     """
     steps_so_far: list[Step] = []
     lookup, metadata = databases[0].lookup(), databases[0].metadata
@@ -265,13 +325,15 @@ def _propose(
         reviewed, findings = review.review(
             steps, report.databases, metadata, report.answers, steps_so_far, types, off, rows
         )
+        if report.bind is not None:  # env.py begins a transaction on each database
+            reviewed = [replace(step, alone=False) for step in reviewed]
         steps_so_far.extend(reviewed)
         report.findings += findings
         for finding in review.stops(findings):
             raise MigrationError(f"Nothing was written. {finding}")
         return reviewed
 
-    proposed = proposal.proposal(script.upgrade_ops, databases[0])
+    proposed = proposal.proposal(container, databases[0])
     proposed = renames.apply_renames(proposed, lookup, report.answers)
     proposed = [*with_values_for_rows(proposed, lookup)]
     enum_steps, findings = enum_values.map_values(databases, report.answers)
@@ -280,18 +342,19 @@ def _propose(
         report.steps = complete([*enum_steps, *proposed], databases, review_steps)
     except MigrationError:
         if strict and report.answers.has_open_questions:
-            report.answers.check()  # one of them may be why
+            report.answers.check(is_last=is_last)  # one of them may be why
         raise
-    report.findings = review.with_consents(report.findings, report.answers)
-    if strict:
-        report.answers.check()
-    report.findings += renames.unanswered_renames(report.answers, report.findings)
     report.unmanaged = [item for database in databases for item in database.unmanaged]
-    notes = [f"Switched off here: {rule} ({why})" for rule, why in off.items()]
-    scripts, report.headers = split.divide(
-        script, context, report.steps, report.findings, report.databases, notes
-    )
-    return scripts
+    if report.bind is not None:
+        report.change = split.PartOfChange(
+            report.bind,
+            report.steps,
+            report.databases,
+            {
+                phase: split.rendered(steps, context)
+                for phase, steps in split.by_phase(report.steps).items()
+            },
+        )
 
 
 def _writes(config: Config | None) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alembic.script import ScriptDirectory
 
@@ -11,6 +12,7 @@ from ..checklist.answers import Answers
 from ..checklist.file_header import Header
 from ..checklist.finding import Finding, Step
 from ..errors import plural
+from ..run import binds
 from ..run.chain import too_many
 from ..schema import baseline, diff
 from ..scratch.hints import shown
@@ -24,6 +26,14 @@ class Report:
     answers: Answers = field(default_factory=Answers)
     #: The tables that it is limited to; none for all.
     tables: Collection[str] = ()
+    #: Which of several databases it is about; None where it is about all there are.
+    bind: str | None = None
+    #: The reports about each of several databases.
+    parts: "list[Report]" = field(default_factory=list)
+    #: What one of several databases has of the change.
+    change: Any = None
+    #: The tables that the models or the migrations have.
+    known_tables: set[str] = field(default_factory=set)
     paths: list[Path] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -41,13 +51,25 @@ class Report:
         """Return the screen: one line an operation, what was found, the file."""
         if not self.paths:
             return ["Nothing changed: the models and the migrations agree.", *self._not_reviewed()]
-        lines = [f"  ✓ {step}{_where(step)}" for step in self.steps if step.op is not None]
-        lines += [f"  {finding.verdict.value} {finding}" for finding in self.findings]
+        lines = [line for part in self.parts or [self] for line in part._described()]
         lines += self._not_reviewed()
         return [*lines, *(f"Wrote {shown(path)}" for path in self.paths)]
 
+    def sources_of(self, bind: str | None) -> Sequence[Source]:
+        """Return where throwaway databases are for one of several databases.
+
+        :param bind: which; None where there is one.
+        """
+        return next((part.sources for part in self.parts or [self] if part.bind == bind), ())
+
+    def _described(self) -> list[str]:
+        of = binds.prefix(self.bind)
+        lines = [f"  ✓ {of}{step}{_where(step)}" for step in self.steps if step.op is not None]
+        return lines + [f"  {finding.verdict.value} {of}{finding}" for finding in self.findings]
+
     def _not_reviewed(self) -> list[str]:
-        return [f"  ! {missing}" for missing in self.missing]
+        reasons = [str(missing) for part in self.parts or [self] for missing in part.missing]
+        return [f"  ! {missing}" for missing in dict.fromkeys(reasons)]
 
 
 def _where(step: Step) -> str:
@@ -64,8 +86,9 @@ class Agreement:
     all_differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
     unmanaged: dict[str, list[str]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
-    #: Where scratch databases can be created, for rehearsals.
-    sources: Sequence[Source] = ()
+    #: Where scratch databases can be created, for rehearsals: by the bind, which is None where
+    #: there is one database.
+    sources: dict[str | None, Sequence[Source]] = field(default_factory=dict)
     #: What the checklist asks of the files that no release holds yet, and what it only says.
     unanswered: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -98,4 +121,4 @@ class Agreement:
             lines += [f"    kept: {item}" for item in self.unmanaged.get(kind, [])]
         lines += [f"  ✗ {line}" for line in self.unanswered]
         lines += [f"  ! {line}" for line in self.remarks]
-        return lines + [f"  ! {missing}" for missing in self.missing]
+        return lines + [f"  ! {missing}" for missing in dict.fromkeys(map(str, self.missing))]

@@ -1,16 +1,19 @@
 """Divides what changed into revisions: what must not share a transaction, or a release."""
 
 import re
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import rev_id
 
+from ..checklist import file_header
 from ..checklist.file_header import Header, header
 from ..checklist.finding import NOTHING, Finding, Guard, Phase, Step, Verdict
+from ..run import binds
 from . import render
 from .order import grouped
 
@@ -82,13 +85,102 @@ def _behind(before: ops.MigrationScript, phase: Phase, message: str) -> ops.Migr
 
 
 def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> None:
+    body = rendered(steps, context)
+    script.upgrade_ops.ops, script.downgrade_ops.ops = body.upgrade, body.downgrade
+    script.imports = (script.imports or set()) | body.imports
+
+
+class Body(NamedTuple):
+    """The operations of a revision, rendered, and the import lines that they need."""
+
+    upgrade: list[Any]
+    downgrade: list[Any]
+    imports: set[str]
+
+
+def rendered(steps: Sequence[Step], context: MigrationContext) -> Body:
+    """Render the *steps* of one revision, and what undoes them.
+
+    :param context: of the scratch database that the steps were tried on.
+    """
+    body = Body([], [], set())
     back = [step.reverse() for step in reversed(steps)]
-    for container, done in ((script.upgrade_ops, steps), (script.downgrade_ops, back)):
+    for operations, done in ((body.upgrade, steps), (body.downgrade, back)):
         text, imports = render.body(done, context)
-        container.ops = (
-            [render.RenderedOperations(text, [str(step) for step in done])] if text else []
+        if text:
+            operations.append(render.RenderedOperations(text, [str(step) for step in done]))
+        body.imports.update(imports)
+    return body
+
+
+@dataclass(frozen=True)
+class PartOfChange:
+    """What one of several databases has of a change.
+
+    :param bind: which of them.
+    :param steps: all that is to be written for it.
+    :param databases: the kinds that it was reviewed for.
+    :param bodies: what each revision has of it, rendered while the scratch database was there.
+    :param findings: what the rules found in it.
+    """
+
+    bind: str
+    steps: Sequence[Step]
+    databases: Sequence[str]
+    bodies: Mapping[Phase, Body]
+    findings: Sequence[Finding] = ()
+
+    def in_phase(self, phase: Phase, is_first: bool) -> file_header.PartOfHeader:
+        """Return what the header of the revision of one phase says of it."""
+        own = [
+            finding
+            for finding in self.findings
+            if finding.phase is phase or (is_first and finding.phase not in self.bodies)
+        ]
+        rows = [f for f in self.findings if f.accepted and f.verdict is not Verdict.ASK]
+        return file_header.PartOfHeader(
+            binds.name(self.bind),
+            by_phase(self.steps).get(phase, ()),
+            own,
+            self.databases,
+            [finding for finding in rows if finding not in own],
         )
-        script.imports = (script.imports or set()) | imports
+
+
+def divide_for_several(
+    first: ops.MigrationScript, parts: Sequence[PartOfChange], notes: Sequence[str] = ()
+) -> tuple[list[ops.MigrationScript], dict[str, Header]]:
+    """Fill *first*, and more revisions behind it, each with a part for each of several databases.
+
+    :param first: Alembic's directive, with a container for each database, in the order of *parts*.
+    :param parts: what each database has of the change.
+    :param notes: what every file's checklist says at its end.
+    :return: the directives, and by revision what their files' headers say.
+    """
+    tokens = [
+        (upgrade.upgrade_token, downgrade.downgrade_token)
+        for upgrade, downgrade in zip(first.upgrade_ops_list, first.downgrade_ops_list, strict=True)
+    ]
+    scripts: list[Any] = []
+    headers: dict[str, Header] = {}
+    for phase in Phase:
+        if not any(phase in part.bodies for part in parts):
+            continue
+        script: Any = _behind(scripts[-1], phase, str(first.message)) if scripts else first
+        bodies = [part.bodies.get(phase, Body([], [], set())) for part in parts]
+        script.upgrade_ops = [
+            ops.UpgradeOps(body.upgrade, upgrade_token=token)
+            for body, (token, _) in zip(bodies, tokens, strict=True)
+        ]
+        script.downgrade_ops = [
+            ops.DowngradeOps(body.downgrade, downgrade_token=token)
+            for body, (_, token) in zip(bodies, tokens, strict=True)
+        ]
+        script.imports = set(script.imports or ()).union(*(body.imports for body in bodies))
+        described = [part.in_phase(phase, is_first=not scripts) for part in parts]
+        headers[str(script.rev_id)] = file_header.header_of_several(described, notes)
+        scripts.append(script)
+    return scripts, headers
 
 
 def required(revision: Script) -> tuple[str, ...]:

@@ -126,14 +126,15 @@ class Answers:
         """Tell whether something was asked that has no answer."""
         return bool(self.unanswered or self.possible_renames)
 
-    def check(self, command: str = "") -> None:
+    def check(self, command: str = "", *, is_last: bool = True) -> None:
         """Stop where an answer fits nothing, or a question has no answer.
 
         :param command: the command to run again, where it is not the one for a new migration.
+        :param is_last: whether no other database is asked about, which an answer may fit.
         :raises MigrationError: with exit code 2 for an answer that fits nothing, else 1.
         """
         for name, given in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
-            for key in given.keys() - self.used:
+            for key in given.keys() - self.used if is_last else ():
                 raise MigrationError(
                     f"{hints.option(name, f'{key}…')} answers nothing that changed: nothing was "
                     "written.",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from alembic.script import Script
 
+from ..run import binds
 from .data_operations import escaped
 from .finding import NAMES, Finding, Step, Verdict
 
@@ -52,22 +53,58 @@ def header(
     :param notes: what the checklist says at its end.
     :param consented: findings of the other parts of the change with a consent that holds here too.
     """
-    described = [
-        f"{step} ({step.guard.words})" if step.guard else str(step)
-        for step in steps
-        if step.op is not None
-    ]
-    lines = [f"{_REVIEWED} {', '.join(NAMES[kind] for kind in databases)}.", ""]
-    lines += _items(described)
+    lines = [f"{_REVIEWED} {_names(databases)}.", "", *_items(_described(steps))]
     if findings:
         lines += ["", "Checklist:", "", *_items(map(str, findings))]
+    return Header("\n".join([*lines, *notes]), _consent([*findings, *consented]))
+
+
+@dataclass(frozen=True)
+class PartOfHeader:
+    """What a revision does to one of several databases, and what the rules found in that."""
+
+    name: str
+    steps: Sequence[Step]
+    findings: Sequence[Finding]
+    databases: Sequence[str]
+    consented: Sequence[Finding] = ()
+
+
+def header_of_several(parts: Sequence[PartOfHeader], notes: Sequence[str] = ()) -> Header:
+    """Return the same for a revision that has a part for each of several databases.
+
+    :param parts: one for each.
+    :param notes: what the checklist says at its end.
+    """
+    reviewed = ", ".join(f"{_names(part.databases)} ({part.name})" for part in parts)
+    lines = [f"{_REVIEWED} {reviewed}.", ""]
+    lines += _items(f"{part.name}: {text}" for part in parts for text in _described(part.steps))
+    lines += ["", "Checklist:"] if any(part.findings for part in parts) else []
+    for part in parts:
+        if part.findings:
+            lines += ["", f"{part.name}:", "", *_items(map(str, part.findings))]
+    findings = [finding for part in parts for finding in (*part.findings, *part.consented)]
+    return Header("\n".join([*lines, *notes]), _consent(findings))
+
+
+def _names(databases: Iterable[str]) -> str:
+    return ", ".join(NAMES[kind] for kind in databases)
+
+
+def _described(steps: Iterable[Step]) -> Iterator[str]:
+    for step in steps:
+        if step.op is not None:
+            yield f"{step} ({step.guard.words})" if step.guard else str(step)
+
+
+def _consent(findings: Iterable[Finding]) -> dict[str, object]:
     # A question has no reason yet.
     accepted = {
         finding.key: finding.accepted or ""
-        for finding in (*findings, *consented)
+        for finding in findings
         if finding.accepted or finding.verdict is Verdict.ASK
     }
-    return Header("\n".join([*lines, *notes]), {"accepted": accepted} if accepted else {})
+    return {"accepted": accepted} if accepted else {}
 
 
 def _items(texts: Iterable[str]) -> Iterator[str]:
@@ -139,7 +176,13 @@ def is_reviewed(revision: Script) -> bool:
 
 
 def written_findings(revision: Script) -> list[str]:
-    """Return the findings that a file's checklist lists, each as one line."""
+    """Return the findings that a file's checklist lists, each as one line.
+
+    Of several databases, those of the one in question.
+    """
     listed = (revision.module.__doc__ or "").partition("\nChecklist:\n")[2]
+    if (bind := binds.current()) is not None:
+        names = re.split(r"^(\w.*):$", listed, flags=re.MULTILINE)
+        listed = dict(zip(names[1::2], names[2::2], strict=True)).get(binds.name(bind), "")
     items = re.findall(r"^- (.*(?:\n  .*)*)", listed, re.MULTILINE)
     return [" ".join(re.sub(r"-\n +", "-", item).split()) for item in items]

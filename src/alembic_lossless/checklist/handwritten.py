@@ -12,7 +12,7 @@ from typing import Any
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, Table
 
-from ..run import expand_contract, recorder
+from ..run import binds, expand_contract, recorder
 from ..schema.dialect_support import kind_of
 from ..scratch import databases
 from ..scratch.sources import Source, empty_database
@@ -166,7 +166,7 @@ def report_lines(found: dict[Script, list[Finding]], kind: str) -> tuple[list[st
     for revision, findings in found.items():
         given = getattr(revision.module, "accepted", {})
         for finding in findings:
-            line = f"{Path(revision.path).name}, {NAMES[kind]}: {finding}"
+            line = f"{Path(revision.path).name}, {binds.labelled(NAMES[kind])}: {finding}"
             if finding.verdict is Verdict.ASK:
                 consents = json.dumps({**given, finding.key: "the reason"}, ensure_ascii=False)
                 refused.append(f"{line} Consent: accepted = {consents}")

@@ -10,6 +10,7 @@ from sqlalchemy.schema import conv
 
 from .. import naming
 from ..errors import MigrationError
+from ..run import binds
 from .answers import Answers
 from .development import DevelopmentRows
 from .finding import Finding, Message, Phase, Step, Verdict
@@ -114,7 +115,22 @@ def _apply(rule: Rule, step: Step, context: ReviewContext) -> tuple[list[Finding
         findings.append(
             Finding(rule.id, where, match.subject, verdict, rule.message, match.detail, phase=phase)
         )
+    if binds.current() is not None and any(new.alone for new in instead):
+        return [_in_transaction(finding, step.phase) for finding in findings], [step]
     return findings, instead
+
+
+def _in_transaction(finding: Finding, phase: Phase) -> Finding:
+    """Say of what would run outside of a transaction that it runs in the revision's.
+
+    The env.py of several databases begins one on each, which stock Alembic cannot leave.
+    """
+    remedy = (
+        "It stays in the transaction of this revision, because env.py begins one for each "
+        "database: run it while few write."
+    )
+    message = Message(finding.message.what, finding.message.cost, remedy)
+    return replace(finding, verdict=Verdict.KEEP, message=message, phase=phase)
 
 
 def _where_it_was(new: Step, step: Step) -> Step:

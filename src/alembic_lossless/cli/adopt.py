@@ -53,6 +53,7 @@ def _adopt(
     from ..adopt import compare_with_chain, mark, write_closing_revision
     from ..scratch.sources import Missing
 
+    database.require_one(environment, hint("adopt"))
     source = _scratch(environment)
     database.name_database(environment)
     if isinstance(source, Missing):
@@ -152,7 +153,8 @@ def stamp(
     if force:
         _stamp(project, revision, purge=purge)
         return
-    heads = project.work(lambda environment: _compare(environment, revision))
+    compared = project.work_for_each(lambda environment: _compare(environment, revision))
+    heads = next((heads for heads in compared if heads is not None), None)
     if heads is not None:
         _stamp(project, heads)
 
@@ -185,6 +187,8 @@ def _compare(environment: Environment, revision: str) -> Sequence[str] | str | N
         return comparison.equals
     console.lines(comparison.lines())
     way = f"{hint('adopt')} writes a revision that closes the difference"
+    if environment.bind is not None:
+        way = "bring the database there by hand"
     if comparison.known and comparison.at:
         way = f"it is at {at}, and {hint('upgrade')} and {hint('downgrade')} change that"
     raise MigrationError(

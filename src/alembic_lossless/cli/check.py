@@ -12,10 +12,10 @@ from alembic.script import ScriptDirectory
 
 from ..errors import MigrationError, plural
 from ..hints import command as hint
+from ..run import binds, status
 from ..run import history as history_log
-from ..run import status
 from ..run.chain import read_chain
-from ..run.env import Environment
+from ..run.env import Environment, Run
 from ..schema import baseline
 from . import console, database
 from .command import command
@@ -45,6 +45,7 @@ def history(project: Project, rev_range: str | None, verbose: bool, indicate_cur
 
 def _history(environment: Environment) -> None:
     script = environment.script
+    database.name_of_several(environment)
     with database.looking(environment) as connection:
         at = status.current(connection)
         pending = set(status.pending(script, status.known_at(connection, at, script)))
@@ -67,10 +68,16 @@ def _history(environment: Environment) -> None:
 @click.option("--check", is_flag=True, help="Exit with 3 where migrations are pending.")
 def plan(project: Project, check: bool) -> None:
     """Show the pending migrations and the SQL they will run; nothing is changed."""
-    project.work(lambda environment: _plan(environment, check))
+    planned = project.work_for_each(lambda environment: _plan(environment, check))
+    pending = set().union(*planned)
+    if check and pending:
+        raise MigrationError(
+            f"{plural(pending, 'migration')} pending: {hint('upgrade')}", exit_code=3
+        )
 
 
-def _plan(environment: Environment, check: bool) -> None:
+def _plan(environment: Environment, check: bool) -> set[str]:
+    """Print the pending revisions of one database; return their names."""
     from .. import plan as planning
 
     database.name_database(environment)
@@ -79,7 +86,7 @@ def _plan(environment: Environment, check: bool) -> None:
         at, known = status.current(connection), read_chain(script)
         if status.is_ahead(connection, at, known):
             echo(f"Nothing is pending: at {console.names(at)}{console.AHEAD}.")
-            return
+            return set()
         status.require_known(at, known.known, script)
         planned, unlisted = planning.pending(script, connection, environment.metadata)
     for revision in planned:
@@ -96,13 +103,11 @@ def _plan(environment: Environment, check: bool) -> None:
     if unlisted:
         echo(f"\n{plural(unlisted, 'finding')} about revisions that are released: not listed.")
     _refuse_edited(environment)
-    pending = f"{plural(planned, 'migration')} pending"
     if not planned:
         echo("Nothing is pending.")
-    elif check:
-        raise MigrationError(f"{pending}: {hint('upgrade')}", exit_code=3)
-    else:
-        echo(f"\n{pending}; next: {hint('upgrade')}")
+    elif not check:
+        echo(f"\n{plural(planned, 'migration')} pending; next: {hint('upgrade')}")
+    return {revision.revision for revision in planned}
 
 
 @command("check")
@@ -122,13 +127,16 @@ def check(project: Project, write_baseline: bool) -> None:
         _write_baseline(config, agreement)
         return
     console.lines(agreement.lines())
-    console.name_tables_elsewhere(project)
-    rehearsals = (
-        project.work(lambda environment: _rehearse_unreleased(environment, agreement.sources))
-        if agreement.agrees
-        else []
-    )
-    applied = project.work(_refuse_edited)
+    console.name_tables_elsewhere(project, Run.of(config))
+    rehearsals: list[Rehearsal] = []
+    if agreement.agrees:
+        for rehearsed in project.work_for_each(
+            lambda environment: _rehearse_unreleased(
+                environment, agreement.sources.get(environment.bind, ())
+            )
+        ):
+            rehearsals += rehearsed
+    applied = set().union(*project.work_for_each(_refuse_edited))
     if not agreement.agrees:
         raise MigrationError(*agreement.failure)
     failed = [rehearsal for rehearsal in rehearsals if rehearsal.failures]
@@ -161,10 +169,11 @@ def _rehearse_unreleased(
     rehearsals = rehearse_unreleased(
         environment.script, environment.metadata, sources, development, environment.options
     )
+    label = binds.prefix(environment.bind)
     for rehearsal in rehearsals:
-        console.lines(rehearsal.failures, "  ✗ ")
+        console.lines(rehearsal.failures, f"  ✗ {label}")
     if rehearsals and not any(rehearsal.failures for rehearsal in rehearsals):
-        echo(f"  ✓ rehearsed: {plural(rehearsals, 'unreleased revision')}")
+        echo(f"  ✓ {label}rehearsed: {plural(rehearsals, 'unreleased revision')}")
     return rehearsals
 
 

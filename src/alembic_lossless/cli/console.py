@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import hints
 from ..errors import MigrationError, reason
+from ..run.env import Run
 
 if TYPE_CHECKING:
     from .project import Project
@@ -127,14 +128,18 @@ def consent(needed: bool, question: str, command: str) -> None:
         raise MigrationError("Nothing was changed.")
 
 
-def name_tables_elsewhere(project: "Project") -> None:
-    """Print which tables a migration is not about: those of other databases."""
+def name_tables_elsewhere(project: "Project", run: Run) -> None:
+    """Print which tables a migration is not about: those of other databases.
+
+    :param run: the run of env.py, which tells the databases that it is about.
+    """
+    why = "env.py is for one database, and these tables are in another."
+    if run.has_several:
+        why = "SQLALCHEMY_BINDS does not name it."
+    looked_at = {outcome.bind for outcome in run.outcomes}
     for bind, tables in project.tables_elsewhere().items():
-        if tables:
-            echo(
-                f"  ! Not looked at: {', '.join(tables)}, of the bind {bind!r}. env.py is for one "
-                "database, and these tables are in another."
-            )
+        if tables and looked_at and bind not in looked_at:
+            echo(f"  ! Not looked at: {', '.join(tables)}, of the bind {bind!r}. {why}")
 
 
 def lines(items: Iterable[object], before: str = "") -> None:

@@ -19,7 +19,26 @@ if TYPE_CHECKING:
 
 def name_database(environment: Environment) -> None:
     """Print which database it is, without its password."""
-    echo(f"Database: {label(environment.target.url)}")
+    echo(environment.heading)
+
+
+def name_of_several(environment: Environment) -> None:
+    """Print which database it is, where env.py has several."""
+    if environment.bind is not None:
+        name_database(environment)
+
+
+def require_one(environment: Environment, command: str) -> None:
+    """Refuse a *command* that is for one database alone.
+
+    :raises MigrationError: with exit code 2, where env.py has several.
+    """
+    if environment.bind is not None:
+        raise MigrationError(
+            f"{command} works on one database, and env.py migrates several (SQLALCHEMY_BINDS), so "
+            "nothing was changed: do this for each by hand.",
+            exit_code=2,
+        )
 
 
 def is_development(environment: Environment) -> bool:

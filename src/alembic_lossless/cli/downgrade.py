@@ -9,8 +9,8 @@ from alembic.script import ScriptDirectory
 from .. import compat
 from ..errors import MigrationError, plural
 from ..hints import command as hint
+from ..run import binds, losses, status
 from ..run import history as history_log
-from ..run import losses, status
 from ..run.chain import read_chain
 from ..run.connection import sqlite_file
 from ..run.env import Environment, Run
@@ -31,10 +31,12 @@ def downgrade(project: Project, revision: str, sql: bool, tag: str | None, force
         target = "head:-1" if revision == "-1" else revision
         alembic.command.downgrade(project.make_config(), target, sql=True, tag=tag)
         return
-    if not project.work(lambda environment: _announce(environment, revision, force)):
+    if not any(project.work_for_each(lambda environment: _announce(environment, revision, force))):
         return
     run = project.run(alembic.command.downgrade, revision, tag=tag)
-    echo(f"Downgraded {plural(run.done, 'revision')}: at {console.names(run.at)}.")
+    for outcome in run.outcomes:
+        number, at = plural(outcome.done, "revision"), console.names(outcome.at)
+        echo(f"{outcome.label}Downgraded {number}: at {at}.")
     _show_way_back(run)
 
 
@@ -46,6 +48,8 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
         half applied.
     """
     script = environment.script
+    binds.require_one_revision(environment.targets, revision, hint("downgrade", "REVISION"))
+    database.name_of_several(environment)
     with database.reading(environment) as connection:
         at = status.current(connection)
         half = history_log.half_applied(connection)
@@ -63,7 +67,8 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     if not undone:
         echo(f"Nothing to downgrade: at {console.names(at)}, and not behind {revision}.")
         return False
-    database.name_database(environment)
+    if environment.bind is None:
+        database.name_database(environment)
     lost = _list(environment, undone)
     _list_what_stays(script, undone[-1])
     target = "" if revision == "-1" else revision
@@ -132,7 +137,7 @@ def _list_what_stays(script: ScriptDirectory, last: str) -> None:
 
 
 def _show_way_back(run: Run) -> None:
-    if run.backup:
+    if run.outcomes[-1].backup and not run.has_several:
         echo(f"To restore the database as it was before: {hint('undo')}")
 
 
@@ -159,8 +164,8 @@ def redo(project: Project, force: bool) -> None:
             str(error).replace("run again", hint("upgrade")), error.exit_code
         ) from error
     echo(
-        f"Undid {len(undoing.done)} and applied {plural(run.done, 'revision')}: "
-        f"at {console.names(run.at)}."
+        f"Undid {len(undoing.outcomes[-1].done)} and applied "
+        f"{plural(run.outcomes[-1].done, 'revision')}: at {console.names(run.outcomes[-1].at)}."
     )
     _show_way_back(undoing)
 
@@ -171,6 +176,7 @@ def _edited(environment: Environment, force: bool) -> str | None:
     :return: the revision before it; None where nothing was edited.
     :raises MigrationError: without consent to what would be lost.
     """
+    database.require_one(environment, hint("redo"))
     database.name_database(environment)
     database.only_development(environment, "redo")
     script = environment.script
@@ -210,6 +216,7 @@ def _undo(environment: Environment, name: str, force: bool) -> None:
     from ..backup import restore
     from ..backup.changes import changes
 
+    database.require_one(environment, hint("undo"))
     database.name_database(environment)
     url = environment.target.url
     backups = database.backups(environment)

@@ -14,7 +14,7 @@ from ..errors import MigrationError
 from ..hints import command as hint
 from ..run import expand_contract, status
 from ..run.chain import too_many
-from ..run.env import Environment
+from ..run.env import Environment, Run
 from ..schema.inclusion import only_tables
 from . import console, database
 from .command import command
@@ -103,7 +103,7 @@ def _migrate(
         **_given(options),
     )
     console.lines(report.lines())
-    console.name_tables_elsewhere(project)
+    console.name_tables_elsewhere(project, Run.of(config))
     if not report.revisions:
         return
     if project.settings().development is None:
@@ -116,9 +116,14 @@ def _migrate(
         return
     _warn_of_stacking(report.revisions, report.script)
     try:
-        project.work(
-            lambda environment: _rehearse(
-                environment, report.revisions, report.sources, tables=report.tables
+        _name_next(
+            project.work_for_each(
+                lambda environment: _rehearse(
+                    environment,
+                    report.revisions,
+                    report.sources_of(environment.bind),
+                    tables=report.tables,
+                )
             )
         )
     except KeyboardInterrupt:
@@ -182,10 +187,10 @@ def _warn_of_stacking(revisions: Iterable[str], script: ScriptDirectory) -> None
 @click.argument("revision", default="")
 def rehearse(project: Project, revision: str) -> None:
     """Try a REVISION, else the head, on rows: up, down and up again on scratch databases."""
-    project.work(lambda environment: _rehearse_revision(environment, revision))
+    _name_next(project.work_for_each(lambda environment: _rehearse_revision(environment, revision)))
 
 
-def _rehearse_revision(environment: Environment, revision: str) -> None:
+def _rehearse_revision(environment: Environment, revision: str) -> bool | None:
     from ..autogenerate.migrate import kinds
     from ..scratch.sources import find_sources
 
@@ -201,7 +206,7 @@ def _rehearse_revision(environment: Environment, revision: str) -> None:
             f"There are no migrations: edit a model, then {hint('migrate', message='…')}"
         )
     sources, missing = find_sources(kinds(environment), environment.target.url)
-    _rehearse(environment, [found.revision], sources, missing)
+    return _rehearse(environment, [found.revision], sources, missing)
 
 
 def _rehearse(
@@ -210,8 +215,15 @@ def _rehearse(
     sources: Sequence["Source"],
     missing: Sequence["Missing"] = (),
     tables: Collection[str] = (),
-) -> None:
+) -> bool | None:
+    """Rehearse *revisions*, and print what came of it.
+
+    :return: whether the project's database lacks a revision; None where it is at an unknown one.
+    :raises MigrationError: where a rehearsal failed.
+    """
     from ..rehearsal import rehearse as rehearsing
+
+    database.name_of_several(environment)
 
     options = dict(environment.options)
     if tables:
@@ -232,6 +244,17 @@ def _rehearse(
         status.require_known(seen.at if seen else (), chain.known)
     except MigrationError as error:
         echo(f"  ! {error}")
-        return
-    pending = seen is None or seen.at != chain.heads
-    echo(f"Next: {hint('upgrade')}" if pending else "Next: nothing, the database is at the head.")
+        return None
+    return seen is None or seen.at != chain.heads
+
+
+def _name_next(pending: Collection[bool | None]) -> None:
+    """Print what to type next.
+
+    :param pending: what :func:`_rehearse` returned for each database.
+    """
+    if any(pending):
+        echo(f"Next: {hint('upgrade')}")
+    elif None not in pending:
+        are = "the database is" if len(pending) == 1 else "the databases are"
+        echo(f"Next: nothing, {are} at the head.")

@@ -43,6 +43,7 @@ def _move(project: Project, environment: Environment, to: str, accept: str) -> N
     from ..transfer import transfer
     from ..transfer.rows import Refused
 
+    database.require_one(environment, hint("move"))
     database.name_database(environment)
     file = sqlite_file(environment.target.url)
     if file is None:

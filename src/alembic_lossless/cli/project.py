@@ -67,7 +67,18 @@ class Project(ABC):
         return script
 
     def work(self, work: Callable[[Environment], Result]) -> Result:
-        """Run *work* in the surroundings of env.py, and return what it returns."""
+        """Run *work* in the surroundings of env.py, and return what it returns.
+
+        Where env.py has several databases, *work* is run for each, and the last result returned.
+        """
+        return self.work_for_each(work)[-1]
+
+    def work_for_each(self, work: Callable[[Environment], Result]) -> list[Result]:
+        """Run *work* in the surroundings of env.py for each of its databases.
+
+        :return: the results, in env.py's order.
+        :raises MigrationError: where env.py does not come so far, or *work* raises it.
+        """
         results: list[Result] = []
         in_environment(self.config(), lambda environment: results.append(work(environment)))
         if not results:
@@ -75,7 +86,7 @@ class Project(ABC):
                 "migrations/env.py did not run its migrations, so nothing was done: it calls "
                 "context.configure and then context.run_migrations."
             )
-        return results[-1]
+        return results
 
     def run(self, command: Callable[..., Any], *arguments: Any, **options: Any) -> Run:
         """Run a command of Alembic's through env.py; return what came of it.

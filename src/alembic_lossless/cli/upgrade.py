@@ -33,17 +33,21 @@ def upgrade(project: Project, revision: str, sql: bool, tag: str | None, phase: 
     if not revision and project.settings().development and project.work(_recognise_reset):
         return
     run = project.run(alembic.command.upgrade, revision or "heads", tag=tag)
-    at = console.names(run.at)
-    if run.done:
-        echo(f"Applied {plural(run.done, 'revision')}: at {at}.")
-    else:
-        echo(f"Nothing to do: at {at}{console.AHEAD if run.is_ahead else ''}.")
+    for outcome in run.outcomes:
+        at = console.names(outcome.at)
+        if outcome.done:
+            echo(f"{outcome.label}Applied {plural(outcome.done, 'revision')}: at {at}.")
+        else:
+            ahead = console.AHEAD if outcome.is_ahead else ""
+            echo(f"{outcome.label}Nothing to do: at {at}{ahead}.")
 
 
 def _recognise_reset(environment: Environment) -> bool:
     """Stamp a development database that ``reset`` gave the schema of the heads; tell whether."""
     from ..reset import stamp_if_reset
 
+    if environment.bind is not None:  # there is no reset of several
+        return False
     chain, seen = database.probe(environment)
     if seen is None or seen.at == chain.heads or not seen.at <= chain.known:
         return False
@@ -70,13 +74,18 @@ def _expand(project: Project, phase: str) -> None:
             2,
         )
     script = project.script()
-    at = project.work(lambda environment: database.current(environment, create=True))
+
+    def current(environment: Environment) -> frozenset[str]:
+        database.require_one(environment, f"{hint('upgrade', phase='expand')}")
+        return database.current(environment, create=True)
+
+    at = project.work(current)
     first, waiting = expand_contract.expanding(script, at)
     done: list[str] = []
     for tip in expand_contract.tips(script, first):
         run = project.run(alembic.command.upgrade, tip, has_backup=bool(done))
-        done += run.done
-        at = run.at
+        done += run.outcomes[-1].done
+        at = run.outcomes[-1].at
     names = console.names(at)
     applied = f"Applied {plural(done, 'revision')}" if done else "Nothing to do"
     echo(f"{applied}: at {names}.")
@@ -95,6 +104,7 @@ def reset_database(project: Project, force: bool) -> None:
     from ..reset import reset
 
     def work(environment: Environment) -> str:
+        database.require_one(environment, hint("reset"))
         database.name_database(environment)
         database.only_development(environment, "reset")
         heads = environment.script.get_heads()  # imports each file: none may be broken

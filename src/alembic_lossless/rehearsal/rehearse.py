@@ -21,7 +21,7 @@ from ..checklist.finding import NAMES
 from ..checklist.handwritten import model_imports, unreleased
 from ..errors import MigrationError
 from ..hints import command
-from ..run import recorder, status
+from ..run import binds, recorder, status
 from ..run.env import foreign_keys_kept
 from ..schema import baseline, diff
 from ..schema.inclusion import Inclusion
@@ -174,7 +174,7 @@ class _Round:
 
     def _first_line(self, direction: str) -> int | None:
         """Return the line in which the file's ``upgrade`` or ``downgrade`` begins."""
-        code = getattr(getattr(self.revision.module, direction, None), "__code__", None)
+        code = getattr(getattr(self.revision.module, binds.part(direction), None), "__code__", None)
         return code.co_firstlineno if code else None
 
     def _run(self) -> None:
@@ -276,7 +276,7 @@ class _Round:
         ):
             try:
                 with databases.quiet(), Operations.context(context):
-                    context.run_migrations()
+                    context.run_migrations(**binds.arguments())
             except (Exception, SystemExit) as error:
                 connection.rollback()
                 sentence = reason(error)
@@ -299,7 +299,8 @@ class _Round:
             expected = diff.describe(models)
         by_hand = diff.made_by_raw_sql(connection)
         inclusion = Inclusion(self.options, self.metadata, connection)
-        known = baseline.read(Path(self.script.dir)).get(self.source.kind, baseline.Known())
+        recorded = baseline.read(Path(self.script.dir))
+        known = recorded.get(binds.labelled(self.source.kind), baseline.Known())
         for item in diff.differences_from_models(actual, expected, self.metadata):
             if item.expected is None and item.key.name in by_hand:
                 continue

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError, code
 from ..settings import Limits
+from . import binds
 from .connection import private
 
 #: A table, a column, an object, a key that is there already.
@@ -57,10 +58,18 @@ def _remedy(error: BaseException, revision: Script, connection: Connection) -> s
         return ""
     if not present:
         return ""
+    remedy = (
+        f"Take it in: {hints.command('adopt')}; or rebuild a development database: "
+        f"{hints.command('reset')}"
+    )
+    if binds.current() is not None:
+        remedy = (
+            "Where it is what the revision makes, say so: "
+            f"{hints.command('stamp', revision.revision)}; else drop it there, and run again"
+        )
     return (
         f"What this revision creates was in the database before: {', '.join(present)}. "
-        "Something beside the migrations created it, such as db.create_all(). Take it in: "
-        f"{hints.command('adopt')}; or rebuild a development database: {hints.command('reset')}."
+        f"Something beside the migrations created it, such as db.create_all(). {remedy}."
     )
 
 

@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,15 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
 from .. import compat, hints, sqlite
-from ..errors import MigrationError, plural
+from ..errors import MigrationError, plural, reason
 from ..schema import own_tables
 from ..settings import Settings
-from . import history, identity, lock, server, status
+from . import binds, history, identity, lock, server, status
 from .chain import Chain, read_chain
 from .connection import Echo, Target, borrowed, label, tables_and_broken_keys, violations
 from .executor import Steps, insist, lost
@@ -41,6 +42,26 @@ UNREACHED = (
     "    from alembic_lossless import safeguard\n\n"
     "    safeguard(context)"
 )
+
+
+@dataclass
+class Outcome:
+    """What came of one database in a run of env.py."""
+
+    #: Which of several databases; None where env.py has one.
+    bind: str | None = None
+    #: The revisions that were applied, undone or stamped.
+    done: list[str] = field(default_factory=list)
+    #: The backup that was made before; None where none was.
+    backup: Path | None = None
+    #: The revisions that the database is at in the end, and whether newer code brought it there.
+    at: frozenset[str] = frozenset()
+    is_ahead: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what a line about it begins with; nothing where env.py has one database."""
+        return binds.prefix(self.bind)
 
 
 @dataclass
@@ -61,13 +82,10 @@ class Run:
     settings: Settings | None = None
     #: For a new revision: what it is asked for, and where its report goes.
     request: Any = None
-    #: The revisions that were applied, undone or stamped.
-    done: list[str] = field(default_factory=list)
-    #: The backup that was made before; None where none was.
-    backup: Path | None = None
-    #: The revisions that the database is at in the end, and whether newer code brought it there.
-    at: frozenset[str] = frozenset()
-    is_ahead: bool = False
+    #: What a new revision is reported in where a command of Alembic's writes it.
+    report: Any = None
+    #: What came of each database, in env.py's order.
+    outcomes: list[Outcome] = field(default_factory=list)
     #: The application's loggers that were on before env.py, whose fileConfig switches them off.
     loggers: list[logging.Logger] = field(default_factory=list)
 
@@ -76,6 +94,11 @@ class Run:
         """Return the run that *config* was made for; a new one where a command of Alembic's is."""
         run: Run = config.attributes.setdefault(RUN, cls())
         return run
+
+    @property
+    def has_several(self) -> bool:
+        """Tell whether env.py migrated several databases."""
+        return any(outcome.bind is not None for outcome in self.outcomes)
 
     def remember_loggers(self) -> None:
         """Note which loggers speak now."""
@@ -102,6 +125,8 @@ class Host:
         way from there.
     :param author: gives the connection on which a new revision is made.
     :param command_line: what hints are worded for where no command of ours runs.
+    :param engines: returns the project's engines by their binds, the default's by the empty name;
+        none where it cannot have several.
     """
 
     settings: Callable[[Path], Settings]
@@ -109,19 +134,14 @@ class Host:
     backup: Callable[[Target, Iterable[str], bool], Path | None]
     author: "Callable[[Environment], AbstractContextManager[Connection]]"
     command_line: str = hints.ALEMBIC
+    engines: Callable[[], Mapping[str, Engine]] = dict
 
 
-def attach(context: EnvironmentContext, host: Host) -> "Environment":
+def attach(context: EnvironmentContext, host: Host) -> None:
     """Wrap the run of env.py behind *context*, once."""
-    attached = vars(context).get("configure")
-    if attached is None:
-        environment = Environment(context, host)
-        compat.wrap(
-            context, configure=environment.configure, run_migrations=environment.run_migrations
-        )
-        return environment
-    found: Environment = attached.__self__
-    return found
+    if "configure" not in vars(context):
+        attached = AttachedRun(context, host)
+        compat.wrap(context, configure=attached.configure, run_migrations=attached.run_migrations)
 
 
 def is_attached(context: EnvironmentContext) -> bool:
@@ -129,20 +149,58 @@ def is_attached(context: EnvironmentContext) -> bool:
     return "configure" in vars(context) or RUN not in context.config.attributes
 
 
-class Environment:
-    """One run of env.py, with the connection that takes the place of its own."""
+class AttachedRun:
+    """One run of env.py, with an :class:`Environment` for each database that it configures."""
 
     def __init__(self, context: EnvironmentContext, host: Host) -> None:
+        self._context, self._host = context, host
+        self._configure, self._run_migrations = context.configure, context.run_migrations
+        Run.of(context.config).restore_loggers()
+        #: What the command asks for; ``context.configure`` adds each database's options to it.
+        self._command = dict(compat.command_options(context))
+        self._environment: Environment | None = None
+
+    def configure(self, connection: Any = None, **options: Any) -> None:
+        """Take the place of ``context.configure``."""
+        if self._environment is not None:
+            self._environment.close()
+            compat.set_command_options(self._context, self._command)
+        self._environment = Environment(
+            self._context, self._host, self._configure, self._run_migrations
+        )
+        self._environment.configure(connection, **options)
+
+    def run_migrations(self, **keywords: Any) -> None:
+        """Take the place of ``context.run_migrations``."""
+        if self._environment is None:  # Alembic has an error for it
+            self._run_migrations(**keywords)
+        else:
+            self._environment.run_migrations(**keywords)
+
+
+class Environment:
+    """One database of a run of env.py, with the connection that takes the place of env.py's own."""
+
+    def __init__(
+        self,
+        context: EnvironmentContext,
+        host: Host,
+        configure: Callable[..., None],
+        run_migrations: Callable[..., None],
+    ) -> None:
         self.context = context
         self.config: Config = context.config
         self.script: ScriptDirectory = context.script
         self.host = host
         self.run = Run.of(context.config)
         self.settings = self.run.settings or host.settings(Path(context.script.dir))
+        #: Which of several databases it is; None where env.py has one.
+        self.bind: str | None = None
+        self.outcome = Outcome()
         #: What env.py gave to ``context.configure``.
         self.options: dict[str, Any] = {}
         self._command = compat.command_options(context)
-        self._configure, self._run_migrations = context.configure, context.run_migrations
+        self._configure, self._run_migrations = configure, run_migrations
         self._connection: Any = None
         self._steps: Steps | None = None
         self._stack = ExitStack()
@@ -158,10 +216,31 @@ class Environment:
     @property
     def target(self) -> Target:
         """Return the database that env.py connects to, as the role that migrates."""
-        engine = self.host.engine()
+        engine = self._project_engine()
         if engine is None:
             engine = self._connection.engine
         return Target.of(engine, self.settings, self.echo)
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        """Return each of several databases by its name; none where env.py has one."""
+        if self.bind is None:
+            return {}
+        settings = self.host.settings(Path(self.script.dir))
+        return {
+            bind: Target.of(engine, _settings_of(bind, settings), self.echo)
+            for bind, engine in self.host.engines().items()
+        }
+
+    @property
+    def heading(self) -> str:
+        """Return the line that names the database, without its password."""
+        which = "" if self.bind is None else f" {binds.name(self.bind)}"
+        return f"Database{which}: {label(self.target.url)}"
+
+    def _project_engine(self) -> Engine | None:
+        """Return the project's own engine for the database; None where env.py alone has one."""
+        return self.host.engine() if self.bind is None else self.host.engines()[self.bind]
 
     @property
     def metadata(self) -> MetaData:
@@ -181,13 +260,21 @@ class Environment:
         else:
             self.config.print_stdout("%s", line)
 
+    def close(self) -> None:
+        """Release what was taken for a database whose migrations were not run."""
+        self._stack.close()
+
     def configure(self, connection: Any = None, **options: Any) -> None:
-        """Take the place of ``context.configure``."""
+        """Configure Alembic's context with a connection that is safe; see :class:`AttachedRun`."""
         self.run.restore_loggers()
         self.options = options
         with self._reported():
-            _require_one_database("upgrade_token" not in options)
+            self.bind = self._bind(connection)
+            self.settings = _settings_of(self.bind, self.settings)
+            self.outcome.bind = self.bind
+            self.run.outcomes.append(self.outcome)
         self._stack.enter_context(own_tables.named_by(options))
+        self._stack.enter_context(binds.chosen(self.bind))
         with self._reported():
             _ = self.chain  # a broken one is told before anything is done
         if connection is None or self.context.is_offline_mode():
@@ -212,23 +299,58 @@ class Environment:
             self._configure(connection=safe, **self.options)
 
     def run_migrations(self, **keywords: Any) -> None:
-        """Take the place of ``context.run_migrations``."""
+        """Migrate the database, or do the command's work in the place of that."""
         with self._reported():
-            _require_one_database("engine_name" not in keywords)
+            self._require_bind(keywords)
         with self._reported(), self._stack:
             if self.run.work is not None:
                 self.run.work(self)
                 return
             self._run_migrations(**keywords)
             if "destination_rev" in self._command:
-                self.run.at = frozenset(self.context.get_context().get_current_heads())
+                self.outcome.at = frozenset(self.context.get_context().get_current_heads())
+
+    def _bind(self, connection: Any) -> str | None:
+        """Tell which of several databases env.py configures; None where it has one.
+
+        :raises MigrationError: with exit code 2, where env.py has several that the project does not
+            name, or a caller gave one connection for all.
+        """
+        if "upgrade_token" not in self.options or connection is None:
+            return None
+        given = self.config.attributes.get("connection")
+        engines = self.host.engines()
+        for bind, engine in engines.items():
+            if engine is connection.engine and given is None:
+                return bind
+        if engines and given is not None:
+            raise MigrationError(
+                'env.py migrates several databases, and config.attributes["connection"] is a '
+                "connection to one, so nothing was changed: leave it out.",
+                exit_code=2,
+            )
+        raise MigrationError(_NOT_BINDS, exit_code=2)
+
+    def _require_bind(self, keywords: Mapping[str, Any]) -> None:
+        """Make sure that a revision is asked for the part that is for this database.
+
+        :param keywords: what env.py gave to ``context.run_migrations``.
+        :raises MigrationError: with exit code 2.
+        """
+        if self.bind is None and ("engine_name" not in keywords or self._is_offline_with_binds()):
+            return
+        if self.bind is None or keywords.get("engine_name") != self.bind:
+            raise MigrationError(_NOT_BINDS, exit_code=2)
+
+    def _is_offline_with_binds(self) -> bool:
+        return self.context.is_offline_mode() and bool(self.host.engines())
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
         """Leave a command of Alembic's with the error's own exit code."""
         typed = nullcontext() if self.run.is_command else hints.typed_as(self.host.command_line)
         try:
-            with typed:
+            with typed, self._placed():
                 yield
         except BaseException as error:
             self._stack.close()
@@ -237,6 +359,23 @@ class Environment:
                 print(f"exit {error.exit_code}: {error}", file=sys.stderr)
                 sys.exit(error.exit_code)
             raise
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        """Let an error name the database, of several, and the revision that each is at."""
+        try:
+            yield
+        except (CommandError, DBAPIError) as error:
+            if self.bind is None or self.run.work is not None or self._writes_revision():
+                raise
+            self._stack.close()  # so that each can be asked
+            words = f"{binds.prefix(self.bind)}{error}"
+            if isinstance(error, DBAPIError):
+                words = f"{binds.prefix(self.bind)}The database failed: {reason(error)}."
+            if "destination_rev" in self._command:
+                with own_tables.named_by(self.options):
+                    words = f"{words.rstrip('.')}. {binds.positions(self.targets)}."
+            raise MigrationError(words, getattr(error, "exit_code", 1)) from error
 
     @contextmanager
     def _safe_connection(self) -> Iterator[Connection]:
@@ -261,6 +400,8 @@ class Environment:
                 yield connection
         elif "destination_rev" not in self._command:
             self.options["dont_mutate"] = True
+            if self.bind is not None:
+                self.echo(self.heading)
             with self.target.connect(self.settings.limits, read_only=True) as connection:
                 _tell(connection, _told(self._connection))
                 yield connection
@@ -270,7 +411,7 @@ class Environment:
 
     def _note(self, *, step: Any, **_: Any) -> None:
         """Note what was done on a connection that holds no log; Alembic calls it after each."""
-        self.run.done += step.up_revision_ids
+        self.outcome.done += step.up_revision_ids
 
     def _writes_revision(self) -> bool:
         revision_context = self._command.get("revision_context")
@@ -278,7 +419,7 @@ class Environment:
 
     def _in_memory(self) -> Connection | Engine:
         """Return the connection that holds the database."""
-        engine = self.host.engine()
+        engine = self._project_engine()
         if engine is not None:
             return engine
         if type(self._connection.engine.pool).__name__ in ("StaticPool", "SingletonThreadPool"):
@@ -293,8 +434,12 @@ class Environment:
     def _migrating(self) -> Iterator[Connection]:
         """Look, connect, lock, look again, and only then change."""
         if self.run.is_command:
-            self.echo(f"Database: {label(self.target.url)}")
+            self.echo(self.heading)
         fn = self._command["fn"]
+        is_first = len(self.run.outcomes) == 1  # so that none was changed yet
+        if self.bind is not None and is_first and fn.__name__ != "do_stamp":
+            way_on = hints.command(fn.__name__, "REVISION")
+            binds.require_one_revision(self.targets, self._command["destination_rev"], way_on)
         told = _told(self._connection)
         if not told and self._has_nothing_to_do(fn):
             self.options["dont_mutate"] = True
@@ -343,7 +488,7 @@ class Environment:
         self._steps = steps
         self.options["fn"] = steps
         self.options["on_version_apply"] = (*_as_tuple(checks), steps.note)
-        self.run.done = steps.done
+        self.outcome.done = steps.done
 
     def _back_up(self, connection: Connection, at: frozenset[str]) -> None:
         is_half_applied = bool(history.half_applied(connection))
@@ -351,7 +496,7 @@ class Environment:
         # With the password that the connection was made with.
         target = Target(connection.engine.url, self.target.engine, self.settings, self.echo)
         if backup := self.host.backup(target, at, is_half_applied):
-            self.run.backup = backup
+            self.outcome.backup = backup
             self.echo(f"Backed up to {backup}")
 
     def _has_nothing_to_do(self, fn: Any) -> bool:
@@ -361,7 +506,7 @@ class Environment:
         probe = status.probe(self.target, chain)
         if probe is None:
             return False
-        self.run.is_ahead = probe.ahead
+        self.outcome.is_ahead = probe.ahead
         if probe.ahead and self._command["destination_rev"] in ("head", "heads"):
             return True
         status.require_known(probe.at, chain.known, self.script)
@@ -378,19 +523,18 @@ class Environment:
             )
 
 
-def _require_one_database(is_one: bool) -> None:
-    """Refuse an env.py of a multidb template.
+#: Said of an env.py for several databases that are not those of SQLALCHEMY_BINDS.
+_NOT_BINDS = (
+    "env.py migrates several databases, and only those of SQLALCHEMY_BINDS are known here, by the "
+    "env.py of `flask db init --multidb`; Alembic's own multidb template is not supported. No "
+    "migration was run. Leave this project to stock: import Migrate from flask_migrate again, or "
+    "take the line safeguard(context) out of env.py."
+)
 
-    :raises MigrationError: where it has several databases.
-    """
-    if not is_one:
-        raise MigrationError(
-            "env.py migrates several databases, each with a part of every revision (a multidb "
-            "template). alembic-lossless can migrate one only, so nothing was changed. Leave this "
-            "project to stock: import Migrate from flask_migrate again, or take the line "
-            "safeguard(context) out of env.py.",
-            exit_code=2,
-        )
+
+def _settings_of(bind: str | None, settings: Settings) -> Settings:
+    """Return the settings for one of several databases: the URL in them is the default's."""
+    return replace(settings, url=None, password="") if bind else settings
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
@@ -476,6 +620,38 @@ def _tell(connection: Connection, told: list[tuple[str, str]]) -> None:
         connection.commit()
 
 
+class LazyTransaction:
+    """Stands for the transaction that env.py begins on its own connection before ``configure``.
+
+    The migrations run on another connection, with a transaction for each revision. What env.py
+    sends itself is committed or rolled back here.
+    """
+
+    def __init__(self, connection: "LazyConnection") -> None:
+        self._connection = connection
+
+    def __enter__(self) -> "LazyTransaction":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+
+    def commit(self) -> None:
+        """Commit what env.py sent; nothing where it sent nothing."""
+        if self._connection.in_transaction():
+            self._connection.commit()
+
+    def rollback(self) -> None:
+        """Roll back what env.py sent; nothing where it sent nothing."""
+        if self._connection.in_transaction():
+            self._connection.rollback()
+
+    close = rollback
+
+
 class LazyConnection:
     """Stands for a connection of env.py's engine; one is made only where env.py uses it itself."""
 
@@ -503,6 +679,22 @@ class LazyConnection:
     def in_transaction(self) -> bool:
         """Tell whether env.py began a transaction on it."""
         return self._real is not None and self._real.in_transaction()
+
+    def begin(self) -> Any:
+        """Return what stands for a transaction, which needs no connection yet."""
+        return LazyTransaction(self) if self._real is None else self._real.begin()
+
+    def begin_twophase(self, *_: Any) -> Any:
+        """Refuse a transaction that several databases share.
+
+        :raises MigrationError: with exit code 2.
+        """
+        raise MigrationError(
+            "USE_TWOPHASE = True in env.py would commit all databases at once, and here each "
+            "revision of each database has a transaction of its own. Nothing was changed. Set "
+            "USE_TWOPHASE = False.",
+            exit_code=2,
+        )
 
     def __getattr__(self, name: str) -> Any:
         if self._real is None:

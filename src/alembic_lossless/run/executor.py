@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError, code, plural, reason
 from ..settings import Limits
-from . import ahead, history, server
+from . import ahead, binds, history, server
 from .chain import read_chain
 from .connection import Echo
 from .journal import Journal, in_place
@@ -270,7 +270,7 @@ class Steps:
         function = getattr(step.revision.module, step.name)
         try:
             with Operations.context(context):
-                function()
+                function(**binds.arguments())
         except (Exception, SystemExit, KeyboardInterrupt):
             return 0
         return len(statements)

@@ -7,7 +7,7 @@ count. Such a revision is a contract; ``flask db apply --phase expand`` stops be
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -31,7 +31,10 @@ _HARMLESS = {
 
 def takes_away(source: str) -> list[str]:
     """Name what the upgrade in the *source* of a migration drops or renames."""
-    did = _read(source).did
+    return [line for reader in _read(source) for line in _taken_away(reader.did)]
+
+
+def _taken_away(did: Sequence[tuple[str, str]]) -> list[str]:
     made = {what for word, what in did if word == "make"}
     return [
         f"{word} {what}"
@@ -40,12 +43,20 @@ def takes_away(source: str) -> list[str]:
     ]
 
 
-def _read(source: str) -> "_Reader":
-    found = _Reader()
+def _read(source: str) -> "list[_Reader]":
+    """Read the upgrade of a migration; of one for several databases, that of each."""
     functions = {
         node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)
     }
-    todo, seen = ["upgrade"], set()
+    names = ["upgrade"]
+    if "upgrade" in functions and functions["upgrade"].args.args:
+        names += [name for name in functions if name.startswith("upgrade_")]
+    return [_read_function(name, functions) for name in names]
+
+
+def _read_function(name: str, functions: Mapping[str, ast.FunctionDef]) -> "_Reader":
+    found = _Reader()
+    todo, seen = [name], set()
     while todo:
         name = todo.pop()
         if name in functions and name not in seen:
@@ -150,7 +161,8 @@ def only_drops_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:
     """Tell whether the database has all that the code needs, and more that it no longer needs."""
     pending = [script.get_revision(revision) for revision in status.pending(script, at)]
     return all(
-        found is not None and _read(Path(found.path).read_text(encoding="utf-8")).only_drops
+        found is not None
+        and all(reader.only_drops for reader in _read(Path(found.path).read_text(encoding="utf-8")))
         for found in pending
     )
 

@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError
 from ..schema.own_tables import LOG_TABLE
+from . import binds
 from .lock import whoami
 
 LOG = Table(
@@ -214,7 +215,11 @@ def refuse_edited(connection: Connection, script: ScriptDirectory, development: 
 
 
 def checksum_of(revision: Script) -> str:
-    """Return the digest of the file of *revision*."""
+    """Return the digest of the file of *revision*.
+
+    What the file does to others of several databases does not count: it may be corrected after it
+    was applied to this one.
+    """
     return checksum(Path(revision.path).read_text(encoding="utf-8"))
 
 
@@ -227,8 +232,22 @@ def checksum(source: str) -> str:
     3.11 on, which tokens are not (3.12 cuts f-strings into several).
     """
     words: list[str] = []
-    _meaning(_without_paths(ast.parse(source)), words)
+    _meaning(_without_other_databases(_without_paths(ast.parse(source))), words)
     return sha256("\0".join(words).encode()).hexdigest()[:32]
+
+
+def _without_other_databases(tree: ast.Module) -> ast.Module:
+    """Leave out the functions of several databases but those of the one in question."""
+    if binds.current() is not None:
+        own = {binds.part("upgrade"), binds.part("downgrade")}
+        tree.body = [
+            node
+            for node in tree.body
+            if not isinstance(node, ast.FunctionDef)
+            or node.name in own
+            or not node.name.startswith(("upgrade_", "downgrade_"))
+        ]
+    return tree
 
 
 def _without_paths(tree: ast.Module) -> ast.Module:

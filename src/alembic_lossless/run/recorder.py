@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Dialect, Engine, TextClause, event
 
 from ..errors import MigrationError
 from ..schema.diff import made_by_raw_sql
+from . import binds
 
 _CREATED = re.compile(
     r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE|TYPE)\s+"
@@ -119,7 +120,7 @@ def followed(
             done.clear()
             error = None
             try:
-                getattr(revision.module, way)()
+                getattr(revision.module, way)(**binds.arguments())
             except Exception as stopped:
                 error = stopped
             found.append(([operation for _, operation in done], error))

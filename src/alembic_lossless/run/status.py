@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError
 from ..schema.own_tables import version_table
-from . import git
+from . import binds, git
 from .chain import Chain, read_chain
 from .connection import Target, private, sqlite_file
 
@@ -155,11 +155,14 @@ def require_known(
         folder = Path(script.dir) if script else None
         commands = [git.command_to_restore(folder, revision) for revision in unknown if folder]
         restore = "".join(f"bring its file back, {command}; or " for command in commands if command)
+        others = (
+            f"; in development {hints.command('reset')} rebuilds the database; one that another "
+            f"project made is taken in by {hints.command('adopt')}"
+        )
         raise MigrationError(
             f"The database is at revision {', '.join(unknown)}, which is not among these "
-            f"migrations: {restore}go back to the branch or the release that has its file; in "
-            f"development {hints.command('reset')} rebuilds the database; one that another project "
-            f"made is taken in by {hints.command('adopt')}."
+            f"migrations: {restore}go back to the branch or the release that has its file"
+            f"{others if binds.current() is None else ''}."
         )
 
 

@@ -26,6 +26,7 @@ from alembic.script import Script, ScriptDirectory
 from platformdirs import user_cache_path
 from sqlalchemy import Connection, MetaData, text
 
+from ..run import binds
 from ..schema import diff, postgresql
 from ..schema.dialect_support import kind_of
 from . import dump
@@ -43,7 +44,7 @@ def folder() -> Path:
 
 
 #: What this process has built already: a chain does not change while it is in memory.
-_in_memory: WeakKeyDictionary[ScriptDirectory, dict[tuple[Source, str], bytes]] = (
+_in_memory: WeakKeyDictionary[ScriptDirectory, dict[tuple[Source, str, str | None], bytes]] = (
     WeakKeyDictionary()
 )
 
@@ -59,6 +60,8 @@ class ChainCache:
         self._target = targets[0].revision if len(targets) == 1 and targets[0] else None
         self._script, self._metadata, self._source = script, metadata, source
         self._in_memory = _in_memory.setdefault(script, {})
+        #: Which of several databases the chain builds.
+        self._bind = binds.current()
         #: A file name for each revision, oldest first; none for a short chain.
         self._names: list[str] = []
         #: How many of them need not run.
@@ -66,7 +69,7 @@ class ChainCache:
 
     def restore(self, connection: Connection) -> None:
         """Load the newest cached database into *connection*'s, which is empty."""
-        key = self._source, str(self._target)
+        key = self._source, str(self._target), self._bind
         if self._target is None:
             return
         if key in self._in_memory:
@@ -78,7 +81,7 @@ class ChainCache:
         if len(revisions) > MIN_REVISIONS:
             self._names = list(digests(revisions, self._metadata, _server(connection)))
         for number, revision in reversed([*enumerate(revisions, 1)]):
-            content = self._in_memory.get((self._source, revision.revision))
+            content = self._in_memory.get((self._source, revision.revision, self._bind))
             if not content and self._names:
                 content = _read(self._names[number - 1])
             if content and _load(content, connection):
@@ -89,7 +92,7 @@ class ChainCache:
 
     def store(self, connection: Connection) -> None:
         """Cache the database of *connection*, at the end of the chain, where that saves time."""
-        key = self._source, str(self._target)
+        key = self._source, str(self._target), self._bind
         long = len(self._names) - self._restored > MIN_REVISIONS
         # PostgreSQL's dump takes longer than a short chain.
         quick = connection.dialect.name != "postgresql"
@@ -208,7 +211,7 @@ def digests(revisions: Sequence[Script], metadata: MetaData | None, server: str)
     """
     texts = {revision.revision: Path(revision.path).read_bytes() for revision in revisions}
     imported = _imported(b"\n".join(texts.values()).decode("utf-8", "replace"))
-    salt = f"{_engine()} {imported} {_convention(metadata)} {server}"
+    salt = f"{_engine()} {imported} {_convention(metadata)} {server} {binds.current()}"
     names: dict[str, str] = {}
     for revision in revisions:
         parents = sorted(names[parent] for parent in revision._all_down_revisions)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, MetaData
 from .. import compat, sqlite
 from ..errors import MigrationError
 from ..naming import name_constraints
+from ..run import binds
 from ..run.recorder import alone, watched
 from ..schema.dialect_support import create_all, create_prerequisites
 from .cache import ChainCache
@@ -74,7 +75,7 @@ def upgrade(
     try:
         running = watched(connection, lambda: at), alone(connection, lambda: at)
         with quiet(), running[0], running[1], Operations.context(context):
-            context.run_migrations()
+            context.run_migrations(**binds.arguments())
     except MigrationError:
         raise
     except Exception as error:

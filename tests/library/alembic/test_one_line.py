@@ -20,6 +20,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return databases()
 
 
+def test_template_for_several_databases_is_refused(tmp_path: Path) -> None:
+    project = AlembicProject(tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", "multidb")
+    project.run("alembic", "revision", "-m", "first")
+    project.add_line()
+    for command in ("alembic", "alembic-lossless"):
+        output = project.run(command, "upgrade", "head", code=2)
+        assert "Alembic's own multidb template is not supported. No migration was run" in output
+
+
 def follow(project: AlembicProject) -> None:
     """Write a first migration with stock, then go on with the one line, and leave again."""
     project.run("alembic", "revision", "--autogenerate", "-m", "first", "--rev-id", "0001")
