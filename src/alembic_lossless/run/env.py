@@ -473,7 +473,13 @@ class Environment:
         self._watch(connection)
         server.share(connection, self.target)
         history.ensure(connection)
-        steps = Steps(connection, self.options.get("fn", fn), self.settings.limits, self.echo)
+        steps = Steps(
+            connection,
+            self.options.get("fn", fn),
+            self.settings.limits,
+            self.echo,
+            identity.schema_kept(connection, self.target),
+        )
         connection.rollback()
         at = status.current(connection)
         todo = [] if fn.__name__ == "do_stamp" else list(fn(tuple(at), None))

@@ -60,10 +60,21 @@ def insist(owner: Any) -> None:
 
 
 class Steps:
-    """The steps of one run of ``env.py`` on a connection of our own."""
+    """The steps of one run of ``env.py`` on a connection of our own.
 
-    def __init__(self, connection: Connection, fn: Any, limits: Limits, echo: Echo) -> None:
+    :param look: called before each step but the first; raises where the next may not run.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        fn: Any,
+        limits: Limits,
+        echo: Echo,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connection = connection
+        self._look = look
         self._fn = fn
         self._limits = limits
         self._echo = echo
@@ -106,6 +117,8 @@ class Steps:
         if len(steps) > 1:
             server.hurry(self._connection)
         for step in steps:
+            if step is not steps[0]:
+                self._look()
             if step is steps[-1] and len(steps) > 1:
                 server.be_durable(self._connection)
             if hasattr(step, "revision"):

@@ -6,6 +6,7 @@ lead elsewhere than it reads, and two URLs of different hosts may lead to one da
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -187,11 +188,36 @@ def require_one_schema(connection: Connection, target: Target) -> None:
     )
     raise MigrationError(
         f"New tables would be created in schema {found.schema}, and {reader} in schema {expected}: "
-        "the application would not find them. No table was changed. Let the role that migrates "
+        "the application would not find them. Let the role that migrates "
         f"create them there, and run again: ALTER ROLE {role} IN DATABASE {database} SET "
         f"search_path = {schema}; or set version_table_schema in env.py where both are meant.",
         2,
     )
+
+
+def schema_kept(connection: Connection, target: Target) -> Callable[[], None]:
+    """Return what is called between two revisions, and refuses to go on after one that made the
+    schema with which the search path begins.
+
+    A revision that sets the search path itself is let be.
+
+    :param connection: to the database, before the first of them.
+    """
+    if connection.dialect.name != "postgresql":
+        return lambda: None
+    path = _search_path(connection)
+
+    def look() -> None:
+        if _search_path(connection) == path:
+            require_one_schema(connection, target)
+
+    return look
+
+
+def _search_path(connection: Connection) -> str:
+    path = str(connection.exec_driver_sql("SHOW search_path").scalar_one())
+    connection.rollback()
+    return path
 
 
 def _quoted(connection: Connection, name: str) -> str:

@@ -60,6 +60,7 @@ _ENDS_ONLY = re.compile(r"(COMMIT|END|ROLLBACK|ABORT|BEGIN|START)\b(?!\s+NOT\b)[
 _FIRST = re.compile(r"SET\b.*\bTRANSACTION", re.I)
 
 _BEGIN = re.compile(r"(BEGIN|START)\b(?!\s+NOT\b)[^;]*[;\s]*\Z", re.I)
+_USE = re.compile(r"USE\b", re.I)
 _SAVEPOINT = re.compile(r"SAVEPOINT\b", re.I)
 _TO_SAVEPOINT = re.compile(r"ROLLBACK\b[^;]*\bTO\b", re.I)
 
@@ -132,6 +133,7 @@ class Journal:
         self._watched: str | None = None
         self._start("", None)
         self._entries = read(connection)
+        self._place = self._place_of_log()
         listeners: dict[str, Callable[..., bool]] = {
             "do_execute": lambda cursor, sql, values, context: self._statement(
                 sql, values, lambda: cursor.execute(sql, values)
@@ -185,6 +187,7 @@ class Journal:
             if len(self._seen) < self._before:
                 raise self._changed(len(self._seen) + 1)
             self._insist_on_transaction()
+            self._insist_on_place()
         finally:
             self._watched = None
 
@@ -311,6 +314,8 @@ class Journal:
                 "take it out of the file, with its UNLOCK TABLES; only one migrates at a time."
             )
             raise self._refusal
+        if self._is_mysql and _USE.match(words):
+            return self._use(words, execute)
         if self._is_mysql and _COMMITTING_SET.match(words) and "STATEMENT" not in words.upper():
             return self._setting(words, execute)
         may_end = self._may_end(words)
@@ -451,6 +456,45 @@ class Journal:
             raise self._refusal
         if self._is_mysql:
             self._transaction = None
+
+    def _place_of_log(self) -> object:
+        """Return what tells the log from one of another database or schema."""
+        if self._is_mysql:
+            question = "SELECT database()"
+        else:
+            name = self._connection.dialect.identifier_preparer.format_table(LOG)
+            quoted = name.replace("'", "''")
+            question = f"SELECT to_regclass('{quoted}')::oid::text"
+        return run(self._connection.connection, question)[0]
+
+    def _insist_on_place(self) -> None:
+        """Refuse a revision after which its version would be noted elsewhere, or nowhere.
+
+        :raises MigrationError: where it left another search path.
+        """
+        if self._place_of_log() != self._place:
+            self._refusal = MigrationError(
+                "it leaves a search_path by which its version would not be noted in this schema: "
+                "end it with RESET search_path, or write SET LOCAL and name the schema of each "
+                "table instead."
+            )
+            raise self._refusal
+
+    def _use(self, words: str, execute: Callable[[], Any]) -> bool:
+        """Run MySQL's USE; refuse one by which what follows is noted in another database.
+
+        :raises MigrationError: where it leads to another.
+        """
+        execute()
+        if self._place_of_log() != self._place:
+            quote = self._connection.dialect.identifier_preparer.quote
+            run(self._connection.connection, f"USE {quote(str(self._place))}")
+            self._refusal = MigrationError(
+                f"{' '.join(words.split())[:80]} leads to another database, in which its version "
+                "would be noted too: name the database of each table instead, as in other.table."
+            )
+            raise self._refusal
+        return True
 
     def _settle_committed(self, number: int) -> None:
         """Note that statement *number* ended the transaction, and all up to it is in place.

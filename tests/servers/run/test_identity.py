@@ -21,6 +21,7 @@ from alembic_lossless.run.connection import Target
 from alembic_lossless.settings import Settings
 from tests.conftest import Databases
 from tests.servers.run.shop import TABLE, Shop
+from tests.support.handwritten import Handwritten
 
 servers = pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
 
@@ -175,6 +176,64 @@ def test_tables_in_another_schema_than_alembic_version_are_refused(
     shop.ask(fix)
     shop.flask("db", "upgrade")
     assert shop.ask("SELECT to_regclass('public.u')::text") == [("u",)]
+
+
+def test_schema_that_a_revision_of_the_same_run_makes_is_noticed(
+    postgresql: Databases, tmp_path: Path
+) -> None:
+    url = sa.make_url(postgresql(user="shop", password="p"))
+    chain = Handwritten(tmp_path / "migrations", url.render_as_string(hide_password=False))
+    chain.add("a1", TABLE)
+    chain.add("a2", 'op.execute("CREATE SCHEMA shop")')
+    chain.add("a3", 'op.create_table("u", sa.Column("id", sa.Integer, primary_key=True))')
+    failure = str(chain.failure())
+    assert "New tables would be created in schema shop, and alembic_version is in " in failure
+    assert "2 of 3 revisions were applied before it; the database is at a2" in failure
+    assert chain.ask("SELECT to_regclass('shop.u')") == [(None,)]
+    chain.ask(f"ALTER ROLE shop IN DATABASE {url.database} SET search_path = public")
+    chain.upgrade()
+    assert chain.ask("SELECT to_regclass('public.u')::text") == [("u",)]
+
+
+def test_version_is_not_noted_in_another_schema(postgresql: Databases, tmp_path: Path) -> None:
+    chain = Handwritten(tmp_path / "migrations", postgresql())
+    chain.ask("CREATE SCHEMA tenant", "CREATE TABLE tenant.alembic_version (version_num text)")
+    chain.ask("INSERT INTO tenant.alembic_version VALUES ('a1')")
+    chain.add("a1", TABLE)
+    chain.upgrade()
+    leaves = 'op.execute("SET search_path = tenant")\nop.execute("CREATE TABLE u (n int)")'
+    chain.add("a2", leaves)
+    assert "it leaves a search_path by which its version would not be noted" in str(chain.failure())
+    assert chain.at() == ["a1"]
+    assert chain.ask("SELECT version_num, to_regclass('tenant.u') FROM tenant.alembic_version") == [
+        ("a1", None)
+    ]
+    chain.write("a2", "a1", leaves + '\nop.execute("RESET search_path")')
+    chain.upgrade()
+    assert chain.at() == ["a2"]
+
+
+def test_version_is_not_noted_in_another_database(mariadb: Databases, tmp_path: Path) -> None:
+    other = Handwritten(tmp_path / "other", mariadb())
+    chain = Handwritten(tmp_path / "migrations", mariadb())
+    for each in (other, chain):
+        each.add("a1", TABLE)
+        each.upgrade()
+    database = sa.make_url(other.url).database
+    chain.add(
+        "a2",
+        f"""
+        op.execute("INSERT INTO t (n) VALUES (2)")
+        op.execute("USE {database}")
+        op.execute("CREATE TABLE u (n int)")
+        """,
+    )
+    failure = chain.failure()
+    assert f"USE {database} leads to another database" in str(failure)
+    assert "nothing of it is in the database" in str(failure)
+    assert (other.at(), chain.at()) == (["a1"], ["a1"])
+    assert list(other.dump()) == ["t"]
+    assert chain.ask("SELECT n FROM t") == [(1,)]
 
 
 def test_tables_in_another_schema_than_the_applications_are_refused(
