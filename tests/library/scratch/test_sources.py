@@ -49,9 +49,15 @@ def test_a_server_that_a_url_does_not_show_is_not_on_this_host(monkeypatch, quer
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     connected = []
-    monkeypatch.setattr(sources, "_may_create", connected.append)
+    administrator = sources._administrator
+
+    def noted(url):
+        connected.append(url.username)
+        return administrator(url)
+
+    monkeypatch.setattr(sources, "_administrator", noted)
     (source,), _ = find_sources(["postgresql"], f"postgresql+psycopg://nobody@/shop{query}")
-    assert connected == []
+    assert "nobody" not in connected
     if "PGSERVICE" not in environment:  # libpq insists on finding it
         with empty_database(source) as connection:
             assert connection.exec_driver_sql("SELECT inet_server_addr()").scalar() is None
