@@ -1,6 +1,7 @@
 """Connections of the migrations' own, apart from the application's."""
 
 import getpass
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -266,7 +267,7 @@ def _prepare_postgresql(limits: Limits) -> Callable[..., None]:
 
 #: Without it MySQL and MariaDB cut what does not fit, and write 0 for NULL, with a warning. Nothing
 #: else is added: with NO_ZERO_DATE a table that holds such dates could not be altered.
-_STRICT = (
+STRICT = (
     "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_TRANS_TABLES')"
 )
 
@@ -277,7 +278,7 @@ def _prepare_mysql(limits: Limits) -> Callable[..., None]:
     def prepare(dbapi_connection: Any, _record: Any) -> None:
         cursor = dbapi_connection.cursor()
         cursor.execute(f"SET SESSION lock_wait_timeout = {lock}, innodb_lock_wait_timeout = {lock}")
-        cursor.execute(_STRICT)
+        cursor.execute(STRICT)
         cursor.execute("SELECT version()")
         if "mariadb" in str(cursor.fetchone()[0]).lower():  # MySQL can only limit a SELECT
             cursor.execute(f"SET SESSION max_statement_time = {limits.statement}")
@@ -375,7 +376,7 @@ def borrowed(given: Connection | Engine) -> Iterator[Connection]:
 def _strict(given: Connection) -> Iterator[None]:
     session = given.connection.dbapi_connection
     (mode,) = sqlite_busy.run(session, "SELECT @@SESSION.sql_mode")
-    sqlite_busy.run(session, _STRICT)
+    sqlite_busy.run(session, STRICT)
     try:
         yield
     finally:
@@ -427,27 +428,57 @@ def _creation(url: URL) -> list[str]:
     ]
 
 
-def violations(connection: Connection) -> set[tuple[Any, ...]]:
-    """Return the rows of a SQLite database that point to nothing: table, rowid, parent, key."""
-    dbapi_connection: Any = connection.connection.dbapi_connection
-    cursor = dbapi_connection.cursor()
-    cursor.execute("PRAGMA foreign_key_check")
-    rows = {tuple(row) for row in cursor.fetchall()}
-    cursor.close()
-    return rows
+@dataclass(frozen=True)
+class ForeignKeys:
+    """The foreign keys of a SQLite database, and what is wrong with them.
+
+    :param tables: the tables' names in lower case.
+    :param keys: table, column, and the table pointed to.
+    :param broken: the keys to a table that is not there, or to columns of it that are not unique.
+    :param orphans: the rows that point to nothing: table, rowid, parent, key.
+    """
+
+    tables: frozenset[str]
+    keys: frozenset[tuple[str, str, str]]
+    broken: frozenset[tuple[str, str, str]]
+    orphans: frozenset[tuple[Any, ...]]
 
 
-def tables_and_broken_keys(connection: Connection) -> tuple[set[str], set[tuple[str, str, str]]]:
-    """Return what PRAGMA foreign_key_check does not tell of a table without rows in it.
+_MISMATCH = re.compile('foreign key mismatch - ".*" referencing "(.*)"')
 
-    :param connection: to a SQLite database.
-    :return: the tables' names in lower case; the foreign keys to tables that are not there: table,
-        column, and the table pointed to.
+
+def foreign_keys(connection: Connection) -> ForeignKeys:
+    """Read the foreign keys of a SQLite database.
+
+    :param connection: to the database, which is only read.
     """
     names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
-    tables = {name.lower() for (name,) in names}
-    keys = connection.exec_driver_sql(
+    tables = {name.lower(): name for (name,) in names}
+    listed = connection.exec_driver_sql(
         'SELECT m.name, k."from", k."table" FROM sqlite_master AS m, '
         "pragma_foreign_key_list(m.name) AS k WHERE m.type = 'table'"
     )
-    return tables, {tuple(key) for key in keys if key[2].lower() not in tables}
+    keys: set[tuple[str, str, str]] = {(key[0], key[1], key[2]) for key in listed}
+    broken = {key for key in keys if key[2].lower() not in tables}
+    orphans, parent = _orphans(connection)
+    if parent:  # a key to what is not unique ends the check, so that each table is asked by itself
+        for name in tables.values():
+            rows, parent = _orphans(connection, name)
+            orphans |= rows
+            broken |= {key for key in keys if (key[0], key[2].lower()) == (name, parent.lower())}
+    return ForeignKeys(frozenset(tables), frozenset(keys), frozenset(broken), frozenset(orphans))
+
+
+def _orphans(connection: Connection, table: str = "") -> tuple[set[tuple[Any, ...]], str]:
+    """Return the rows that point to nothing, and the table that a key cannot point to, if any."""
+    dbapi_connection: Any = connection.connection.dbapi_connection
+    cursor = dbapi_connection.cursor()
+    try:
+        cursor.execute("PRAGMA foreign_key_check" + (f"({quoted(table)})" if table else ""))
+        return {tuple(row) for row in cursor.fetchall()}, ""
+    except Exception as error:  # each driver has its own
+        if mismatch := _MISMATCH.search(str(error)):
+            return set(), mismatch[1]
+        raise
+    finally:
+        cursor.close()

@@ -29,7 +29,7 @@ from ..schema import own_tables
 from ..settings import Settings
 from . import binds, history, identity, lock, server, status
 from .chain import Chain, read_chain
-from .connection import Echo, Target, borrowed, label, tables_and_broken_keys, violations
+from .connection import Echo, ForeignKeys, Target, borrowed, foreign_keys, label
 from .executor import Steps, insist, lost
 
 #: Where a command leaves its :class:`Run` for env.py, among Alembic's own attributes.
@@ -564,22 +564,17 @@ def foreign_keys_kept(connection: Connection) -> Callable[..., None]:
     A row that lost the row it points to, and a foreign key that lost its table, roll the revision
     back. What was so before is not its fault.
     """
-    known = violations(connection)
-    tables, pointing_nowhere = tables_and_broken_keys(connection)
+    first = last = foreign_keys(connection)
     connection.rollback()
 
     def check(*, ctx: MigrationContext, step: Any, **_: Any) -> None:
-        nonlocal tables
-        dropped = tables
-        tables, broken = tables_and_broken_keys(connection)
-        for table, column, parent in sorted(broken - pointing_nowhere):
-            if step.is_upgrade and parent.lower() in dropped:
-                raise MigrationError(
-                    f'Revision {step.up_revision_id} drops table "{parent}", which the foreign key '
-                    f'{column} of "{table}" points to: every write to "{table}" would fail; it was '
-                    "rolled back. Drop that foreign key before the table."
-                )
-        new = violations(connection) - known
+        nonlocal last
+        before, last = last, foreign_keys(connection)
+        for key in sorted(last.broken - first.broken - before.broken):
+            problem = _why_broken(key, before, last) if step.is_upgrade else ""
+            if problem:
+                raise MigrationError(f"Revision {step.up_revision_id} {problem}")
+        new = last.orphans - first.orphans
         if new:
             table, rowid, parent, _key = sorted(new, key=str)[0]
             raise MigrationError(
@@ -589,6 +584,31 @@ def foreign_keys_kept(connection: Connection) -> Callable[..., None]:
             )
 
     return check
+
+
+def _why_broken(key: tuple[str, str, str], before: ForeignKeys, after: ForeignKeys) -> str:
+    """Say what a revision did to the table that *key* points to; empty where it did nothing.
+
+    A key to a table that a later revision makes is let be: SQLite takes it, and so do chains.
+
+    :param key: table, column, and the table pointed to.
+    """
+    table, column, parent = key
+    names = f'the foreign key {column} of "{table}" points to'
+    if parent.lower() in after.tables:
+        if key not in before.keys:
+            return ""
+        return (
+            f'takes the uniqueness from the columns of "{parent}" which {names}: every write to '
+            f'"{table}" would fail; it was rolled back. Keep them unique, or drop that foreign key.'
+        )
+    earlier = {name.lower() for *place, name in before.keys if place == [table, column]}
+    if not (before.tables - after.tables) & {parent.lower(), *earlier}:
+        return ""
+    return (
+        f'drops table "{parent}", which {names}: every write to "{table}" would fail; it was '
+        "rolled back. Drop that foreign key before the table."
+    )
 
 
 _CHANGED = (

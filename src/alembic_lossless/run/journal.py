@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from .. import hints
 from ..errors import MigrationError, code
+from .connection import STRICT
 from .history import LOG
 from .lock import whoami
 from .server import LOCK_TIMEOUT
@@ -178,6 +179,8 @@ class Journal:
             SQLAlchemy.
         """
         self._start(name, checksum)
+        if self._is_mysql:  # a dump that an earlier revision plays has set another mode
+            run(self._connection.connection, STRICT)
         self._watched = name
         try:
             with replaced(context, self._block(context)):

@@ -54,3 +54,43 @@ def test_foreign_key_to_a_table_of_a_later_revision_is_no_fault(shop: Shop) -> N
     assert {"early", "late"} <= shop.tables()
     shop.flask("db", "downgrade")
     assert "late" not in shop.tables()
+
+
+def test_table_renamed_and_dropped_that_a_foreign_key_points_to_is_refused(shop: Shop) -> None:
+    shop.revision("a3", CHILD, 'op.drop_table("child")')
+    shop.flask("db", "upgrade")
+    shop.revision("a4", 'op.rename_table("t", "gone")\nop.drop_table("gone")')
+    output = shop.flask("db", "upgrade", code=1)
+    assert 'Revision a4 drops table "gone", which the foreign key t_id of "child" points' in output
+    assert {"child", "t"} <= shop.tables()
+
+
+def test_column_that_a_foreign_key_points_to_stays_unique(shop: Shop) -> None:
+    """Where it never was, SQLite writes only without foreign keys, and revisions run."""
+    shop.revision("a3", CHILD, 'op.drop_table("child")')
+    shop.flask("db", "upgrade")
+    for statement in (
+        "CREATE TABLE old (n INTEGER REFERENCES t (n))",
+        "INSERT INTO t (id, n) VALUES (1, 1)",
+        "INSERT INTO child (t_id) VALUES (1)",
+    ):
+        shop.ask(statement)
+    shop.revision(
+        "a4",
+        """
+        op.execute("CREATE TABLE other AS SELECT id, n FROM t")
+        op.drop_table("t")
+        op.rename_table("other", "t")
+        """,
+    )
+    output = shop.flask("db", "upgrade", code=1)
+    assert (
+        'Revision a4 takes the uniqueness from the columns of "t" which the foreign key t_id of '
+        '"child" points to: every write to "child" would fail; it was rolled back.' in output
+    )
+    shop.revision("a4", 'op.execute("DELETE FROM t")', down="a3")
+    output = shop.flask("db", "upgrade", code=1)
+    assert "Revision a4 would leave 1 row without the row pointed to, first child" in output
+    shop.revision("a4", 'op.execute("DELETE FROM child")', down="a3")
+    shop.flask("db", "upgrade")
+    assert shop.at() == ["a4"]

@@ -1,5 +1,6 @@
 """MySQL and MariaDB whose sessions are not strict: a migration refuses what it would cut."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_lossless.run.connection import Target, borrowed
 from tests.conftest import Databases
-from tests.servers.run.shop import Shop
+from tests.servers.run.shop import TABLE, Shop
+from tests.support.handwritten import Handwritten
 
 #: What an old installation's server, or the project's own engine, may say to each session.
 LAX = "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION'"
@@ -77,3 +79,15 @@ def test_an_upgrade_that_would_cut_values_fails(mariadb: Databases, tmp_path: An
     assert "Data too long for column 'name'" in output
     assert "nothing of it is in the database" in output
     assert shop.ask("SELECT max(length(name)) FROM t") == [(11,)]
+
+
+def test_revision_after_one_that_sets_another_mode_is_strict(
+    mariadb: Databases, tmp_path: Path
+) -> None:
+    """Dumps begin with such a statement."""
+    chain = Handwritten(tmp_path / "migrations", mariadb())
+    chain.add("a1", "op.execute(\"SET SQL_MODE = 'NO_AUTO_VALUE_ON_ZERO'\")\n" + TABLE)
+    chain.add("a2", 'op.execute("ALTER TABLE t ADD COLUMN name VARCHAR(3)")')
+    chain.add("a3", "op.execute(\"UPDATE t SET name = 'abcdef'\")")
+    assert "Data too long for column 'name'" in str(chain.failure())
+    assert chain.ask("SELECT name FROM t") == [(None,)]
