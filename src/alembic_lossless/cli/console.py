@@ -49,7 +49,8 @@ def failures(project: "Project") -> Iterator[None]:
         except CommandError as error:
             history = f"; {hints.command('history')} lists them"
             known = history if "Can't locate revision" in str(error) else ""
-            _fail(f"{error}{known}", getattr(error, "exit_code", 1))
+            sentence = f"{str(error).rstrip('.')}{known}" if known else str(error)
+            _fail(sentence, getattr(error, "exit_code", 1))
         except DBAPIError as error:
             _fail(
                 f"The database cannot be reached or read: {reason(error)}. Correct its URL, start "

@@ -36,7 +36,8 @@ def downgrade(project: Project, revision: str, sql: bool, tag: str | None, force
     run = project.run(alembic.command.downgrade, revision, tag=tag)
     for outcome in run.outcomes:
         number, at = plural(outcome.done, "revision"), console.names(outcome.at)
-        echo(f"{outcome.label}Downgraded {number}: at {at}.")
+        word = f"Downgraded {number}" if outcome.done else "Nothing to downgrade"
+        echo(f"{outcome.label}{word}: at {at}.")
     _show_way_back(run)
 
 

@@ -93,10 +93,13 @@ def table(name: str, column: str) -> str:
 
 
 class BindsProject(StockProject):
-    """The project in a folder, with a chain that makes both tables, and a row in each."""
+    """The project in a folder, with a chain that makes both tables, and a row in each.
 
-    def __init__(self, folder: Path, url: str, users: str) -> None:
-        super().__init__(folder, url, TEMPLATE)
+    :param users: the URL of the bind's database.
+    """
+
+    def __init__(self, folder: Path, url: str, users: str, template: Path = TEMPLATE) -> None:
+        super().__init__(folder, url, template)
         self.users = users
         application = APPLICATION.replace("URL", repr(url)).replace("USERS", repr(users))
         (folder / "app.py").write_text(application)
@@ -150,10 +153,9 @@ class BindsProject(StockProject):
             return [tuple(row) for row in connection.execute(sa.text(query))]
 
 
-def sqlite_project(folder: Path) -> BindsProject:
+def sqlite_project(folder: Path, template: Path = TEMPLATE) -> BindsProject:
     """A project with two SQLite files, which has changed the import."""
-    project = BindsProject(
-        folder / "project", f"sqlite:///{folder}/shop.db", f"sqlite:///{folder}/users.db"
-    )
+    urls = (f"sqlite:///{folder}/{name}.db" for name in ("shop", "users"))
+    project = BindsProject(folder / "project", *urls, template)
     project.change_import()
     return project
