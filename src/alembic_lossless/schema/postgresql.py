@@ -12,7 +12,8 @@ WITH relations AS (
     CASE WHEN n.nspname = current_schema() THEN '' ELSE n.nspname || '.' END || c.relname AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
-    SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))
+    SELECT 1 FROM pg_depend d
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
 SELECT name, 'table', name, 'TABLE ' || coalesce(reloptions::text, '')
 FROM relations WHERE relkind IN ('r', 'p')
 UNION ALL
@@ -25,7 +26,8 @@ JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation co ON co.oid = a.att
 LEFT JOIN pg_attrdef ad ON ad.adrelid = r.oid AND ad.adnum = a.attnum,
 LATERAL (SELECT pg_get_expr(ad.adbin, ad.adrelid) AS text, EXISTS (
   SELECT 1 FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-  WHERE d.refobjid = r.oid AND d.refobjsubid = a.attnum AND d.deptype = 'a') AS serial) e,
+  WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid
+    AND d.refobjsubid = a.attnum AND d.deptype = 'a') AS serial) e,
 LATERAL (VALUES
   ('column', concat_ws(' COLLATE ', format_type(a.atttypid, a.atttypmod),
     CASE WHEN a.attcollation <> t.typcollation THEN co.collname END)),
@@ -54,7 +56,8 @@ UNION ALL
 SELECT '', 'sequence', r.name, concat_ws(' ', format_type(s.seqtypid, NULL), seqstart,
   seqincrement, seqmin, seqmax, seqcycle)
 FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid WHERE NOT EXISTS (
-  SELECT 1 FROM pg_depend d WHERE d.objid = r.oid AND d.deptype IN ('a', 'i'))
+  SELECT 1 FROM pg_depend d
+  WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype IN ('a', 'i'))
 """
 
 
