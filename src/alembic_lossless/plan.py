@@ -25,6 +25,7 @@ from .run import binds, history, journal, recorder, status
 from .run.chain import read_chain
 from .schema.dialect_support import kind_of
 from .schema.own_tables import VERSION_TABLE, version_table
+from .schema.sqlite import tables
 from .scratch import databases
 from .scratch.sources import Source, empty_database
 from .sqlite import applied_changes
@@ -110,9 +111,7 @@ def _run_on_copy(
 
 def _copy_schema(connection: Connection, copy: Connection) -> None:
     """Make the objects of *connection*'s schema in *copy*, and note its revisions there."""
-    shadows = {
-        row[1] for row in connection.exec_driver_sql("PRAGMA table_list") if row[2] == "shadow"
-    }
+    shadows = tables(connection, "shadow")
     query = (
         "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type = 'view', rowid"
     )

@@ -16,6 +16,7 @@ from .schema import diff
 from .schema.dialect_support import create_all
 from .schema.model import Schema
 from .schema.own_tables import version_table
+from .schema.sqlite import tables
 from .scratch import databases
 from .scratch.sources import Source, empty_database, find_sources
 
@@ -49,12 +50,7 @@ def lost_rows(connection: Connection) -> list[str]:
     :return: the lines; none for a database that holds nothing.
     """
     if connection.dialect.name == "sqlite":
-        listed = connection.exec_driver_sql("PRAGMA table_list").all()
-        names = [
-            name
-            for schema, name, kind, *_ in listed
-            if schema == "main" and kind in ("table", "virtual") and not name.startswith("sqlite_")
-        ]
+        names = sorted(tables(connection, "table", "virtual"))
     else:
         names = inspect(connection).get_table_names()
     return losses.of_tables(connection, names)

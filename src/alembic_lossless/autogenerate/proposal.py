@@ -18,6 +18,7 @@ from ..checklist.rules.enums import native
 from ..schema import dialect_support, diff
 from ..schema.model import Key
 from ..schema.own_tables import is_own
+from ..schema.sqlite import virtual_tables
 from .comparison import ComparedDatabase, Lookup
 from .drops import objects_of_dropped_table, reversible_drop
 from .order import target
@@ -31,6 +32,7 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Step
     phantoms in defaults. What a person made by hand stays.
     """
     by_hand = diff.made_by_raw_sql(database.connection) - diff.known_names(database.metadata)
+    by_hand |= virtual_tables(database.connection)
     taken = (ops.CreateTableOp, ops.DropTableOp, ops.AddColumnOp, ops.DropColumnOp)
     steps = [
         step

@@ -128,8 +128,9 @@ def _count(connection: sqlite3.Connection, what: str) -> int:
 def tables(connection: sqlite3.Connection, schema: str) -> set[str]:
     """Name the tables of *schema*, ``main`` or ``backup``, but SQLite's own and virtual ones."""
     rows = connection.execute(
-        f"SELECT name FROM {schema}.sqlite_master WHERE type = 'table'"
-        " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        "SELECT name FROM pragma_table_list WHERE schema = ? AND type = 'table'"
+        " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        (schema,),
     )
     return {row[0] for row in rows}
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import sort_tables_and_constraints
 
 from ..schema.own_tables import is_own
+from ..schema.sqlite import virtual_tables
 from ..scratch.hints import reason
 from ..sqlite import parser
 
@@ -576,10 +577,13 @@ def _orphans(key: ForeignKeyConstraint) -> sa.Delete:
 def reflect(connection: Connection) -> MetaData:
     """Return the application's tables, with their columns and constraints."""
     metadata = MetaData()
+    virtual = virtual_tables(connection)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on types and indexes that it does not know
-        for name in _schemas(connection):
-            metadata.reflect(connection, schema=name, only=lambda name, _: not is_own(name))
+        for schema in _schemas(connection):
+            metadata.reflect(
+                connection, schema, only=lambda name, _: not is_own(name) and name not in virtual
+            )
     for table in metadata.tables.values():
         for column in table.columns:
             if isinstance(column.type, sa.JSON):
@@ -591,10 +595,11 @@ def reflect(connection: Connection) -> MetaData:
 def table_names(connection: Connection) -> MetaData:
     """Return the application's tables by their names alone, which costs less."""
     metadata = MetaData()
-    for name in _schemas(connection):
-        for table in sa.inspect(connection).get_table_names(schema=name):
-            if not is_own(table):
-                Table(table, metadata, schema=name)
+    virtual = virtual_tables(connection)
+    for schema in _schemas(connection):
+        for name in sa.inspect(connection).get_table_names(schema=schema):
+            if not is_own(name) and name not in virtual:
+                Table(name, metadata, schema=schema)
     connection.rollback()
     return metadata
 

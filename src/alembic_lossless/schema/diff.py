@@ -121,7 +121,8 @@ def made_by_raw_sql(connection: Connection) -> set[str]:
 
 _UNMANAGED_SQLITE = """
 SELECT type || ' ' || name || CASE WHEN type = 'trigger' THEN ' on ' || tbl_name ELSE '' END
-FROM sqlite_master WHERE type IN ('view', 'trigger')
+FROM sqlite_master WHERE type IN ('view', 'trigger') UNION ALL
+SELECT 'virtual table ' || name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'
 """
 _UNMANAGED_POSTGRESQL = """
 SELECT CASE relkind WHEN 'v' THEN 'view ' ELSE 'materialized view ' END || relname
@@ -147,7 +148,7 @@ def catalogued_objects(connection: Connection) -> set[str]:
     """Ask the database's catalogue for what models cannot express.
 
     :param connection: to the database.
-    :return: views, triggers, functions and extensions, each as its kind and name.
+    :return: views, triggers, virtual tables, functions and extensions, each as its kind and name.
     """
     query = {"sqlite": _UNMANAGED_SQLITE, "postgresql": _UNMANAGED_POSTGRESQL}
     return set(connection.scalars(text(query.get(connection.dialect.name, _UNMANAGED_MYSQL))))
@@ -160,7 +161,7 @@ def unmanaged_objects(connection: Connection, metadata: MetaData) -> list[str]:
     :param metadata: the models.
     :return: sorted, each as its kind and name, or as its name and "made by raw SQL".
     """
-    raw = made_by_raw_sql(connection) - known_names(metadata)
+    raw = made_by_raw_sql(connection) - known_names(metadata) - sqlite.virtual_tables(connection)
     return sorted(catalogued_objects(connection) | {f"{name}, made by raw SQL" for name in raw})
 
 

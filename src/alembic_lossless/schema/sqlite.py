@@ -19,11 +19,7 @@ def read(connection: Connection) -> Definitions:
     :param connection: to the database; attached ones are not looked at.
     :return: every object and its definition.
     """
-    ordinary = {
-        name
-        for _, name, kind, *_ in connection.exec_driver_sql("PRAGMA table_list")
-        if kind == "table" and not name.startswith("sqlite_")
-    }
+    ordinary = tables(connection, "table")
     rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master")
     for kind, name, table, sql in rows.all():
         if kind == "table" and name in ordinary:
@@ -32,6 +28,29 @@ def read(connection: Connection) -> Definitions:
             unique = "UNIQUE " if scan(sql)[1].key == "UNIQUE" else ""
             start = next(token.end for token in scan(sql) if token.key == "ON")
             yield Key(table, "index", name), f"{unique}INDEX ON {_index(_plain(sql[start:]))}"
+
+
+def tables(connection: Connection, *kinds: str) -> set[str]:
+    """Return the tables of a SQLite database, without SQLite's own.
+
+    :param connection: to the database; attached ones are not looked at.
+    :param kinds: those of https://www.sqlite.org/pragma.html#pragma_table_list: ``table``,
+        ``virtual``, and ``shadow``, in which a virtual table keeps what it holds.
+    """
+    return {
+        name
+        for schema, name, kind, *_ in connection.exec_driver_sql("PRAGMA table_list")
+        if schema == "main" and kind in kinds and not name.startswith("sqlite_")
+    }
+
+
+def virtual_tables(connection: Connection) -> set[str]:
+    """Return what models cannot express: virtual tables, and the tables that they keep.
+
+    :param connection: to a database of any kind; others than SQLite have none.
+    """
+    is_sqlite = connection.dialect.name == "sqlite"
+    return tables(connection, "virtual", "shadow") if is_sqlite else set()
 
 
 def _table(name: str, sql: str) -> Definitions:
