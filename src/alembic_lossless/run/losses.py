@@ -12,20 +12,33 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from ..errors import plural
 from ..schema.own_tables import without_own
 from . import recorder
+from .transactions import without_comments
 
+#: What ALTER TABLE … DROP may name beside a column.
+_NO_COLUMN = r"(?!(?:CONSTRAINT|DEFAULT|NOT|INDEX|KEY|FOREIGN|PRIMARY|CHECK|IDENTITY|EXPRESSION)\b)"
+
+#: By its first words, or by what stands in it: a statement that may delete or overwrite rows.
 _CHANGES_ROWS = re.compile(
-    r"\s*(DELETE|UPDATE|DROP (TABLE|SCHEMA)|TRUNCATE)\b|.*\bDROP COLUMN\b", re.IGNORECASE
+    r"(?:DELETE|UPDATE|TRUNCATE|REPLACE|MERGE|CALL|DROP (?:TABLE|SCHEMA|DATABASE))\b"
+    r"|(?:WITH|DO|BEGIN)\b.*\b(?:DELETE|UPDATE|TRUNCATE|MERGE|DROP)\b"
+    r"|INSERT\b.*\b(?:DO|KEY) UPDATE\b|INSERT OR REPLACE\b"
+    rf"|ALTER TABLE\b.*\bDROP {_NO_COLUMN}",
+    re.IGNORECASE,
 )
+
+#: One statement of a script: a semicolon in a text, or in the body of a DO, does not end it.
+_STATEMENT = re.compile(r"(?:'(?:[^']|'')*'|\$\$.*?\$\$|--[^\n]*\n|[^;])+", re.DOTALL)
+_TEXT = re.compile(r"'(?:[^']|'')*'")
 
 #: A name, in a schema or not; quoted as one of the databases has it.
 _NAME = r'(?:(?P<schema>"[^"]+"|`[^`]+`|\w+)\.)?(?P<table>"[^"]+"|`[^`]+`|\w+)'
 _COLUMN = r'(?P<column>"[^"]+"|`[^`]+`|\w+)'
 _PLAIN_DROP = re.compile(
-    rf"(?:DROP TABLE|ALTER TABLE(?= .* DROP COLUMN )) (?:IF EXISTS )?{_NAME}"
-    rf"(?: DROP COLUMN (?:IF EXISTS )?{_COLUMN})?(?: CASCADE| RESTRICT)?;?",
+    rf"(?:DROP TABLE|ALTER TABLE(?= .* DROP )) (?:IF EXISTS )?{_NAME}"
+    rf"(?: DROP {_NO_COLUMN}(?:COLUMN )?(?:IF EXISTS )?{_COLUMN})?(?: CASCADE| RESTRICT)?",
     re.IGNORECASE,
 )
-_PLAIN_DELETE = re.compile(rf"(?:DELETE FROM|TRUNCATE(?: TABLE)?) {_NAME};?", re.IGNORECASE)
+_PLAIN_DELETE = re.compile(rf"(?:DELETE FROM|TRUNCATE(?: TABLE)?) {_NAME}", re.IGNORECASE)
 
 
 def find(script: ScriptDirectory, connection: Connection, revisions: Iterable[str]) -> list[str]:
@@ -70,15 +83,19 @@ def _of_operation(connection: Connection, operation: Any) -> Iterator[str]:
                 connection, operation.table_name, operation.schema, operation.column_name
             )
     elif isinstance(operation, ops.ExecuteSQLOp):
-        statement = " ".join(str(operation.sqltext).split())
-        if drop := _PLAIN_DROP.fullmatch(statement):
-            names = {part: _unquoted(name) for part, name in drop.groupdict().items() if name}
-            yield from _count(connection, names["table"], names.get("schema"), names.get("column"))
-        elif delete := _PLAIN_DELETE.fullmatch(statement):
-            schema = _unquoted(delete["schema"]) if delete["schema"] else None
-            yield from _count(connection, _unquoted(delete["table"]), schema, is_kept=True)
-        elif _CHANGES_ROWS.match(statement):
-            yield f"what this changes: {statement[:100]}"
+        for words in _STATEMENT.findall(str(operation.sqltext)):
+            yield from _of_statement(connection, " ".join(without_comments(words).split()))
+
+
+def _of_statement(connection: Connection, statement: str) -> Iterator[str]:
+    if drop := _PLAIN_DROP.fullmatch(statement):
+        names = {part: _unquoted(name) for part, name in drop.groupdict().items() if name}
+        yield from _count(connection, names["table"], names.get("schema"), names.get("column"))
+    elif delete := _PLAIN_DELETE.fullmatch(statement):
+        schema = _unquoted(delete["schema"]) if delete["schema"] else None
+        yield from _count(connection, _unquoted(delete["table"]), schema, is_kept=True)
+    elif _CHANGES_ROWS.match(_TEXT.sub("''", statement)):
+        yield f"what this changes: {statement[:100]}"
 
 
 def _unquoted(name: str) -> str:

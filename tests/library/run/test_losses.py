@@ -116,3 +116,45 @@ def test_plain_sql_is_counted_too(tmp_path: Path) -> None:
             "table filled (1 row)",
             "what this changes: ALTER TABLE t DROP COLUMN s, DROP COLUMN id",
         ]
+
+
+CHANGING = [
+    "WITH x AS (SELECT 1) DELETE FROM t",
+    "INSERT INTO t (id, n) VALUES (1, 9) ON CONFLICT (id) DO UPDATE SET n = excluded.n",
+    "REPLACE INTO t (id, n) VALUES (1, 9)",
+    "MERGE INTO t USING filled f ON t.id = f.id WHEN MATCHED THEN DELETE",
+    "DO $$ BEGIN PERFORM 1; DELETE FROM t; END $$",
+    "CALL clear()",
+    "ALTER TABLE t DROP n, DROP s",
+    "ALTER TABLE t DROP PARTITION p",
+]
+KEEPING = [
+    "INSERT INTO t (s) VALUES ('; DELETE FROM t')",
+    "CREATE TABLE child (id INTEGER REFERENCES t (id) ON DELETE CASCADE)",
+    "CREATE TRIGGER x AFTER UPDATE ON t BEGIN DELETE FROM t; END",
+    "ALTER TABLE t DROP CONSTRAINT x",
+    "ALTER TABLE t ALTER n DROP NOT NULL",
+    "GRANT DELETE ON t TO x",
+    "DO $$ BEGIN PERFORM 1; END $$",
+]
+
+
+def test_statements_that_may_delete_or_overwrite_rows_are_listed(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.by_hand(FIRST)
+    project.upgrade()
+    project.run("INSERT INTO t (id, n) VALUES (1, 7), (2, 8)", "INSERT INTO filled VALUES (1)")
+    statements = [*KEEPING, *CHANGING]
+    statements += [
+        "-- pasted\nDELETE FROM t",
+        "SELECT 1; TRUNCATE filled;",
+        "ALTER TABLE t DROP `n`",
+    ]
+    project.by_hand("pass", "\n".join(f"op.execute({words!r})" for words in statements))
+    with private(make_url(project.url)).connect() as connection:
+        assert losses.find(project.script, connection, ["hand2"]) == [
+            *(f"what this changes: {words}" for words in CHANGING),
+            "all of table t (2 rows)",
+            "all of table filled (1 row)",
+            "column t.n (2 values)",
+        ]
