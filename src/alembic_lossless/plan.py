@@ -17,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, event
 
+from . import compat
 from .checklist import handwritten
 from .checklist.locks import Locks
 from .errors import MigrationError
@@ -194,7 +195,7 @@ def _offline(
         heads = (plan.revision,)
         statements = (part.strip() for part in output.getvalue().split(";\n\n"))
         plan.statements += [
-            statement
+            compat.single_percents(statement, connection.dialect)
             for statement in (re.sub(r"(?m)^--.*\n?", "", part).strip() for part in statements)
             if statement and not _OWN.match(statement)
         ]

@@ -278,6 +278,9 @@ class Environment:
         with self._reported():
             _ = self.chain  # a broken one is told before anything is done
         if connection is None or self.context.is_offline_mode():
+            # As env.py of Alembic's own has it: what is printed goes to no driver, for which
+            # percent signs would be doubled.
+            options["dialect_opts"] = {"paramstyle": "named", **options.get("dialect_opts", {})}
             self._configure(connection=connection, **options)
             return
         self._connection = connection
