@@ -144,7 +144,11 @@ def check(project: Project, write_baseline: bool) -> None:
         (*_, last) = failed
         raise MigrationError(
             f"{plural(failed, 'rehearsal')} failed. No real database was touched. "
-            f"{advice(last.revision, last.revision.revision in applied)}",
+            + advice(
+                last.revision,
+                last.revision.revision in applied,
+                has_redo=not Run.of(config).has_several,
+            ),
             exit_code=4,
         )
 

@@ -10,7 +10,7 @@ from ..errors import MigrationError, plural, reason
 from ..hints import command as hint
 from ..run import expand_contract, history, identity, status
 from ..run.connection import sqlite_file
-from ..run.env import Environment
+from ..run.env import Environment, Outcome
 from . import console, database
 from .command import command
 from .console import echo
@@ -74,21 +74,22 @@ def _expand(project: Project, phase: str) -> None:
             2,
         )
     script = project.script()
-
-    def current(environment: Environment) -> frozenset[str]:
-        database.require_one(environment, f"{hint('upgrade', phase='expand')}")
-        return database.current(environment, create=True)
-
-    at = project.work(current)
-    first, waiting = expand_contract.expanding(script, at)
-    done: list[str] = []
-    for tip in expand_contract.tips(script, first):
-        run = project.run(alembic.command.upgrade, tip, has_backup=bool(done))
-        done += run.outcomes[-1].done
-        at = run.outcomes[-1].at
-    names = console.names(at)
-    applied = f"Applied {plural(done, 'revision')}" if done else "Nothing to do"
-    echo(f"{applied}: at {names}.")
+    outcomes = project.work_for_each(
+        lambda environment: Outcome(environment.bind, at=database.current(environment, create=True))
+    )
+    parted = [expand_contract.expanding(script, outcome.at) for outcome in outcomes]
+    # What waits in one of several databases waits in each.
+    waiting = list(dict.fromkeys(revision for _, later in parted for revision in later))
+    first = [revision for now, _ in parted for revision in now if revision not in waiting]
+    for tip in expand_contract.tips(script, list(dict.fromkeys(first))):
+        has_backup = len(outcomes) == 1 and bool(outcomes[0].done)
+        run = project.run(alembic.command.upgrade, tip, has_backup=has_backup)
+        for outcome, latest in zip(outcomes, run.outcomes, strict=True):
+            outcome.done += latest.done
+            outcome.at = latest.at
+    for outcome in outcomes:
+        applied = f"Applied {plural(outcome.done, 'revision')}" if outcome.done else "Nothing to do"
+        echo(f"{outcome.label}{applied}: at {console.names(outcome.at)}.")
     for revision in waiting:
         away = ", ".join(expand_contract.of(script, revision))
         why = f" ({away})" if away else " (behind it)"

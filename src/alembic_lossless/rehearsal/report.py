@@ -9,6 +9,7 @@ from alembic.script import Script
 
 from ..errors import MigrationError
 from ..hints import command
+from ..run import binds
 from .diagnose import Diagnosis
 
 
@@ -75,7 +76,7 @@ class Rehearsal:
         if self.failures:
             raise MigrationError(
                 f"The rehearsal of {name} failed. No real database was touched. "
-                f"{advice(self.revision, applied)}"
+                f"{advice(self.revision, applied, has_redo=binds.current() is None)}"
             )
         if self.ahead:
             raise MigrationError(
@@ -86,19 +87,23 @@ class Rehearsal:
             )
 
 
-def advice(revision: Script, applied: bool) -> str:
+def advice(revision: Script, applied: bool, *, has_redo: bool = True) -> str:
     """Say what to do about a revision whose rehearsal failed.
 
     :param revision: the revision.
     :param applied: whether the developer's own database has it.
+    :param has_redo: whether ``redo`` works here: it does not with several databases.
     """
     again = command("rehearse", revision.revision)
     if applied:
         before = (revision._versioned_down_revisions or ("base",))[0]
+        undo = command("downgrade", before)
+        way = f"fix the file, then run {again} and {command('redo')}. Or undo it: {undo}"
+        if not has_redo:
+            way = f"undo it, {undo}, fix the file, then run {again}"
         return (
-            f"Your database has it already: fix the file, then run {again} and {command('redo')}. "
-            f"Or undo it: {command('downgrade', before)}. Where other databases have it too, "
-            "write a new migration instead."
+            f"Your database has it already: {way}. Where other databases have it too, write a new "
+            "migration instead."
         )
     later = " and the later ones" if revision.nextrev else ""
     return (

@@ -205,7 +205,7 @@ def refuse_edited(connection: Connection, script: ScriptDirectory, development: 
     remedy = (
         f"{hints.command('redo')} applies them again on this development database; where another "
         f"database has them already, {back}"
-        if development
+        if development and binds.current() is None
         else f"other databases have the old text, so {back}"
     )
     raise MigrationError(

@@ -166,7 +166,6 @@ def test_history_plan_and_stamp_are_about_each_database(tmp_path: Path) -> None:
         ("adopt",),
         ("reset", "--force"),
         ("undo",),
-        ("upgrade", "--phase", "expand"),
     ],
 )
 def test_command_for_one_database_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:

@@ -45,7 +45,9 @@ def test_check_says_which_database_a_line_is_about(tmp_path: Path) -> None:
 
 def test_migration_has_a_part_for_each_database_and_is_rehearsed_on_each(tmp_path: Path) -> None:
     project = sqlite_project(tmp_path)
+    project.change_import(OURS, STOCK)
     project.flask("upgrade")
+    project.change_import()
     project.edit("app.py", EMAIL, EMAIL + AGE)
     output = project.flask("migrate", "-m", "add age")
     assert "✓ users: add column person.age" in output
@@ -94,6 +96,10 @@ def test_phases_are_divided_after_the_last_database(tmp_path: Path) -> None:
     default, _, users = project.flask("plan").partition("Database users")
     assert "customer.full_name is new and NOT NULL" in default
     assert "is new and NOT NULL" not in users
+    output = project.flask("upgrade", "--phase", "expand")
+    assert "default: Applied 1 revision" in output
+    assert "users: Applied 1 revision" in output
+    assert re.search(r"waits  \w+  names \(contract\) \(drop customer.name\)", output)
     project.flask("upgrade")
     assert project.rows("SELECT full_name FROM customer") == [("Ada",)]
     assert "agree" in project.flask("check")
