@@ -322,11 +322,11 @@ def _propose(
     rows = DevelopmentRows(context.opts.get("development"))
 
     def review_steps(steps: Sequence[Step]) -> list[Step]:
+        if report.bind is not None:  # env.py begins a transaction on each database
+            steps = [replace(step, alone=False) for step in steps]
         reviewed, findings = review.review(
             steps, report.databases, metadata, report.answers, steps_so_far, types, off, rows
         )
-        if report.bind is not None:  # env.py begins a transaction on each database
-            reviewed = [replace(step, alone=False) for step in reviewed]
         steps_so_far.extend(reviewed)
         report.findings += findings
         for finding in review.stops(findings):

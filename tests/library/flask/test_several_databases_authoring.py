@@ -124,16 +124,24 @@ def test_empty_migration_keeps_its_imports_and_has_a_part_for_each(tmp_path: Pat
     assert {"upgrade_", "upgrade_users", "downgrade_users"} <= functions(text).keys()
 
 
-def test_index_of_a_bind_on_postgresql_stays_in_its_transaction(
+MOOD = """op.execute("CREATE TYPE mood AS ENUM ('good')")
+    op.add_column("person", sa.Column("mood", sa.Enum("good", name="mood")))"""
+
+
+def test_what_leaves_the_transaction_on_postgresql_stays_in_it_for_a_bind(
     tmp_path: Path, postgresql: Databases
 ) -> None:
+    """Stock Alembic fails in an autocommit block, because env.py begins a transaction."""
     project = BindsProject(tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", postgresql())
-    project.change_import()
+    project.add("0003", users=MOOD)
     project.flask("upgrade")
-    project.edit("app.py", EMAIL, EMAIL.replace(")\n", ", index=True)\n"))
+    project.change_import()
+    mood = '    mood = db.Column(db.Enum("good", "bad", name="mood"))\n'
+    project.edit("app.py", EMAIL, EMAIL.replace(")\n", ", index=True)\n") + mood)
     output = project.flask("migrate", "-m", "index")
     assert "users: create index ix_person_email on person" in output
     assert "It stays in the transaction of this revision" in output
+    assert "ADD VALUE IF NOT EXISTS 'bad' AFTER 'good', in its transaction. (enum)" in output
     assert "rehearsed on PostgreSQL" in output
     (text,) = written(project)
     assert "Reviewed for SQLite (default), PostgreSQL (users)." in text
@@ -144,3 +152,7 @@ def test_index_of_a_bind_on_postgresql_stays_in_its_transaction(
     project.flask("upgrade")
     index = "SELECT count(*) FROM pg_indexes WHERE indexname = 'ix_person_email'"
     assert project.rows_of_users(index) == [(1,)]
+    assert project.rows_of_users("SELECT unnest(enum_range(NULL::mood))::text") == [
+        ("good",),
+        ("bad",),
+    ]

@@ -8,6 +8,7 @@ from alembic.operations import ops
 from sqlalchemy import Column, Connection, Enum, MetaData
 
 from ... import compat
+from ...run import binds
 from ...schema.diff import Difference
 from ...sqlite.parser import literal
 from ..data_operations import LateSQL, Statements
@@ -43,7 +44,8 @@ def enum(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Make the type before the first column that needs it, and only once."""
     op: Any = step.op
     if isinstance(op, ops.ExecuteSQLOp) and " ADD VALUE " in str(op.sqltext):
-        yield Match(str(op.sqltext).split()[2], f"{op.sqltext}, outside a transaction.")
+        where = "outside a transaction" if binds.current() is None else "in its transaction"
+        yield Match(str(op.sqltext).split()[2], f"{op.sqltext}, {where}.")
     elif isinstance(op, Statements) and op.statements[0].startswith("ALTER TYPE "):
         words = "The type is made anew; it fails on rows that hold what goes."
         yield Match(op.statements[0].split()[2], words)
