@@ -10,6 +10,7 @@ look for it, as soon as its package is imported.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import sys
@@ -29,6 +30,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.types import TypeEngine
+from sqlalchemy.util import concurrency
 
 from .errors import MigrationError
 
@@ -372,6 +374,24 @@ def copy_item(item: Any) -> Any:
     :return: the copy, part of no table or column.
     """
     return item._copy()
+
+
+@private("sqlalchemy.util.concurrency:in_greenlet")
+def can_await() -> bool:
+    """Tell whether an asynchronous driver can be used here: under ``AsyncConnection.run_sync``.
+
+    It would give way to a public function of SQLAlchemy's asyncio extension.
+    """
+    return bool(concurrency.in_greenlet())
+
+
+@private("sqlalchemy.util.concurrency:greenlet_spawn")
+def run_with_event_loop(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that uses an asynchronous driver, where no event loop runs.
+
+    It would give way to a public function of SQLAlchemy's asyncio extension.
+    """
+    return asyncio.run(concurrency.greenlet_spawn(function, *arguments))
 
 
 def live_environment() -> EnvironmentContext | None:

@@ -20,7 +20,11 @@ from tests.support import typed
 
 
 def run(
-    script: str, words: Sequence[str], folder: Path, environment: Mapping[str, str]
+    script: str,
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    without: tuple[str, ...] = (),
 ) -> "subprocess.CompletedProcess[str]":
     """Type a command.
 
@@ -28,12 +32,13 @@ def run(
     :param words: what follows it.
     :param folder: where it is typed.
     :param environment: all variables.
+    :param without: packages that cannot be imported, as if they were not installed.
     :return: how it ended, and what it printed, both streams in one as on a terminal; it is killed
         after two minutes.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as printed, open(os.devnull) as nothing:
         files = [nothing.fileno(), printed.fileno(), printed.fileno()]
-        address = forking(Path(sys.executable))
+        address = forking(Path(sys.executable), without)
         status = typed.ask(address, [script, *words], str(folder), environment, files)
         printed.seek(0)
         return subprocess.CompletedProcess([script, *words], status, printed.read())
@@ -51,16 +56,17 @@ def take_place(script: Path) -> None:
 
 
 @functools.cache
-def forking(python: Path) -> str:
+def forking(python: Path, without: tuple[str, ...] = ()) -> str:
     """Start the process of an environment that forks, once.
 
     :param python: the environment's.
+    :param without: packages that cannot be imported there.
     :return: the address at which it is asked.
     """
     address = f"tests-{os.getpid()}-{secrets.token_hex(4)}"
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
-        [python, "-P", typed.__file__, "--fork", address, str(theirs.fileno())],
+        [python, "-P", typed.__file__, "--fork", address, str(theirs.fileno()), *without],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         start_new_session=True,

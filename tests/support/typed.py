@@ -16,6 +16,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 #: Where the scripts that are typed begin.
@@ -73,11 +74,23 @@ def read(connection: socket.socket, size: int) -> bytes:
     return content
 
 
-def _serve(address: str, parent: socket.socket) -> list[Any] | None:
+class _Missing(MetaPathFinder):
+    """Finds nothing of some packages, wherever they are installed."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = set(names)
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+def _serve(address: str, parent: socket.socket, without: Sequence[str]) -> list[Any] | None:
     """Fork for every command that is asked for.
 
     :return: in a forked process the command; None once the process of the tests has ended.
     """
+    sys.meta_path.insert(0, _Missing(without))
     for name in _IMPORTED:
         with suppress(ImportError):
             importlib.import_module(name)
@@ -147,8 +160,8 @@ def _begin(script: str, *words: Any) -> Any:
 
 def _fork() -> None:
     """Be the process that forks, and in what is forked the command."""
-    address, parent = sys.argv[2:]
-    if command := _serve(address, socket.socket(fileno=int(parent))):
+    address, parent, *without = sys.argv[2:]
+    if command := _serve(address, socket.socket(fileno=int(parent)), without):
         sys.exit(_begin(*command))
 
 

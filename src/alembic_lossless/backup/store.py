@@ -277,18 +277,39 @@ def _pg_dump(url: URL) -> tuple[list[str], dict[str, str]]:
     return ["pg_dump", "--format=custom", "--no-password", f"--dbname={target}"], secret
 
 
+#: What libpq takes, since PostgreSQL 13; other drivers' options are not among it.
+_LIBPQ = {
+    *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "options"),
+    *("connect_timeout", "client_encoding", "application_name", "fallback_application_name"),
+    *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+    *("tcp_user_timeout", "channel_binding", "sslmode", "sslcompression", "sslcert", "sslkey"),
+    *("sslpassword", "sslrootcert", "sslcrl", "requirepeer", "ssl_min_protocol_version"),
+    *("ssl_max_protocol_version", "krbsrvname", "gsslib", "gssencmode", "target_session_attrs"),
+}
+#: What asyncpg calls otherwise.
+_OF_ASYNCPG = {"database": "dbname", "ssl": "sslmode"}
+
+
 def postgresql_target(url: URL, database: str | None = None) -> tuple[str, dict[str, str]]:
     """Return how libpq's programs name the database at *url*, and what their environment needs."""
-    from psycopg.conninfo import make_conninfo
-    from psycopg.pq import Conninfo
-
-    options = url.get_dialect()().create_connect_args(url)[1]
-    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
-    options = {key: value for key, value in options.items() if key in known}
+    given = url.get_dialect()().create_connect_args(url)[1]
+    options = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        joined = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        options[_OF_ASYNCPG.get(name, name)] = joined
     password = options.pop("password", None)
     if database:
         options["dbname"] = database
-    return make_conninfo(**options), {"PGPASSWORD": str(password)} if password else {}
+    words = (f"{name}={_escaped(value)}" for name, value in options.items() if name in _LIBPQ)
+    return " ".join(words), {"PGPASSWORD": password} if password else {}
+
+
+def _escaped(value: str) -> str:
+    """Return a value as libpq reads it in a connection string."""
+    text = re.sub(r"([\\'])", r"\\\1", value)
+    return f"'{text}'" if not text or re.search(r"\s", text) else text
 
 
 def _mysql_dump(url: URL) -> tuple[list[str], dict[str, str]]:

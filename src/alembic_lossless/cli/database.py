@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from .. import compat
 from ..errors import MigrationError
 from ..run import lock, status
 from ..run.chain import Chain
@@ -109,9 +111,8 @@ def applied(environment: Environment) -> set[str]:
 @contextmanager
 def locked(environment: Environment) -> Iterator[Connection]:
     """Hold the migration lock of the database, on a connection to it."""
-    limits = environment.settings.limits
-    with (
-        environment.target.connect(limits) as connection,
-        lock.hold(connection, limits.wait, echo),
-    ):
+    limits, target = environment.settings.limits, environment.target
+    if not compat.can_await() and target.url.get_dialect().is_async:  # env.py's event loop is over
+        target = replace(target, url=target.url.set(drivername=target.kind), engine=None)
+    with target.connect(limits) as connection, lock.hold(connection, limits.wait, echo):
         yield connection

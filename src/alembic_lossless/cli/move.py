@@ -105,6 +105,8 @@ def _target(to: str) -> URL:
         raise MigrationError(f"Rows are moved to PostgreSQL, MySQL or MariaDB, not to {to!r}.", 2)
     url = url.set(drivername=driver) if "+" not in url.drivername else url
     try:
+        if url.get_dialect().is_async:  # rows are moved outside of env.py and its event loop
+            url = url.set(drivername=driver)
         url.get_dialect().import_dbapi()
     except (ImportError, NoSuchModuleError):
         raise MigrationError(

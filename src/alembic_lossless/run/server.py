@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread
+from typing import Any
 
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from .. import compat
 from .connection import Target, private, quoted
 
 #: A lock was not to be had in time, or two waited for each other; a second attempt may succeed.
@@ -127,7 +130,9 @@ def naming_blockers(
 
     def look() -> None:
         if not done.wait(after):
-            for name in blockers(url, number):
+            is_async = url.get_dialect().is_async
+            ask: Any = partial(compat.run_with_event_loop, blockers) if is_async else blockers
+            for name in ask(url, number):
                 say(f"Waiting for {name}.")
 
     watcher = Thread(target=look, daemon=True)

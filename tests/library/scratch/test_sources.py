@@ -5,7 +5,7 @@ from threading import Timer
 import pytest
 import sqlalchemy as sa
 
-from alembic_lossless.scratch import sources
+from alembic_lossless.scratch import reaper, sources
 from alembic_lossless.scratch.sources import Source, empty_database, find_sources
 
 
@@ -81,3 +81,22 @@ def test_what_the_server_itself_does_there_is_waited_for(postgresql):
         leaving.start()
     leaving.join()
     assert not postgresql.server.run(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")
+
+
+@pytest.mark.parametrize(("kind", "driver"), [("postgresql", "asyncpg"), ("mariadb", "asyncmy")])
+def test_reaper_drops_a_database_through_an_asynchronous_driver(request, kind, driver):
+    databases = request.getfixturevalue(kind)
+    url = sa.make_url(databases())
+    name = "alembic_lossless_scratch_1_00000000"
+    databases.server.run(f"CREATE DATABASE {name}")
+    url = url.set(drivername=f"{url.get_backend_name()}+{driver}")
+    options = url.get_dialect()().create_connect_args(url)[1]
+    given = {key: value for key, value in options.items() if isinstance(value, str | int | dict)}
+    reaper._drop(name, driver, given)
+    engine = sa.create_engine(databases.server.admin, poolclass=sa.NullPool)
+    listed = {
+        "postgresql": "SELECT datname FROM pg_database",
+        "mariadb": "SELECT schema_name FROM information_schema.schemata",
+    }
+    with engine.connect() as connection:
+        assert name not in connection.scalars(sa.text(listed[kind])).all()
