@@ -9,11 +9,12 @@ import hashlib
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import indent
+from typing import Any
 
 from alembic.autogenerate import produce_migrations
 from alembic.operations import ops
@@ -27,16 +28,18 @@ from . import hints
 from .autogenerate import proposal, renames, render
 from .autogenerate.comparison import ComparedDatabase, Lookup
 from .autogenerate.converge import complete
+from .autogenerate.template import with_prefixes
 from .checklist import file_header, review, settings
 from .checklist.answers import Answers
 from .checklist.finding import Finding, Message, Step, Verdict
 from .errors import MigrationError
 from .hints import command
 from .run import status
-from .run.chain import read_chain
+from .run.chain import read_chain, source_of
 from .run.connection import private, sqlite_file
 from .schema import dialect_support, diff, sqlite
 from .schema.dialect_support import kind_of
+from .schema.inclusion import Inclusion
 from .schema.model import PROPERTIES, Key, Schema
 from .schema.own_tables import ADOPT_PREFIX
 from .scratch import databases, dump
@@ -83,6 +86,7 @@ def compare_with_chain(
     metadata: MetaData,
     source: Source,
     revision: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Compare the database behind *connection* with the chain; nothing is written to it.
 
@@ -91,22 +95,26 @@ def compare_with_chain(
     :param metadata: the models, for their naming convention.
     :param source: where scratch databases of its kind can be created.
     :param revision: the one to compare with; else each, the last one of the same schema.
+    :param options: what env.py gave to ``configure``; it may leave objects out.
     :return: how it compares.
     :raises MigrationError: where the chain does not run.
     """
     at = status.current(connection)
     known = at <= read_chain(script).known
-    actual = diff.describe(connection)
-    comparison = Comparison(at, known, is_empty=not actual and not at)
+    whole = diff.describe(connection)
     with databases.from_chain(script, source, revision or "heads", metadata) as scratch:
-        expected = diff.describe(scratch)
+        inclusion = Inclusion(options or {}, metadata, connection, scratch)
+        actual, expected = inclusion.included(whole), inclusion.included(diff.describe(scratch))
         heads = _heads(scratch)
+    comparison = Comparison(at, known, is_empty=not actual and not at)
     named = _with_expected_names(actual, expected, connection)
     comparison.differences = diff.differences(named, expected)
     if not comparison.differences:
         comparison.equals = heads
     elif revision is None:
-        comparison.equals = _earlier_heads(actual, connection, script, metadata, source)
+        comparison.equals = _earlier_heads(
+            whole, connection, script, metadata, source, options or {}
+        )
         comparison.closed_by = _closing_revision(script, actual)
     return comparison
 
@@ -116,21 +124,24 @@ def _heads(connection: Connection) -> tuple[str, ...]:
 
 
 def _earlier_heads(
-    actual: Schema,
+    whole: Schema,
     live: Connection,
     script: ScriptDirectory,
     metadata: MetaData,
     source: Source,
+    options: Mapping[str, Any],
 ) -> tuple[str, ...] | None:
-    """Return the heads of the last part of the chain that makes the schema *actual*."""
+    """Return the heads of the last part of the chain that makes the schema of *live*, *whole*."""
     heads = None
-    if not any(key.kind == "table" for key in actual):
+    if not any(key.kind == "table" for key in whole):
         return None
     with empty_database(source) as connection:
         for revision in status.pending(script, ()):
             databases.upgrade(script, connection, revision, metadata)
-            expected = diff.describe(connection)
-            if _with_expected_names(actual, expected, live) == expected:
+            inclusion = Inclusion(options, metadata, live, connection)
+            actual = inclusion.included(whole)
+            expected = inclusion.included(diff.describe(connection))
+            if actual and _with_expected_names(actual, expected, live) == expected:
                 heads = _heads(connection)
             connection.rollback()
     return heads
@@ -138,7 +149,7 @@ def _earlier_heads(
 
 def _closing_revision(script: ScriptDirectory, schema: Schema) -> str | None:
     for revision in script.walk_revisions():
-        closes = _CLOSES.search(Path(revision.path).read_text(encoding="utf-8"))
+        closes = _CLOSES.search(source_of(revision.path))
         if closes and closes[1] == _digest(schema):
             return revision.revision
     return None
@@ -205,6 +216,7 @@ def write_closing_revision(
     metadata: MetaData,
     source: Source,
     answers: Answers | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> ClosingRevision:
     """Write the revision that brings the database behind *connection* to the head's schema.
 
@@ -215,32 +227,56 @@ def write_closing_revision(
     :param metadata: the models.
     :param source: where scratch databases of its kind can be created.
     :param answers: renames, values for the rows that lack one, consent to what is dropped.
+    :param options: what env.py gave to ``configure``; it may leave objects out.
     :return: the revision.
     :raises MigrationError: where models and migrations differ, a question has no answer, or no
         operations close the difference. Nothing was written then.
     """
-    answers = answers or Answers()
-    with databases.from_chain(script, source, metadata=metadata) as scratch:
-        expected = diff.describe(scratch)
-    with databases.from_models(metadata, source) as models:
-        if diff.differences_from_models(expected, diff.describe(models), metadata):
+    answers, options = answers or Answers(), options or {}
+    with (
+        databases.from_chain(script, source, metadata=metadata) as scratch,
+        databases.from_models(metadata, source, like=scratch) as models,
+    ):
+        of_chain = ComparedDatabase(
+            source.kind,
+            databases.configure(scratch, {"target_metadata": metadata, "script": script}),
+            metadata,
+            diff.describe(models),
+            options=options,
+        )
+        if of_chain.differences():
             raise MigrationError(
                 "The models and the migrations differ, so it is open which of them the database "
                 f"is to have. Write a migration first: {command('migrate', message='…')}",
                 exit_code=4,
             )
+        inclusion = Inclusion(options, metadata, connection, scratch)
+        included = inclusion.included(diff.describe(connection))
+        expected = inclusion.included(diff.describe(scratch))
     kind = kind_of(connection.engine.url)
-    with scratch_copy(connection, source) as copy:
-        digest = _digest(diff.describe(copy))
+    with scratch_copy(connection, source, included) as copy:
         copy.rollback()  # what was read; a transaction of Alembic's own begins
-        context = databases.configure(copy, {"target_metadata": metadata, "script": script})
+        configured = {name: options[name] for name in _CONFIGURED if name in options}
+        configured |= {"target_metadata": metadata, "script": script}
+        context = databases.configure(copy, configured)
         with context.begin_transaction(_per_migration=True):
-            database = AdoptedCopy(kind, context, metadata, expected)
+            database = AdoptedCopy(kind, context, metadata, expected, options=options)
+            database.left_out = {key for key in diff.describe(copy) if key not in included}
             steps, findings = _closing_steps(database, connection, metadata, answers)
             body, imports = render.body(steps, context)
     header = file_header.header(steps, findings, [kind])
-    revision, path = _write(script, body, imports, header, digest)
+    revision, path = _write(script, body, imports, header, _digest(included), options)
     return ClosingRevision(revision, path, steps, findings)
+
+
+#: What of env.py's options says what is proposed, and how it is rendered.
+_CONFIGURED = (
+    "include_object",
+    "include_name",
+    "include_schemas",
+    "render_item",
+    "user_module_prefix",
+)
 
 
 @dataclass
@@ -250,6 +286,7 @@ class AdoptedCopy(ComparedDatabase):
     def differences(self) -> list[diff.Difference]:
         """Return how it differs from what the migrations make."""
         actual = diff.describe(self.connection)
+        actual = {key: text for key, text in actual.items() if key not in self.left_out}
         named = _with_expected_names(actual, self.expected, self.connection)
         return diff.differences(named, self.expected)
 
@@ -393,6 +430,7 @@ def _closing_steps(
         return with_consents
 
     dropped = database.drop_nameless()
+    proposal.in_schemas(database.context, metadata)
     proposed = produce_migrations(database.context, metadata).upgrade_ops
     assert proposed is not None
     steps = renames.apply_renames(proposal.proposal(proposed, database), lookup, answers)
@@ -414,11 +452,12 @@ def _lacks_values(live: Connection, subject: str) -> bool:
 
 
 @contextmanager
-def scratch_copy(connection: Connection, source: Source) -> Iterator[Connection]:
+def scratch_copy(connection: Connection, source: Source, included: Schema) -> Iterator[Connection]:
     """Give a scratch database with the schema of *connection*'s; on SQLite with the rows too.
 
     :param connection: to the database that is copied.
     :param source: where scratch databases of its kind can be created.
+    :param included: what of its schema has to be in the copy.
     :raises MigrationError: where the schema cannot be rebuilt.
     """
     if connection.dialect.name == "sqlite":
@@ -427,19 +466,31 @@ def scratch_copy(connection: Connection, source: Source) -> Iterator[Connection]
         return
     with empty_database(source) as copy:
         if connection.dialect.name == "postgresql":
-            reflected = MetaData()
-            reflected.reflect(connection)
-            dialect_support.create_all(reflected, copy)
+            dialect_support.create_all(_reflected(connection, included), copy)
         else:
             dump.run(copy, dump.tables(connection))
         copy.commit()
-        for item in diff.differences(diff.describe(copy), diff.describe(connection)):
+        copied = {key: text for key, text in diff.describe(copy).items() if key in included}
+        for item in diff.differences(copied, included):
             raise MigrationError(
                 f"No migration was written, because {item.key} cannot be copied to a scratch "
                 "database to try one on. Write it by hand: "
                 + command("migrate", message="adopt a database", empty=True)
             )
         yield copy
+
+
+def _reflected(connection: Connection, included: Schema) -> MetaData:
+    """Return the tables of a PostgreSQL database that are *included*, of all its schemas."""
+    metadata, schemas = MetaData(), set(inspect(connection).get_schema_names())
+    tables: dict[str | None, list[str]] = {}
+    for name in (key.table for key in included if key.kind == "table"):
+        schema, _, bare = name.partition(".")
+        in_schema = bool(bare) and schema in schemas
+        tables.setdefault(schema if in_schema else None, []).append(bare if in_schema else name)
+    for place, bare_names in tables.items():
+        metadata.reflect(connection, schema=place, only=bare_names)
+    return metadata
 
 
 @contextmanager
@@ -472,10 +523,11 @@ def _write(
     imports: set[str],
     header: file_header.Header,
     digest: str,
+    options: Mapping[str, Any],
 ) -> tuple[str, Path]:
     """Write the file; return its revision and its path."""
     revision = rev_id()
-    upgrade = _UPGRADE.format(mark=ADOPT_PREFIX + revision, body=body)
+    upgrade = with_prefixes(_UPGRADE.format(mark=ADOPT_PREFIX + revision, body=body), options)
     script.messaging_opts = {**script.messaging_opts, "quiet": True}
     written = script.generate_revision(
         revision,

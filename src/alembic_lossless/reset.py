@@ -1,8 +1,10 @@
 """Resets the development database to what the models make, and recognises one after that."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
+from functools import partial
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -14,7 +16,7 @@ from .run.connection import Target, sqlite_file
 from .run.permissions import why_not_writable
 from .schema import diff
 from .schema.dialect_support import create_all
-from .schema.model import Schema
+from .schema.inclusion import Inclusion
 from .schema.own_tables import version_table
 from .schema.sqlite import tables
 from .scratch import databases
@@ -114,7 +116,12 @@ def _drop_everything(connection: Connection) -> None:
     run("SET foreign_key_checks = 1")
 
 
-def stamp_if_reset(target: Target, metadata: MetaData, script: ScriptDirectory) -> bool:
+def stamp_if_reset(
+    target: Target,
+    metadata: MetaData,
+    script: ScriptDirectory,
+    options: Mapping[str, Any] | None = None,
+) -> bool:
     """Stamp a development database that already has the schema of the heads.
 
     :func:`reset` made it from models that a migration has caught up with since; running that
@@ -124,6 +131,7 @@ def stamp_if_reset(target: Target, metadata: MetaData, script: ScriptDirectory) 
     :param target: the development database.
     :param metadata: the models, for their naming convention.
     :param script: the chain.
+    :param options: what env.py gave to ``configure``; it may leave objects out.
     :return: whether it was so, and the database is now stamped.
     :raises MigrationError: where the chain does not run.
     """
@@ -134,15 +142,12 @@ def stamp_if_reset(target: Target, metadata: MetaData, script: ScriptDirectory) 
     (source,) = sources
     with target.connect() as connection:
         context = MigrationContext.configure(connection, opts=version_table().options)
-        actual = diff.describe(connection)
         at = context.get_current_heads()
         if len(at) > 1:
             return False
-        if not diff.differences(
-            actual, _schema_of_chain(script, source, metadata, at[0] if at else "base")
-        ):
-            return False
-        if diff.differences(actual, _schema_of_chain(script, source, metadata, "heads")):
+        here = at[0] if at else "base"
+        is_equal = partial(_is_equal, connection, script, source, metadata, options or {})
+        if is_equal(here) or not is_equal("heads"):
             return False
         context._ensure_version_table()
         context.stamp(script, "heads")
@@ -150,11 +155,16 @@ def stamp_if_reset(target: Target, metadata: MetaData, script: ScriptDirectory) 
     return True
 
 
-def _schema_of_chain(
+def _is_equal(
+    live: Connection,
     script: ScriptDirectory,
     source: Source,
     metadata: MetaData,
+    options: Mapping[str, Any],
     revision: str,
-) -> Schema:
-    with databases.from_chain(script, source, revision, metadata=metadata) as connection:
-        return diff.describe(connection)
+) -> bool:
+    """Tell whether the database of *live* has the schema of *revision*."""
+    with databases.from_chain(script, source, revision, metadata=metadata) as chain:
+        inclusion = Inclusion(options, metadata, live, chain)
+        schemas = [inclusion.included(diff.describe(database)) for database in (live, chain)]
+        return not diff.differences(*schemas)

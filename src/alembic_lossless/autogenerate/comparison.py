@@ -1,6 +1,6 @@
 """The two sides of a new migration: a scratch database at the head of the chain, and the models."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +23,9 @@ from ..schema.model import Key, Schema
 from ..scratch.databases import configure, from_chain, from_models
 from ..scratch.hints import reason
 from ..scratch.sources import Source
+from .directives import is_left_out
 from .replayed import Declared, read
+from .template import template_imports
 
 
 class Lookup:
@@ -119,6 +121,8 @@ class ComparedDatabase:
     unmanaged: list[str] = field(default_factory=list)
     #: What env.py's ``configure`` was given, where it leaves something out.
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: What env.py's own ``process_revision_directives`` took out of the proposal.
+    left_out: set[Key] = field(default_factory=set)
     #: The differences that the project's baseline holds.
     known: baseline.Known = field(default_factory=baseline.Known)
 
@@ -148,7 +152,8 @@ class ComparedDatabase:
             item
             for item in diff.differences_from_models(actual, self.expected, self.metadata)
             if not (item.expected is None and item.key.bare in by_hand)
-            and inclusion.includes(item.key)
+            and not is_left_out(item.key, self.left_out)
+            and inclusion.compares(item, self.context)
         ]
 
     def apply(self, text: str, imports: set[str]) -> None:
@@ -157,11 +162,12 @@ class ComparedDatabase:
         :param imports: the import lines that the text needs.
         :raises MigrationError: where this kind of database refuses it.
         """
-        names: dict[str, Any] = {"sa": sa, "op": Operations(self.context)}
+        names: dict[str, Any] = {}
         try:
             with recorder.noted(recorder.invoked(self.connection), lambda: ""):
+                exec(template_imports(self.context.script), names)
                 exec("\n".join(sorted(imports)), names)
-                exec(text, names)
+                exec(text, names | {"sa": sa, "op": Operations(self.context)})
         except MigrationError:
             raise
         except Exception as error:
@@ -178,6 +184,7 @@ def compared(
     sources: Sequence[Source],
     primary: MigrationContext | None = None,
     options: Mapping[str, Any] | None = None,
+    left_out: Collection[Key] = (),
 ) -> Iterator[list[ComparedDatabase]]:
     """Give a :class:`ComparedDatabase` for each of *sources*, the last first.
 
@@ -185,6 +192,7 @@ def compared(
     :param metadata: the models.
     :param primary: a context at the head of the chain on the last source, where there is one.
     :param options: what env.py gave to ``configure``; it may leave objects out.
+    :param left_out: what its ``process_revision_directives`` took out.
     :raises MigrationError: where the chain, or ``create_all``, does not run on one of them.
     """
     dialect_support.make_portable(metadata)
@@ -212,6 +220,7 @@ def compared(
                     expected,
                     unmanaged,
                     options or {},
+                    set(left_out),
                     known.get(binds.labelled(source.kind), baseline.Known()),
                 )
             )

@@ -25,18 +25,26 @@ Review = Callable[[Sequence[Step]], list[Step]]
 
 
 def complete(
-    steps: Sequence[Step], databases: Sequence[ComparedDatabase], review: Review
+    steps: Sequence[Step],
+    databases: Sequence[ComparedDatabase],
+    review: Review,
+    first: Sequence[Step] = (),
+    last: Sequence[Step] = (),
 ) -> list[Step]:
     """Apply *steps* everywhere and add what the comparison finds missing, until nothing is.
 
     :param review: the checklist, which gives back the steps as they are to be written.
+    :param first: what a project's own hook put before the proposal: written as it is.
+    :param last: what it put behind.
     :return: all the steps, as they ran.
     :raises MigrationError: for a difference that no operation ends, or a step that does not run.
     """
     whole: list[Step] = []
 
     def run(proposed: Sequence[Step]) -> bool:
-        more = review(proposed)
+        return apply(review(proposed))
+
+    def apply(more: Sequence[Step]) -> bool:
         if more:
             text, imports = render.body(more, databases[0].context)
             for database in databases:
@@ -44,15 +52,16 @@ def complete(
             whole.extend(more)
         return bool(more)
 
+    apply(first)
     # A server carries a new name into what speaks of it: what differs then is less.
     run(ordered([step for step in steps if is_rename(step.op)]))
     run([step for step in steps if step.on_enum_values])
     steps = [step for step in steps if not (is_rename(step.op) or step.on_enum_values)]
-    first = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
+    drops = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     early = [
         s
         for s in _missing_steps(databases, early=True)
-        if s.guard is Guard.MYSQL or (isinstance(s.op, first) and not isinstance(s.op, LateSQL))
+        if s.guard is Guard.MYSQL or (isinstance(s.op, drops) and not isinstance(s.op, LateSQL))
     ]
     late = _in_a_key(steps, databases)
     run(ordered([*early, *(step for step in steps if step not in late)]))
@@ -60,6 +69,7 @@ def complete(
         if not run(_missing_steps(databases)):
             break
     run(ordered(late))
+    apply(last)
     for database in databases:
         for item in database.differences():
             raise MigrationError(

@@ -132,6 +132,8 @@ def _unchecked(
 
     An Enum is plain text on SQLite, unless it has a CHECK: nothing differs when a value goes.
     """
+    if found[0].options.get("compare_type", True) is False:
+        return
     asked = [column for enum in checked for _, column in enum.columns]
     lookup, missing = found[0].lookup(), found[0].context.opts.get("missing", ())
     text_alone = {one.kind for one in (*found, *missing)} == {"sqlite"}

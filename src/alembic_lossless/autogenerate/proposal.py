@@ -13,7 +13,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import ForeignKeyConstraint, MetaData
 
-from ..checklist.finding import Guard, Step, flatten, whole_name
+from ..checklist.finding import NOTHING, Guard, Step, flatten, whole_name
 from ..checklist.rules.enums import native
 from ..schema import dialect_support, diff
 from ..schema.model import Key
@@ -92,12 +92,15 @@ def in_schemas(context: MigrationContext, metadata: MetaData) -> bool:
 
 
 def _missing_schemas(steps: Sequence[Step], lookup: Lookup) -> Iterator[Step]:
-    """Yield what makes the schemas that tables come into."""
+    """Yield what makes the schemas that tables come into.
+
+    A database may have one already that no migration made, so that no downgrade drops it.
+    """
     wanted = {step.op.schema for step in steps if isinstance(step.op, ops.CreateTableOp)}
     there = sa.inspect(lookup.connection).get_schema_names() if any(wanted) else []
     for name in sorted(str(one) for one in wanted if one and one not in there):
-        make, drop = (f"{verb} SCHEMA {lookup.quote(name)}" for verb in ("CREATE", "DROP"))
-        yield Step(ops.ExecuteSQLOp(make), Guard.POSTGRESQL, ops.ExecuteSQLOp(drop))
+        make = ops.ExecuteSQLOp(f"CREATE SCHEMA IF NOT EXISTS {lookup.quote(name)}")
+        yield Step(make, Guard.POSTGRESQL, NOTHING)
 
 
 def types(found: Sequence[ComparedDatabase], lookup: Lookup) -> set[str]:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -141,12 +142,8 @@ def _batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
 
 
 def _options(context: MigrationContext) -> dict[str, Any]:
-    defaults = {
-        "sqlalchemy_module_prefix": "sa.",
-        "alembic_module_prefix": "op.",
-        "user_module_prefix": None,
-    }
-    return {**defaults, **context.opts, "render_as_batch": True}
+    fixed = {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op."}
+    return {"user_module_prefix": None, **context.opts, **fixed, "render_as_batch": True}
 
 
 def _render_item(context: MigrationContext) -> Callable[[str, Any, AutogenContext], str | bool]:
@@ -199,13 +196,19 @@ def _lines(step: Step, autogen: AutogenContext) -> str:
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])
 
 
-def tidy(path: Path) -> None:
-    """Take Alembic's comments out of the file at *path* and format it with ruff where it is."""
-    text = re.sub(r"(?m)^ *# ###.*\n", "", path.read_text(encoding="utf-8"))
-    path.write_text(re.sub(r"[ \t]+$", "", text, flags=re.M), encoding="utf-8")
+def tidy(path: Path, *, formats: bool = True) -> None:
+    """Take Alembic's comments out of the file at *path* and format it with ruff where it is.
+
+    :param path: the file of a revision.
+    :param formats: whether it is formatted.
+    """
+    with tokenize.open(path) as file:
+        text, encoding = file.read(), file.encoding
+    text = re.sub(r"(?m)^ *# ###.*\n", "", text)
+    path.write_text(re.sub(r"[ \t]+$", "", text, flags=re.M), encoding=encoding)
     beside = Path(sys.executable).with_name("ruff")
     ruff = shutil.which("ruff", path=beside.parent) or shutil.which("ruff")
-    if ruff:
+    if ruff and formats:
         # What is still to be written may need what is imported.
         rules = "I" if _is_empty(text) else "I,F401"
         for arguments in (["check", "--fix-only", f"--select={rules}"], ["format"]):

@@ -52,6 +52,8 @@ def render_type(type_: Any, context: AutogenContext, kinds: Sequence[str]) -> st
     if module.startswith("sqlalchemy."):
         return False
     if is_of_application(type_):
+        if context.opts.get("user_module_prefix"):
+            return False  # script.py.mako imports the module that env.py names
         return _as_stored(type_, context, kinds)
     context.imports.add(f"import {module}")
     return False

@@ -44,6 +44,8 @@ class Report:
     revisions: list[str] = field(default_factory=list)
     script: ScriptDirectory | None = None
     sources: Sequence[Source] = ()
+    #: Whether a person, or env.py, chose the first revision's id.
+    is_named: bool = False
     #: By revision, what goes into its file beside the operations.
     headers: dict[str, Header] = field(default_factory=dict)
 

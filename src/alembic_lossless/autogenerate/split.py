@@ -1,7 +1,7 @@
 """Divides what changed into revisions: what must not share a transaction, or a release."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from ..checklist.finding import NOTHING, Finding, Guard, Phase, Step, Verdict
 from ..run import binds
 from . import render
 from .order import grouped
+from .template import with_prefixes
 
 #: What the message of each phase but the first ends with.
 _PHASE = re.compile(rf" \(({'|'.join(phase.value for phase in Phase if phase.value)})\)$")
@@ -47,6 +48,8 @@ def divide(
     findings: Sequence[Finding],
     databases: Sequence[str],
     notes: Sequence[str] = (),
+    *,
+    is_named: bool = False,
 ) -> tuple[list[ops.MigrationScript], dict[str, Header]]:
     """Fill *first*, and as many more revisions behind it as *steps* need.
 
@@ -56,13 +59,16 @@ def divide(
     :param findings: what the rules found in it.
     :param databases: the kinds that it was reviewed for.
     :param notes: what every file's checklist says at its end.
+    :param is_named: whether a person, or env.py, chose the id of *first*.
     :return: the directives, and by revision what their files' headers say.
     """
     scripts: list[ops.MigrationScript] = []
     headers: dict[str, Header] = {}
     phases = by_phase(steps)
+    ids = _ids(first, context.script, len(phases), is_named)
+    first.rev_id = next(ids, first.rev_id)
     for phase, phase_steps in phases.items():
-        script = _behind(scripts[-1], phase, str(first.message)) if scripts else first
+        script = _behind(scripts[-1], phase, str(first.message), next(ids)) if scripts else first
         _fill(script, context, phase_steps)
         is_first = not scripts
         scripts.append(script)
@@ -70,12 +76,43 @@ def divide(
         # That no database has such rows may be asked of any phase: they are looked at later.
         rows = [f for f in findings if f.accepted and f.verdict is not Verdict.ASK and f not in own]
         headers[str(script.rev_id)] = header(phase_steps, own, databases, notes, rows)
+    _name_apart(context.script, scripts)
     return scripts, headers
 
 
-def _behind(before: ops.MigrationScript, phase: Phase, message: str) -> ops.MigrationScript:
+def _ids(
+    first: ops.MigrationScript, script: ScriptDirectory | None, count: int, is_named: bool
+) -> Iterator[str]:
+    """Yield *count* ids that sort in the order of the chain, as files that a date names do.
+
+    One that was chosen stays: a number in it is counted up for those behind it.
+    """
+    if not is_named:
+        yield from sorted(rev_id() for _ in range(count))
+        return
+    known = {revision.revision for revision in script.walk_revisions()} if script else set()
+    name = str(first.rev_id)
+    text, digits = re.fullmatch(r"(.*?)(\d*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    for number in range(count):
+        if number == 0:
+            yield name
+            continue
+        following = f"{text}{int(digits or 1) + number:0{len(digits)}}"
+        yield rev_id() if following in known else following
+
+
+def _name_apart(script: ScriptDirectory | None, directives: Sequence[ops.MigrationScript]) -> None:
+    """Let no two files have one name where ``file_template`` has no id in it."""
+    if script is not None and len(directives) > 1 and "%(rev)s" not in script.file_template:
+        slugs = ("_".join(re.findall(r"\w+", str(directive.message))) for directive in directives)
+        script.truncate_slug_length = max(script.truncate_slug_length, *map(len, slugs))
+
+
+def _behind(
+    before: ops.MigrationScript, phase: Phase, message: str, revision: str
+) -> ops.MigrationScript:
     return ops.MigrationScript(
-        rev_id(),
+        revision,
         ops.UpgradeOps([]),
         ops.DowngradeOps([]),
         message=f"{message} ({phase.value})",
@@ -107,6 +144,7 @@ def rendered(steps: Sequence[Step], context: MigrationContext) -> Body:
     back = [step.reverse() for step in reversed(steps)]
     for operations, done in ((body.upgrade, steps), (body.downgrade, back)):
         text, imports = render.body(done, context)
+        text = with_prefixes(text, context.opts)
         if text:
             operations.append(render.RenderedOperations(text, [str(step) for step in done]))
         body.imports.update(imports)
@@ -148,13 +186,20 @@ class PartOfChange:
 
 
 def divide_for_several(
-    first: ops.MigrationScript, parts: Sequence[PartOfChange], notes: Sequence[str] = ()
+    first: ops.MigrationScript,
+    script_directory: ScriptDirectory | None,
+    parts: Sequence[PartOfChange],
+    notes: Sequence[str] = (),
+    *,
+    is_named: bool = False,
 ) -> tuple[list[ops.MigrationScript], dict[str, Header]]:
     """Fill *first*, and more revisions behind it, each with a part for each of several databases.
 
     :param first: Alembic's directive, with a container for each database, in the order of *parts*.
+    :param script_directory: the chain.
     :param parts: what each database has of the change.
     :param notes: what every file's checklist says at its end.
+    :param is_named: whether a person, or env.py, chose the id of *first*.
     :return: the directives, and by revision what their files' headers say.
     """
     tokens = [
@@ -163,10 +208,13 @@ def divide_for_several(
     ]
     scripts: list[Any] = []
     headers: dict[str, Header] = {}
-    for phase in Phase:
-        if not any(phase in part.bodies for part in parts):
-            continue
-        script: Any = _behind(scripts[-1], phase, str(first.message)) if scripts else first
+    phases = [phase for phase in Phase if any(phase in part.bodies for part in parts)]
+    ids = _ids(first, script_directory, len(phases), is_named)
+    first.rev_id = next(ids, first.rev_id)
+    for phase in phases:
+        script: Any = (
+            _behind(scripts[-1], phase, str(first.message), next(ids)) if scripts else first
+        )
         bodies = [part.bodies.get(phase, Body([], [], set())) for part in parts]
         script.upgrade_ops = [
             ops.UpgradeOps(body.upgrade, upgrade_token=token)
@@ -180,6 +228,7 @@ def divide_for_several(
         described = [part.in_phase(phase, is_first=not scripts) for part in parts]
         headers[str(script.rev_id)] = file_header.header_of_several(described, notes)
         scripts.append(script)
+    _name_apart(script_directory, scripts)
     return scripts, headers
 
 

@@ -16,7 +16,7 @@ from ..checklist.finding import NOTHING, Guard, Step
 from ..checklist.rules import enums
 from ..errors import MigrationError
 from ..schema.diff import Difference
-from ..schema.model import Key
+from ..schema.model import COUNTERS, Key
 from .comparison import Lookup
 from .dialects import mysql, postgresql, sqlite
 from .replayed import name_of, operation
@@ -152,7 +152,7 @@ def _default(item: Difference, lookup: Lookup) -> Iterable[Step]:
     sides = {item.actual, item.expected}
     if mysql.AUTO_INCREMENT in sides:
         return mysql.change_counter(lookup, item)
-    if sides & set(postgresql.COUNTERS):
+    if sides & set(COUNTERS):
         return postgresql.change_counter(lookup, item, default)
     if default is not None and not isinstance(default, sa.DefaultClause):
         return []

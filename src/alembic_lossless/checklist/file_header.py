@@ -142,7 +142,8 @@ def write_into(path: Path, header: Header) -> None:
     # From the end to the beginning, so that what is still to be changed stays in its place.
     for (first, last), replacement in sorted(edits, key=lambda edit: edit[0], reverse=True):
         lines[first:last] = [replacement]
-    path.write_text("".join(lines), encoding=encoding)
+    # What the file's encoding does not have is written as an escape of Python's.
+    path.write_text("".join(lines), encoding=encoding, errors="backslashreplace")
 
 
 def _span(node: ast.stmt) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, Table
 
 from ..run import binds, expand_contract, recorder
+from ..run.chain import source_of
 from ..schema.dialect_support import kind_of
 from ..scratch import databases
 from ..scratch.sources import Source, empty_database
@@ -72,7 +73,7 @@ def unreleased(script: ScriptDirectory) -> list[Script]:
     :param script: the chain.
     """
     chain = _chain(script)
-    released = expand_contract.released(Path(script.versions))
+    released = expand_contract.released(script)
     if released is not None:
         return [revision for revision in chain if Path(revision.path).name not in released]
     places = (n for n, revision in enumerate(chain) if file_header.is_reviewed(revision))
@@ -182,7 +183,7 @@ def model_imports(revision: Script) -> dict[Finding, int]:
 
     A module is no model: a column type may come from one that has models too.
     """
-    tree = ast.parse(Path(revision.path).read_text(encoding="utf-8"))
+    tree = ast.parse(source_of(revision.path))
     things: list[tuple[str, Any, int]] = []
     modules: dict[str, Any] = {}
     for node in ast.walk(tree):

@@ -61,15 +61,22 @@ def _adopt(
             "What these migrations make cannot be compared with the database, so nothing was "
             f"stamped: {source.reason}."
         )
-    script = environment.script
+    script, options = environment.script, environment.options
+    compare = partial(
+        compare_with_chain,
+        script=script,
+        metadata=environment.metadata,
+        source=source,
+        options=options,
+    )
     with database.reading(environment) as connection:
         at_present = status.current(connection)
         if len(at_present) == 1 and at_present <= environment.chain.known:
             (revision,) = at_present
-            own = compare_with_chain(connection, script, environment.metadata, source, revision)
+            own = compare(connection, revision=revision)
         else:
             own = None
-        comparison = compare_with_chain(connection, script, environment.metadata, source)
+        comparison = compare(connection)
     at = console.names(comparison.at)
     has_other_schema = own is not None and own.equals is None
     if done := _nothing_to_do(comparison, at, has_other_schema):
@@ -94,7 +101,7 @@ def _adopt(
         closing = comparison.closed_by
         if closing is None:
             closed = write_closing_revision(
-                connection, script, environment.metadata, source, answers
+                connection, script, environment.metadata, source, answers, options
             )
             closing = closed.revision
             console.lines(f"  {finding.verdict.value} {finding}" for finding in closed.findings)
@@ -175,7 +182,12 @@ def _compare(environment: Environment, revision: str) -> Sequence[str] | str | N
         return revision
     with database.reading(environment) as connection:
         comparison = compare_with_chain(
-            connection, environment.script, environment.metadata, source, revision
+            connection,
+            environment.script,
+            environment.metadata,
+            source,
+            revision,
+            environment.options,
         )
         is_half = bool(history.half_applied(connection))
     at = console.names(comparison.at)

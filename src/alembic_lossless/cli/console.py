@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import hints
 from ..errors import MigrationError, reason
+from ..run.chain import version_folders
 from ..run.env import Run
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def failures(project: "Project") -> Iterator[None]:
                 "the server, or create the database, and run again."
             )
         except Exception as error:
-            directory = Path(str(project.make_config().get_main_option("script_location")))
-            place = raised_in(error, directory / "versions", importing=True)
+            directory, folders = _folders(project)
+            places = [raised_in(error, folder, importing=True) for folder in folders]
+            place = next(filter(None, places), None)
             if place is not None:
                 _fail(
                     f"{place[0]}, line {place[1]}, cannot be imported: {_words(error)}. Until it "
@@ -73,6 +75,16 @@ def failures(project: "Project") -> Iterator[None]:
                 f"{place[0]}, line {place[1]}, failed: {_words(error)}. Correct it, or the setting "
                 "that it reads, and run again."
             )
+
+
+def _folders(project: "Project") -> tuple[Path, list[Path]]:
+    """Return the folder of the migrations, and those of the chain's files."""
+    config = project.make_config()
+    directory = Path(str(config.get_main_option("script_location")))
+    try:
+        return directory, version_folders(ScriptDirectory.from_config(config))
+    except CommandError:
+        return directory, [directory / "versions"]
 
 
 def _is_own(error: Exception, directory: Path) -> bool:

@@ -138,6 +138,8 @@ def _name_in_ascii(config: Config, message: str) -> None:
     plain = unicodedata.normalize("NFKD", message.casefold()).encode("ascii", "ignore").decode()
     slug = "_".join(re.findall(r"[a-z0-9]+", plain))[:40]
     template = config.get_alembic_option("file_template") or "%(rev)s_%(slug)s"
+    if "%(rev)s" not in template:  # the files of one change are told apart by their messages
+        return
     named = template.replace("%(slug)s", slug).rstrip("_")
     config.set_main_option("file_template", named.replace("%", "%%"))
 

@@ -54,7 +54,9 @@ def _recognise_reset(environment: Environment) -> bool:
     with database.reading(environment) as connection:
         if not inspect(connection).get_table_names():
             return False
-    if not stamp_if_reset(environment.target, environment.metadata, environment.script):
+    if not stamp_if_reset(
+        environment.target, environment.metadata, environment.script, environment.options
+    ):
         return False
     database.name_database(environment)
     at = console.names(chain.heads)

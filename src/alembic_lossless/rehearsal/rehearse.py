@@ -16,7 +16,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util.pyfiles import load_module_py
 from sqlalchemy import URL, Connection, MetaData
 
-from ..autogenerate import split
+from ..autogenerate import directives, split
 from ..checklist.finding import NAMES
 from ..checklist.handwritten import model_imports, unreleased
 from ..errors import MigrationError
@@ -301,10 +301,20 @@ class _Round:
         inclusion = Inclusion(self.options, self.metadata, connection)
         recorded = baseline.read(Path(self.script.dir))
         known = recorded.get(binds.labelled(self.source.kind), baseline.Known())
-        for item in diff.differences_from_models(actual, expected, self.metadata):
+        options = {**self.options, "script": self.script, "target_metadata": self.metadata}
+        context = databases.configure(connection, options)
+        differences = diff.differences_from_models(actual, expected, self.metadata)
+        left_out = (
+            directives.left_out(self.options, connection, self.script, self.metadata)
+            if differences
+            else set()
+        )
+        for item in differences:
             if item.expected is None and item.key.name in by_hand:
                 continue
-            if not inclusion.includes(item.key) or item in known.differences:
+            if directives.is_left_out(item.key, left_out):
+                continue
+            if not inclusion.compares(item, context) or item in known.differences:
                 continue
             if before.get(item.key) == item.actual:
                 self.ahead.append(f"{NAMES[self.source.kind]}: {item}")

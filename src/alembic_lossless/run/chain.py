@@ -8,11 +8,13 @@ import ast
 import difflib
 import graphlib
 import re
+import tokenize
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from alembic.script import ScriptDirectory
+from alembic.util import coerce_resource_to_filename
 
 from .. import compat, hints
 from ..errors import MigrationError
@@ -78,17 +80,29 @@ _ASSIGNED = re.compile(
 )
 
 
+def version_folders(script: ScriptDirectory) -> list[Path]:
+    """Return the folders that the files of a chain are in: ``version_locations``, as a rule one."""
+    locations = script.version_locations or [str(Path(script.dir, "versions"))]
+    return [coerce_resource_to_filename(location).absolute() for location in locations]
+
+
+def source_of(path: str | Path) -> str:
+    """Return the text of a Python file, in the encoding that it declares."""
+    with tokenize.open(path) as file:
+        return file.read()
+
+
 def _from_text(script: ScriptDirectory) -> list[RevisionFile] | None:
     """Return the files as their text has it; None where Alembic has to be asked."""
-    folders = script.version_locations or [str(Path(script.dir, "versions"))]
+    folders = version_folders(script)
     if len(folders) > 1 or script.recursive_version_locations:
         return None
     files = []
-    for path in sorted(Path(folders[0]).glob("*.py")):
+    for path in sorted(folders[0].glob("*.py")):
         if path.name.startswith((".#", "__init__")):  # as Alembic does
             continue
         try:
-            assigned = _ASSIGNED.findall(path.read_text(encoding="utf-8"))
+            assigned = _ASSIGNED.findall(source_of(path))
             values = {name: _literal(value.strip()) for name, value in assigned}
             file = RevisionFile(
                 path,

@@ -13,6 +13,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from . import git, status
+from .chain import source_of, version_folders
 
 #: What plain SQL takes away; after ALTER TABLE … DROP, any other word names a column.
 _PLAIN = re.compile(
@@ -133,7 +134,7 @@ def _argument(call: ast.Call, place: int, name: str) -> str:
 def of(script: ScriptDirectory, revision: str) -> list[str]:
     """Name what *revision* takes away; nothing where it is no contract."""
     found = script.get_revision(revision)
-    return takes_away(Path(found.path).read_text(encoding="utf-8")) if found else []
+    return takes_away(source_of(found.path)) if found else []
 
 
 def expanding(script: ScriptDirectory, at: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -161,8 +162,7 @@ def only_drops_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:
     """Tell whether the database has all that the code needs, and more that it no longer needs."""
     pending = [script.get_revision(revision) for revision in status.pending(script, at)]
     return all(
-        found is not None
-        and all(reader.only_drops for reader in _read(Path(found.path).read_text(encoding="utf-8")))
+        found is not None and all(reader.only_drops for reader in _read(source_of(found.path)))
         for found in pending
     )
 
@@ -173,10 +173,9 @@ def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
     Those that the newest tag of git holds are released; without one, those that the main branch of
     the remote holds. Where there is neither, there is no release that anything could wait for.
     """
-    folder = Path(script.versions)
-    in_release = released(folder)
+    in_release = released(script)
     if in_release is None:
-        main = (_held(folder, f"origin/{name}") for name in ("HEAD", "main", "master"))
+        main = (_held(script, f"origin/{name}") for name in ("HEAD", "main", "master"))
         in_release = next((names for names in main if names), None)
     if in_release is None or of(script, revision):
         return []
@@ -187,13 +186,14 @@ def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
     ]
 
 
-def released(folder: Path) -> set[str] | None:
-    """Name the files of *folder* that the newest tag of git holds; None without git or a tag."""
-    tag = git.ask(folder, "describe", "--tags", "--abbrev=0")
-    return _held(folder, tag[0]) if tag else None
+def released(script: ScriptDirectory) -> set[str] | None:
+    """Name the files of a chain that the newest tag of git holds; None without git or a tag."""
+    tag = git.ask(version_folders(script)[0], "describe", "--tags", "--abbrev=0")
+    return _held(script, tag[0]) if tag else None
 
 
-def _held(folder: Path, revision: str) -> set[str]:
-    """Name the files of *folder* that a revision of git holds."""
-    names = git.ask(folder, "ls-tree", "--name-only", revision, "./")
-    return {Path(name).name for name in names}
+def _held(script: ScriptDirectory, revision: str) -> set[str]:
+    """Name the files of a chain that a revision of git holds."""
+    ask = "ls-tree", "-r", "--name-only", revision, "./"
+    folders = version_folders(script)
+    return {Path(name).name for folder in folders for name in git.ask(folder, *ask)}

@@ -32,6 +32,7 @@ from .. import hints
 from ..errors import MigrationError
 from ..schema.own_tables import LOG_TABLE
 from . import binds
+from .chain import source_of
 from .lock import whoami
 
 LOG = Table(
@@ -220,7 +221,7 @@ def checksum_of(revision: Script) -> str:
     What the file does to others of several databases does not count: it may be corrected after it
     was applied to this one.
     """
-    return checksum(Path(revision.path).read_text(encoding="utf-8"))
+    return checksum(source_of(revision.path))
 
 
 def checksum(source: str) -> str:

@@ -7,7 +7,6 @@ it changes.
 
 import ast
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from alembic.operations import ops
@@ -18,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError, plural, reason
 from . import recorder
+from .chain import source_of
 
 #: Operations that leave the rows of their table as they are, and the columns not named in them.
 _HARMLESS = (
@@ -75,7 +75,7 @@ def _raised(revision: Script, error: Exception) -> str:
         last = last.tb_next
     if last.tb_frame.f_code.co_filename != revision.path:
         return ""
-    for node in ast.walk(ast.parse(Path(revision.path).read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source_of(revision.path))):
         if isinstance(node, ast.Raise) and node.lineno <= last.tb_lineno <= (
             node.end_lineno or node.lineno
         ):

@@ -1,14 +1,17 @@
-"""What env.py leaves out by ``include_object`` and ``include_name``, asked as Alembic asks."""
+"""What env.py leaves out of comparisons, asked as Alembic asks: objects by ``include_object`` and
+``include_name``, types and server defaults by ``compare_type`` and ``compare_server_default``."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, MetaData, Table
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, Connection, MetaData, Table
 
-from .model import PROPERTIES, Key
+from .diff import Difference, describe
+from .model import COUNTERS, PROPERTIES, Key, Schema
 
 
 @dataclass
@@ -20,12 +23,16 @@ class Inclusion:
 
     :param options: those of ``context.configure``.
     :param metadata: the models.
-    :param connection: to the database at the head of the chain.
+    :param connection: to the database that is compared, usually one at the head of the chain.
+    :param chain: to one at the head of the chain, where *connection* is to another. A schema of
+        PostgreSQL's that neither the models nor the chain have tables in is left out then, unless
+        env.py sets ``include_schemas``.
     """
 
     options: Mapping[str, Any]
     metadata: MetaData
     connection: Connection
+    chain: Connection | None = None
 
     def __post_init__(self) -> None:
         self._include_object: Callable[..., bool] | None = self.options.get("include_object")
@@ -33,9 +40,48 @@ class Inclusion:
         self._of_models = {table.fullname: table for table in self.metadata.tables.values()}
         self._reflected = cache(self._reflect)
         self._includes_table = cache(self._ask_for_table)
+        self._includes_schema = cache(self._ask_for_schema)
+
+    def compares(self, item: Difference, context: MigrationContext) -> bool:
+        """Tell whether a difference between the models and the database counts.
+
+        :param item: the difference.
+        :param context: given to a ``compare_type`` or ``compare_server_default`` of env.py's.
+        """
+        if not self.includes(item.key):
+            return False
+        if item.key.kind in ("column", "type") and item.actual and item.expected:
+            setting = self.options.get("compare_type", True)
+            return self._compares_column(item.key, setting, context, _types)
+        if item.key.kind == "default" and not {item.actual, item.expected} & set(COUNTERS):
+            setting = self.options.get("compare_server_default", True)
+            return self._compares_column(item.key, setting, context, _defaults)
+        return True
+
+    def _compares_column(
+        self,
+        key: Key,
+        setting: Any,
+        context: MigrationContext,
+        arguments: "Callable[[Column[Any], Column[Any], MigrationContext], tuple[Any, ...]]",
+    ) -> bool:
+        """Ask a setting that is a callable with a column as the database has it, and the models'.
+
+        Its True counts where there is a difference: what two databases hold alike is not altered.
+        """
+        if not callable(setting):
+            return bool(setting)
+        reflected = _part(self._reflected(key.table), "column", key.name) if key.table else None
+        modelled = _part(self._of_models.get(key.table), "column", key.name)
+        if reflected is None or modelled is None:
+            return True
+        answer = setting(context, reflected, modelled, *arguments(reflected, modelled, context))
+        return answer is None or bool(answer)
 
     def includes(self, key: Key) -> bool:
         """Tell whether the object, or property of one, that *key* names is compared."""
+        if not self._includes_schema(self._schema_of(key)):
+            return False
         if self._include_object is None and self._include_name is None:
             return True
         if key.kind == "type":
@@ -54,6 +100,38 @@ class Inclusion:
                 key, "foreign_key_constraint"
             )
         return True
+
+    def included(self, schema: Schema) -> Schema:
+        """Return what is compared of *schema*."""
+        return {key: definition for key, definition in schema.items() if self.includes(key)}
+
+    def _schema_of(self, key: Key) -> str | None:
+        """Return the schema of PostgreSQL's that an object is in; None for the usual one."""
+        name = key.name if key.kind == "sequence" else key.table
+        schema = name.partition(".")[0]
+        return schema if "." in name and schema in self._schemas else None
+
+    @cached_property
+    def _schemas(self) -> set[str]:
+        if self.connection.dialect.name != "postgresql":
+            return set()
+        connections = filter(None, (self.connection, self.chain))
+        return {name for one in connections for name in sa.inspect(one).get_schema_names()}
+
+    @cached_property
+    def _of_chain(self) -> set[str]:
+        """The schemas that the chain has made something in."""
+        keys = describe(self.chain) if self.chain is not None else ()
+        return {(key.table or key.name).partition(".")[0] for key in keys}
+
+    def _ask_for_schema(self, name: str | None) -> bool:
+        if self._include_name and not self._include_name(name, "schema", {}):
+            return False
+        if name is None or self.chain is None or self.options.get("include_schemas"):
+            return True
+        return name in self._of_chain or any(
+            table.schema == name for table in self._of_models.values()
+        )
 
     def _ask_for_table(self, name: str) -> bool:
         modelled, reflected = self._of_models.get(name), self._reflected(name)
@@ -87,11 +165,13 @@ class Inclusion:
 
     def _reflect(self, name: str) -> Table | None:
         schema, _, bare = name.rpartition(".")
-        if not sa.inspect(self.connection).has_table(bare, schema=schema or None):
-            return None
-        table = Table(bare, MetaData(), schema=schema or None)
-        sa.inspect(self.connection).reflect_table(table, None, resolve_fks=False)
-        return table
+        for connection in filter(None, (self.connection, self.chain)):
+            inspector = sa.inspect(connection)
+            if inspector.has_table(bare, schema=schema or None):
+                table = Table(bare, MetaData(), schema=schema or None)
+                inspector.reflect_table(table, None, resolve_fks=False)
+                return table
+        return None
 
 
 def only_tables(names: Collection[str], include_object: Callable[..., bool] | None) -> Any:
@@ -107,6 +187,23 @@ def only_tables(names: Collection[str], include_object: Callable[..., bool] | No
         return include_object is None or include_object(subject, name, kind, reflected, against)
 
     return include
+
+
+def _types(reflected: Column[Any], modelled: Column[Any], _: MigrationContext) -> tuple[Any, ...]:
+    return reflected.type, modelled.type
+
+
+def _defaults(
+    reflected: Column[Any], modelled: Column[Any], context: MigrationContext
+) -> tuple[Any, ...]:
+    """Return the database's default as text, the models' own, and that as text."""
+    compiler = context.dialect.ddl_compiler(context.dialect, None)  # type: ignore[arg-type]
+    in_database: Any = reflected.server_default
+    return (
+        in_database and str(in_database.arg),
+        modelled.server_default,
+        compiler.get_column_default_string(modelled),
+    )
 
 
 def _has_type(table: Table, name: str) -> bool:

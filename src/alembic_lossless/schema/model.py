@@ -6,6 +6,9 @@ from typing import NamedTuple
 #: The kinds that are properties of a column, or of a table where no column is named.
 PROPERTIES = ("null", "default", "generated", "comment")
 
+#: What is printed for the default of a column that counts: on PostgreSQL, MySQL and MariaDB.
+COUNTERS = ("SERIAL", "IDENTITY", "IDENTITY ALWAYS", "auto_increment")
+
 
 class Key(NamedTuple):
     """One object, or one property of a column.

@@ -7,6 +7,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from ..run.chain import source_of
+
 
 def reason(error: BaseException) -> str:
     """Return what went wrong on one line, in the database's words."""
@@ -35,7 +37,7 @@ def instead(error: BaseException, file: str, dialect: str) -> str:
     :return: the end of a sentence, empty where it stopped at something else.
     """
     line = _line(error, file) if re.search("syntax|function", str(error)) else None
-    text = Path(file).read_text(encoding="utf-8") if line else ""
+    text = source_of(file) if line else ""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.Expr | ast.Assign) or not _sends(node):
             continue

@@ -80,6 +80,7 @@ class Adopter:
         self.chain = chain
         self.url = url
         self.metadata = models()
+        self.options: dict[str, object] = {}
         self._run = run
         shutil.copy(MAKO, chain.folder)
         kind = kind_of(url)
@@ -91,13 +92,17 @@ class Adopter:
     def compare(self, revision=None) -> adopt.Comparison:
         with private(self.url).connect() as connection:
             script, metadata = self.chain.script, self.metadata
-            return adopt.compare_with_chain(connection, script, metadata, self.source, revision)
+            return adopt.compare_with_chain(
+                connection, script, metadata, self.source, revision, self.options
+            )
 
     def close(self, **answers) -> adopt.ClosingRevision:
         given = Answers.parse(**answers)
         with private(self.url).connect() as connection:
             script, metadata = self.chain.script, self.metadata
-            return adopt.write_closing_revision(connection, script, metadata, self.source, given)
+            return adopt.write_closing_revision(
+                connection, script, metadata, self.source, given, self.options
+            )
 
     def adopt(self, **answers) -> adopt.ClosingRevision:
         """Go the whole way, until nothing differs."""
@@ -354,3 +359,98 @@ def test_own_tables_are_not_proposed_for_dropping(adopter):
     assert "alembic_lossless_log" not in adopter.adopt(accept=CONSENT).path.read_text("utf-8")
     with private(adopter.url).connect() as connection:
         assert sa.inspect(connection).has_table("alembic_lossless_log")
+
+
+def include_object(item, name, kind, reflected, compare_to):
+    return name not in ("legacy", "by_shelf", "shelf")
+
+
+def include_name(name, kind, parents):
+    return kind != "table" or not name.startswith("tmp_")
+
+
+#: What belongs to somebody else, with a row in it.
+ELSEWHERE = [
+    "CREATE TABLE legacy (id INTEGER PRIMARY KEY)",
+    "INSERT INTO legacy VALUES (1)",
+    "CREATE TABLE tmp_import (id INTEGER PRIMARY KEY)",
+    "INSERT INTO tmp_import VALUES (2)",
+]
+
+
+def test_what_env_leaves_out_is_neither_compared_nor_dropped(adopter):
+    adopter.run(*BY_HAND[adopter.source.kind], *ROWS, *ELSEWHERE)
+    adopter.run("CREATE INDEX by_shelf ON book (author_id)")
+    adopter.options = {"include_object": include_object, "include_name": include_name}
+    before = {str(item.key) for item in adopter.compare().differences}
+    assert not {"table legacy", "table tmp_import", "book.shelf"} & before
+    closed = adopter.adopt(accept="drop-index book.book_title: nobody looks for it")
+    text = closed.path.read_text(encoding="utf-8")
+    for left_out in ("legacy", "tmp_import", "by_shelf", '"shelf"'):
+        assert left_out not in text
+    assert adopter.run("SELECT title, year, shelf FROM book") == [("Solaris", 1961, "A")]
+    assert adopter.run("SELECT id FROM legacy") == [(1,)]
+    assert adopter.run("SELECT id FROM tmp_import") == [(2,)]
+    assert adopter.compare().equals == (closed.revision,)
+
+
+def test_database_with_nothing_but_what_env_leaves_out_is_empty(adopter):
+    adopter.run(*ELSEWHERE)
+    adopter.options = {"include_object": include_object, "include_name": include_name}
+    assert adopter.compare().is_empty
+    adopter.options = {}
+    assert not adopter.compare().is_empty
+
+
+@pytest.fixture
+def in_schemas(library, postgresql, run) -> Adopter:
+    """Models and a database with a table in a schema; another schema is somebody else's."""
+    adopter = Adopter(library, sa.make_url(postgresql()), run)
+    adopter.chain.add(
+        "3333",
+        'op.execute("CREATE SCHEMA app")',
+        'op.create_table("unit", sa.Column("id", sa.Integer(), nullable=False),'
+        ' sa.PrimaryKeyConstraint("id", name="pk_unit"), schema="app")',
+    )
+    sa.Table("unit", adopter.metadata, sa.Column("id", sa.Integer, primary_key=True), schema="app")
+    adopter.run(
+        *BY_HAND["postgresql"],
+        *ROWS,
+        "CREATE SCHEMA app",
+        "CREATE TABLE app.unit (id SERIAL PRIMARY KEY, size INTEGER)",
+        "INSERT INTO app.unit (size) VALUES (3)",
+        "CREATE SCHEMA audit",
+        "CREATE TABLE audit.log (id INTEGER PRIMARY KEY)",
+        "INSERT INTO audit.log VALUES (1)",
+    )
+    return adopter
+
+
+UNIT = CONSENT + "; drop-column unit.size: unused"
+
+
+def test_schema_that_nobody_knows_is_left_alone(in_schemas):
+    in_schemas.run("CREATE SEQUENCE audit.numbers")
+    assert "audit" not in str(in_schemas.compare().lines())
+    closed = in_schemas.close(accept=UNIT)
+    text = closed.path.read_text(encoding="utf-8")
+    assert "audit" not in text
+    assert "create_table" not in text
+    with private(in_schemas.url).connect() as connection:
+        adopt.mark(connection, closed.revision)
+    in_schemas.stamp("3333")
+    in_schemas.chain.upgrade(in_schemas.url)
+    assert in_schemas.compare().differences == []
+    assert in_schemas.run("SELECT id FROM app.unit") == [(1,)]
+    assert in_schemas.run("SELECT id FROM audit.log") == [(1,)]
+
+
+def test_schema_that_nobody_knows_is_asked_about_where_env_includes_all(in_schemas):
+    in_schemas.options = {"include_schemas": True}
+    assert "table audit.log" in str(in_schemas.compare().lines())
+    with pytest.raises(MigrationError, match=r"drop-table log"):
+        in_schemas.close(accept=UNIT)
+    in_schemas.options["include_name"] = lambda name, kind, _: (
+        kind != "schema" or name in (None, "app")
+    )
+    assert "audit" not in str(in_schemas.compare().lines())

@@ -84,6 +84,8 @@ class Project:
         self.kinds = kinds or (kind_of(make_url(self.url)),)
         self.development = False
         self.metadata = models()
+        #: What its alembic.ini says, beside where the migrations are: by section.
+        self.ini: dict[str, dict[str, str]] = {}
         self._numbers = itertools.count(1)
         (self.folder / "versions").mkdir(parents=True)
         (self.folder / "env.py").write_text(ENV)
@@ -93,7 +95,15 @@ class Project:
         config = Config(attributes={"metadata": self.metadata, "url": self.url})
         config.attributes["settings"] = Settings(databases=self.kinds, development=self.development)
         config.set_main_option("script_location", str(self.folder))
+        for section, lines in self.ini.items():
+            for name, value in lines.items():
+                config.set_section_option(section, name, value.replace("%", "%%"))
         return config
+
+    def configure(self, options: str, definitions: str = "") -> None:
+        """Let env.py give ``context.configure`` these *options*, written as in a dictionary."""
+        env = ENV.replace("options = {", f"{definitions}\noptions = {{{options}, ")
+        (self.folder / "env.py").write_text(env)
 
     @property
     def script(self) -> ScriptDirectory:

@@ -9,12 +9,9 @@ from alembic.operations import ops
 from ...checklist.data_operations import DescribedSQL, LateSQL
 from ...checklist.finding import Guard, Step
 from ...schema.diff import Difference
-from ...schema.model import Key
+from ...schema.model import COUNTERS, Key
 from ...sqlite.parser import literal
 from ..comparison import Lookup
-
-#: How a column's default is printed that numbers the rows.
-COUNTERS = ("SERIAL", "IDENTITY", "IDENTITY ALWAYS")
 
 
 def change_counter(lookup: Lookup, item: Difference, default: Any) -> Iterable[Step]:
