@@ -1,11 +1,12 @@
 """An existing project comes to the library and leaves it, typed as the document shows it."""
 
 import os
+import shlex
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
+from tests.support import commands
 from tests.support.bake import TEMPLATE
 from tests.support.console import play, sections
 
@@ -54,19 +55,12 @@ class Folder:
         """Type *command*."""
         ours = ("FLASK", "SETTINGS", "MIGRATION_", "ALEMBIC_", "MAKE")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        done = subprocess.run(
-            command,
-            cwd=self.root,
-            env=inherited | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert bool(done.returncode) == fails, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
+        environment = inherited | {"PYTHONDONTWRITEBYTECODE": "1"}
+        script, *words = shlex.split(command[2]) if command[0] == "sh" else command
+        done = commands.run(script, words, self.root, environment)
+        assert bool(done.returncode) == fails, done.stdout
+        assert "Traceback" not in done.stdout, done.stdout
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout, "")
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
         """Run one statement on the database, and return its rows."""

@@ -197,7 +197,7 @@ def _process(
     given = context.opts["configured"]
     container, undo = script.upgrade_ops_list[-1], script.downgrade_ops_list[-1]
     if proposal.in_schemas(context, metadata) or is_changed:
-        proposed = produce_migrations(context, metadata)
+        proposed: Any = produce_migrations(context, metadata)
         container.ops, undo.ops = proposed.upgrade_ops.ops, proposed.downgrade_ops.ops
     result = directives_hook.call(hook, context, revision, directives)
     if not directives and isinstance(asked, Agreement):
