@@ -128,6 +128,7 @@ CHANGING = [
     "ALTER TABLE t DROP n, DROP s",
     "ALTER TABLE t DROP PARTITION p",
 ]
+COUNTED = ["-- pasted\nDELETE FROM t", "SELECT 1; TRUNCATE filled;", "ALTER TABLE t DROP `n`"]
 KEEPING = [
     "INSERT INTO t (s) VALUES ('; DELETE FROM t')",
     "CREATE TABLE child (id INTEGER REFERENCES t (id) ON DELETE CASCADE)",
@@ -144,12 +145,7 @@ def test_statements_that_may_delete_or_overwrite_rows_are_listed(tmp_path: Path)
     project.by_hand(FIRST)
     project.upgrade()
     project.run("INSERT INTO t (id, n) VALUES (1, 7), (2, 8)", "INSERT INTO filled VALUES (1)")
-    statements = [*KEEPING, *CHANGING]
-    statements += [
-        "-- pasted\nDELETE FROM t",
-        "SELECT 1; TRUNCATE filled;",
-        "ALTER TABLE t DROP `n`",
-    ]
+    statements = [*KEEPING, *CHANGING, *COUNTED]
     project.by_hand("pass", "\n".join(f"op.execute({words!r})" for words in statements))
     with private(make_url(project.url)).connect() as connection:
         assert losses.find(project.script, connection, ["hand2"]) == [
