@@ -175,10 +175,9 @@ def _missing_down_revision(
     file: RevisionFile, revision: str, by_id: dict[str, RevisionFile]
 ) -> str:
     followed = {down for known in by_id.values() for down in known.down}
-    heads = [
-        known for known in by_id if known not in followed and not _is_behind(known, file, by_id)
-    ]
-    similar = difflib.get_close_matches(revision, by_id.keys() - {file.revision}, 1)
+    earlier = [known for known in by_id if not _is_behind(known, file, by_id)]
+    heads = [known for known in earlier if known not in followed]
+    similar = difflib.get_close_matches(revision, earlier, 1)
     previous = similar or (heads if len(heads) == 1 else [])
     otherwise = (
         f'; or, where no database ever had {revision!r}, write down_revision = "{previous[0]}" in '

@@ -65,6 +65,10 @@ def test_missing_revision_with_a_similar_id_suggests_that(versions: Versions) ->
     versions.write("second", "99e1b7d0", "3f2a9c81")
     versions.write("third", "77aa0011", "99e1b7d9")
     assert 'down_revision = "99e1b7d0" in third.py.' in versions.refusal()
+    # What follows the file itself would make a circle of it.
+    versions.write("third", "77aa0011", "88bb0023")
+    versions.write("fourth", "88bb0022", "77aa0011")
+    assert 'down_revision = "99e1b7d0" in third.py.' in versions.refusal()
 
 
 @pytest.mark.parametrize("loaded_by_alembic", [False, True])
@@ -195,3 +199,13 @@ def test_command_lines_without_flask_name_the_missing_file_too(tmp_path: Path) -
         assert "a3.py follows revision 'a2'" in project.lossless(*words, code=1)
     output = project.run("alembic", "upgrade", "head", code=1)
     assert "exit 1: a3.py follows revision 'a2'" in output
+
+
+def test_file_in_another_encoding_is_read_as_python_reads_it(shop: Shop) -> None:
+    file = shop.revision("a3", 'op.execute("UPDATE t SET n = 5")  # größer', "pass  # größer")
+    text = "# -*- coding: latin-1 -*-\n" + file.read_text(encoding="utf-8")
+    file.write_bytes(text.encode("latin-1"))
+    assert "UPDATE t SET n = 5" in shop.flask("db", "plan")
+    shop.flask("db", "upgrade", "--phase", "expand")
+    assert "applied  a3" in shop.flask("db", "history")
+    shop.flask("db", "downgrade")
