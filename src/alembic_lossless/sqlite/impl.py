@@ -21,6 +21,7 @@ from ..errors import MigrationError
 from . import alter
 from .alter import AppliedChange
 from .database import SQLiteDatabase
+from .defaults import without_cast
 from .operations import BatchOptions, ImplCall, TableEditor, is_printable, log
 from .references import refuse_unknown_columns
 
@@ -82,7 +83,7 @@ class LosslessSQLiteImpl(alembic_sqlite.SQLiteImpl):
                 options.conventions = [*options.conventions, metadata.naming_convention]
         db = SQLiteDatabase(self.connection, schema)
         editor = TableEditor(db, table, self.dialect, self.create_index, options, self.applied)
-        editor.carry_out(calls)
+        editor.carry_out([_without_cast(table, call) for call in calls])
 
     def _print(self, table: str, calls: list[ImplCall]) -> None:
         """Offline: print what SQLite's own ALTER TABLE can do."""
@@ -165,6 +166,11 @@ class LosslessSQLiteImpl(alembic_sqlite.SQLiteImpl):
             db = SQLiteDatabase(self.connection, schema)
             self.applied += alter.rename_table(db, old_table_name, str(new_table_name))
 
+    def create_table(self, table: Any, **keywords: Any) -> None:
+        for column in table.columns:
+            column.server_default = without_cast(table.name, column.name, column.server_default)
+        super().create_table(table, **keywords)
+
     def drop_table(self, table: Any, **keywords: Any) -> None:
         if self.connection is not None and not self.as_sql:
             db = SQLiteDatabase(self.connection, table.schema)
@@ -183,6 +189,16 @@ class LosslessSQLiteImpl(alembic_sqlite.SQLiteImpl):
 
     def create_column_comment(self, column: Any) -> None:
         self.create_table_comment(column.table)
+
+
+def _without_cast(table: str, call: ImplCall) -> ImplCall:
+    if call.method == "add_column":
+        column = call.arguments[1]
+        column.server_default = without_cast(table, column.name, column.server_default)
+    elif call.method == "alter_column" and "server_default" in call.keywords:
+        default = without_cast(table, call.arguments[1], call.keywords["server_default"])
+        return call._replace(keywords={**call.keywords, "server_default": default})
+    return call
 
 
 def _constraints(items: Any) -> list[sa.Constraint]:

@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeEngine
 
 from .. import naming
 from ..errors import MigrationError
-from .parser import NAMED_KINDS, ParsedConstraint, ParsedTable, fold, names_in, normal
+from .parser import NAMED_KINDS, ParsedConstraint, ParsedTable, fold, names_in, normal, parse
 
 #: What SQLAlchemy has for each kind.
 CLASSES: dict[str, type[sa.Constraint]] = {
@@ -103,6 +103,21 @@ def _same(table: ParsedTable, constraint: ParsedConstraint, declared: sa.Constra
     columns: Any = getattr(declared, "columns", ())
     is_of_kind = isinstance(declared, CLASSES[constraint.kind])
     return is_of_kind and [fold(c.name) for c in columns] == [fold(c) for c in constraint.columns]
+
+
+def with_name(table: ParsedTable, definition: str) -> list[ParsedConstraint]:
+    """Return the constraints, but no primary key, that have the name of a new one.
+
+    :param table: where they are.
+    :param definition: the new one's.
+    """
+    name = parse(f"CREATE TABLE t (c, {definition})").constraints[0].name
+    return [
+        constraint
+        for constraint in table.all_constraints()
+        if name and constraint.name and constraint.kind != "primary"
+        if fold(constraint.name) == fold(name)
+    ]
 
 
 def equal_checks(table: ParsedTable, check: sa.CheckConstraint) -> list[ParsedConstraint]:

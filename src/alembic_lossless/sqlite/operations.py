@@ -104,6 +104,7 @@ class TableEditor:
         :raises MigrationError: where one cannot be done; the database is then as it was.
         """
         begun = len(self.applied)
+        calls = [call for call in calls if _asks_for_a_change(call)]
         try:
             if not self._add_plain_column(calls):
                 with self.db.savepoint():
@@ -177,6 +178,16 @@ class TableEditor:
         for index, keywords in builder.later:
             builder.rename_columns(index)
             self.create_index(index, **keywords)
+
+
+#: What ``alter_column`` is given where that is to stay.
+_STAYS = {"nullable": None, "server_default": False, "name": None, "type_": None}
+
+
+def _asks_for_a_change(call: ImplCall) -> bool:
+    """Tell whether an operation does anything; where it does not, a wrong name is no matter."""
+    changes = (call.keywords.get(key, stays) is not stays for key, stays in _STAYS.items())
+    return call.method != "alter_column" or any(changes)
 
 
 def _new_name(call: ImplCall) -> str | None:
@@ -266,8 +277,11 @@ class ChangeBuilder:
             tuples = [[self.name(c) for c in columns] for columns in self.options.order]
             columns = [c.name for c in self.change.after.columns]
             self.change.reorder(_reordered(columns, tuples))
-        if self.options.table_options or self.options.autoincrement is not None:
-            self.change.set_options(self.options.table_options, self.options.autoincrement)
+        autoincrement = self.options.autoincrement
+        if autoincrement and self.change.after.rowid_alias is None:
+            autoincrement = None  # no number is counted there: SQLAlchemy passes over it too
+        if self.options.table_options or autoincrement is not None:
+            self.change.set_options(self.options.table_options, autoincrement)
 
     def _bare_table(self) -> sa.Table:
         columns = [sa.Column(c.name, sa.types.NullType()) for c in self.change.after.columns]
@@ -365,6 +379,9 @@ class ChangeBuilder:
             raise MigrationError(
                 f'SQLite cannot have a foreign key of table "{self.table}" to another schema.'
             )
+        if self.options.batch:  # as stock's batch has it: of two with one name the later counts
+            for namesake in names.with_name(self.change.after, definition):
+                self.change.drop_constraint(namesake)
         self.change.add_constraint(definition)
 
     def _add_if_missing(self, constraint: Any) -> None:

@@ -62,8 +62,8 @@ REFUSED = {
         "SQLite refuses the change of table",
     ),
     "bad default": (
-        lambda op: op.alter_column("t", "c", server_default=sa.text("'{}'::jsonb")),
-        "This CREATE TABLE statement",
+        lambda op: op.alter_column("t", "c", server_default=sa.text("now()::date")),
+        'The default of column "c" of table "t" is now()::date: SQLite has no such cast.',
     ),
     "no such index": (lambda op: op.drop_index("ix_nope", "t"), 'no index "ix_nope" on "t"'),
     "no such index at all": (lambda op: op.drop_index("ix_nope"), 'no index "ix_nope" in'),
