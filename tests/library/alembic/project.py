@@ -1,6 +1,7 @@
 """An Alembic project without Flask, as ``alembic init`` makes it."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -20,6 +21,28 @@ customer = sa.Table(
     sa.Column("status", sa.Enum("open", "paid", name="status"), nullable=False),
 )
 """
+
+REVISION = """revision = "{revision}"
+down_revision = {down!r}
+
+import sqlalchemy as sa
+from alembic import op
+
+
+def upgrade():
+    {upgrade}
+
+
+def downgrade():
+    {downgrade}
+"""
+
+CUSTOMER = """op.create_table("customer", sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("name", sa.String(50), nullable=False),
+        sa.Column("status", sa.Enum("open", "paid", name="status"), nullable=False))"""
+NOTE = 'op.add_column("customer", sa.Column("note", sa.String(50)))'
+WITHOUT_NOTE = """with op.batch_alter_table("customer") as batch_op:
+        batch_op.drop_column("note")"""
 
 GUARD = """config = context.config
 
@@ -71,6 +94,37 @@ class AlembicProject:
     def add_line(self) -> None:
         """Add the one line, and its import."""
         self.edit("migrations/env.py", "config = context.config\n", GUARD)
+
+    def write_chain(
+        self,
+        first: Sequence[tuple[str, str]] = (
+            (CUSTOMER, 'op.drop_table("customer")'),
+            (NOTE, WITHOUT_NOTE),
+        ),
+        folders: Sequence[Path] = (),
+    ) -> None:
+        """Write ten revisions, 0001 to 0010, as people did by hand.
+
+        :param first: what the first of them do, and undo.
+        :param folders: where they are, in turn.
+        """
+        chain = list(first)
+        for number in range(10 - len(first)):
+            column = f"c{number // 2}"
+            add = f'op.add_column("customer", sa.Column("{column}", sa.Integer()))'
+            drop = (
+                f'with op.batch_alter_table("customer") as batch_op:\n'
+                f'        batch_op.drop_column("{column}")'
+            )
+            chain.append((drop, add) if number % 2 else (add, drop))
+        for number, (upgrade, downgrade) in enumerate(chain, 1):
+            down = f"{number - 1:04}" if number > 1 else None
+            text = REVISION.format(
+                revision=f"{number:04}", down=down, upgrade=upgrade, downgrade=downgrade
+            )
+            folder = folders[number % len(folders)] if folders else self.migrations / "versions"
+            folder.mkdir(exist_ok=True)
+            (folder / f"2020_{number:04}_.py").write_text(text)
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace *old* in a file."""

@@ -25,7 +25,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> AlembicProject:
         databases: Callable[[], str] = request.getfixturevalue(request.param)
         url = databases()
     project = AlembicProject(tmp_path / "project", url, "async", SYNCHRONOUS)
-    project.run("alembic", "revision", "--autogenerate", "-m", "first", "--rev-id", "0001")
+    project.write_chain()
     project.run("alembic", "upgrade", "head")
     project.rows(
         "INSERT INTO customer (id, name, status) VALUES (1, 'Ada', 'open'), (2, 'Grace', 'paid')"
@@ -49,21 +49,21 @@ def test_every_command_works_with_an_asynchronous_driver_alone(project: AlembicP
 
     assert "models and migrations agree" in command("check")
     project.edit("models.py", NOTE, NOTE + AGE)
-    written = command("migrate", "-m", "age", "--fill", "customer.age=30", "--rev-id", "0002")
+    written = command("migrate", "-m", "age", "--fill", "customer.age=30", "--rev-id", "0011")
     assert "rehearsed on" in written
     assert "not reviewed" not in written
-    assert "0002" in command("plan")
+    assert "0011" in command("plan")
     assert "rehearsed on" in command("rehearse")
     assert "Applied" in command("upgrade")
     assert project.rows("SELECT age FROM customer") == [(30,), (30,)]
-    assert "applied  0002" in command("history")
-    assert "0002" in command("current")
+    assert "applied  0011" in command("history")
+    assert "0011" in command("current")
 
-    (file,) = project.migrations.glob("versions/0002*.py")
+    (file,) = project.migrations.glob("versions/0011*.py")
     file.write_text(file.read_text().replace("30", "31"))
     assert "Undid" in command("redo", "--force")
     assert project.rows("SELECT age FROM customer") == [(31,), (31,)]
-    assert "at 0001" in command("downgrade", "0001", "--force")
+    assert "at 0010" in command("downgrade", "0010", "--force")
     assert project.rows(CUSTOMERS) == [(1, "Ada"), (2, "Grace")]
     undone = command("undo", "--force", code=0 if is_file else 1)
     assert ("Restored" if is_file else "restored by hand") in undone

@@ -52,47 +52,11 @@ note.executable = touch
 note.options = REVISION_SCRIPT_FILENAME.formatted
 """
 
-REVISION = """revision = "{revision}"
-down_revision = {down!r}
-
-import sqlalchemy as sa
-from alembic import op
-
-
-def upgrade():
-    {upgrade}
-
-
-def downgrade():
-    {downgrade}
-"""
-
 CUSTOMER = """op.create_table("customer", sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("name", sa.String(50), nullable=False, server_default="nobody"),
         sa.Column("note", sa.String(50)),
         sa.Column("status", sa.Enum("open", "paid", name="status"), nullable=False))"""
 LEGACY = 'op.create_table("legacy", sa.Column("id", sa.Integer(), primary_key=True))'
-
-
-def write_chain(project: AlembicProject) -> None:
-    """Write ten revisions, as people did by hand, in turn in the one folder and the other."""
-    chain = [(CUSTOMER, 'op.drop_table("customer")'), (LEGACY, 'op.drop_table("legacy")')]
-    for number in range(4):
-        column = f'sa.Column("c{number}", sa.Integer())'
-        add = f'op.add_column("customer", {column})'
-        drop = (
-            f'with op.batch_alter_table("customer") as batch_op:\n'
-            f'        batch_op.drop_column("c{number}")'
-        )
-        chain += [(add, drop), (drop, add)]
-    (project.folder / "more").mkdir()
-    folders = project.migrations / "versions", project.folder / "more"
-    for number, (upgrade, downgrade) in enumerate(chain, 1):
-        down = f"{number - 1:04}" if number > 1 else None
-        text = REVISION.format(
-            revision=f"{number:04}", down=down, upgrade=upgrade, downgrade=downgrade
-        )
-        (folders[number % 2] / f"2020_{number:04}_.py").write_text(text)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -118,7 +82,10 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> AlembicProject:
         "import sqlalchemy as sa",
         "import models\nimport sqlalchemy as sa",
     )
-    write_chain(project)
+    project.write_chain(
+        [(CUSTOMER, 'op.drop_table("customer")'), (LEGACY, 'op.drop_table("legacy")')],
+        [project.migrations / "versions", project.folder / "more"],
+    )
     if request.param == "postgresql":
         project.rows(
             "CREATE SCHEMA app", "CREATE SCHEMA audit", "CREATE TABLE audit.log (id INTEGER)"
