@@ -148,6 +148,8 @@ def scratch_connection(environment: Environment) -> Iterator[Connection]:
     options.update(VersionTable().options)  # a scratch database has Alembic's own
     dialect_support.require_targets(metadata)
     naming.name_constraints(metadata)
+    if "postgresql" in kinds(environment):
+        review.refuse_long_names(metadata)
     with ExitStack() as stack:
         with binds.named_in_errors():
             chain = from_chain(environment.script, available[-1], metadata=metadata)

@@ -160,8 +160,6 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
                     f"Nothing was written. {table.fullname} has two constraints named {name}: a "
                     "later revision could not tell them apart. Give each a name of its own."
                 )
-        if "postgresql" in databases:
-            _refuse_long_names(table)
     limits = next(rule for rule in RULES if rule.id == "mysql-limits")
     if limits.id in off or not set(limits.databases) & set(databases):
         return
@@ -171,6 +169,16 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
             context = ReviewContext(limits.databases, metadata)
             for finding in stops(_apply(limits, Step(op), context)[0]):
                 raise MigrationError(f"Nothing was written. {finding}")
+
+
+def refuse_long_names(metadata: MetaData) -> None:
+    """Stop before SQLAlchemy compares a name that PostgreSQL does not take: it raises an error.
+
+    :param metadata: the models.
+    :raises MigrationError: which names the first.
+    """
+    for table in metadata.tables.values():
+        _refuse_long_names(table)
 
 
 def _refuse_long_names(table: Table) -> None:

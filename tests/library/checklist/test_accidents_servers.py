@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    UniqueConstraint,
     event,
     make_url,
     text,
@@ -26,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from alembic_lossless.checklist import review
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.run.connection import private
+from tests.conftest import Databases
 from tests.library.autogenerate.project import Project, models
 from tests.library.checklist.stage import ADA, found, nickname, started, stock, table, write
 
@@ -124,12 +127,26 @@ def test_a_name_that_postgresql_would_cut_or_refuse(name: str) -> None:
     """SQLAlchemy counts characters, and the server bytes: it cuts with a notice."""
     plain = MetaData()
     Table("user", plain, Column("id", Integer), CheckConstraint("id > 0", name=name))
-    review.refuse_models(plain, ["sqlite"], ())
     with pytest.raises(MigrationError, match=rf"The name {name} in user has \d+ bytes"):
-        review.refuse_models(plain, ["sqlite", "postgresql"], ())
+        review.refuse_long_names(plain)
     # By a convention it is shortened, alike everywhere.
     table(Column("n" * 60, Integer, index=True))(by_convention := models())
-    review.refuse_models(by_convention, ["postgresql"], ())
+    review.refuse_long_names(by_convention)
+
+
+@pytest.mark.parametrize("kind", ["unique", "index"])
+def test_long_name_in_use_with_postgresql_is_refused_in_one_sentence(
+    postgresql: Databases, tmp_path: Path, kind: str
+) -> None:
+    """Alembic compares these names, and SQLAlchemy raises at one that is too long."""
+    name = "x" * 64
+    item = UniqueConstraint("n", name=name) if kind == "unique" else Index(name, "n")
+    project = Project(tmp_path, url=postgresql())
+    columns = Column("id", Integer, primary_key=True), Column("n", Integer)
+    Table("user", project.metadata, *columns, item)
+    for command in (project.new, project.verify):
+        with pytest.raises(MigrationError, match=f"The name {name} in user has 64 bytes"):
+            command()
 
 
 def test_partial_index(on_mariadb: Project) -> None:
