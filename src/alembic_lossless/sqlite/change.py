@@ -299,7 +299,9 @@ def misfit(column: str, old: str, new: str) -> str:
     """Return the condition of a column's values that another type would not hold.
 
     A number written as text fits a number's type where the number reads the same: ``'12'`` does,
-    ``'012'`` and ``'x9'`` do not.
+    ``'012'`` and ``'x9'`` do not. What comes back has to be what went in: a REAL holds whole
+    numbers up to 2**53, and SQLite passes February's 31st for a date until a modifier makes it
+    March's 2nd.
 
     :param column: its name.
     :param old: its declared type.
@@ -313,23 +315,28 @@ def misfit(column: str, old: str, new: str) -> str:
     text = f"(typeof({c}) = 'text')"
     unlike = f"CAST(CAST({c} AS NUMERIC) AS TEXT) <> {c}"
     number = f"typeof({c}) = 'blob' OR {text} AND {unlike}"
+    rounded = f"CAST(CAST({c} AS NUMERIC) AS REAL) <> CAST({c} AS NUMERIC)"
+    # Text that looks like a number becomes one under NUMERIC affinity.
+    numeric = f"{unlike} AND {c} GLOB '*[0-9]*' AND {c} NOT GLOB '*[^0-9.eE+ \t\n\r-]*'"
     day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+    date = f"date(substr({c}, 1, 10), '+0 days') IS substr({c}, 1, 10)"
+    clock = "time(substr({c}, {at}, 5), '+0 days') IS substr({c}, {at}, 5) || ':00'"
+    hour = f"(length({c}) = 10 OR {clock.format(c=c, at=12)})"
     conditions = {
         "TEXT": f"typeof({c}) = 'blob' OR typeof({c}) = 'real' "
         f"AND CAST(CAST({c} AS TEXT) AS REAL) <> {c}",
         "BLOB": f"typeof({c}) NOT IN ('blob', 'null')" if new else "",
         "INTEGER": f"{number} OR CAST({c} AS INTEGER) <> CAST({c} AS NUMERIC)",
-        "REAL": number,
+        "REAL": f"{number} OR typeof({c}) IN ('integer', 'text') AND {rounded}",
         "NUMBER": number,
         "BOOLEAN": f"typeof({c}) = 'blob' OR {c} NOT IN (0, 1, '0', '1')",
-        "DATETIME": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '{day}*' "
+        "DATETIME": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '{day}*' AND {date} AND {hour} "
         f"AND datetime({c}) IS NOT NULL)",
-        "DATE": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '{day}' AND date({c}) IS NOT NULL)",
+        "DATE": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '{day}' AND {date})",
         "TIME": f"{c} IS NOT NULL AND NOT ({text} AND {c} GLOB '[0-9][0-9]:[0-9][0-9]*' "
-        f"AND time({c}) IS NOT NULL)",
-        "JSON": f"{text} AND NOT json_valid({c})",
-        # Text that looks like a number becomes one under this affinity.
-        "OTHER": f"{text} AND {unlike} AND {c} GLOB '*[0-9]*' AND {c} NOT GLOB '*[^0-9.eE+ -]*'",
+        f"AND {clock.format(c=c, at=1)} AND time({c}) IS NOT NULL)",
+        "JSON": f"{text} AND (NOT json_valid({c}) OR {numeric})",
+        "OTHER": f"{text} AND {numeric}",
     }
     parts = [] if same_kind else [conditions[kind]]
     if size and kind == "TEXT":

@@ -96,6 +96,22 @@ VALUES = [
     ("BLOB", sa.Text(), [b"x"], None),
     ("TEXT", sa.JSON(), ['{"a": 1}'], [('{"a": 1}', "text")]),
     ("TEXT", sa.JSON(), ["{a"], None),
+    ("INTEGER", sa.Float(), [2**53, -5, None], [(2.0**53, "real"), (-5.0, "real"), (None, "null")]),
+    ("INTEGER", sa.Float(), [2**53 + 1], None),
+    ("INTEGER", sa.Float(), [2**63 - 1], None),
+    ("TEXT", sa.Float(), [str(2**53 + 1)], None),
+    ("TEXT", sa.Float(), ["12"], [(12.0, "real")]),
+    ("TEXT", sa.JSON(), ["12", '"12"'], [(12, "integer"), ('"12"', "text")]),
+    ("TEXT", sa.JSON(), ["12345678901234567890"], None),
+    ("TEXT", sa.JSON(), ["1.0"], None),
+    ("TEXT", sa.JSON(), ["1e2\n"], None),
+    ("TEXT", sa.Date(), ["2024-02-29"], [("2024-02-29", "text")]),
+    ("TEXT", sa.Date(), ["2024-02-31"], None),
+    ("TEXT", sa.Date(), ["2023-02-29"], None),
+    ("TEXT", sa.DateTime(), ["2024-04-31 10:00:00"], None),
+    ("TEXT", sa.DateTime(), ["2024-04-30 24:00:00"], None),
+    ("TEXT", sa.DateTime(), ["2024-04-30T10:00:00+02:00"], [("2024-04-30T10:00:00+02:00", "text")]),
+    ("TEXT", sa.Time(), ["24:00"], None),
 ]
 
 
