@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from .. import hints
 from ..errors import MigrationError
+from .development import fits
 
 #: How several answers of one kind are written.
 _SEVERAL = {
@@ -76,15 +78,22 @@ class Answers:
         return self._asked(question, "n", _not_yes_or_no).lower() in _YES
 
     def value(
-        self, subject: str, question: str = "", example: str = "0", wrong: Wrong | None = None
+        self,
+        subject: str,
+        question: str = "",
+        example: str = "0",
+        wrong: Wrong | None = None,
+        *,
+        type_: Any = None,
     ) -> str | None:
         """Return the SQL literal that rows get in *subject*, None without an answer.
 
         :param question: what is asked, instead of what the rows hold that may be there.
+        :param type_: of the column, which is NOT NULL.
         :param wrong: what is wrong with an answer to that.
         :raises MigrationError: with exit code 2 where that was typed beforehand.
         """
-        wrong = wrong or partial(_no_literal, subject)
+        wrong = wrong or partial(_no_value, subject, type_, example)
         asked = question or (
             f"What do the rows that may be there hold in {subject}? "
             f"(an SQL literal, such as {example})"
@@ -223,6 +232,24 @@ def _no_literal(subject: str, text: str) -> str:
             f"({example}); an expression in parentheses."
         )
     )
+
+
+def _no_value(subject: str, type_: Any, example: str, text: str) -> str:
+    """Tell why a NOT NULL column cannot hold a literal; of an expression the rehearsal tells."""
+    if problem := _no_literal(subject, text):
+        return problem
+    again = f"Give it another value, such as {hints.option('fill', f'{subject}={example}')}."
+    if text.upper() == "NULL":
+        return f"{subject} is NOT NULL, so NULL is no value for its rows. {again}"
+    plain = _PLAIN.fullmatch(text)
+    value = plain and (text if plain[1] is None else plain[1].replace("''", "'"))
+    if value is not None and not fits(value, type_):
+        return f"{text} is no value of {subject}, whose type is {type_!r}. {again}"
+    return ""
+
+
+#: A text or a number, and nothing else.
+_PLAIN = re.compile(r"'((?:[^']|'')*)'|[-+]?\d+(?:\.\d*)?")
 
 
 def _is_literal(text: str) -> bool:

@@ -222,6 +222,37 @@ def test_without_a_value_nothing_is_written(project: Project) -> None:
     assert files(project) == before
 
 
+@pytest.mark.parametrize(
+    ("crew", "problem"),
+    [
+        ("'zero'", "'zero' is no value of person.crew, whose type is Integer()"),
+        ("1.5", "1.5 is no value of person.crew, whose type is Integer()"),
+        ("99999999999", "99999999999 is no value of person.crew"),
+        ("NULL", "person.crew is NOT NULL, so NULL is no value for its rows"),
+    ],
+)
+def test_a_fill_that_the_column_cannot_hold_is_refused(
+    project: Project, crew: str, problem: str
+) -> None:
+    without_crew(project)
+    with_crew(project)
+    before = files(project)
+    with pytest.raises(MigrationError) as error:
+        project.new("crew", fill=f"person.crew={crew}, person.note=''")
+    assert problem in str(error.value)
+    assert '--fill "person.crew=1"' in str(error.value)
+    assert error.value.exit_code == 2
+    assert files(project) == before
+
+
+def test_rows_that_hold_null_are_filled_with_what_fits(project: Project) -> None:
+    without_crew(project)
+    project.metadata.clear()
+    table(project, "person", Column("name", String(3), nullable=False))
+    with pytest.raises(MigrationError, match=r"'nobody' is no value of person\.name"):
+        project.new("names", fill="person.name='nobody'")
+
+
 @pytest.mark.parametrize("where", ["project", "on_both"])
 def test_rows_that_hold_null_are_filled(where: str, request: pytest.FixtureRequest) -> None:
     project: Project = request.getfixturevalue(where)

@@ -102,7 +102,7 @@ def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     column = op.column
     if column.nullable or column.server_default is not None or column.computed is not None:
         return
-    value = context.answers.value(step.subject, example=placeholder(column))
+    value = context.answers.value(step.subject, example=placeholder(column), type_=column.type)
     if value is None:
         give = "Add it with a server_default that the rows get, which can be dropped afterwards."
         yield Match(step.subject, give, verdict=Verdict.ASK)
@@ -162,8 +162,9 @@ def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
     numbered = any(isinstance(s.op, NumberRows) and s.subject == step.subject for s in context.done)
     if op.modify_nullable is not False or context.filled(op.table_name, op.column_name) or numbered:
         return
-    example = placeholder(sa.Column(op.column_name, op.modify_type or op.existing_type))
-    value = _literal(op) or context.answers.value(step.subject, example=example)
+    type_ = op.modify_type or op.existing_type
+    example = placeholder(sa.Column(op.column_name, type_))
+    value = _literal(op) or context.answers.value(step.subject, example=example, type_=type_)
     if value is None:
         yield Match(step.subject, "UPDATE those rows before.", verdict=Verdict.ASK)
         return
