@@ -6,6 +6,10 @@ from sqlalchemy import Connection
 
 from .model import Definitions, Key
 
+_TABLES = """
+SELECT table_name, table_comment FROM information_schema.tables
+WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY table_name
+"""
 _COLUMNS = """
 SELECT column_name, column_type, collation_name, is_nullable, column_default, extra,
   generation_expression, column_comment
@@ -21,14 +25,13 @@ def read(connection: Connection) -> Definitions:
     :param connection: to the database.
     :return: every object and its definition.
     """
-    tables = connection.exec_driver_sql("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
-    for table in [row[0] for row in tables]:
+    for table, comment in connection.exec_driver_sql(_TABLES).all():
         quoted = table.replace("`", "``").replace("%", "%%")
         sql = connection.exec_driver_sql(f"SHOW CREATE TABLE `{quoted}`").one()[1]
         _, *lines, options = sql.splitlines()
-        options, _, comment = options.lstrip(") ").partition(" COMMENT=")
+        options = options.lstrip(") ").partition(" COMMENT=")[0]
         yield Key(table, "table", table), re.sub(r" AUTO_INCREMENT=\d+", "", options)
-        yield Key(table, "comment", ""), comment[1:-1]
+        yield Key(table, "comment", ""), comment
         checks = {}
         for line in lines:
             match = _LINE.fullmatch(line.strip().rstrip(","))

@@ -41,6 +41,7 @@ CHANGES: dict[str, tuple[Models, Models]] = {
     "a character set": (user(mysql_charset="latin1"), user(mysql_charset="utf8mb4")),
     "a collation": (user(), user(mysql_collate="utf8mb4_bin")),
     "a row format": (user(), user(mysql_row_format="COMPRESSED")),
+    "a comment": (user(comment="it's"), user(comment='5 % of \\ and "more"\nlines')),
     "an engine": (user(mysql_engine="MyISAM"), user(mysql_engine="InnoDB")),
     "a column's collation": (user(text("utf8mb4_bin")), user(text("utf8mb4_unicode_ci"))),
     "a collation for MySQL": (
