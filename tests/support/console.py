@@ -2,7 +2,7 @@
 
 A console block holds commands behind ``$`` and what they print. Of the output shown, every line
 has to be printed, in that order; ``…`` stands for any text. A diff block names its file after
-``---``; its lines are found and changed.
+``---``, with ``*`` for any text; its lines are found and changed.
 """
 
 import re
@@ -88,7 +88,7 @@ def run(command: Command, project: Project) -> None:
 def edit(block: str, project: Project) -> None:
     """Make the change of a diff block."""
     head, *lines = block.splitlines(keepends=True)
-    file = project.root / head.removeprefix("--- ").strip()
+    (file,) = project.root.glob(head.removeprefix("--- ").strip())
     old = "".join(line[1:] for line in lines if line[0] in " -")
     new = "".join(line[1:] for line in lines if line[0] in " +")
     text = file.read_text(encoding="utf-8")

@@ -72,7 +72,9 @@ class Project:
         """Return what lets ``flask`` of an environment that tests share start at once."""
         if not (self.venv / "bin" / "before").exists():
             return {}
-        return {typed.ADDRESS: commands.forking(self.venv / "bin" / "python")}
+        is_ours = "alembic_lossless" in (self.package / "extensions.py").read_text()
+        without = () if is_ours else ("alembic_lossless",)
+        return {typed.ADDRESS: commands.forking(self.venv / "bin" / "python", without)}
 
     def make(
         self, *words: str, fails: bool = False, **environment: str

@@ -102,9 +102,15 @@ TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 
 
 def is_stock_and_whole(folder: Folder, *command: str) -> bool:
-    """Tell whether the rows stayed, and whether the chain runs both ways without the library."""
+    """Tell whether the rows stayed, and whether the chain runs both ways without the library.
+
+    It runs on a new database too, which never had a table of the library's.
+    """
     assert folder.execute("SELECT full_name, age FROM customer") == [("Ada", 30)]
     folder.run(*command, "downgrade", "base")
+    folder.run(*command, "upgrade", "head")
+    assert folder.execute(TABLES) == [("alembic_version",), ("customer",)]
+    folder.database.unlink()
     folder.run(*command, "upgrade", "head")
     return folder.execute(TABLES) == [("alembic_version",), ("customer",)]
 

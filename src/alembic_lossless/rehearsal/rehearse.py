@@ -339,7 +339,7 @@ class _Round:
 
 
 def _compare_schemas(actual: Schema, expected: Schema, step: str, effects: Effects) -> None:
-    for item in diff.differences(actual, expected):
+    for item in diff.differences_from_before(actual, expected):
         if item.actual is None:
             words = f"is missing, it was {item.expected}"
         elif item.expected is None:

@@ -92,21 +92,39 @@ def differences_from_models(
     :param metadata: the models.
     """
     unnamed = names_given(metadata)
+    named = _named_as(actual, expected, lambda key: (key.table, key.name) in unnamed)
+    return differences(actual, named)
+
+
+def differences_from_before(actual: Schema, before: Schema) -> list[Difference]:
+    """Compare a schema with what it was before, as :func:`differences` does.
+
+    What had no name may have one: on SQLite a rename writes down the name that PostgreSQL gave.
+
+    :param actual: as it is now.
+    :param before: as it was.
+    """
+    named = _named_as(actual, before, lambda key: before[key] == key.name)
+    return differences(actual, named)
+
+
+def _named_as(actual: Schema, expected: Schema, is_unnamed: Callable[[Key], bool]) -> Schema:
+    """Give what nobody named in *expected* the name that *actual* has for the same."""
     # MySQL gives the index of a foreign key the key's name.
     spare = {
         (key.table, key.kind, definition): key
         for key, definition in actual.items()
         if key.kind in ("constraint", "index") and key not in expected
     }
-    renamed = {}
+    named = {}
     for key, definition in expected.items():
         of_server = spare.get((key.table, key.kind, definition))
-        if (key.table, key.name) in unnamed and key not in actual and of_server is not None:
-            renamed[of_server] = definition
+        if is_unnamed(key) and key not in actual and of_server is not None:
+            named[of_server] = definition
             del spare[key.table, key.kind, definition]
         else:
-            renamed[key] = definition
-    return differences(actual, renamed)
+            named[key] = definition
+    return named
 
 
 def made_by_raw_sql(connection: Connection) -> set[str]:

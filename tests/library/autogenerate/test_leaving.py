@@ -317,6 +317,43 @@ def test_change_runs_under_stock_on_sqlite(project: Project, name: str) -> None:
         assert diff.differences(project.schema(), diff.describe(connection)) == []
 
 
+UNNAMED = """
+op.execute("CREATE TABLE town (id INTEGER NOT NULL PRIMARY KEY)")
+op.execute(
+    "CREATE TABLE user (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR, note VARCHAR, "
+    "home_id INTEGER REFERENCES town (id), town_id INTEGER REFERENCES town (id), "
+    "UNIQUE (name), UNIQUE (note))"
+)
+"""
+HOME = Column("home_id", ForeignKey("town.id"))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        (unique("note"), HOME, points_to("town")),
+        (unique("name", "note"), unique("note"), HOME, points_to("town")),
+        (unique("name"), unique("note"), column("home_id", Integer), points_to("town")),
+        (unique("name"), unique("note"), HOME, points_to("town", ondelete="CASCADE")),
+    ],
+    ids=["unique dropped", "unique changed", "foreign key dropped", "foreign key changed"],
+)
+def test_constraint_without_a_name_is_dropped_under_stock(
+    project: Project, items: tuple[Any, ...]
+) -> None:
+    """Where models have no convention, stock's own revisions name none of them."""
+    project.by_hand(UNNAMED.strip(), 'op.drop_table("user")\nop.drop_table("town")')
+    both(town(), user(column("name"), column("note"), *items))(project.metadata)
+    project.new("change")
+    assert stock(project, project.url, "head", "-1", "head") == ""
+    project.run("DROP TABLE user", "DROP TABLE town", "DROP TABLE alembic_version")
+    assert stock(project, project.url, "head", "-1") == ""
+    # What stock has named meanwhile is found by its name here, and what nobody named is too.
+    project.upgrade()
+    project.downgrade("-1")
+    project.upgrade()
+
+
 def test_new_columns_get_their_values_under_stock(project: Project) -> None:
     columns = [column(name, Integer, nullable=False) for name in ("age", "size")]
     change = Change(user(), user(*columns), {"fill": "user.age=30, user.size=7"})

@@ -78,6 +78,14 @@ def test_project_with_ten_revisions_gets_every_command_and_can_leave(
     before = project.files()
     project.flask("migrate", "-m", "nothing")
     assert project.files() == before
+    # What migrate wrote runs under stock, both ways.
+    project.flask("downgrade", "0010")
+    assert project.rows("SELECT id, name FROM customer ORDER BY id") == [(1, "Ada"), (2, "Grace")]
+    project.flask("upgrade")
+    assert project.rows("SELECT id, full_name, age FROM customer ORDER BY id") == [
+        (1, "Ada", 30),
+        (2, "Grace", 30),
+    ]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -134,6 +134,33 @@ def test_a_key_that_is_renamed(place: Project) -> None:
     assert found == (lost if place.kinds == ("mysql",) else [])
 
 
+RENAMED = (
+    'with op.batch_alter_table("person") as batch_op:\n'
+    '    batch_op.alter_column("{}", new_column_name="{}", existing_type=sa.Integer)'
+)
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "downgrade"),
+    [
+        (RENAMED.format("a", "c"), RENAMED.format("c", "a")),
+        ('op.rename_table("person", "user")', 'op.rename_table("user", "person")'),
+    ],
+)
+def test_rename_of_what_constraints_without_a_name_are_on_passes(
+    upgrade: str, downgrade: str, place: Project
+) -> None:
+    """SQLite's get the names then that PostgreSQL gave them, and keep them on the way back."""
+    place.by_hand(
+        'op.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, a INTEGER UNIQUE, b INTEGER,'
+        ' CHECK (a > 0 AND b > 0))")',
+        'op.drop_table("person")',
+    )
+    place.by_hand(upgrade, downgrade)
+    place.by_hand("pass")
+    assert rehearsed(place, "hand2").failures == []
+
+
 def test_what_is_generated_passes(place: Project) -> None:
     def tables(*columns: Column, values: tuple[str, ...], least: int) -> None:
         place.metadata.clear()
