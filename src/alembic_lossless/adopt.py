@@ -17,7 +17,6 @@ from textwrap import indent
 from typing import Any
 
 from alembic.autogenerate import produce_migrations
-from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import rev_id
@@ -309,7 +308,8 @@ class AdoptedCopy(ComparedDatabase):
                     if constraint.name is None and sqlite.spell_constraint(constraint) == name:
                         usual = names.by_convention(parsed, constraint)
                         dropped = conv(usual) if usual else None
-                        yield Step(ops.DropConstraintOp(dropped, table, constraint.kind))
+                        drop = render.DropUnnamedConstraintOp(dropped, table, constraint.kind)
+                        yield Step(drop)
 
 
 #: The rules under which consent is asked for what the models lack: by kind, and for constraints by

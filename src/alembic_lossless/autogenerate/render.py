@@ -24,7 +24,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql.functions import FunctionElement
 
-from .. import compat
+from .. import compat, naming
 from ..checklist.data_operations import NumberRows, Statements
 from ..checklist.finding import Guard, Step
 from ..schema.dialect_support import without_parameters
@@ -50,6 +50,20 @@ class RenderedOperations(ops.MigrateOperation):
 @renderers.dispatch_for(RenderedOperations)
 def _render_rendered(_: AutogenContext, op: RenderedOperations) -> str:
     return op.text
+
+
+class DropUnnamedConstraintOp(ops.DropConstraintOp):
+    """Drops a constraint that has no name on SQLite, by the one that :mod:`naming` gives it.
+
+    Stock Alembic finds it where the batch has that convention, as Alembic's documentation says of
+    unnamed constraints.
+    """
+
+    @property
+    def convention(self) -> dict[str, str]:
+        """Return the part of the convention that names it; stock finds no CHECK by one."""
+        kind = {"unique": "uq", "foreignkey": "fk"}.get(self.constraint_type or "")
+        return {kind: naming.convention[kind]} if kind else {}
 
 
 @renderers.dispatch_for(ops.RenameTableOp)
@@ -185,6 +199,11 @@ def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str
     with autogen._within_batch():
         inner = "\n".join(_lines(step, autogen) for step in steps)
     arguments = f'"{table}"' + (f', schema="{schema}"' if schema else "")
+    convention: dict[str, str] = {}
+    for step in steps:
+        if isinstance(step.op, DropUnnamedConstraintOp):
+            convention |= step.op.convention
+    arguments += f", naming_convention={convention!r}" if convention else ""
     head = f"with op.batch_alter_table({arguments}) as batch_op:\n"
     return head + textwrap.indent(inner, "    ")
 

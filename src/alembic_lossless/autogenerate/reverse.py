@@ -12,7 +12,8 @@ from sqlalchemy.schema import conv
 
 from ..schema.diff import Difference
 from ..schema.model import Key, Schema
-from ..sqlite import parser
+from ..schema.sqlite import spell_constraint
+from ..sqlite import names, parser
 from ..sqlite.parser import scan
 from .comparison import Lookup
 
@@ -32,6 +33,25 @@ def recreate(key: Key, printed: str, lookup: Lookup) -> Any:
         op.constraint_name = conv(key.name)  # also where the table has another name by then
     lookup.separate_schema(op)
     return op
+
+
+def unnamed_on_sqlite(connection: Connection, key: Key, printed: str) -> tuple[conv, str] | None:
+    """Name a constraint that has no name on SQLite, as a revision that drops it does.
+
+    :param key: as the reader gives it, with the text for the name.
+    :param printed: the text.
+    :return: the name by which it is found (sqlite/names.py), and a CHECK's condition as it was
+        typed; None where it has a name, or no convention can give one.
+    """
+    if key.name != printed or connection.dialect.name != "sqlite":
+        return None
+    query = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
+    table = parser.parse(str(connection.exec_driver_sql(query, (key.table,)).scalar_one()))
+    for constraint in table.constraints_of(*parser.NAMED_KINDS):
+        if constraint.name is None and spell_constraint(constraint) == printed:
+            name = names.by_convention(table, constraint)
+            return (conv(name), constraint.expression) if name else None
+    return None
 
 
 def unchanged_foreign_keys(

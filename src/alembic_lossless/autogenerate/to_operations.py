@@ -17,10 +17,11 @@ from ..checklist.rules import enums
 from ..errors import MigrationError
 from ..schema.diff import Difference
 from ..schema.model import COUNTERS, Key
+from . import render
 from .comparison import Lookup
 from .dialects import mysql, postgresql, sqlite
 from .replayed import name_of, operation
-from .reverse import constraint_as_printed, recreate
+from .reverse import constraint_as_printed, recreate, unnamed_on_sqlite
 
 
 def steps_for(item: Difference, lookup: Lookup) -> list[Step]:
@@ -94,6 +95,13 @@ def _drop_constraint(key: Key, printed: str, lookup: Lookup) -> Step:
         return Step(drop, Guard.POSTGRESQL, ops.ExecuteSQLOp(sql))
     kind = {"primarykey": "primary"}.get(back.constraint_type, back.constraint_type)
     name = back.constraint_name
+    if unnamed := unnamed_on_sqlite(lookup.connection, key, printed):
+        # Stock Alembic makes none without a name: it has one from the downgrade on.
+        name, condition = unnamed
+        back.constraint_name = name
+        if kind == "check":
+            back.condition = sa.text(condition)
+        return Step(render.DropUnnamedConstraintOp(name, key.table, kind), back=back)
     if kind == "check":
         name = conv(name)  # as it is: the convention's prefix is not to be put before it
     return Step(ops.DropConstraintOp(name, key.table, kind), back=back)
