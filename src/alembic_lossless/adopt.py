@@ -24,9 +24,10 @@ from sqlalchemy import URL, Connection, MetaData, inspect, text
 from sqlalchemy.schema import conv
 
 from . import hints
-from .autogenerate import proposal, renames, render
+from .autogenerate import directives, proposal, renames, render
 from .autogenerate.comparison import ComparedDatabase, Lookup
 from .autogenerate.converge import complete
+from .autogenerate.migrate import finish_first
 from .autogenerate.template import with_prefixes
 from .checklist import file_header, review, settings
 from .checklist.answers import Answers
@@ -242,6 +243,7 @@ def write_closing_revision(
             metadata,
             diff.describe(models),
             options=options,
+            left_out=directives.left_out(options, scratch, script, metadata),
         )
         if of_chain.differences():
             raise MigrationError(
@@ -264,7 +266,8 @@ def write_closing_revision(
             steps, findings = _closing_steps(database, connection, metadata, answers)
             body, imports = render.body(steps, context)
     header = file_header.header(steps, findings, [kind])
-    revision, path = _write(script, body, imports, header, _digest(included), options)
+    revision = database.revision or rev_id()
+    path = _write(script, revision, body, imports, header, _digest(included), options)
     return ClosingRevision(revision, path, steps, findings)
 
 
@@ -280,7 +283,12 @@ _CONFIGURED = (
 
 @dataclass
 class AdoptedCopy(ComparedDatabase):
-    """A copy of the database that is adopted."""
+    """A copy of the database that is adopted.
+
+    :param revision: the id that env.py's own ``process_revision_directives`` gave.
+    """
+
+    revision: str | None = None
 
     def differences(self) -> list[diff.Difference]:
         """Return how it differs from what the migrations make."""
@@ -431,9 +439,12 @@ def _closing_steps(
 
     dropped = database.drop_nameless()
     proposal.in_schemas(database.context, metadata)
-    proposed = produce_migrations(database.context, metadata).upgrade_ops
-    assert proposed is not None
-    steps = renames.apply_renames(proposal.proposal(proposed, database), lookup, answers)
+    proposed: Any = produce_migrations(database.context, metadata)
+    hook = database.options.get("process_revision_directives")
+    directives.call(hook, database.context, (), [proposed])
+    database.revision = proposed.rev_id
+    container = proposed.upgrade_ops
+    steps = renames.apply_renames(proposal.proposal(container, database), lookup, answers)
     try:
         completed = complete(steps, [database], review_steps)
     except MigrationError:
@@ -519,14 +530,17 @@ It runs there alone, and its downgrade leaves that as it is.
 
 def _write(
     script: ScriptDirectory,
+    revision: str,
     body: str,
     imports: set[str],
     header: file_header.Header,
     digest: str,
     options: Mapping[str, Any],
-) -> tuple[str, Path]:
-    """Write the file; return its revision and its path."""
-    revision = rev_id()
+) -> Path:
+    """Write the file of *revision*; return its path."""
+    definitions = {**header.names, "closes": digest}
+    whole = file_header.Header(_NOTE + header.checklist, definitions)
+    finish_first(script, {revision: whole})
     upgrade = with_prefixes(_UPGRADE.format(mark=ADOPT_PREFIX + revision, body=body), options)
     script.messaging_opts = {**script.messaging_opts, "quiet": True}
     written = script.generate_revision(
@@ -539,8 +553,4 @@ def _write(
         imports="\n".join(sorted(imports)),
     )
     assert written is not None
-    path = Path(written.path)
-    definitions = {**header.names, "closes": digest}
-    file_header.write_into(path, file_header.Header(_NOTE + header.checklist, definitions))
-    render.tidy(path)
-    return revision, path
+    return Path(written.path)

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -498,6 +499,24 @@ def revisions_to_undo(script: ScriptDirectory, target: str, at: Iterable[str]) -
     """Return the revisions that Alembic would undo on the way to *target*, in its order."""
     steps = script._downgrade_revs(target, tuple(at))  # type: ignore[arg-type]  # as it is given
     return [step.revision.revision for step in steps]
+
+
+@private("alembic.script:ScriptDirectory._generate_template")
+def finish_files(script: ScriptDirectory, finish: Callable[[Path], None]) -> None:
+    """Let a function finish every file of a revision that is written, before its hooks run.
+
+    A ``post_write_hook`` is official, and Alembic tells a person of each that it runs. It would
+    give way to one that can be silent.
+
+    :param script: the chain, of this command.
+    :param finish: gets the path of a file; it takes the place of one that was given before.
+    """
+
+    def generate(source: Any, target: Any, **values: Any) -> None:
+        ScriptDirectory._generate_template(script, source, target, **values)
+        finish(Path(target))
+
+    vars(script)["_generate_template"] = generate
 
 
 @private("alembic.script:ScriptDirectory._load_revisions")

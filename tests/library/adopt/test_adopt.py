@@ -454,3 +454,16 @@ def test_schema_that_nobody_knows_is_asked_about_where_env_includes_all(in_schem
         kind != "schema" or name in (None, "app")
     )
     assert "audit" not in str(in_schemas.compare().lines())
+
+
+def test_hook_of_env_names_the_closing_revision(library, sqlite_url, run):
+    adopter = Adopter(library, sqlite_url, run)
+
+    def number(context, revision, directives):
+        directives[0].rev_id = "3333"
+
+    adopter.options = {"process_revision_directives": number}
+    adopter.run(*BY_HAND["sqlite"], *ROWS)
+    closed = adopter.adopt(accept=CONSENT)
+    assert closed.revision == "3333"
+    assert adopter.run("SELECT title, year FROM book") == [("Solaris", 1961)]
