@@ -123,7 +123,7 @@ class Host:
     :param engine: returns the project's own engine; None where env.py alone has one.
     :param backup: makes a backup of a database that is at some revisions, and may be half on the
         way from there.
-    :param author: gives the connection on which a new revision is made.
+    :param scratch: gives the connection on which a new revision is made.
     :param command_line: what hints are worded for where no command of ours runs.
     :param engines: returns the project's engines by their binds, the default's by the empty name;
         none where it cannot have several.
@@ -132,7 +132,7 @@ class Host:
     settings: Callable[[Path], Settings]
     engine: Callable[[], Engine | None]
     backup: Callable[[Target, Iterable[str], bool], Path | None]
-    author: "Callable[[Environment], AbstractContextManager[Connection]]"
+    scratch: "Callable[[Environment], AbstractContextManager[Connection]]"
     command_line: str = hints.ALEMBIC
     engines: Callable[[], Mapping[str, Engine]] = dict
 
@@ -389,7 +389,7 @@ class Environment:
         """
         given = self.config.attributes.get("connection")
         if given is None and self._writes_revision():
-            with self.host.author(self) as connection:
+            with self.host.scratch(self) as connection:
                 yield connection
         elif given is not None or self.target.is_in_memory:
             with borrowed(given if given is not None else self._in_memory()) as connection:
