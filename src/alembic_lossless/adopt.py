@@ -32,7 +32,7 @@ from .autogenerate.template import with_prefixes
 from .checklist import file_header, review, settings
 from .checklist.answers import Answers
 from .checklist.finding import Finding, Message, Step, Verdict
-from .errors import MigrationError
+from .errors import MigrationError, plural
 from .hints import command
 from .run import status
 from .run.chain import read_chain, source_of
@@ -42,7 +42,7 @@ from .schema.dialect_support import kind_of
 from .schema.inclusion import Inclusion
 from .schema.model import PROPERTIES, Key, Schema
 from .schema.own_tables import ADOPT_PREFIX
-from .scratch import databases, dump
+from .scratch import databases, dump, snapshot
 from .scratch.sources import Source, empty_database
 from .sqlite import names, parser
 
@@ -64,6 +64,8 @@ class Comparison:
     closed_by: str | None = None
     #: How the schema differs from that of the head, or of the revision that was asked for.
     differences: list[diff.Difference] = field(default_factory=list)
+    #: How many revisions it was not compared with, which are older than the snapshot.
+    not_compared: int = 0
 
     def lines(self) -> list[str]:
         """Return a line for each difference."""
@@ -72,6 +74,11 @@ class Comparison:
             f"{item.expected or 'none'}"
             for item in self.differences
         ]
+        if self.not_compared:
+            lines.append(
+                f"  ! not compared with the {plural(self.not_compared, 'revision')} before the one "
+                "where scratch databases start."
+            )
         if any(item.actual and not item.expected for item in self.differences):
             lines.append(
                 "  ! nothing of this is dropped without consent. To keep it, declare it in the "
@@ -115,6 +122,7 @@ def compare_with_chain(
         comparison.equals = _earlier_heads(
             whole, connection, script, metadata, source, options or {}
         )
+        comparison.not_compared = len(snapshot.older(script, source.kind))
         comparison.closed_by = _closing_revision(script, actual)
     return comparison
 
@@ -135,8 +143,9 @@ def _earlier_heads(
     heads = None
     if not any(key.kind == "table" for key in whole):
         return None
+    older = snapshot.older(script, source.kind)
     with empty_database(source) as connection:
-        for revision in status.pending(script, ()):
+        for revision in [name for name in status.pending(script, ()) if name not in older]:
             databases.upgrade(script, connection, revision, metadata)
             inclusion = Inclusion(options, metadata, live, connection)
             actual = inclusion.included(whole)

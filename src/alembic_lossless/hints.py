@@ -21,7 +21,7 @@ _command_line: ContextVar[str] = ContextVar("command_line", default=ALEMBIC)
 _TARGETS = {"migrate": "newmigration", "upgrade": "migrate", "downgrade": "rollback", "reset": "db"}
 
 #: Verbs without a Make target.
-_WITHOUT_TARGET = {"merge"}
+_WITHOUT_TARGET = {"merge", "baseline"}
 
 #: The variable of a Make target that holds the revision.
 _REVISIONS = {"downgrade": "to"}

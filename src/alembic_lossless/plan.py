@@ -27,7 +27,7 @@ from .run.chain import read_chain
 from .schema.dialect_support import kind_of
 from .schema.own_tables import VERSION_TABLE, version_table
 from .schema.sqlite import tables
-from .scratch import databases
+from .scratch import databases, snapshot
 from .scratch.sources import Source, empty_database
 from .sqlite import applied_changes
 from .sqlite.parser import literal, scan
@@ -100,10 +100,17 @@ def pending(
 def _run_on_copy(
     script: ScriptDirectory, connection: Connection, planned: list[Planned], metadata: MetaData
 ) -> None:
+    start, covered = snapshot.read(script, "sqlite"), snapshot.covered(script, "sqlite")
+    early = [plan for plan in planned if plan.revision in covered]
     with empty_database(Source("sqlite")) as copy:
-        _copy_schema(connection, copy)
+        if start is not None and early:
+            start.load(copy)
+        else:
+            _copy_schema(connection, copy)
+        for plan in early:
+            plan.ways.append("not shown: scratch databases start at a later revision, or at this")
         steps = applied_changes(copy)
-        for plan in planned:
+        for plan in [plan for plan in planned if plan not in early]:
             begun = len(steps)
             with _recorded(copy, plan, script.get_revision(plan.revision).path):
                 databases.upgrade(script, copy, plan.revision, metadata)

@@ -19,7 +19,7 @@ from .schema.dialect_support import create_all
 from .schema.inclusion import Inclusion
 from .schema.own_tables import version_table
 from .schema.sqlite import tables
-from .scratch import databases
+from .scratch import databases, snapshot
 from .scratch.sources import Source, empty_database, find_sources
 
 
@@ -143,7 +143,7 @@ def stamp_if_reset(
     with target.connect() as connection:
         context = MigrationContext.configure(connection, opts=version_table().options)
         at = context.get_current_heads()
-        if len(at) > 1:
+        if len(at) > 1 or {*at} & snapshot.older(script, kind):
             return False
         here = at[0] if at else "base"
         is_equal = partial(_is_equal, connection, script, source, metadata, options or {})

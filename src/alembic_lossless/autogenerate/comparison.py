@@ -25,6 +25,7 @@ from ..scratch.hints import reason
 from ..scratch.sources import Source
 from .directives import is_left_out
 from .replayed import Declared, read
+from .server_defaults import Origins, follow, left_over, read_origins
 from .template import template_imports
 
 
@@ -125,6 +126,8 @@ class ComparedDatabase:
     left_out: set[Key] = field(default_factory=set)
     #: The differences that the project's baseline holds.
     known: baseline.Known = field(default_factory=baseline.Known)
+    #: The tables that ``--tables`` names.
+    tables: Collection[str] = ()
 
     @property
     def connection(self) -> Connection:
@@ -139,9 +142,33 @@ class ComparedDatabase:
     def differences(self) -> list[diff.Difference]:
         """Return what differs in the chain, with what was applied to it since, from the models.
 
-        What the baseline knows is left out.
+        What the baseline knows is left out, and so are the :meth:`left_over_defaults`.
         """
-        return self.known.new(self.all_differences())
+        differences = self.known.new(self.all_differences())
+        staying = self._left_over(differences)
+        return [item for item in differences if item not in staying]
+
+    def left_over_defaults(self) -> list[diff.Difference]:
+        """Return the server defaults that only the migrations have, and that stay."""
+        return self._left_over(self.known.new(self.all_differences()))
+
+    def _left_over(self, differences: Sequence[diff.Difference]) -> list[diff.Difference]:
+        if self.options.get("compare_server_default"):
+            return []
+        return left_over(differences, self._origins_by_now, self.tables)
+
+    def _origins_by_now(self) -> Origins:
+        """Return which defaults ``migrate`` gave, what is proposed by now among them."""
+        origins = dict(self._origins)
+        for revision, op in recorder.invoked(self.connection):
+            if not revision:
+                follow(op, origins, by_migrate=True)
+        return origins
+
+    @cached_property
+    def _origins(self) -> Origins:
+        script = self.context.script
+        return read_origins(script, self.connection.dialect) if script else {}
 
     def all_differences(self) -> list[diff.Difference]:
         """Return all that differs, known or not."""
@@ -185,6 +212,7 @@ def compared(
     primary: MigrationContext | None = None,
     options: Mapping[str, Any] | None = None,
     left_out: Collection[Key] = (),
+    tables: Collection[str] = (),
 ) -> Iterator[list[ComparedDatabase]]:
     """Give a :class:`ComparedDatabase` for each of *sources*, the last first.
 
@@ -193,6 +221,7 @@ def compared(
     :param primary: a context at the head of the chain on the last source, where there is one.
     :param options: what env.py gave to ``configure``; it may leave objects out.
     :param left_out: what its ``process_revision_directives`` took out.
+    :param tables: those that ``--tables`` names.
     :raises MigrationError: where the chain, or ``create_all``, does not run on one of them.
     """
     dialect_support.make_portable(metadata)
@@ -222,6 +251,7 @@ def compared(
                     options or {},
                     set(left_out),
                     known.get(binds.labelled(source.kind), baseline.Known()),
+                    tables,
                 )
             )
         yield result

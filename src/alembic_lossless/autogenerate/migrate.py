@@ -212,8 +212,9 @@ def _process(
     off = settings.switched_off(Path(context.script.dir))
     review.refuse_models(metadata, kinds, off)
     sources = context.opts["sources"]
+    named = asked.tables if isinstance(asked, Report) else ()
     left_out = result.left_out
-    with compared(context.script, metadata, sources, context, given, left_out) as databases:
+    with compared(context.script, metadata, sources, context, given, left_out, named) as databases:
         if isinstance(asked, Agreement):
             with binds.named_in_errors():
                 _compare(asked, databases, context)
@@ -310,6 +311,7 @@ def _compare(
         label = binds.labelled(database.kind)
         agreement.differences[label] = database.differences()
         agreement.all_differences[label] = database.all_differences()
+        agreement.left_over_defaults[label] = database.left_over_defaults()
         agreement.unmanaged[label] = database.unmanaged
     agreement.missing += context.opts["missing"]
     agreement.sources[binds.current()] = context.opts["sources"]
@@ -369,6 +371,9 @@ def _propose(
         if strict and report.answers.has_open_questions:
             report.answers.check(is_last=is_last)  # one of them may be why
         raise
+    report.left_over_defaults = [
+        item for database in databases for item in database.left_over_defaults()
+    ]
     report.unmanaged = [item for database in databases for item in database.unmanaged]
     if report.bind is not None:
         report.change = split.PartOfChange(

@@ -6,7 +6,7 @@ else. The way back of a new revision is written as the earlier revisions were: `
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ from sqlalchemy.schema import conv
 from .. import naming
 from ..checklist.columns import Columns, apply_to_columns
 from ..run.recorder import followed
-from ..schema.dialect_support import without_parameters
+from ..schema.dialect_support import kind_of, without_parameters
+from ..scratch import snapshot
 from ..scratch.databases import quiet
 
 
@@ -66,7 +67,9 @@ def read(
     chain = list(script.walk_revisions()) if script else []
     if {revision.revision for revision in chain} - {revision for revision, _ in done}:
         if "declared" not in connection.info:
-            connection.info["declared"] = _read(chain, connection.dialect, convention)
+            covered = snapshot.covered(script, kind_of(connection.engine.url)) if script else set()
+            declared = _read(chain, connection.dialect, convention, covered)
+            connection.info["declared"] = declared
         kept: Declared = connection.info["declared"]
         found = Declared(dict(kept.columns), dict(kept.objects), convention)
         # What is tried on top of the chain has no revision yet.
@@ -75,12 +78,25 @@ def read(
     return found
 
 
-def _read(newest_first: list[Script], dialect: Dialect, convention: Mapping[str, Any]) -> Declared:
-    """Read a chain without executing an operation of it; what reads rows is passed over."""
+def _read(
+    newest_first: list[Script],
+    dialect: Dialect,
+    convention: Mapping[str, Any],
+    covered: Collection[str],
+) -> Declared:
+    """Read a chain without executing an operation of it; what reads rows is passed over.
+
+    :param covered: the revisions that a snapshot stands for. One of them that cannot be followed
+        may have changed anything: what was declared before it does not count.
+    """
     found = Declared(convention=convention)
+    chain = newest_first[::-1]
     with quiet():
-        for done, _ in followed(reversed(newest_first), dialect):
-            found.follow(done, dialect)
+        for revision, (done, error) in zip(chain, followed(chain, dialect), strict=True):
+            if error is not None and revision.revision in covered:
+                found = Declared(convention=convention)
+            else:
+                found.follow(done, dialect)
     return found
 
 

@@ -17,6 +17,7 @@ from ..run.chain import too_many
 from ..schema import baseline, diff
 from ..scratch.hints import shown
 from ..scratch.sources import Missing, Source
+from . import server_defaults
 
 
 @dataclass
@@ -40,6 +41,8 @@ class Report:
     databases: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     unmanaged: list[str] = field(default_factory=list)
+    #: Server defaults that only the migrations have, and that stay.
+    left_over_defaults: list[diff.Difference] = field(default_factory=list)
     #: For the rehearsal: what was written, in the chain with it, and where throwaway databases are.
     revisions: list[str] = field(default_factory=list)
     script: ScriptDirectory | None = None
@@ -52,9 +55,10 @@ class Report:
     def lines(self) -> list[str]:
         """Return the screen: one line an operation, what was found, the file."""
         if not self.paths:
-            return ["Nothing changed: the models and the migrations agree.", *self._not_reviewed()]
+            agree = "Nothing changed: the models and the migrations agree."
+            return [agree, *self._left_over(), *self._not_reviewed()]
         lines = [line for part in self.parts or [self] for line in part._described()]
-        lines += self._not_reviewed()
+        lines += [*self._left_over(), *self._not_reviewed()]
         return [*lines, *(f"Wrote {shown(path)}" for path in self.paths)]
 
     def sources_of(self, bind: str | None) -> Sequence[Source]:
@@ -68,6 +72,16 @@ class Report:
         of = binds.prefix(self.bind)
         lines = [f"  ✓ {of}{step}{_where(step)}" for step in self.steps if step.op is not None]
         return lines + [f"  {finding.verdict.value} {of}{finding}" for finding in self.findings]
+
+    def _left_over(self) -> list[str]:
+        keys = {item.key for part in self.parts or [self] for item in part.left_over_defaults}
+        tables = ",".join(sorted({key.table for key in keys}))
+        if not keys:
+            return []
+        return [
+            f"  ! {plural(keys, 'server default')} that only the migrations have stay as they are; "
+            f"{hints.option('tables', tables)} drops them"
+        ]
 
     def _not_reviewed(self) -> list[str]:
         reasons = [str(missing) for part in self.parts or [self] for missing in part.missing]
@@ -87,6 +101,8 @@ class Agreement:
     #: Those, and the ones that the baseline knows.
     all_differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
     unmanaged: dict[str, list[str]] = field(default_factory=dict)
+    #: Server defaults that only the migrations have: no reason to write a migration.
+    left_over_defaults: dict[str, list[diff.Difference]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
     #: Where scratch databases can be created, for rehearsals: by the bind, which is None where
     #: there is one database.
@@ -116,11 +132,21 @@ class Agreement:
         lines = []
         for kind, differences in self.differences.items():
             lines += [f"  ✗ {kind}: {item}" for item in differences]
+            left_over = self.left_over_defaults.get(kind, [])
             known = len(self.all_differences.get(kind, differences)) - len(differences)
+            known -= len(left_over)
             but = f", but for {plural(known, 'difference')} in {baseline.FILE}" if known else ""
             if not differences:
                 lines.append(f"  ✓ {kind}: models and migrations agree{but}")
             lines += [f"    kept: {item}" for item in self.unmanaged.get(kind, [])]
+            if left_over:
+                tables = ",".join(sorted({item.key.table for item in left_over}))
+                drop = hints.command("migrate", message="drop defaults", tables=tables)
+                lines.append(
+                    f"  ! {kind}: only the migrations have these server defaults. They stay; to "
+                    f"drop them: {drop}"
+                )
+            lines += [f"      {line}" for line in server_defaults.by_table(left_over)]
         lines += [f"  ✗ {line}" for line in self.unanswered]
         lines += [f"  ! {line}" for line in self.remarks]
         return lines + [f"  ! {missing}" for missing in dict.fromkeys(map(str, self.missing))]

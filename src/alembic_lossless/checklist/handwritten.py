@@ -40,12 +40,9 @@ def open_findings(
     chain, new = _chain(script), unreleased(script)
     if not new:
         return {}
-    before = [revision.revision for revision in chain if revision not in new]
     off = settings.switched_off(Path(script.dir))
     found: dict[Script, list[Finding]] = {}
     with empty_database(source) as connection:
-        if before:
-            databases.upgrade(script, connection, before[-1], metadata)
         databases.upgrade(script, connection, "heads", metadata)
         invoked = recorder.invoked(connection)
     done: list[Step] = []

@@ -51,6 +51,7 @@ def _adopt(
         to do.
     """
     from ..adopt import compare_with_chain, mark, write_closing_revision
+    from ..scratch import snapshot
     from ..scratch.sources import Missing
 
     database.require_one(environment, hint("adopt"))
@@ -71,7 +72,8 @@ def _adopt(
     )
     with database.reading(environment) as connection:
         at_present = status.current(connection)
-        if len(at_present) == 1 and at_present <= environment.chain.known:
+        known = environment.chain.known - snapshot.older(script, source.kind)
+        if len(at_present) == 1 and at_present <= known:
             (revision,) = at_present
             own = compare(connection, revision=revision)
         else:
@@ -173,12 +175,17 @@ def _compare(environment: Environment, revision: str) -> Sequence[str] | str | N
     :raises MigrationError: with exit code 4, where the schema is another.
     """
     from ..adopt import compare_with_chain
+    from ..scratch import snapshot
     from ..scratch.sources import Missing
 
     database.name_database(environment)
     source = _scratch(environment)
     if isinstance(source, Missing):
         echo(f"  ! not compared: {source.reason}")
+        return revision
+    asked = {script.revision for script in environment.script.get_revisions(revision) if script}
+    if asked & snapshot.older(environment.script, source.kind):
+        echo("  ! not compared: scratch databases start at a later revision")
         return revision
     with database.reading(environment) as connection:
         comparison = compare_with_chain(

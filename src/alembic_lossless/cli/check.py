@@ -176,8 +176,14 @@ def _rehearse_unreleased(
     label = binds.prefix(environment.bind)
     for rehearsal in rehearsals:
         console.lines(rehearsal.failures, f"  ✗ {label}")
-    if rehearsals and not any(rehearsal.failures for rehearsal in rehearsals):
-        echo(f"  ✓ {label}rehearsed: {plural(rehearsals, 'unreleased revision')}")
+    passed = [rehearsal for rehearsal in rehearsals if rehearsal.passed]
+    if passed and not any(rehearsal.failures for rehearsal in rehearsals):
+        echo(f"  ✓ {label}rehearsed: {plural(passed, 'unreleased revision')}")
+    if left := [item for item in rehearsals if not item.passed and not item.failures]:
+        echo(
+            f"  ! {label}not rehearsed: {plural(left, 'unreleased revision')}, because scratch "
+            "databases start at a later one"
+        )
     return rehearsals
 
 

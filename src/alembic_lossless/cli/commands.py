@@ -7,7 +7,7 @@ from .command import COMMANDS
 
 def load() -> dict[str, click.Command]:
     """Declare the commands, and return them by their names."""
-    from . import adopt, check, downgrade, migrate, move, upgrade
+    from . import adopt, baseline, check, downgrade, migrate, move, upgrade
 
-    del adopt, check, downgrade, migrate, move, upgrade
+    del adopt, baseline, check, downgrade, migrate, move, upgrade
     return COMMANDS

@@ -62,10 +62,13 @@ def failures(project: "Project") -> Iterator[None]:
             places = [raised_in(error, folder, importing=True) for folder in folders]
             place = next(filter(None, places), None)
             if place is not None:
+                moved = (
+                    ", or move its import into upgrade()" if isinstance(error, ImportError) else ""
+                )
                 _fail(
                     f"{place[0]}, line {place[1]}, cannot be imported: {_words(error)}. Until it "
-                    "can, no migration runs: correct it, or delete it if it was never applied, and "
-                    "run again."
+                    f"can, no migration runs: correct it{moved}, or delete it if it was never "
+                    "applied, and run again."
                 )
             place = None if _is_own(error, directory) else raised_in(error, directory)
             if place is None:

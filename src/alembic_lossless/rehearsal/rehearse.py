@@ -7,6 +7,7 @@ once with a copy of the developer's own where there are any.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util.pyfiles import load_module_py
 from sqlalchemy import URL, Connection, MetaData
 
-from ..autogenerate import directives, split
+from ..autogenerate import directives, server_defaults, split
 from ..checklist.finding import NAMES
 from ..checklist.handwritten import model_imports, unreleased
 from ..errors import MigrationError
@@ -26,8 +27,8 @@ from ..run.env import foreign_keys_kept
 from ..schema import baseline, diff
 from ..schema.inclusion import Inclusion
 from ..schema.model import Schema
-from ..scratch import databases
-from ..scratch.hints import reason
+from ..scratch import databases, snapshot
+from ..scratch.hints import reason, shown
 from ..scratch.sources import Source, empty_database
 from . import diagnose, sample
 from .compare import TableRows, Unreadable, all_rows, unexpected_changes
@@ -107,6 +108,9 @@ def _play(
 ) -> None:
     """Play the rounds on each of *sources*, until one fails there."""
     for source in sources:
+        if obstacle := _why_not(script, rehearsal.revision, source):
+            rehearsal.notes.append(f"not rehearsed on {NAMES[source.kind]}: {obstacle}")
+            continue
         rows: list[str] = []
         for url in [None] if development is None else [None, development]:
             round_ = _Round(script, rehearsal.revision, metadata, source, url, options)
@@ -117,6 +121,17 @@ def _play(
             rows += [round_.rows] if round_.rows else []
         else:
             rehearsal.passed.append(f"{NAMES[source.kind]} with {' and '.join(rows) or 'no rows'}")
+
+
+def _why_not(script: ScriptDirectory, revision: Script, source: Source) -> str:
+    """Say why *revision* runs on no scratch database of *source*; nothing where it does."""
+    start = snapshot.read(script, source.kind)
+    if start is None or revision.revision not in snapshot.covered(script, source.kind):
+        return ""
+    return (
+        f"scratch databases start at revision {', '.join(start.revisions)} "
+        f"({shown(start.path)}), and only later ones run there"
+    )
 
 
 @dataclass
@@ -184,6 +199,7 @@ class _Round:
         """
         at = sample.revisions(self.development) if self.development else ()
         applied = status.applied(self.script, at)
+        applied |= snapshot.covered(self.script, self.source.kind)
         first = split.first_of_change(self.script, self.revision, applied)
         with self._database_before(first) as connection:
             tables = reflect(connection)
@@ -309,7 +325,16 @@ class _Round:
             if differences
             else set()
         )
+        origins = partial(server_defaults.read_origins, self.script, connection.dialect)
+        every = self.options.get("compare_server_default")
+        staying = [] if every else server_defaults.left_over(differences, origins)
+        # What the column had before under another name, or another type.
+        moved = {
+            text for key, text in before.items() if key.kind == "default" and key not in actual
+        }
         for item in differences:
+            if item in staying and (item.key in before or item.actual in moved):
+                continue
             if item.expected is None and item.key.name in by_hand:
                 continue
             if directives.is_left_out(item.key, left_out):

@@ -23,6 +23,12 @@ _CREATED = re.compile(
 )
 
 
+def name_created_by(statement: str) -> str | None:
+    """Return the name of the index, table or type that an SQL *statement* creates, if it does."""
+    created = _CREATED.match(statement)
+    return created[1] if created else None
+
+
 class Batch(MigrateOperation):
     """A batch that a revision opened, with its options."""
 
@@ -132,8 +138,8 @@ def _noting_names(names: set[str]) -> Callable[..., None]:
 
     def note(_: Connection, statement: Any, *args: object) -> None:
         if isinstance(statement, TextClause):
-            made = _CREATED.match(str(statement))
-            names.update({made[1]} - seen if made else ())
+            created = name_created_by(str(statement))
+            names.update({created} - seen if created else ())
             return
         element = getattr(statement, "element", None)
         # The type of a model's column is not a person's own, whoever made it.

@@ -4,7 +4,8 @@ A cached database is a file outside of the project: SQLite's own bytes, or the s
 build it again on a server. These are tried once; where they do not build the very same database,
 the chain runs each time. The file's name is a digest of all that decides what the chain builds:
 the text of every revision and of what these import, the models' naming convention, this engine and
-its libraries. Whatever is edited, the name is another one.
+its libraries, and the snapshot that the chain starts from. Whatever is edited, the name is another
+one.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from sqlalchemy import Connection, MetaData, text
 from ..run import binds
 from ..schema import diff, postgresql
 from ..schema.dialect_support import kind_of
-from . import dump
+from . import dump, snapshot
 from .sources import Source, empty_database
 
 #: A database is cached where more revisions than this had to run: fewer take no time.
@@ -59,6 +60,7 @@ class ChainCache:
         #: Several heads have no database in common to look for.
         self._target = targets[0].revision if len(targets) == 1 and targets[0] else None
         self._script, self._metadata, self._source = script, metadata, source
+        self._start = snapshot.start(script, source.kind, revision)
         self._in_memory = _in_memory.setdefault(script, {})
         #: Which of several databases the chain builds.
         self._bind = binds.current()
@@ -75,11 +77,13 @@ class ChainCache:
         if key in self._in_memory:
             _load(self._in_memory[key], connection)
             return
-        steps = self._script._upgrade_revs(self._target, ())  # type: ignore[arg-type]
+        first: Any = self._start.revisions if self._start else ()
+        steps = self._script._upgrade_revs(self._target, first)
         chain = [self._script.get_revision(str(step.info.up_revision_id)) for step in steps]
         revisions = [revision for revision in chain if revision]
         if len(revisions) > MIN_REVISIONS:
-            self._names = list(digests(revisions, self._metadata, _server(connection)))
+            server = _server(connection) + (self._start.text if self._start else "")
+            self._names = list(digests(revisions, self._metadata, server))
         for number, revision in reversed([*enumerate(revisions, 1)]):
             content = self._in_memory.get((self._source, revision.revision, self._bind))
             if not content and self._names:
@@ -216,7 +220,8 @@ def digests(revisions: Sequence[Script], metadata: MetaData | None, server: str)
     salt = f"{_engine()} {imported} {_convention(metadata)} {server} {binds.current()}"
     names: dict[str, str] = {}
     for revision in revisions:
-        parents = sorted(names[parent] for parent in revision._all_down_revisions)
+        # Those up to a snapshot have no name: its text stands for them.
+        parents = sorted(names.get(parent, "") for parent in revision._all_down_revisions)
         parts = [salt, *parents, hashlib.sha256(texts[revision.revision]).hexdigest()]
         names[revision.revision] = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
         yield names[revision.revision]

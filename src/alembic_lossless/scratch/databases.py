@@ -12,10 +12,13 @@ from sqlalchemy import Connection, MetaData
 
 from .. import compat, sqlite
 from ..errors import MigrationError
+from ..hints import command
 from ..naming import name_constraints
 from ..run import binds
 from ..run.recorder import alone, watched
-from ..schema.dialect_support import create_all, create_prerequisites
+from ..schema.dialect_support import create_all, create_prerequisites, kind_of
+from ..schema.own_tables import VERSION_TABLE
+from . import snapshot
 from .cache import ChainCache
 from .hints import instead, place, reason
 from .sources import Source, empty_database
@@ -52,6 +55,8 @@ def upgrade(
 ) -> MigrationContext:
     """Run the chain up to *revision* on *connection*, which is a scratch database's.
 
+    An empty one starts from the project's snapshot, where there is one.
+
     ``alembic.command`` cannot be called inside env.py, where this runs: it takes the outer
     context away. Hence a context of our own, which is returned.
 
@@ -60,9 +65,9 @@ def upgrade(
     :param revision: as ``alembic upgrade`` takes it.
     :param metadata: the models, for their naming convention.
     :return: the context.
-    :raises MigrationError: where a revision fails.
+    :raises MigrationError: where a revision fails, or is older than the snapshot.
     """
-
+    _start(script, connection, revision)
     at = ""
 
     def steps(heads: Any, _: MigrationContext) -> Iterator[Any]:
@@ -76,17 +81,36 @@ def upgrade(
         running = watched(connection, lambda: at), alone(connection, lambda: at)
         with quiet(), running[0], running[1], Operations.context(context):
             context.run_migrations(**binds.arguments())
-    except MigrationError:
-        raise
+    except MigrationError as error:
+        raise MigrationError(f"{error} {_start_later()}", error.exit_code) from error
     except Exception as error:
         dialect, file = connection.dialect.name, str(script.get_revision(at).path)
+        otherwise = instead(error, file, dialect)
+        separator = "\n" if otherwise else " "
         raise MigrationError(
             f"Revision {at}{place(error, file)} does not run on an empty {dialect} "
             f"database, so there is nothing to compare the models with: {reason(error)}. "
-            f"Fix that revision first{instead(error, file, dialect) or '.'}"
+            f"Fix that revision first{otherwise or '.'}{separator}{_start_later()}"
         ) from error
     connection.commit()
     return context
+
+
+def _start(script: ScriptDirectory, connection: Connection, revision: Any) -> None:
+    """Load the snapshot into an empty database, where there is one."""
+    first = snapshot.start(script, kind_of(connection.engine.url), revision)
+    if first is not None:
+        is_empty = not connection.dialect.has_table(connection, VERSION_TABLE)
+        connection.rollback()
+        if is_empty:
+            first.load(connection)
+
+
+def _start_later() -> str:
+    return (
+        "Or, where a database has it already, let scratch databases start from the schema of that "
+        f"one: {command('baseline', '', **{'from-database': True})}"
+    )
 
 
 def configure(connection: Connection, options: dict[str, Any]) -> MigrationContext:

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, inspect, text
 
-from ..schema import diff
+from ..schema import diff, sqlite
+from ..schema.own_tables import VERSION_TABLE, is_own, version_table
 
 #: Where ``SHOW CREATE …`` has the statement.
 _PLACES = {"view": 1, "trigger": 2, "procedure": 2, "function": 2}
@@ -34,14 +35,68 @@ def statements(connection: Connection) -> list[str] | None:
     if connection.dialect.is_async:
         return None
     if connection.dialect.name == "postgresql":
-        return _dumped(connection)
-    kinds = connection.execute(text("SHOW FULL TABLES WHERE table_type = 'SEQUENCE'"))
-    if kinds.all():
+        dumped = _dumped(connection)
+        return None if dumped is None else [dumped]
+    if _has_sequences(connection):
         return None
     rows = [
         row for name in inspect(connection).get_table_names() for row in _rows(connection, name)
     ]
     return [*tables(connection), *rows, *_others(connection)]
+
+
+def script(connection: Connection, *, rows: bool) -> str | None:
+    """Return an SQL script that builds the database of *connection* on any server of its kind.
+
+    Owners, grants, counters, and the tables of Alembic and this library are left out.
+
+    :param rows: whether the rows are in it: those of a scratch database alone may be.
+    :return: the script; None where :func:`statements` returns None.
+    """
+    if connection.dialect.name == "sqlite":
+        # A view may end in a comment.
+        return "".join(f"{statement}\n;\n\n" for statement in _of_sqlite(connection, rows))
+    if connection.dialect.name == "postgresql":
+        dumped = _dumped(connection, *_PORTABLE, *([] if rows else ["--schema-only"]))
+        return None if dumped is None else _NOT_PORTABLE.sub("", dumped)
+    if _has_sequences(connection):
+        return None
+    names = [name for name in inspect(connection).get_table_names() if not is_own(name)]
+    listed = [
+        re.sub(r" AUTO_INCREMENT=\d+(?=[^\n]*\Z)", "", _shown(connection, "table", name, 1))
+        for name in names
+    ]
+    for name in names if rows else ():
+        listed += _rows(connection, name)
+    listed += [_DEFINER.sub("", statement, count=1) for statement in _others(connection)]
+    return _DELIMITER + "".join(f"{statement} ;;\n\n" for statement in listed)
+
+
+#: What :func:`script` asks of ``pg_dump``, beside what is always asked.
+_PORTABLE = (
+    *("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"),
+    *("--no-security-labels", "--no-tablespaces"),
+)
+#: Versions, which differ from machine to machine; and passwords.
+_NOT_PORTABLE = re.compile(
+    r"^(?:-- Dumped (?:from|by) [^\n]*\n+|CREATE USER MAPPING FOR .*?\n?\);\n)",
+    re.MULTILINE | re.DOTALL,
+)
+_DEFINER = re.compile(r" DEFINER=`(?:[^`]|``)*`@`(?:[^`]|``)*`")
+#: As mysql's command line takes it: what a trigger or function holds ends with a semicolon too.
+_DELIMITER = "DELIMITER ;;\n\n"
+
+
+def run_script(connection: Connection, sql: str) -> None:
+    """Run what :func:`script` returned, in an empty database."""
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.executescript(sql)
+    elif connection.dialect.name == "postgresql":
+        run(connection, [sql])
+    else:
+        parts = sql.removeprefix(_DELIMITER).split(";;\n")
+        run(connection, [part.strip() for part in parts if part.strip()])
 
 
 def run(connection: Connection, dumped: Sequence[str]) -> None:
@@ -74,9 +129,51 @@ _AROUND: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
-def _dumped(connection: Connection) -> list[str] | None:
+def _has_sequences(connection: Connection) -> bool:
+    kinds = connection.execute(text("SHOW FULL TABLES WHERE table_type = 'SEQUENCE'"))
+    return bool(kinds.all())
+
+
+def _of_sqlite(connection: Connection, rows: bool) -> Iterator[str]:
+    """Yield the statements of ``sqlite_master``, and the rows of ordinary tables."""
+    ordinary, shadows = (
+        sqlite.tables(connection, "table"),
+        sqlite.tables(connection, "shadow"),
+    )
+    listed = connection.exec_driver_sql(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+    ).all()
+    listed = [
+        item
+        for item in listed
+        if item[1] not in shadows and not item[1].startswith("sqlite_")
+        if not is_own(item[2])
+    ]
+    for kind in ("table", "index", "view", "trigger"):
+        for item in listed:
+            if item[0] == kind:
+                yield item[3]
+        for item in listed if rows and kind == "table" else ():
+            if item[1] in ordinary:
+                yield from _rows_of_sqlite(connection, item[1])
+
+
+def _rows_of_sqlite(connection: Connection, table: str) -> Iterator[str]:
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})").all()
+    names = [quote(column[1]) for column in columns if not column[6]]  # not the generated ones
+    values = ", ".join(f"quote({name})" for name in names)
+    for row in connection.exec_driver_sql(f"SELECT {values} FROM {quote(table)}").all():
+        yield f"INSERT INTO {quote(table)} ({', '.join(names)}) VALUES ({', '.join(row)})"
+
+
+def _dumped(connection: Connection, *options: str) -> str | None:
     raw: Any = connection.connection.driver_connection
-    how = ["--inserts", "--rows-per-insert=500", "--encoding=UTF8", "--no-password"]
+    how = ["--inserts", "--rows-per-insert=500", "--encoding=UTF8", "--no-password", *options]
+    if options:
+        own = {VERSION_TABLE, version_table().name}
+        how += [f'--exclude-table=*."{name}"' for name in sorted(own)]
+        how.append("--exclude-table=*.alembic_lossless_*")
     for program in _programs():
         done = subprocess.run(
             [program, *how, f"--dbname={raw.info.dsn}"],
@@ -92,7 +189,7 @@ def _dumped(connection: Connection) -> list[str] | None:
             dumped = done.stdout
             for line in (*psql_only, "SET transaction_timeout = 0;\n"):
                 dumped = dumped.replace(line, "", 1)
-            return [dumped]
+            return dumped
     return None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import alembic
+import click
 import flask_migrate
 import sqlalchemy
 from alembic import command
@@ -16,12 +17,16 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from click.testing import CliRunner
 from sqlalchemy import MetaData, make_url, text
 
 from alembic_lossless import naming
 from alembic_lossless.autogenerate import migrate
 from alembic_lossless.autogenerate.report import Agreement, Report
 from alembic_lossless.checklist.answers import Answers
+from alembic_lossless.cli import commands
+from alembic_lossless.cli.command import FACTORY
+from alembic_lossless.cli.project import AlembicProject
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.schema.dialect_support import kind_of
@@ -75,6 +80,14 @@ def models() -> MetaData:
     return MetaData(naming_convention=naming.convention)
 
 
+class Typed(AlembicProject):
+    """The project as a command line sees it, with the settings that the test gave."""
+
+    def settings(self) -> Settings:
+        settings: Settings = self.make_config().attributes["settings"]
+        return settings
+
+
 class Project:
     """A chain in *folder*, with models that a test sets and a database behind *url*."""
 
@@ -114,6 +127,19 @@ class Project:
         parsed = Answers.parse(**answers)
         report = migrate.write_migration(self.config(), message, answers=parsed)
         return report
+
+    def type(self, *words: str, code: int = 0) -> str:
+        """Type a command of ``alembic-lossless`` in this process; it ends with *code*."""
+
+        @click.group(commands=commands.load())
+        @click.pass_context
+        def group(context: click.Context) -> None:
+            context.meta[FACTORY] = lambda *_: Typed(self.config)
+
+        result = CliRunner().invoke(group, words)
+        crash = result.exception if not isinstance(result.exception, SystemExit) else None
+        assert (result.exit_code, crash) == (code, None), result.output
+        return result.output
 
     def migrate(self) -> None:
         """Write a revision as ``flask db migrate`` does."""
