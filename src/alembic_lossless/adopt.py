@@ -26,6 +26,7 @@ from sqlalchemy.schema import conv
 from . import hints
 from .autogenerate import directives, proposal, renames, render
 from .autogenerate.comparison import ComparedDatabase, Lookup
+from .autogenerate.constraint_names import names_without_convention
 from .autogenerate.converge import complete
 from .autogenerate.migrate import finish_first
 from .autogenerate.template import with_prefixes
@@ -66,6 +67,15 @@ class Comparison:
     differences: list[diff.Difference] = field(default_factory=list)
     #: How many revisions it was not compared with, which are older than the snapshot.
     not_compared: int = 0
+    #: The database's own names of what the revisions gave none: they are no difference.
+    other_names: dict[Key, str] = field(default_factory=dict)
+
+    def lines_on_names(self) -> list[str]:
+        """Return a line for each constraint or index that has another name in the database."""
+        return [
+            f"  {key}: the database calls it {name}"
+            for key, name in sorted(self.other_names.items())
+        ]
 
     def lines(self) -> list[str]:
         """Return a line for each difference."""
@@ -115,6 +125,14 @@ def compare_with_chain(
         heads = _heads(scratch)
     comparison = Comparison(at, known, is_empty=not actual and not at)
     named = _with_expected_names(actual, expected, connection)
+    if diff.called_otherwise(named, expected):
+        names_of_server = names_without_convention(
+            script, source, metadata, expected, revision or "heads"
+        )
+        for key, name in names_of_server.items():
+            if named.get(before := key._replace(name=name)) == expected[key] and key not in named:
+                named[key] = named.pop(before)
+                comparison.other_names[key] = name
     comparison.differences = diff.differences(named, expected)
     if not comparison.differences:
         comparison.equals = heads
@@ -123,6 +141,7 @@ def compare_with_chain(
             whole, connection, script, metadata, source, options or {}
         )
         comparison.not_compared = len(snapshot.older(script, source.kind))
+    if revision is None and (comparison.differences or comparison.other_names):
         comparison.closed_by = _closing_revision(script, actual)
     return comparison
 

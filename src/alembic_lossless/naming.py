@@ -6,7 +6,8 @@ models have none, what a revision makes is named by the functions, after the sam
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -14,8 +15,10 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     MetaData,
     PrimaryKeyConstraint,
+    Table,
     UniqueConstraint,
 )
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.schema import conv
 
 from . import compat
@@ -138,3 +141,17 @@ def names_given(metadata: MetaData) -> set[tuple[str, str]]:
     """Return the tables and names of the constraints that :func:`name_constraints` named."""
     names: set[tuple[str, str]] = metadata.info.get(_GIVEN, set())
     return names
+
+
+def has_convention(metadata: MetaData) -> bool:
+    """Tell whether models have a naming convention, beside SQLAlchemy's own for indexes."""
+    return metadata.naming_convention != MetaData().naming_convention
+
+
+def with_convention(table: Table, convention: Mapping[str, Any]) -> Table:
+    """Return a copy of *table* whose constraints have the names of a *convention*."""
+    try:
+        return table.to_metadata(MetaData(naming_convention=convention))
+    except InvalidRequestError:  # a CHECK without a name, from before there was a convention
+        others = {kind: pattern for kind, pattern in convention.items() if kind != "ck"}
+        return table.to_metadata(MetaData(naming_convention=others))

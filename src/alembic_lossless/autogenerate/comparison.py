@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table
 
 from .. import naming
+from ..checklist.development import Look
 from ..checklist.finding import Step
 from ..errors import MigrationError
 from ..run import binds, recorder
@@ -23,6 +24,7 @@ from ..schema.model import Key, Schema
 from ..scratch.databases import configure, from_chain, from_models
 from ..scratch.hints import reason
 from ..scratch.sources import Source
+from .constraint_names import OtherNames
 from .directives import is_left_out
 from .replayed import Declared, read
 from .server_defaults import Origins, follow, left_over, read_origins
@@ -128,6 +130,14 @@ class ComparedDatabase:
     known: baseline.Known = field(default_factory=baseline.Known)
     #: The tables that ``--tables`` names.
     tables: Collection[str] = ()
+    #: What other databases call otherwise; None where the very database is at hand.
+    names: OtherNames | None = None
+
+    @property
+    def server(self) -> str:
+        """Return the kind; of the two that are a mysql, MariaDB is told apart."""
+        is_mariadb = getattr(self.connection.dialect, "is_mariadb", False)
+        return "mariadb" if is_mariadb else self.kind
 
     @property
     def connection(self) -> Connection:
@@ -183,6 +193,21 @@ class ComparedDatabase:
             and inclusion.compares(item, self.context)
         ]
 
+    def other_names(self, key: Key) -> list[str]:
+        """Return what databases made at another time call a constraint or an index.
+
+        :param key: what it is called in the scratch database, with what was applied to it by now.
+        """
+        if self.names is None:
+            return []
+        table = key.table
+        for revision, op in reversed(recorder.invoked(self.connection)):
+            if not revision and isinstance(op, ops.RenameTableOp):
+                schema = f"{op.schema}." if op.schema else ""
+                if table == f"{schema}{op.new_table_name}":
+                    table = f"{schema}{op.table_name}"
+        return self.names.of(key._replace(table=table))
+
     def apply(self, text: str, imports: set[str]) -> None:
         """Run the text of some steps as the file will hold it.
 
@@ -213,6 +238,7 @@ def compared(
     options: Mapping[str, Any] | None = None,
     left_out: Collection[Key] = (),
     tables: Collection[str] = (),
+    development: Look | None = None,
 ) -> Iterator[list[ComparedDatabase]]:
     """Give a :class:`ComparedDatabase` for each of *sources*, the last first.
 
@@ -222,6 +248,7 @@ def compared(
     :param options: what env.py gave to ``configure``; it may leave objects out.
     :param left_out: what its ``process_revision_directives`` took out.
     :param tables: those that ``--tables`` names.
+    :param development: opens the development database for reading, where there is one.
     :raises MigrationError: where the chain, or ``create_all``, does not run on one of them.
     """
     dialect_support.make_portable(metadata)
@@ -252,6 +279,13 @@ def compared(
                     set(left_out),
                     known.get(binds.labelled(source.kind), baseline.Known()),
                     tables,
+                    OtherNames(
+                        script,
+                        source,
+                        metadata,
+                        context.dialect,
+                        development,
+                    ),
                 )
             )
         yield result

@@ -8,7 +8,12 @@ from typing import Any
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 
-from ..checklist.data_operations import LateSQL, TableSQL
+from ..checklist.data_operations import (
+    DropConstraintByAnyName,
+    DropIndexByAnyName,
+    LateSQL,
+    TableSQL,
+)
 from ..checklist.finding import Guard, Step, is_comment, is_rename, whole_name
 from ..errors import MigrationError
 from ..schema import dialect_support, diff
@@ -42,7 +47,7 @@ def complete(
     whole: list[Step] = []
 
     def run(proposed: Sequence[Step]) -> bool:
-        return apply(review(proposed))
+        return apply(review([_by_any_name(step, databases) for step in proposed]))
 
     def apply(more: Sequence[Step]) -> bool:
         if more:
@@ -77,6 +82,28 @@ def complete(
                 "Nothing was written; write this revision by hand (empty=yes)."
             )
     return whole
+
+
+def _by_any_name(step: Step, databases: Sequence[ComparedDatabase]) -> Step:
+    """Let a step that drops a constraint or an index find it by each name that databases have."""
+    op = step.op
+    if isinstance(op, ops.DropConstraintOp):
+        kind, name = "constraint", str(op.constraint_name)
+    elif isinstance(op, ops.DropIndexOp):
+        kind, name = "index", str(op.index_name)
+    else:
+        return step
+    key = Key(whole_name(op), kind, name)
+    names = {
+        database.server: [name, *database.other_names(key)]
+        for database in databases
+        if step.runs_on(database.kind)
+    }
+    if all(len(each) == 1 for each in names.values()):
+        return step
+    if isinstance(op, ops.DropConstraintOp):
+        return replace(step, op=DropConstraintByAnyName(op, names))
+    return replace(step, op=DropIndexByAnyName(op, names))
 
 
 def _in_a_key(steps: Sequence[Step], databases: Sequence[ComparedDatabase]) -> list[Step]:
@@ -171,6 +198,8 @@ def _rename_indexes(items: Items, database: ComparedDatabase) -> Iterator[Step]:
         old = dropped.get((new.table, new.kind, printed))
         if old is None or (database.kind == "mysql" and not _renames_on_mysql(new, printed, items)):
             continue
+        if database.other_names(old):
+            continue  # a rename would need the one name that it has
         del items[old], items[new], dropped[new.table, new.kind, printed]
         dialect = mysql if database.kind == "mysql" else postgresql
         forward, backward = (

@@ -214,7 +214,10 @@ def _process(
     sources = context.opts["sources"]
     named = asked.tables if isinstance(asked, Report) else ()
     left_out = result.left_out
-    with compared(context.script, metadata, sources, context, given, left_out, named) as databases:
+    development = context.opts.get("development")
+    with compared(
+        context.script, metadata, sources, context, given, left_out, named, development
+    ) as databases:
         if isinstance(asked, Agreement):
             with binds.named_in_errors():
                 _compare(asked, databases, context)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from alembic.operations import ops
 
 from ..checklist.data_operations import (
+    DropByAnyName,
     Fill,
     LateFill,
     LateSQL,
@@ -223,7 +224,8 @@ class Block(NamedTuple):
 def block(step: Step) -> Block:
     """Return the block that *step* is written in."""
     is_alone = step.alone and not getattr(step.op, "is_whole", False)
-    return Block(step.guard, is_alone, is_rename(step.op), None if is_alone else step.table)
+    has_no_batch = is_alone or isinstance(step.op, DropByAnyName)
+    return Block(step.guard, is_alone, is_rename(step.op), None if has_no_batch else step.table)
 
 
 def _in_one_block(first: Step, second: Step) -> bool:

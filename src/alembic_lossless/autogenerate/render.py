@@ -25,7 +25,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql.functions import FunctionElement
 
 from .. import compat, naming
-from ..checklist.data_operations import NumberRows, Statements
+from ..checklist.data_operations import DropByAnyName, NumberRows, Statements
 from ..checklist.finding import Guard, Step
 from ..schema.dialect_support import without_parameters
 from .order import block
@@ -209,7 +209,7 @@ def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str
 
 
 def _lines(step: Step, autogen: AutogenContext) -> str:
-    if isinstance(step.op, NumberRows | Statements):
+    if isinstance(step.op, NumberRows | Statements | DropByAnyName):
         return "\n".join(render_op(autogen, step.op))
     lines = "\n".join(render_op(autogen, step.op)).splitlines()
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])

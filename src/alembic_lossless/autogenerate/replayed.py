@@ -14,9 +14,8 @@ import sqlalchemy as sa
 from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import CheckConstraint, Connection, Dialect, MetaData, Table
+from sqlalchemy import CheckConstraint, Connection, Dialect
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.schema import conv
 
 from .. import naming
@@ -102,7 +101,7 @@ def _read(
 
 def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
     if isinstance(op, ops.CreateTableOp):
-        table = _named(op.to_table(), found.convention)
+        table = naming.with_convention(op.to_table(), found.convention)
         for constraint in table.constraints - table.foreign_key_constraints:
             name = name_of(constraint, dialect)
             if name:  # a foreign key does not know its other table here, and reads alike anyhow
@@ -119,15 +118,6 @@ def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
         found.forget(str(op.table_name), _name(op))
     elif isinstance(op, ops.DropTableOp | ops.RenameTableOp) or getattr(op, "modify_name", None):
         found.forget(op.table_name)
-
-
-def _named(table: Table, convention: Mapping[str, Any]) -> Table:
-    """Return a copy of *table* whose constraints have the names of a *convention*."""
-    try:
-        return table.to_metadata(MetaData(naming_convention=convention))
-    except InvalidRequestError:  # a CHECK without a name, from before there was a convention
-        others = {kind: name for kind, name in convention.items() if kind != "ck"}
-        return table.to_metadata(MetaData(naming_convention=others))
 
 
 def name_of(constraint: Any, dialect: Dialect) -> str | None:

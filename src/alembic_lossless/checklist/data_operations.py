@@ -1,11 +1,11 @@
-"""The operations that Alembic does not have: they give rows values, or run SQL.
+"""The operations that Alembic does not have: they give rows values, run SQL, or drop by any name.
 
 Each comes with its renderer, which writes it as plain Alembic: a revision's file needs nothing of
 this module.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,12 +13,13 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Numeric, String, Time
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import mysql, postgresql
 
 from ..schema.dialect_support import without_parameters
 from ..sqlite.parser import literal
 
 _POSTGRESQL: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+_MYSQL: Any = mysql.dialect().identifier_preparer
 
 
 class Statements(ops.ExecuteSQLOp):
@@ -265,3 +266,114 @@ def is_text(column: Column[Any]) -> bool:
 def is_number(column: Column[Any]) -> bool:
     """Tell whether any number may stand in *column*."""
     return isinstance(column.type, sa.Integer | Numeric)
+
+
+class DropConstraintByAnyName(ops.DropConstraintOp):
+    """Drops a constraint that has another name where the database was made at another time.
+
+    :param drop: what drops it from a database that is made today.
+    :param names: its names by the database: sqlite, postgresql, mysql, mariadb. Today's is first.
+    """
+
+    def __init__(self, drop: ops.DropConstraintOp, names: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(
+            drop.constraint_name,
+            drop.table_name,
+            drop.constraint_type,
+            schema=drop.schema,
+            _reverse=drop._reverse,
+        )
+        self.names = names
+
+
+class DropIndexByAnyName(ops.DropIndexOp):
+    """Drops an index as :class:`DropConstraintByAnyName` drops a constraint."""
+
+    def __init__(self, drop: ops.DropIndexOp, names: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(
+            drop.index_name,
+            drop.table_name,
+            schema=drop.schema,
+            _reverse=drop._reverse,
+            **drop.kw,
+        )
+        self.names = names
+
+
+DropByAnyName = DropConstraintByAnyName | DropIndexByAnyName
+
+
+def other_names(op: DropByAnyName) -> list[str]:
+    """Return the names that *op* drops by, beside the one of a database that is made today."""
+    return list(dict.fromkeys(name for names in op.names.values() for name in names[1:]))
+
+
+@renderers.dispatch_for(DropConstraintByAnyName)
+@renderers.dispatch_for(DropIndexByAnyName)
+def _render_drop_by_any_name(_: AutogenContext, op: DropByAnyName) -> list[str]:
+    databases: dict[str, list[str]] = {}
+    # Those with one name come last, as what is done otherwise.
+    for database, names in sorted(op.names.items(), key=lambda item: len(item[1]) == 1):
+        text = "\n".join(_drop_by_any_name(op, database, names))
+        databases.setdefault(text, []).extend(_DIALECTS.get(database, [database]))
+    others = " or ".join(other_names(op))
+    lines = [f"# A database that was made at another time calls it {others}."]
+    if len(databases) == 1:
+        return [*lines, *databases]
+    *texts, last = databases
+    for number, text in enumerate(texts):
+        which = ", ".join(repr(name) for name in databases[text])
+        condition = f"== {which}" if len(databases[text]) == 1 else f"in ({which})"
+        word = "elif" if number else "if"
+        lines.append(f"{word} op.get_context().dialect.name {condition}:")
+        lines.append(textwrap.indent(text, "    "))
+    return [*lines, "else:", textwrap.indent(last, "    ")]
+
+
+#: What SQLAlchemy calls the servers of one kind.
+_DIALECTS = {"mysql": ["mysql", "mariadb"], "mariadb": ["mysql", "mariadb"]}
+
+
+def _drop_by_any_name(op: DropByAnyName, database: str, names: Sequence[str]) -> list[str]:
+    """Return the lines that drop on one *database* what has one of *names* there."""
+    table, schema = repr(op.table_name), f", schema={op.schema!r}" if op.schema else ""
+    is_index = isinstance(op, ops.DropIndexOp)
+    kind = None if isinstance(op, ops.DropIndexOp) else op.constraint_type
+    type_ = f", type_={kind!r}" if kind else ""
+    drop = "drop_index(" if is_index else "drop_constraint("
+    batch = f"with op.batch_alter_table({table}{schema}) as batch_op:"
+    if len(names) == 1:
+        return [batch, f"    batch_op.{drop}op.f({names[0]!r}){type_})"]
+    if is_index and database != "mysql":
+        options = f"table_name={table}{schema}, if_exists=True"
+        return [f"op.drop_index(op.f({name!r}), {options})" for name in names]
+    if database == "postgresql":
+        options = f"{table}{type_}{schema}, if_exists=True"
+        return [f"op.drop_constraint(op.f({name!r}), {options})" for name in names]
+    if database == "mariadb":
+        # SQLAlchemy leaves IF EXISTS out there. One statement is whole, also where it is repeated.
+        words = {"unique": "INDEX", "foreignkey": "FOREIGN KEY"}.get(str(kind), "CONSTRAINT")
+        drops = ", ".join(f"DROP {words} IF EXISTS {_MYSQL.quote(name)}" for name in names)
+        sql = f"ALTER TABLE {_MYSQL.quote(op.table_name)} {drops}"
+        return [f"op.execute({without_parameters(sql)!r})"]
+    # MySQL has no IF EXISTS for either, and SQLite has constraints in a batch alone.
+    listed = "get_indexes" if is_index else _LISTED[str(kind)]
+    names_there = f"{{item['name'] for item in sa.inspect(op.get_bind()).{listed}({table})}}"
+    options = f"table_name={table}" if is_index else f"{table}{type_}"
+    if database == "mysql":
+        dropped = [f"op.{drop}op.f(name), {options})"]
+    else:
+        dropped = [batch, f"    batch_op.{drop}op.f(name){type_})"]
+    return [
+        f"names = {names_there}",
+        f"for name in names & {{{', '.join(map(repr, names))}}}:",
+        *(f"    {line}" for line in dropped),
+    ]
+
+
+#: What of an inspector lists the constraints of each type.
+_LISTED = {
+    "unique": "get_unique_constraints",
+    "foreignkey": "get_foreign_keys",
+    "check": "get_check_constraints",
+}

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, MetaData, Table
+from sqlalchemy import Connection, Dialect, MetaData, Table
 
+from ..naming import has_convention
 from ..run import binds, expand_contract, recorder
 from ..run.chain import source_of
 from ..schema.dialect_support import kind_of
@@ -19,6 +20,7 @@ from ..scratch import databases
 from ..scratch.sources import Source, empty_database
 from . import file_header, review, settings
 from .finding import NAMES, Finding, Message, Step, Verdict
+from .unnamed import unnamed
 
 _MODEL = Message(
     "{subject} is imported.",
@@ -45,11 +47,12 @@ def open_findings(
     with empty_database(source) as connection:
         databases.upgrade(script, connection, "heads", metadata)
         invoked = recorder.invoked(connection)
+        names = _unnamed(chain, connection.dialect, metadata)
     done: list[Step] = []
     for revision in chain:
         steps = [Step(op) for name, op in invoked if name == revision.revision]
         if revision in new:
-            findings = _of(revision, steps, done, source.kind, metadata, off)
+            findings = _of(revision, steps, done, source.kind, metadata, off, names)
             written = file_header.written_findings(revision)
             found[revision] = [
                 finding
@@ -77,6 +80,14 @@ def unreleased(script: ScriptDirectory) -> list[Script]:
     return chain[next(places, len(chain)) :]
 
 
+def _unnamed(
+    chain: Sequence[Script], dialect: Dialect, metadata: MetaData
+) -> Collection[tuple[str, str]]:
+    if not has_convention(metadata):
+        return ()
+    return unnamed(chain, dialect, metadata.naming_convention).names
+
+
 def _chain(script: ScriptDirectory) -> list[Script]:
     return [revision for revision in reversed(list(script.walk_revisions())) if revision.path]
 
@@ -92,15 +103,17 @@ def _of(
     kind: str,
     metadata: MetaData,
     off: Collection[str],
+    names: Collection[tuple[str, str]],
 ) -> list[Finding]:
     """Return what the checklist says of the *revision*, with the consent that its file gives.
 
     :param steps: what it does on this *kind* of database.
     :param before: what the revisions before it did there.
+    :param names: what the chain leaves to the naming convention.
     """
     given: dict[str, str] = getattr(revision.module, "accepted", {})
     findings = [
-        *review.review_written(steps, before, kind, metadata, off),
+        *review.review_written(steps, before, kind, metadata, off, names),
         *model_imports(revision),
     ]
     written = file_header.written_findings(revision)
@@ -139,6 +152,7 @@ def checklists_of_pending(
     off = settings.switched_off(Path(script.dir))
     chain = _chain(script)
     new = [revision.revision for revision in unreleased(script)]
+    names = _unnamed(chain, connection.dialect, metadata)
     done: list[Step] = []
     found: dict[str, list[str]] = {}
     unlisted = 0
@@ -147,7 +161,7 @@ def checklists_of_pending(
             steps = [Step(op) for op in recorder.followed([revision], connection.dialect)[0][0]]
         if revision.revision in pending:
             written = file_header.written_findings(revision)
-            findings = _of(revision, steps, done, kind, metadata, off)
+            findings = _of(revision, steps, done, kind, metadata, off, names)
             lines = [f"- {line}" for line in written]
             lines += [f"{f.verdict.value} {f}" for f in findings if str(f) not in written]
             if revision.revision in new:

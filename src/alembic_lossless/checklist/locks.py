@@ -56,7 +56,7 @@ _POSTGRESQL = [
         f"{_ALL} while the table is rewritten, where its rows change",
     ),
     (
-        r'{a} DROP CONSTRAINT (?:IF EXISTS )?"?fk_',
+        r'{a} DROP CONSTRAINT (?:IF EXISTS )?(?:"?fk_|\S+_fkey\b)',
         "ACCESS EXCLUSIVE",
         f"{_ALL}, {_MOMENT}, of the table that it points to as well",
     ),

@@ -81,10 +81,12 @@ def review_written(
     database: str,
     metadata: MetaData,
     off: Collection[str] = (),
+    unnamed: Collection[tuple[str, str]] = (),
 ) -> list[Finding]:
     """Apply the rules to what a revision did on one *database*; nothing is rewritten.
 
     :param before: what the revisions before it did there.
+    :param unnamed: what the chain leaves to the naming convention.
     """
     made = _created_tables(steps)
     findings: list[Finding] = []
@@ -93,7 +95,9 @@ def review_written(
             continue
         for number, step in enumerate(steps):
             earlier = [*before, *steps[:number]]
-            context = ReviewContext([database], metadata, made, steps=steps, before=earlier)
+            context = ReviewContext(
+                [database], metadata, made, steps=steps, before=earlier, unnamed=unnamed
+            )
             findings += _apply(rule, step, context)[0]
     return findings
 

@@ -1,6 +1,6 @@
 """``adopt`` and ``stamp``: saying which revision a database is at."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ def _adopt(
     :return: its heads, and whether a revision closes the difference; None where there is nothing
         to do.
     """
-    from ..adopt import compare_with_chain, mark, write_closing_revision
+    from ..adopt import compare_with_chain
     from ..scratch import snapshot
     from ..scratch.sources import Missing
 
@@ -62,13 +62,13 @@ def _adopt(
             "What these migrations make cannot be compared with the database, so nothing was "
             f"stamped: {source.reason}."
         )
-    script, options = environment.script, environment.options
+    script = environment.script
     compare = partial(
         compare_with_chain,
         script=script,
         metadata=environment.metadata,
         source=source,
-        options=options,
+        options=environment.options,
     )
     with database.reading(environment) as connection:
         at_present = status.current(connection)
@@ -81,6 +81,13 @@ def _adopt(
         comparison = compare(connection)
     at = console.names(comparison.at)
     has_other_schema = own is not None and own.equals is None
+    if own is not None and own.equals is not None and own.other_names:
+        _list_names(own)
+        closing = _next(script, own.at, comparison.closed_by)
+        if closing is None and own.at != set(script.get_heads()):
+            echo(f"  Nothing is renamed before the head: {hint('upgrade')}, then {hint('adopt')}")
+            return None
+        return _close(environment, source, answers, closing)
     if done := _nothing_to_do(comparison, at, has_other_schema):
         echo(done)
         return None
@@ -97,13 +104,47 @@ def _adopt(
         )
         _list_skipped(script, comparison)
     if comparison.equals is not None:
+        _list_names(comparison)
         return comparison.equals, False
     console.lines(comparison.lines())
+    return _close(environment, source, answers, comparison.closed_by)
+
+
+def _list_names(comparison: "Comparison") -> None:
+    """Print what has another name in the database, where the revisions gave it none."""
+    if comparison.other_names:
+        console.lines(comparison.lines_on_names())
+        echo(
+            "  ! A migration that drops one of these has to try both names, as those of "
+            f"{hint('migrate', message='…')} do; {hint('adopt')} writes one that renames them."
+        )
+
+
+def _next(script: ScriptDirectory, at: Collection[str], closing: str | None) -> str | None:
+    """Return the revision *closing*, where it is the next one for a database that is *at* some."""
+    revision = script.get_revision(closing) if closing else None
+    return closing if revision and set(revision._versioned_down_revisions) == at else None
+
+
+def _close(
+    environment: Environment, source: "Source", answers: "Answers", closing: str | None
+) -> tuple[Sequence[str], bool]:
+    """Let the revision that closes the difference run on the database; write it first.
+
+    :param closing: one that is there already, for a database of the same schema.
+    :return: the revisions before it, and True.
+    """
+    from ..adopt import mark, write_closing_revision
+
     with environment.target.connect() as connection:
-        closing = comparison.closed_by
         if closing is None:
             closed = write_closing_revision(
-                connection, script, environment.metadata, source, answers, options
+                connection,
+                environment.script,
+                environment.metadata,
+                source,
+                answers,
+                environment.options,
             )
             closing = closed.revision
             console.lines(f"  {finding.verdict.value} {finding}" for finding in closed.findings)
@@ -199,6 +240,7 @@ def _compare(environment: Environment, revision: str) -> Sequence[str] | str | N
         is_half = bool(history.half_applied(connection))
     at = console.names(comparison.at)
     if comparison.equals is not None:
+        _list_names(comparison)
         # A stamp settles what is half applied and was finished by hand.
         if set(comparison.equals) == comparison.at and not is_half:
             echo(f"Nothing to do: at {at}.")

@@ -127,6 +127,31 @@ def _named_as(actual: Schema, expected: Schema, is_unnamed: Callable[[Key], bool
     return named
 
 
+def called_otherwise(actual: Schema, expected: Schema) -> dict[Key, str]:
+    """Find the constraints and indexes that are the same in both schemas but for their names.
+
+    :param actual: usually of a database that was made at another time.
+    :param expected: usually of the migrations.
+    :return: by the key in *expected* the name in *actual*; nothing of two that nothing but their
+        names tells apart.
+    """
+    spare = _by_definition(actual, expected)
+    return {
+        keys[0]: spare[definition][0].name
+        for definition, keys in _by_definition(expected, actual).items()
+        if len(keys) == len(spare.get(definition, ())) == 1
+    }
+
+
+def _by_definition(schema: Schema, opposite: Schema) -> dict[tuple[str, str, str], list[Key]]:
+    """Return the constraints and indexes that *opposite* lacks, by table, kind and definition."""
+    keys: dict[tuple[str, str, str], list[Key]] = {}
+    for key, definition in schema.items():
+        if key.kind in ("constraint", "index") and opposite.get(key) != definition:
+            keys.setdefault((key.table, key.kind, definition), []).append(key)
+    return keys
+
+
 def made_by_raw_sql(connection: Connection) -> set[str]:
     """Return the names of the tables, indexes and types that raw SQL of the migrations made.
 

@@ -45,7 +45,7 @@ def folder() -> Path:
 
 
 #: What this process has built already: a chain does not change while it is in memory.
-_in_memory: WeakKeyDictionary[ScriptDirectory, dict[tuple[Source, str, str | None], bytes]] = (
+_in_memory: WeakKeyDictionary[ScriptDirectory, dict[tuple[Source, str, str, str | None], bytes]] = (
     WeakKeyDictionary()
 )
 
@@ -71,7 +71,7 @@ class ChainCache:
 
     def restore(self, connection: Connection) -> None:
         """Load the newest cached database into *connection*'s, which is empty."""
-        key = self._source, str(self._target), self._bind
+        key = self._key(str(self._target))
         if self._target is None:
             return
         if key in self._in_memory:
@@ -85,7 +85,7 @@ class ChainCache:
             server = _server(connection) + (self._start.text if self._start else "")
             self._names = list(digests(revisions, self._metadata, server))
         for number, revision in reversed([*enumerate(revisions, 1)]):
-            content = self._in_memory.get((self._source, revision.revision, self._bind))
+            content = self._in_memory.get(self._key(revision.revision))
             if not content and self._names:
                 content = _read(self._names[number - 1])
             if content and _load(content, connection):
@@ -96,7 +96,7 @@ class ChainCache:
 
     def store(self, connection: Connection) -> None:
         """Cache the database of *connection*, at the end of the chain, where that saves time."""
-        key = self._source, str(self._target), self._bind
+        key = self._key(str(self._target))
         long = len(self._names) - self._restored > MIN_REVISIONS
         # PostgreSQL's dump takes longer than a short chain.
         quick = connection.dialect.name != "postgresql"
@@ -114,6 +114,9 @@ class ChainCache:
         if long and content:
             with suppress(OSError):  # without a place for the file the chain runs again
                 _write(self._names[-1], content)
+
+    def _key(self, revision: str) -> tuple[Source, str, str, str | None]:
+        return self._source, repr(_convention(self._metadata)), revision, self._bind
 
     def _rebuilds(self, content: bytes, connection: Connection) -> bool:
         """Tell whether *content* builds the very database of *connection* again."""

@@ -4,8 +4,6 @@ Each change is written here and run in a process that knows nothing of this libr
 models' naming convention as Alembic documents it.
 """
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,62 +15,7 @@ from sqlalchemy import CheckConstraint, Column, Enum, ForeignKey, Index, Integer
 from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from tests.library.autogenerate.project import Project
-
-CONVENTION = {
-    "ix": "ix_%(column_0_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-ENV = f"""
-import sys
-import sqlalchemy as sa
-from alembic import context
-
-metadata = sa.MetaData(naming_convention={CONVENTION!r})
-engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=sa.NullPool)
-with engine.connect() as connection:
-    context.configure(
-        connection=connection,
-        target_metadata=metadata,
-        render_as_batch=True,
-        transaction_per_migration=True,
-    )
-    with context.begin_transaction():
-        context.run_migrations()
-if "alembic_lossless" in sys.modules:
-    raise SystemExit("This is not stock Alembic.")
-"""
-
-STOCK = """
-import sys
-from alembic import command
-from alembic.config import Config
-
-config = Config()
-config.set_main_option("script_location", sys.argv[1])
-config.set_main_option("version_locations", sys.argv[2])
-config.set_main_option("sqlalchemy.url", sys.argv[3].replace("%", "%%"))
-for revision in sys.argv[4:]:
-    if revision.startswith("-") or revision == "base":
-        command.downgrade(config, revision)
-    else:
-        command.upgrade(config, revision)
-"""
-
-
-def stock(project: Project, url: str, *revisions: str) -> str:
-    """Run the chain of *project* under stock Alembic to each of *revisions*; return the error."""
-    folder = project.folder.parent / "stock"
-    folder.mkdir(exist_ok=True)
-    (folder / "env.py").write_text(ENV)
-    versions = project.folder / "versions"
-    command = [sys.executable, "-W", "ignore", "-c", STOCK, str(folder), str(versions), url]
-    done = subprocess.run([*command, *revisions], capture_output=True, text=True, check=False)
-    return done.stderr.strip() if done.returncode else ""
-
+from tests.library.autogenerate.stock import CONVENTION, stock
 
 Models = Callable[[MetaData], object]
 

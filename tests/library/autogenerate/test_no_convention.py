@@ -1,9 +1,14 @@
 """Models without a naming convention, whose constraints have no names."""
 
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
 
+from alembic_lossless import naming
 from tests.library.autogenerate.project import Project
+from tests.library.autogenerate.stock import stock
+from tests.library.rehearsal.stage import rehearsed
 
 
 @pytest.fixture
@@ -114,3 +119,40 @@ def test_a_renamed_column_and_table_agree_and_keep_their_rows(project: Project) 
     assert not any(project.verify().differences.values())
     project.run("INSERT INTO club VALUES (2, 'a')")
     assert project.run("SELECT title, team_id FROM club, member") == [("a", 1), ("a", 1)]
+
+
+BACK = 'op.drop_table("member")\nop.drop_table("team")'
+
+#: What is new, by the rule that has a word on it and the name that it gets.
+CHANGES: dict[str, Callable[[], sa.Constraint]] = {
+    "add-unique uq_member_mail_team_id": lambda: sa.UniqueConstraint("mail", "team_id"),
+    "add-foreign-key fk_member_rival_id_team": lambda: sa.ForeignKeyConstraint(
+        ["rival_id"], ["team.id"]
+    ),
+    "add-check " + naming.check_of_text("member", "mail <> 'x'"): lambda: sa.CheckConstraint(
+        "mail <> 'x'"
+    ),
+}
+
+
+def test_new_constraint_is_the_only_change_and_chain_runs_under_stock(project: Project) -> None:
+    """A stock project comes, changes one thing after the other, and leaves."""
+    columns = 'sa.Column("mail", sa.String(50)), sa.Column("rival_id", sa.Integer()), '
+    key = "sa.ForeignKeyConstraint("
+    project.by_hand(STOCK.replace(key, columns + key), BACK)
+    assert stock(project, project.url, "head", convention=None) == ""
+    project.run("INSERT INTO team VALUES (1, 'a')", "INSERT INTO member VALUES (1, 1, 'm', 1)")
+    for number, change in enumerate(CHANGES, 1):
+        mail, rival = sa.Column("mail", sa.String(50)), sa.Column("rival_id", sa.Integer)
+        define(project, mail, rival)
+        for make in [*CHANGES.values()][:number]:
+            project.metadata.tables["member"].append_constraint(make())
+        report = project.new("new", accept=f"{change}: no database has such rows")
+        subjects = {step.subject for step in report.steps if step.op is not None}
+        assert subjects - {"the database"} == {change.partition(" ")[2]}
+        assert not rehearsed(project).failures
+    project.upgrade()
+    assert not any(project.verify().differences.values())
+    project.downgrade("hand1")
+    assert project.run("SELECT * FROM team, member") == [(1, "a", 1, 1, "m", 1)]
+    assert stock(project, project.url, "head", "base", "head", convention=None) == ""

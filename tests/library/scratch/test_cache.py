@@ -137,6 +137,12 @@ def test_another_naming_convention(project: Project) -> None:
         cached.restore(connection)
         assert diff.describe(connection) == {}
 
+    script, names = project.script, []
+    for metadata in (project.metadata, other):  # the memory of one process tells them apart as well
+        with from_chain(script, SQLITE, metadata=metadata) as connection:
+            names.append(inspect(connection).get_pk_constraint("t")["name"])
+    assert names == ["pk_t", None]
+
 
 @pytest.mark.parametrize("damage", [b"", b"{}\n", b'{"sum": "", "by hand": []}\nSQLite', None])
 def test_a_damaged_file_is_passed_over(

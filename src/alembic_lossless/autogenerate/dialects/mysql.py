@@ -5,7 +5,7 @@ that counts has to be a key as long as it does.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -56,7 +56,8 @@ def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> It
             del items[key]
         if later:
             continue
-        forward = _replacement(table, found, wanted, database)
+        others = {key.name: database.other_names(key) for key in keys}
+        forward = _replacement(table, found, wanted, database, others)
         yield Step(forward, Guard.MYSQL, _replacement(table, wanted, found, database))
 
 
@@ -65,15 +66,22 @@ def _replacement(
     before: dict[str, str | None],
     after: dict[str, str | None],
     database: ComparedDatabase,
+    others: Mapping[str, Sequence[str]] | None = None,
 ) -> ReplaceIndexes:
     """Return the statement that puts the indexes *after* in the place of those *before*.
 
     :param before: each index by its name, as the server prints it; None where it is not there.
+    :param others: what databases that were made at another time call these.
     """
     quote = database.connection.dialect.identifier_preparer.quote
     dropped = {name: without_backticks(text) for name, text in before.items() if text}
     added = {name: without_backticks(text) for name, text in after.items() if text}
-    clauses = ["DROP " + (name if name == _PRIMARY else f"INDEX {quote(name)}") for name in dropped]
+    clauses = []
+    for name in dropped:
+        names = [name, *(others or {}).get(name, ())]
+        exists = "IF EXISTS " if len(names) > 1 and database.server == "mariadb" else ""
+        drops = [f"DROP INDEX {exists}{quote(each)}" for each in (names if exists else [name])]
+        clauses += [f"DROP {_PRIMARY}"] if name == _PRIMARY else drops
     for name, text in added.items():
         kind, _, columns = text.partition("(")
         named = kind if name == _PRIMARY else f"{kind}{quote(name)} "

@@ -11,7 +11,7 @@ verdict is to rewrite, to strip or to split.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,8 @@ class ReviewContext:
     done: Sequence[Step] = ()
     #: What was done before the step, where the revision is somebody's own.
     before: Sequence[Step] = ()
+    #: The tables and names of what the chain leaves to the naming convention.
+    unnamed: Collection[tuple[str, str]] = ()
     rows: DevelopmentRows = field(default_factory=DevelopmentRows)
 
     def filled(self, table: str, column: str) -> bool:

@@ -9,8 +9,8 @@ from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.schema import conv
 
-from ..data_operations import Fill
-from ..finding import Phase, Step, Verdict
+from ..data_operations import DropByAnyName, Fill, other_names
+from ..finding import Phase, Step, Verdict, whole_name
 from . import EVERYWHERE, Match, ReviewContext, rule
 from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, others, quote, table_of
 
@@ -161,3 +161,23 @@ _LIST = re.compile(rf"""("(?:[^"]|"")+"|\w+) IN \(((?:{_TEXT}(?:, *)?)+)\)""")
 def add_exclusion(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Say what an exclusion constraint costs, which there is no gentler way to add."""
     yield Match(step.subject)
+
+
+@rule(
+    "other-name",
+    EVERYWHERE,
+    Verdict.REWRITE,
+    on=ops.DropConstraintOp | ops.DropIndexOp,
+    what="{subject} has another name in a database that was made at another time: {detail}.",
+    cost="A drop by one name fails where it has the other.",
+    remedy="It is dropped by each of its names, with if_exists=True.",
+)
+def other_name(step: Step, context: ReviewContext) -> Iterator[Match]:
+    """Say by which names a constraint is dropped, and of a file that has but one of them."""
+    op: Any = step.op
+    if isinstance(op, DropByAnyName):
+        yield Match(step.subject, " or ".join(other_names(op)))
+    elif isinstance(op, ops.DropConstraintOp) and not op.if_exists:
+        on_server = set(context.databases) - {"sqlite"}  # where it has no name, and is found
+        if on_server and (whole_name(op), str(op.constraint_name)) in context.unnamed:
+            yield Match(step.subject, "its revision leaves it to the naming convention")
