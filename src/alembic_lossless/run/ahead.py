@@ -1,12 +1,13 @@
 """A revision that creates what the database has already: ``create_all`` ran before it."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
 from alembic.operations import ops
 from alembic.script import Script
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Enum, inspect
 from sqlalchemy.exc import DBAPIError
 
 from .. import hints
@@ -62,7 +63,11 @@ def _remedy(error: BaseException, revision: Script, connection: Connection) -> s
         f"Take it in: {hints.command('adopt')}; or rebuild a development database: "
         f"{hints.command('reset')}"
     )
-    if binds.current() is not None:
+    types = [item for item in present if item.startswith("type ")]
+    if types == present:  # adopt takes tables in; a type that a table uses is not dropped by this
+        drops = "; ".join(f"DROP {item.replace('type', 'TYPE', 1)}" for item in types)
+        remedy = f"Where no table uses it yet, drop it ({drops}), and run again"
+    elif binds.current() is not None:
         remedy = (
             "Where it is what the revision makes, say so: "
             f"{hints.command('stamp', revision.revision)}; else drop it there, and run again"
@@ -74,7 +79,7 @@ def _remedy(error: BaseException, revision: Script, connection: Connection) -> s
 
 
 def existing(connection: Connection, revision: Script) -> list[str]:
-    """Name the tables and columns that *revision* creates and the database has.
+    """Name the tables, columns and enum types that *revision* creates and the database has.
 
     :param connection: to the database, which is only read.
     :param revision: which is followed without being run.
@@ -84,7 +89,11 @@ def existing(connection: Connection, revision: Script) -> list[str]:
 
     ((operations, _),) = recorder.followed([revision], connection.dialect)
     inspector = inspect(connection)
-    present = []
+    types = set()
+    if connection.dialect.name == "postgresql":
+        types = {type_["name"] for type_ in inspector.get_enums("*")}  # type: ignore[attr-defined]
+    quote = connection.dialect.identifier_preparer.quote
+    present = [f"type {quote(name)}" for name in _types_of(operations) if name in types]
     for operation in operations:
         schema = getattr(operation, "schema", None)
         table = getattr(operation, "table_name", None)
@@ -98,3 +107,20 @@ def existing(connection: Connection, revision: Script) -> list[str]:
             if operation.column.name in {column["name"] for column in columns}:
                 present.append(f"column {name}.{operation.column.name}")
     return present
+
+
+#: What a revision executes to create an enum type.
+_CREATE_TYPE = re.compile(r'\s*CREATE\s+TYPE\s+(?:\w+\.)?"?(\w+)"?\s+AS\s+ENUM\b', re.IGNORECASE)
+
+
+def _types_of(operations: Iterable[Any]) -> list[str]:
+    """Return the names of the enum types that operations create, by statement or with a table."""
+    names: list[str | None] = []
+    for operation in operations:
+        if isinstance(operation, ops.ExecuteSQLOp):
+            match = _CREATE_TYPE.match(str(operation.sqltext))
+            names.append(match and match[1])
+        elif isinstance(operation, ops.CreateTableOp):
+            columns = [column for column in operation.columns if hasattr(column, "type")]
+            names += [column.type.name for column in columns if isinstance(column.type, Enum)]
+    return [name for name in dict.fromkeys(names) if name]

@@ -89,3 +89,28 @@ def test_what_create_all_left_out_is_added_by_the_revision_that_adopt_writes(sho
     assert shop.ask("SELECT id, n FROM t") == [(5, None)]
     assert shop.ask("SELECT id FROM u") == [(7,)]
     assert "models and migrations agree" in shop.flask("db", "check")
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+@pytest.mark.parametrize(
+    "create",
+    [
+        "op.execute(\"CREATE TYPE mood AS ENUM ('sad', 'glad')\")\n"
+        'op.add_column("t", sa.Column("m", sa.Enum("sad", "glad", name="mood")))',
+        'op.create_table("u", sa.Column("m", sa.Enum("sad", "glad", name="mood")))',
+    ],
+    ids=["by a statement", "with a table"],
+)
+def test_enum_type_of_create_all_is_named_and_can_be_dropped(shop: Shop, create: str) -> None:
+    shop.revision("a1", 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))')
+    shop.flask("db", "upgrade")
+    shop.ask("INSERT INTO t VALUES (5)")
+    shop.ask("CREATE TYPE mood AS ENUM ('sad', 'glad')")
+    shop.revision("a2", create)
+    refused = shop.flask("db", "upgrade", code=1)
+    assert "What this revision creates was in the database before: type mood." in refused
+    assert "Where no table uses it yet, drop it (DROP TYPE mood), and run again." in refused
+    shop.ask("DROP TYPE mood")
+    shop.flask("db", "upgrade")
+    assert shop.at() == ["a2"]
+    assert shop.ask("SELECT id FROM t") == [(5,)]
