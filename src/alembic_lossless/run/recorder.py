@@ -66,6 +66,7 @@ def alone(connection: Connection | None, revision: Callable[[], str]) -> Iterato
 
     def refuse(other: Connection) -> None:
         if connection is None or other.engine.pool is not connection.engine.pool:
+            other.close()
             raise MigrationError(
                 f"Revision {revision()} connects to {other.engine.url} by itself, also where it is "
                 "only tried: let it use op.get_bind()."

@@ -176,6 +176,19 @@ class Project:
     def upgrade(self, revision: str = "head") -> None:
         command.upgrade(self.config(), revision)
 
+    def upgrade_as_stock(self, revision: str = "head") -> None:
+        """Upgrade without a word in our log, as the project did before it had the library."""
+        script = self.script
+
+        def steps(heads: Any, _: MigrationContext) -> Any:
+            return script._upgrade_revs(revision, heads)
+
+        with private(make_url(self.url)).connect() as connection:
+            context = MigrationContext.configure(connection, opts={"fn": steps, "script": script})
+            with context.begin_transaction(), Operations.context(context):
+                context.run_migrations()
+            connection.commit()
+
     def downgrade(self, revision: str = "-1") -> None:
         command.downgrade(self.config(), revision)
 

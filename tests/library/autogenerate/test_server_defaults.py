@@ -4,7 +4,6 @@ import pytest
 import sqlalchemy as sa
 
 from tests.library.autogenerate.project import Project
-from tests.library.rehearsal.stage import stock
 
 CHAIN = """op.create_table("book", sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("title", sa.String(50), server_default="x"),
@@ -18,7 +17,7 @@ ROWS = "INSERT INTO book (id) VALUES (1)"
 @pytest.fixture
 def project(on_each: Project) -> Project:
     on_each.by_hand(CHAIN)
-    assert stock(on_each, "upgrade", "head") == 0
+    on_each.upgrade_as_stock()
     define(on_each)
     return on_each
 
@@ -79,7 +78,7 @@ def test_tables_drops_them(project: Project) -> None:
     assert "town" not in project.last()
     project.upgrade()
     assert project.type("check").splitlines()[2].strip().startswith("shop: town")
-    assert stock(project, "downgrade", "-1") == 0
+    project.downgrade()
     project.run(ROWS)
     assert project.run("SELECT title, pages FROM book") == [("x", 0)]
 

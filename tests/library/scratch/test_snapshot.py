@@ -3,15 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.run.connection import private
 from alembic_lossless.schema import diff
 from alembic_lossless.scratch import databases, snapshot
 from alembic_lossless.scratch.sources import Source
@@ -27,7 +24,8 @@ op.create_index("ix_book_title", "book", ["title"])"""
 
 #: A revision that runs where the project's own database is, and nowhere else.
 SITUATIONS = {
-    "inspects the application's engine": """engine = sa.create_engine({url!r})
+    "inspects the application's engine": """url = {url!r}
+engine = sa.create_engine(url, poolclass=sa.NullPool)
 if not sa.inspect(engine).has_table("imported"):
     raise ValueError("nothing was imported")
 engine.dispose()""",
@@ -39,6 +37,9 @@ engine.dispose()""",
     },
 }
 
+#: Servers go through each situation in `make trials`.
+LONG = [pytest.mark.trial]
+
 BY_HAND = {
     "sqlite": ["CREATE VIRTUAL TABLE search USING fts5(title)"],
     "postgresql": ["CREATE MATERIALIZED VIEW summary AS SELECT 1 AS id"],
@@ -46,7 +47,7 @@ BY_HAND = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+@pytest.fixture
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     """A project on each kind of database, whose models are those of the chain."""
     if request.param == "sqlite":
@@ -71,20 +72,6 @@ def define(project: Project, *more: sa.Column[object]) -> None:
     sa.Table("imported", project.metadata, *columns)
 
 
-def run_as_stock(project: Project, revision: str) -> None:
-    """Upgrade the project's own database without a word in our log."""
-    script = project.script
-
-    def steps(heads: Any, _: MigrationContext) -> Any:
-        return script._upgrade_revs(revision, heads)
-
-    with private(sa.make_url(project.url)).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"fn": steps, "script": script})
-        with context.begin_transaction(), Operations.context(context):
-            context.run_migrations()
-        connection.commit()
-
-
 def source(project: Project) -> Source:
     (kind,) = project.kinds
     return Source(kind, None if kind == "sqlite" else sa.make_url(project.url))
@@ -98,18 +85,26 @@ def old_chain(project: Project, situation: str) -> None:
         'op.create_table("imported", sa.Column("id", sa.Integer, primary_key=True),'
         ' sa.Column("title", sa.String(90)))'
     )
-    run_as_stock(project, "head")
+    project.upgrade_as_stock("head")
     project.run("INSERT INTO imported VALUES (7, 'Ada Lovelace')", *BY_HAND[kind])
     body = SITUATIONS[situation]
     body = body[kind] if isinstance(body, dict) else body.format(url=project.url)
     is_import = body.startswith("from ")
     path = project.by_hand("pass  # the model was there then" if is_import else body)
-    run_as_stock(project, "head")
+    project.upgrade_as_stock("head")
     if is_import:
         path.write_text(path.read_text().replace("pass  # the model was there then", body))
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize(
+    ("project", "situation"),
+    [
+        pytest.param(kind, situation, marks=[] if first or "by hand" in situation else LONG)
+        for kind, first in (("sqlite", True), ("postgresql", False), ("mariadb", False))
+        for situation in SITUATIONS
+    ],
+    indirect=["project"],
+)
 def test_project_whose_chain_does_not_run_goes_on_from_a_snapshot(
     project: Project, situation: str
 ) -> None:
@@ -222,7 +217,7 @@ def short(tmp_path: Path) -> Project:
     )
     define(project, sa.Column("pages", sa.Integer), sa.Column("isbn", sa.String(20)))
     project.metadata.remove(project.metadata.tables["imported"])
-    run_as_stock(project, "hand2")
+    project.upgrade_as_stock("hand2")
     project.type("baseline", "hand2")
     for name in ("hand1", "hand2"):
         path = project.folder / "versions" / f"{name}.py"
