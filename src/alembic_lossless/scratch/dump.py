@@ -8,12 +8,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, inspect, text
 
+from ..backup.store import postgresql_target
 from ..schema import diff, sqlite
 from ..schema.own_tables import VERSION_TABLE, is_own, version_table
 
@@ -59,7 +61,7 @@ def script(connection: Connection, *, rows: bool) -> str | None:
     if connection.dialect.name == "postgresql":
         dumped = _dumped(connection, *_PORTABLE, *([] if rows else ["--schema-only"]))
         return None if dumped is None else _NOT_PORTABLE.sub("", dumped)
-    if _has_sequences(connection):
+    if _has_sequences(connection) or (rows and connection.dialect.is_async):
         return None
     names = [name for name in inspect(connection).get_table_names() if not is_own(name)]
     listed = [
@@ -103,6 +105,11 @@ def run(connection: Connection, dumped: Sequence[str]) -> None:
     """Run what :func:`tables` or :func:`statements` returned, in an empty database."""
     raw: Any = connection.connection.driver_connection
     before, after = _AROUND[connection.dialect.name]
+    if connection.dialect.driver == "asyncpg":  # which prepares one statement at a time
+        adapted: Any = connection.connection.dbapi_connection
+        for statement in (*before, *dumped, *after):
+            adapted.run_async(partial(_execute, statement))
+        return
     if connection.dialect.is_async:
         for statement in (*before, *dumped, *after):
             connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
@@ -112,6 +119,10 @@ def run(connection: Connection, dumped: Sequence[str]) -> None:
         for statement in (*before, *dumped, *after):
             cursor.execute(statement)
     raw.commit()
+
+
+def _execute(statement: str, driver: Any) -> Any:
+    return driver.execute(statement)
 
 
 #: What holds while the statements run, and what ends it.
@@ -169,6 +180,10 @@ def _rows_of_sqlite(connection: Connection, table: str) -> Iterator[str]:
 
 def _dumped(connection: Connection, *options: str) -> str | None:
     raw: Any = connection.connection.driver_connection
+    if connection.dialect.is_async:
+        place, secret = postgresql_target(connection.engine.url)
+    else:
+        place, secret = raw.info.dsn, {"PGPASSWORD": raw.info.password}
     how = ["--inserts", "--rows-per-insert=500", "--encoding=UTF8", "--no-password", *options]
     if options:
         own = {VERSION_TABLE, version_table().name}
@@ -176,8 +191,8 @@ def _dumped(connection: Connection, *options: str) -> str | None:
         how.append("--exclude-table=*.alembic_lossless_*")
     for program in _programs():
         done = subprocess.run(
-            [program, *how, f"--dbname={raw.info.dsn}"],
-            env={**os.environ, "PGPASSWORD": raw.info.password},
+            [program, *how, f"--dbname={place}"],
+            env={**os.environ, **secret},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -206,6 +206,8 @@ def take(
     statements = dump.script(connection, rows=is_scratch)
     if statements is None:
         needed = "pg_dump of its version or newer" if kind == "postgresql" else "no sequences"
+        if kind == "mysql" and connection.dialect.is_async:
+            needed = "PyMySQL, which is not installed"
         raise MigrationError(
             f"No snapshot was taken, because this {kind} database cannot be dumped: that takes "
             f"{needed}."

@@ -77,6 +77,10 @@ def test_every_command_works_with_an_asynchronous_driver_alone(project: AlembicP
     assert "It is adopted" in adopted
     assert "Applied" in command("upgrade")
     assert "agree" in command("check")
+    is_mysql = project.url.startswith("mysql")
+    snapshot = command("baseline", code=1 if is_mysql else 0)
+    assert ("PyMySQL, which is not installed" if is_mysql else "Wrote") in snapshot
+    assert "agree" in command("check")
     command("revision", "-m", "by hand")
     assert project.rows(CUSTOMERS) == [(1, "Ada"), (2, "Grace")]
     assert "CREATE TABLE customer" in command("upgrade", "0001", "--sql")
