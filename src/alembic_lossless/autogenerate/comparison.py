@@ -21,6 +21,7 @@ from ..run import binds, recorder
 from ..schema import baseline, dialect_support, diff
 from ..schema.inclusion import Inclusion
 from ..schema.model import Key, Schema
+from ..scratch import snapshot
 from ..scratch.databases import configure, from_chain, from_models
 from ..scratch.hints import reason
 from ..scratch.sources import Source
@@ -185,9 +186,11 @@ class ComparedDatabase:
         actual = diff.describe(self.connection)
         by_hand = diff.made_by_raw_sql(self.connection)
         inclusion = Inclusion(self.options, self.metadata, self.connection)
+        script = self.context.script
+        later = snapshot.names_by_convention(script, self.kind) if script else set()
         return [
             item
-            for item in diff.differences_from_models(actual, self.expected, self.metadata)
+            for item in diff.differences_from_models(actual, self.expected, self.metadata, later)
             if not (item.expected is None and item.key.bare in by_hand)
             and not is_left_out(item.key, self.left_out)
             and inclusion.compares(item, self.context)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import Dialect, MetaData
+from sqlalchemy import Connection, Dialect, MetaData
 from sqlalchemy.exc import DBAPIError
 
 from .. import naming
@@ -21,7 +21,8 @@ from ..run import status
 from ..schema import diff
 from ..schema.dialect_support import kind_of
 from ..schema.model import Key, Schema
-from ..scratch.databases import from_chain
+from ..scratch import snapshot
+from ..scratch.databases import from_chain, from_models
 from ..scratch.sources import Source
 
 
@@ -51,6 +52,31 @@ def names_without_convention(
     except MigrationError:
         return {}
     return _names_to_drop_by(older, schema)
+
+
+def names_before_convention(
+    script: ScriptDirectory, source: Source, metadata: MetaData, database: Connection
+) -> dict[Key, str]:
+    """Find what an older database calls otherwise than today's naming convention does.
+
+    :param script: the chain.
+    :param source: where scratch databases can be created.
+    :param metadata: the models, for their naming convention.
+    :param database: is only read.
+    :return: today's name by the key in the database, for what no revision named.
+    """
+    if not naming.has_convention(metadata):
+        return {}
+    schema = diff.describe(database)
+    with from_models(metadata, source, like=database) as models:
+        expected = diff.describe(models)
+    chain = reversed(list(script.walk_revisions()))
+    left = unnamed(chain, database.dialect, metadata.naming_convention)
+    return {
+        key._replace(name=name): key.name
+        for key, name in diff.called_otherwise(schema, expected).items()
+        if not left.is_whole or (key.table, key.name) in left.names
+    }
 
 
 def _names_to_drop_by(older: Schema, schema: Schema) -> dict[Key, str]:
@@ -90,7 +116,7 @@ class OtherNames:
 
         :param key: what it is called at the head of the chain, in a scratch database.
         """
-        names = [self._in_development.get(key)]
+        names = [self._in_development.get(key), self._in_snapshot.get(key)]
         if not self._unnamed.is_whole or (key.table, key.name) in self._unnamed.names:
             names.insert(0, self._without_convention.get(key))
         return list(dict.fromkeys(name for name in names if name))
@@ -101,6 +127,10 @@ class OtherNames:
             return Unnamed()
         chain = reversed(list(self._script.walk_revisions()))
         return unnamed(chain, self._dialect, self._metadata.naming_convention)
+
+    @cached_property
+    def _in_snapshot(self) -> Mapping[Key, str]:
+        return snapshot.names(self._script, self._source.kind)
 
     @cached_property
     def _schema(self) -> Schema:

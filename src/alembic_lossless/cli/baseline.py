@@ -84,6 +84,7 @@ def _of_database(environment: Environment, revisions: Sequence[str], source: "So
 
     :raises MigrationError: with exit code 2, where it is not at *revisions*.
     """
+    from ..autogenerate.constraint_names import names_before_convention
     from ..scratch import snapshot
 
     with database.reading(environment) as connection:
@@ -103,4 +104,8 @@ def _of_database(environment: Environment, revisions: Sequence[str], source: "So
                 f"revision and no snapshot was taken. Finish it first: {hint('upgrade')}",
                 exit_code=2,
             )
-        return snapshot.take(environment.script, connection, source, revisions, is_scratch=False)
+        metadata, script = environment.metadata, environment.script
+        names = names_before_convention(script, source, metadata, connection)
+        for key, today in names.items():
+            echo(f"  {key} would be called {today} by today's naming convention")
+        return snapshot.take(script, connection, source, revisions, is_scratch=False, names=names)

@@ -319,7 +319,8 @@ class _Round:
         known = recorded.get(binds.labelled(self.source.kind), baseline.Known())
         options = {**self.options, "script": self.script, "target_metadata": self.metadata}
         context = databases.configure(connection, options)
-        differences = diff.differences_from_models(actual, expected, self.metadata)
+        later = snapshot.names_by_convention(self.script, self.source.kind)
+        differences = diff.differences_from_models(actual, expected, self.metadata, later)
         left_out = (
             directives.left_out(self.options, connection, self.script, self.metadata)
             if differences

@@ -6,7 +6,7 @@ are left out. So is what models cannot express (views, triggers, functions …):
 :func:`unmanaged_objects` lists it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, MetaData, text
@@ -81,7 +81,10 @@ def differences(actual: Schema, expected: Schema) -> list[Difference]:
 
 
 def differences_from_models(
-    actual: Schema, expected: Schema, metadata: MetaData
+    actual: Schema,
+    expected: Schema,
+    metadata: MetaData,
+    by_convention: Iterable[tuple[str, str]] = (),
 ) -> list[Difference]:
     """Compare the schema of the migrations with that of the models, as :func:`differences` does.
 
@@ -90,8 +93,9 @@ def differences_from_models(
     :param actual: of the migrations.
     :param expected: of the models.
     :param metadata: the models.
+    :param by_convention: the tables and names of what a later naming convention alone has named.
     """
-    unnamed = names_given(metadata)
+    unnamed = names_given(metadata) | {*by_convention}
     named = _named_as(actual, expected, lambda key: (key.table, key.name) in unnamed)
     return differences(actual, named)
 

@@ -10,8 +10,9 @@ person can read, and it is committed.
 
 import ast
 import hashlib
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ..run import binds
 from ..run.chain import read_chain
 from ..run.recorder import name_created_by
 from ..schema import diff
+from ..schema.model import Key
 from ..schema.own_tables import VERSION_TABLE
 from . import dump
 from .hints import reason, shown
@@ -37,6 +39,7 @@ _HEAD = """\
 """
 _REVISION = re.compile(r"^-- revision: (.+)$", re.MULTILINE)
 _RAW_SQL = re.compile(r"^-- made by raw SQL: (.+)$", re.MULTILINE)
+_NAME = re.compile(r"^-- called otherwise by today's naming convention: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Snapshot:
     revisions: tuple[str, ...]
     #: The tables, indexes and types that raw SQL of the chain made.
     made_by_raw_sql: tuple[str, ...]
+    #: What no revision named: the kind, the table, its name here, and that of today's convention.
+    names: tuple[tuple[str, str, str, str], ...]
     script: str
 
     @property
@@ -55,6 +60,8 @@ class Snapshot:
         """Return what the file holds."""
         raw = f"-- made by raw SQL: {', '.join(self.made_by_raw_sql)}\n"
         body = f"-- revision: {', '.join(self.revisions)}\n{raw if self.made_by_raw_sql else ''}"
+        for name in self.names:
+            body += f"-- called otherwise by today's naming convention: {json.dumps(name)}\n"
         body += f"\n{self.script.strip()}\n"
         checksum = hashlib.sha256(body.encode()).hexdigest()[:16]
         return _HEAD.format(checksum=checksum) + body
@@ -105,6 +112,7 @@ def read(script: ScriptDirectory, kind: str) -> Snapshot | None:
         kind,
         tuple(revisions[1].split(", ")) if revisions else (),
         tuple(raw[1].split(", ")) if raw else (),
+        _names(head),
         statements,
     )
     if snapshot.text != text:
@@ -121,6 +129,30 @@ def read(script: ScriptDirectory, kind: str) -> Snapshot | None:
             exit_code=2,
         )
     return snapshot
+
+
+def _names(head: str) -> tuple[tuple[str, str, str, str], ...]:
+    try:
+        return tuple(tuple(json.loads(name)) for name in _NAME.findall(head))
+    except ValueError:
+        return ()  # it was edited, which its checksum tells
+
+
+def names_by_convention(script: ScriptDirectory, kind: str) -> set[tuple[str, str]]:
+    """Return the tables and today's names of what :func:`names` returns."""
+    return {(key.table, today) for key, today in names(script, kind).items()}
+
+
+def names(script: ScriptDirectory, kind: str) -> dict[Key, str]:
+    """Return what the snapshot calls otherwise than today's naming convention does.
+
+    :param script: the chain.
+    :param kind: of database.
+    :return: today's name by the key in the snapshot, for what no revision named.
+    """
+    snapshot = read(script, kind)
+    names = snapshot.names if snapshot else ()
+    return {Key(table, part, name): today for part, table, name, today in names}
 
 
 def _path(script: ScriptDirectory, kind: str) -> Path:
@@ -188,6 +220,7 @@ def take(
     revisions: Sequence[str],
     *,
     is_scratch: bool,
+    names: Mapping[Key, str] | None = None,
 ) -> Path:
     """Write the snapshot of the database behind *connection*, having tried it.
 
@@ -199,6 +232,7 @@ def take(
     :param source: where scratch databases of its kind can be created.
     :param revisions: where the database stands.
     :param is_scratch: whether the chain made it, a moment ago.
+    :param names: what today's naming convention calls otherwise than the database, by its key.
     :return: the file.
     :raises MigrationError: where no script builds the same schema again; no file is written then.
     """
@@ -220,7 +254,10 @@ def take(
     path = _path(script, kind)
     # A file's line ends are git's to change.
     statements = statements.replace("\r\n", "\n").replace("\r", "\n")
-    snapshot = Snapshot(path, kind, tuple(sorted(revisions)), tuple(sorted(raw)), statements)
+    otherwise = sorted((key.kind, key.table, key.name, name) for key, name in (names or {}).items())
+    snapshot = Snapshot(
+        path, kind, tuple(sorted(revisions)), tuple(sorted(raw)), tuple(otherwise), statements
+    )
     with empty_database(source) as copy:
         snapshot.load(copy)
         differing = [str(item.key) for item in diff.differences(diff.describe(copy), schema)]

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from tests.library.flask.project import REVISION, StockProject
+from tests.library.flask.project import OURS, REVISION, STOCK, StockProject
 from tests.library.flask.test_one_import import TEMPLATE
 
 FIRST = """op.create_table("customer", sa.Column("id", sa.Integer(), nullable=False),
@@ -81,3 +82,66 @@ def test_stamp_names_what_is_called_otherwise_and_adopt_renames_it(
     assert "calls it" not in project.flask("stamp", "head")
     assert "Nothing to adopt" in project.flask("adopt")
     assert "models and migrations agree" in project.flask("check")
+
+
+NOT_ON_SCRATCH = (
+    'if "scratch" in str(op.get_bind().engine.url.database):\n'
+    '        raise RuntimeError("what an old import left is not here")'
+)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_snapshot_of_an_older_database_knows_what_today_names_otherwise(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The chain does not run on scratch databases, so the older database alone knows its names."""
+    databases: Callable[[], str] = request.getfixturevalue(kind)
+    older, today = databases(), databases()
+    project = StockProject(tmp_path / "project", older, TEMPLATE)
+    (project.folder / "models.py").write_text(MODELS)
+    for revision, down, upgrade in [("0001", None, FIRST), ("0002", "0001", NOT_ON_SCRATCH)]:
+        text = REVISION.format(number=1, revision=revision, down=down, upgrade=upgrade)
+        (project.migrations / "versions" / f"{revision}_.py").write_text(text)
+    project.flask("upgrade")
+    project.edit("models.py", "ForeignKey, String", "ForeignKey, MetaData, String")
+    project.edit("models.py", "    pass\n", CONVENTION)
+    project.edit("app.py", repr(older), repr(today))
+    project.flask("upgrade")
+    project.edit("app.py", repr(today), repr(older))
+    for url in (older, today):
+        ask(url, "INSERT INTO customer (id, name, mail) VALUES (1, 'Ada', 'a@example.org')")
+    project.change_import()
+
+    assert "flask db baseline --from-database" in project.flask("check", code=1)
+    taken = project.flask("baseline", "--from-database")
+    assert (
+        f"constraint {OLDER[kind]} on customer would be called uq_customer_mail by today's "
+        "naming convention"
+    ) in taken
+    assert "models and migrations agree" in project.flask("check")
+    assert "Nothing changed" in project.flask("migrate", "-m", "nothing")
+
+    project.edit("models.py", "String(50), unique=True", "String(50)")
+    before = project.files()
+    project.flask("migrate", "-m", "drop unique")
+    (file,) = project.files() - before
+    text = (project.migrations / "versions" / file).read_text()
+    assert OLDER[kind] in text
+    assert "uq_customer_mail" in text
+    for url, other in [(older, today), (today, older)]:
+        project.edit("app.py", repr(other), repr(url)) if url == today else None
+        project.flask("upgrade")
+        ask(url, "INSERT INTO customer (id, name, mail) VALUES (2, 'Bo', 'a@example.org')")
+        ask(url, "DELETE FROM customer WHERE id = 2")
+        project.flask("downgrade")
+        with pytest.raises(sa.exc.IntegrityError):
+            ask(url, "INSERT INTO customer (id, name, mail) VALUES (3, 'Bo', 'a@example.org')")
+        project.flask("upgrade")
+    project.change_import(OURS, STOCK)
+    project.flask("downgrade")
+    project.flask("upgrade")
+
+
+def ask(url: str, statement: str) -> None:
+    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+        connection.exec_driver_sql(statement)
