@@ -319,7 +319,7 @@ def test_snapshot_that_a_database_does_not_take_is_refused(short: Project) -> No
     taken = snapshot.read(short.script, "sqlite")
     assert taken is not None
     script = "CREATE TABLE t (a) USING nothing;"
-    broken = snapshot.Snapshot(path, "sqlite", taken.revisions, (), script)
+    broken = snapshot.Snapshot(path, "sqlite", taken.revisions, (), (), script)
     path.write_text(broken.text)
     assert "cannot be loaded into an empty sqlite database" in short.type("check", code=2)
 
