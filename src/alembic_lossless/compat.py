@@ -377,13 +377,17 @@ def copy_item(item: Any) -> Any:
     return item._copy()
 
 
-@private("sqlalchemy.util.concurrency:in_greenlet")
 def can_await() -> bool:
     """Tell whether an asynchronous driver can be used here: under ``AsyncConnection.run_sync``.
 
-    It would give way to a public function of SQLAlchemy's asyncio extension.
+    SQLAlchemy runs that in a greenlet of a class of its own; its ``in_greenlet`` is younger than
+    the oldest version. It would give way to a public function of its asyncio extension.
     """
-    return bool(concurrency.in_greenlet())
+    try:
+        greenlet = importlib.import_module("greenlet")
+    except ImportError:  # it comes with an asynchronous driver, not with SQLAlchemy
+        return False
+    return type(greenlet.getcurrent()).__name__ == "_AsyncIoGreenlet"
 
 
 @private("sqlalchemy.util.concurrency:greenlet_spawn")

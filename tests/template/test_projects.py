@@ -158,7 +158,9 @@ def test_it_holds_no_engine_and_is_short(bakery):
     project = bakery()
     assert sum(len(path.read_text("utf-8").splitlines()) for path in texts(project)) <= 1300
     named = {path for path in texts(project) if "alembic_lossless" in path.read_text("utf-8")}
-    assert named <= {project / "pyproject.toml", project / "my_project" / "extensions.py"}
+    # The README names the table that stays when the library goes.
+    files = ("pyproject.toml", "README.md", "my_project/extensions.py")
+    assert named <= {project / file for file in files}
 
 
 def test_two_bakes_of_the_same_answers_are_equal(bakery, tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 from alembic.operations import MigrateOperation, ops
 from alembic.script import Script
 from sqlalchemy import Constraint, Dialect, Index, PrimaryKeyConstraint, Table
+from sqlalchemy.schema import conv
 
 from ..naming import with_convention
 from ..run.recorder import followed
@@ -33,17 +34,26 @@ def unnamed(
     :param convention: today's naming convention.
     """
     result = Unnamed()
+    # What follows a file that was written under a convention ran under it everywhere.
+    is_in_force = False
     with quiet():
         for operations, error in followed(revisions, dialect):
             result.is_whole = result.is_whole and error is None
             for op in operations:
+                is_in_force = is_in_force or _has_formatted_names(op)
                 if isinstance(op, ops.RenameTableOp):
                     schema = f"{op.schema}." if op.schema else ""
                     old, new = f"{schema}{op.table_name}", f"{schema}{op.new_table_name}"
                     result.names = {(new if t == old else t, name) for t, name in result.names}
-                for table, item in _left_to_convention(op, convention):
+                for table, item in () if is_in_force else _left_to_convention(op, convention):
                     result.names.add((table.fullname, formatted(item, dialect)))
     return result
+
+
+def _has_formatted_names(op: MigrateOperation) -> bool:
+    """Tell whether a new table's constraints have names as autogenerate writes a convention's."""
+    names = (getattr(item, "name", None) for item in getattr(op, "columns", ()))
+    return isinstance(op, ops.CreateTableOp) and any(isinstance(name, conv) for name in names)
 
 
 def _left_to_convention(

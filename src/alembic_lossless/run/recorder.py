@@ -104,6 +104,11 @@ def noted(done: list[tuple[str, Any]], revision: Callable[[], str]) -> Iterator[
 class _Idle(DefaultImpl):
     """Runs nothing, and writes nothing down."""
 
+    @property
+    def bind(self) -> None:  # type: ignore[override]
+        """What a revision would ask is not there."""
+        return None
+
     def _exec(self, construct: Any, *_: Any, **__: Any) -> None:
         pass
 
@@ -117,7 +122,8 @@ def followed(
     :return: for each its operations; and what ended that where it reads rows, which are not there.
     """
     context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True})
-    context.impl = _Idle(dialect, None, True, None, None, {})
+    # Its connection is a mock of Alembic's, which enum types of PostgreSQL ask for the dialect.
+    context.impl = _Idle(dialect, context.connection, True, None, None, {})
     done: list[tuple[str, Any]] = []
     found: list[tuple[list[Any], Exception | None]] = []
     at = ""

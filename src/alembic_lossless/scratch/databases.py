@@ -86,11 +86,12 @@ def upgrade(
     except Exception as error:
         dialect, file = connection.dialect.name, str(script.get_revision(at).path)
         otherwise = instead(error, file, dialect)
-        separator = "\n" if otherwise else " "
+        advice = f"Fix that revision first{otherwise or '.'}"
+        # The lines to write instead come last, to be pasted as they are.
+        advice = f"{_start_later()}\n{advice}" if otherwise else f"{advice} {_start_later()}"
         raise MigrationError(
             f"Revision {at}{place(error, file)} does not run on an empty {dialect} "
-            f"database, so there is nothing to compare the models with: {reason(error)}. "
-            f"Fix that revision first{otherwise or '.'}{separator}{_start_later()}"
+            f"database, so there is nothing to compare the models with: {reason(error)}. {advice}"
         ) from error
     connection.commit()
     return context
@@ -108,8 +109,8 @@ def _start(script: ScriptDirectory, connection: Connection, revision: Any) -> No
 
 def _start_later() -> str:
     return (
-        "Or, where a database has it already, let scratch databases start from the schema of that "
-        f"one: {command('baseline', '', **{'from-database': True})}"
+        "Where a database has it already, scratch databases can start from that one's schema: "
+        f"{command('baseline', '', **{'from-database': True})}"
     )
 
 

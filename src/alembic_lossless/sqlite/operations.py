@@ -278,10 +278,11 @@ class ChangeBuilder:
             columns = [c.name for c in self.change.after.columns]
             self.change.reorder(_reordered(columns, tuples))
         autoincrement = self.options.autoincrement
-        if autoincrement and self.change.after.rowid_alias is None:
-            autoincrement = None  # no number is counted there: SQLAlchemy passes over it too
-        if self.options.table_options or autoincrement is not None:
-            self.change.set_options(self.options.table_options, autoincrement)
+        if self.options.table_options:
+            self.change.set_options(self.options.table_options, None)
+        # Where no number is counted, SQLAlchemy passes over it too.
+        if autoincrement is False or (autoincrement and self.change.after.rowid_alias):
+            self.change.set_options({}, autoincrement)
 
     def _bare_table(self) -> sa.Table:
         columns = [sa.Column(c.name, sa.types.NullType()) for c in self.change.after.columns]
