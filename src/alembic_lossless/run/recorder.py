@@ -105,7 +105,7 @@ class _Idle(DefaultImpl):
     """Runs nothing, and writes nothing down."""
 
     @property
-    def bind(self) -> None:  # type: ignore[override]
+    def bind(self) -> None:
         """What a revision would ask is not there."""
         return None
 
