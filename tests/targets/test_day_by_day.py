@@ -208,7 +208,7 @@ def test_ones_own_targets_are_read(project: Project) -> None:
     assert "it is mine" in project.make("mine").stdout
 
 
-@pytest.mark.parametrize("example", ["yes", "no"])
+@pytest.mark.parametrize("example", ["yes", pytest.param("no", marks=pytest.mark.trial)])
 def test_the_projects_own_tests_and_lint_pass_and_leave_its_database_alone(
     start: Callable[..., Project], example: str
 ) -> None:

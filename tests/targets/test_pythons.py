@@ -10,8 +10,11 @@ from tests.support.bake import Bakery
 from tests.support.project import Project
 from tests.support.pythons import OTHERS, find
 
+#: One in `make test`, all in `make trials`.
+EACH = [*OTHERS[:1], *(pytest.param(version, marks=pytest.mark.trial) for version in OTHERS[1:])]
 
-@pytest.mark.parametrize("version", OTHERS)
+
+@pytest.mark.parametrize("version", EACH)
 def test_a_day_on_another_python(version: str, bakery: Bakery, tmp_path: Path) -> None:
     python = find(version)
     if python is None:

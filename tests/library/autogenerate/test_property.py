@@ -88,7 +88,7 @@ def on_server(folder: Path, url: str, versions: list[ModelsSpec]) -> None:
     assert_equal(found, wanted(versions[-1], sqlite))
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=4, deadline=None, suppress_health_check=SLOW)
 @given(versions=st.lists(models(comments=True), min_size=2, max_size=2))
 def test_on_postgresql(postgresql: Databases, versions: list[ModelsSpec]) -> None:
     url = postgresql()
@@ -97,7 +97,7 @@ def test_on_postgresql(postgresql: Databases, versions: list[ModelsSpec]) -> Non
     postgresql.drop(url)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=4, deadline=None, suppress_health_check=SLOW)
 @given(versions=st.lists(models(comments=True, expressions=False), min_size=2, max_size=2))
 def test_on_mariadb(mariadb: Databases, versions: list[ModelsSpec]) -> None:
     """MariaDB has no indexes on expressions."""
