@@ -181,13 +181,17 @@ class ComparedDatabase:
         script = self.context.script
         return read_origins(script, self.connection.dialect) if script else {}
 
+    @cached_property
+    def _named_by_later_convention(self) -> set[tuple[str, str]]:
+        script = self.context.script
+        return snapshot.names_by_convention(script, self.kind) if script else set()
+
     def all_differences(self) -> list[diff.Difference]:
         """Return all that differs, known or not."""
         actual = diff.describe(self.connection)
         by_hand = diff.made_by_raw_sql(self.connection)
         inclusion = Inclusion(self.options, self.metadata, self.connection)
-        script = self.context.script
-        later = snapshot.names_by_convention(script, self.kind) if script else set()
+        later = self._named_by_later_convention
         return [
             item
             for item in diff.differences_from_models(actual, self.expected, self.metadata, later)

@@ -59,14 +59,14 @@ def _remedy(error: BaseException, revision: Script, connection: Connection) -> s
         return ""
     if not present:
         return ""
-    remedy = (
-        f"Take it in: {hints.command('adopt')}; or rebuild a development database: "
-        f"{hints.command('reset')}"
-    )
+    rebuild = f"or rebuild a development database: {hints.command('reset')}"
+    remedy = f"Take it in: {hints.command('adopt')}; {rebuild}"
     types = [item for item in present if item.startswith("type ")]
     if types == present:  # adopt takes tables in; a type that a table uses is not dropped by this
         drops = "; ".join(f"DROP {item.replace('type', 'TYPE', 1)}" for item in types)
         remedy = f"Where no table uses it yet, drop it ({drops}), and run again"
+        if binds.current() is None:  # reset is for one database
+            remedy = f"{remedy}; {rebuild}"
     elif binds.current() is not None:
         remedy = (
             "Where it is what the revision makes, say so: "

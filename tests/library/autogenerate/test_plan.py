@@ -93,7 +93,7 @@ def test_on_sqlite_too_it_says_where_it_reads_rows(project: Project, read: str, 
     project.by_hand(f'{read}\nop.execute("UPDATE user SET name = 2")')
     (step,) = pending(project)
     line = "line 11 reads rows: what it does with them is not shown"
-    assert step.ways == [line] * said
+    assert step.ways == ([line] if said else [])
     assert step.statements[-1] == "UPDATE user SET name = 2"
 
 

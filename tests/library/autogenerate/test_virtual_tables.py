@@ -31,8 +31,9 @@ def letter(*more: sa.Column, is_unique: bool = False) -> sa.MetaData:
     """The models: a table that a virtual table indexes."""
     metadata = models()
     columns = [sa.Column("id", sa.Integer, primary_key=True), sa.Column("body", sa.Text), *more]
-    constraints = [sa.UniqueConstraint("body", name="uq_letter_body")] * is_unique
-    sa.Table("letter", metadata, *columns, *constraints)
+    table = sa.Table("letter", metadata, *columns)
+    if is_unique:
+        table.append_constraint(sa.UniqueConstraint("body", name="uq_letter_body"))
     return metadata
 
 

@@ -126,7 +126,7 @@ def test_nothing_when_switched_off(live):
     assert store.back_up(live, "off", ["1111"]) is None
 
 
-def test_goes_into_the_folder_that_is_named(live, tmp_path):
+def test_backup_is_written_to_the_folder_that_is_named(live, tmp_path):
     folder = tmp_path / "copies"
     with pytest.raises(MigrationError, match="is no folder"):
         store.back_up(live, str(folder), ["1111"])

@@ -83,7 +83,7 @@ def test_values_come_and_go(on_both: Project) -> None:
     assert on_both.schema() == {}
 
 
-def test_the_type_goes_with_its_last_column(on_both: Project) -> None:
+def test_type_is_dropped_with_its_last_column(on_both: Project) -> None:
     started(on_both, table(mood()))
     write(on_both, "no moods", table(), accept="drop-column: unused")
     on_both.upgrade()

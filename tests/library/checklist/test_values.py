@@ -66,7 +66,7 @@ def test_a_renamed_value_keeps_its_rows(any_kind: Project) -> None:
             file.unlink()
 
 
-def test_rows_with_a_value_that_goes_get_another(any_kind: Project) -> None:
+def test_rows_with_a_removed_value_get_another(any_kind: Project) -> None:
     for native in natives(any_kind):
         started(any_kind, pet("fine", "sad", "it's", native=native), rows=ROWS)
         wanted = pet("fine", "it's", native=native)
@@ -85,7 +85,7 @@ def test_rows_with_a_value_that_goes_get_another(any_kind: Project) -> None:
             file.unlink()
 
 
-def test_without_an_answer_both_ways_are_said(project: Project) -> None:
+def test_unanswered_removal_lists_both_answers(project: Project) -> None:
     started(project, pet("fine", "sad", native=False), rows=ROWS[:2])
     wanted = pet("fine", "low", native=False)
     with pytest.raises(MigrationError) as stopped:

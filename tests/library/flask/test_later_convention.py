@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from alembic_lossless import naming
 from tests.library.flask.project import OURS, REVISION, STOCK, StockProject
 from tests.library.flask.test_one_import import TEMPLATE
 
@@ -39,16 +40,7 @@ class Purchase(Base):
     customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"))
 """
 
-CONVENTION = """    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-"""
+CONVENTION = f"    metadata = MetaData(naming_convention={naming.convention})\n"
 
 OLDER = {"postgresql": "customer_mail_key", "mariadb": "mail"}
 
@@ -129,7 +121,8 @@ def test_snapshot_of_an_older_database_knows_what_today_names_otherwise(
     assert OLDER[kind] in text
     assert "uq_customer_mail" in text
     for url, other in [(older, today), (today, older)]:
-        project.edit("app.py", repr(other), repr(url)) if url == today else None
+        if url == today:
+            project.edit("app.py", repr(other), repr(url))
         project.flask("upgrade")
         ask(url, "INSERT INTO customer (id, name, mail) VALUES (2, 'Bo', 'a@example.org')")
         ask(url, "DELETE FROM customer WHERE id = 2")

@@ -55,7 +55,7 @@ def test_each_database_is_upgraded_and_downgraded_with_its_own_log_and_backup(
     assert len([*tmp_path.glob("users.db.*.0002.bak")]) == 1
 
 
-def test_failure_names_what_each_database_is_at_and_running_again_goes_on(tmp_path: Path) -> None:
+def test_failure_names_each_databases_revision_and_a_second_run_continues(tmp_path: Path) -> None:
     project = sqlite_project(tmp_path)
     project.flask("upgrade")
     column = 'op.add_column("{}", sa.Column("note", sa.String(length=9), nullable=True))'

@@ -112,7 +112,7 @@ def test_a_given_connection_holds_no_log(shop: Shop) -> None:
     assert not (shop.root.parent / "shop.sqlite").exists()
 
 
-def test_stock_flask_migrate_goes_on_where_the_import_was_changed_back(shop: Shop) -> None:
+def test_stock_flask_migrate_works_after_the_import_is_changed_back(shop: Shop) -> None:
     shop.flask("db", "upgrade", "a1")
     shop.leave()
     model = "\n\nclass T(db.Model):\n    id = db.Column(db.Integer, primary_key=True)\n"

@@ -105,9 +105,7 @@ def old_chain(project: Project, situation: str) -> None:
     ],
     indirect=["project"],
 )
-def test_project_whose_chain_does_not_run_goes_on_from_a_snapshot(
-    project: Project, situation: str
-) -> None:
+def test_chain_that_does_not_run_starts_from_a_snapshot(project: Project, situation: str) -> None:
     old_chain(project, situation)
     for words in (["check"], ["migrate", "-m", "pages"]):
         refused = project.type(*words, code=1)

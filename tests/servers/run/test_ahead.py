@@ -109,7 +109,8 @@ def test_enum_type_of_create_all_is_named_and_can_be_dropped(shop: Shop, create:
     shop.revision("a2", create)
     refused = shop.flask("db", "upgrade", code=1)
     assert "What this revision creates was in the database before: type mood." in refused
-    assert "Where no table uses it yet, drop it (DROP TYPE mood), and run again." in refused
+    assert "Where no table uses it yet, drop it (DROP TYPE mood), and run again; " in refused
+    assert "or rebuild a development database: flask db reset." in refused
     shop.ask("DROP TYPE mood")
     shop.flask("db", "upgrade")
     assert shop.at() == ["a2"]
