@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, MetaData, Table
 
 from .. import naming
 from ..checklist.development import Look
-from ..checklist.finding import Step
+from ..checklist.finding import Step, renamed_table, whole_name
 from ..errors import MigrationError
 from ..run import binds, recorder
 from ..schema import baseline, dialect_support, diff
@@ -209,10 +209,8 @@ class ComparedDatabase:
             return []
         table = key.table
         for revision, op in reversed(recorder.invoked(self.connection)):
-            if not revision and isinstance(op, ops.RenameTableOp):
-                schema = f"{op.schema}." if op.schema else ""
-                if table == f"{schema}{op.new_table_name}":
-                    table = f"{schema}{op.table_name}"
+            if not revision and isinstance(op, ops.RenameTableOp) and table == renamed_table(op):
+                table = whole_name(op)
         return self.names.of(key._replace(table=table))
 
     def apply(self, text: str, imports: set[str]) -> None:

@@ -67,7 +67,7 @@ def call(
     if not directives:
         if is_empty:  # as Flask-Migrate's does; the comparison sees more than Alembic
             directives[:] = [script]
-        return HookResult({_key(op) for op in up})
+        return HookResult({key_of(op) for op in up})
     if len(directives) > 1 or directives[0] is not script:
         raise MigrationError(
             "process_revision_directives in env.py makes other revisions of the one that is "
@@ -78,9 +78,9 @@ def call(
     added = [op for op in after if not _has(up, op)]
     removed = [op for op in up if not _has(after, op)]
     result = HookResult(names_revision=script.rev_id != rev_id)
-    gone = {_key(op) for op in removed} - {_key(op) for op in added}
+    gone = {key_of(op) for op in removed} - {key_of(op) for op in added}
     own = [op for op in added if not isinstance(op, _PROPOSED) and not _is_of_models(op, metadata)]
-    result.left_out = {key for key in gone | {_key(op) for op in own} if key.table}
+    result.left_out = {key for key in gone | {key_of(op) for op in own} if key.table}
     undo = [op for op in _operations(script.downgrade_ops_list[-1]) if not _has(down, op)]
     undo = [op for op in undo if not isinstance(op, _PROPOSED)]
     first_proposed = next((i for i, op in enumerate(after) if _has(up, op)), 0)
@@ -130,8 +130,8 @@ def _paired(up: list[Any], down: list[Any]) -> Iterator[Step]:
     yield from (Step(None, back=op) for op in reversed(down))
 
 
-def _key(op: Any) -> Key:
-    """Return the key of the object that *op* is about."""
+def key_of(op: Any) -> Key:
+    """Return the key of the object that an operation of Alembic's is about."""
     table = whole_name(op) if hasattr(op, "table_name") else ""
     if isinstance(op, ops.AddColumnOp):
         return Key(table, "column", op.column.name)
@@ -152,7 +152,7 @@ def _key(op: Any) -> Key:
 
 def _is_of_models(op: Any, metadata: MetaData) -> bool:
     """Tell whether the models have the object that *op* changes, so that the comparison sees it."""
-    key = _key(op)
+    key = key_of(op)
     table = next((t for t in metadata.tables.values() if t.fullname == key.table), None)
     if table is None or key.kind == "table":
         return False

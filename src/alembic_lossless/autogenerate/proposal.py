@@ -16,10 +16,10 @@ from sqlalchemy import ForeignKeyConstraint, MetaData
 from ..checklist.finding import NOTHING, Guard, Step, flatten, whole_name
 from ..checklist.rules.enums import native
 from ..schema import dialect_support, diff
-from ..schema.model import Key
 from ..schema.own_tables import is_own
 from ..schema.sqlite import virtual_tables
 from .comparison import ComparedDatabase, Lookup
+from .directives import key_of
 from .drops import objects_of_dropped_table, reversible_drop
 from .order import target
 
@@ -40,7 +40,7 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Step
         if isinstance(step.op, taken)
         and step.op.table_name not in by_hand
         and not is_own(step.op.table_name)
-        and not database.known.covers(_key(step.op))
+        and not database.known.covers(key_of(step.op))
     ]
     lookup = database.lookup()
     printed = diff.describe(database.connection)
@@ -56,16 +56,6 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Step
         *(back for step in gone for back in objects_of_dropped_table(lookup, step.op, printed)),
         *steps,
     ]
-
-
-def _key(op: Any) -> Key:
-    """Return the key of the table or column that *op* adds or drops."""
-    table = whole_name(op)
-    if isinstance(op, ops.AddColumnOp):
-        return Key(table, "column", op.column.name)
-    if isinstance(op, ops.DropColumnOp):
-        return Key(table, "column", op.column_name)
-    return Key(table, "table", table)
 
 
 def in_schemas(context: MigrationContext, metadata: MetaData) -> bool:

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Dialect
 
 from ..checklist.file_header import is_reviewed
-from ..checklist.finding import whole_name
+from ..checklist.finding import renamed_table, whole_name
 from ..run.recorder import followed
 from ..schema.diff import Difference
 from ..schema.model import COUNTERS
@@ -81,9 +81,8 @@ def follow(op: Any, origins: Origins, *, by_migrate: bool) -> None:
     elif isinstance(op, ops.AddColumnOp) and op.column.server_default is not None:
         origins[whole_name(op), op.column.name] = by_migrate
     elif isinstance(op, ops.RenameTableOp):
-        schema = f"{op.schema}." if op.schema else ""
-        for table, name in [key for key in origins if key[0] == f"{schema}{op.table_name}"]:
-            origins[f"{schema}{op.new_table_name}", name] = origins.pop((table, name))
+        for table, name in [key for key in origins if key[0] == whole_name(op)]:
+            origins[renamed_table(op), name] = origins.pop((table, name))
     elif isinstance(op, ops.AlterColumnOp):
         table, name = whole_name(op), op.column_name
         if op.modify_server_default is not False:

@@ -234,6 +234,11 @@ def whole_name(op: Any) -> str:
     return f"{op.schema}.{op.table_name}" if op.schema else str(op.table_name)
 
 
+def renamed_table(op: ops.RenameTableOp) -> str:
+    """Return the name that *op* gives a table, with its schema."""
+    return f"{op.schema}.{op.new_table_name}" if op.schema else op.new_table_name
+
+
 def is_comment(op: Any) -> bool:
     """Tell whether *op* changes a column's comment: nothing else does then, in what is proposed."""
     return isinstance(op, ops.AlterColumnOp) and op.modify_comment is not False

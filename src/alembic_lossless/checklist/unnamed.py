@@ -12,6 +12,7 @@ from sqlalchemy.schema import conv
 from ..naming import with_convention
 from ..run.recorder import followed
 from ..scratch.databases import quiet
+from .finding import renamed_table, whole_name
 
 
 @dataclass
@@ -42,8 +43,7 @@ def unnamed(
             for op in operations:
                 is_in_force = is_in_force or _has_formatted_names(op)
                 if isinstance(op, ops.RenameTableOp):
-                    schema = f"{op.schema}." if op.schema else ""
-                    old, new = f"{schema}{op.table_name}", f"{schema}{op.new_table_name}"
+                    old, new = whole_name(op), renamed_table(op)
                     result.names = {(new if t == old else t, name) for t, name in result.names}
                 for table, item in () if is_in_force else _left_to_convention(op, convention):
                     result.names.add((table.fullname, formatted(item, dialect)))
