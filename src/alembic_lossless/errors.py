@@ -9,7 +9,7 @@ class MigrationError(CommandError):
     """Something a person can put right, said in one sentence.
 
     :param message: what is wrong, what it would have cost, and what to type next.
-    :param exit_code: what the command line exits with (docs/reference lists the codes).
+    :param exit_code: what the command line exits with (docs/reference/exit-codes.md lists them).
 
     A subclass of Alembic's own error, so that Alembic's and Flask-Migrate's command lines print
     the sentence and no traceback.

@@ -54,7 +54,7 @@ class Settings:
     backup: str = ""
     #: The kinds of database that new migrations are reviewed on, beside the one in use.
     databases: tuple[str, ...] = ()
-    #: Whether the database may be dropped and rebuilt at will. None where nobody has said so.
+    #: Whether the database may be dropped and rebuilt at will. Unset, it counts as production.
     development: bool | None = None
     #: The database as the role that migrates; empty where that is the application's own.
     url: URL | None = None
@@ -88,7 +88,7 @@ class Settings:
             if field.name == "development":
                 texts.pop(field.name, None)
                 places = [os.environ if configuration is None else configuration]
-            for name in _names(field.name):
+            for name in names(field.name):
                 for values in places:
                     if values.get(name) not in (None, ""):
                         texts[field.name] = (name, values[name])
@@ -102,7 +102,7 @@ class Settings:
         )
 
 
-def _names(field: str) -> tuple[str, ...]:
+def names(field: str) -> tuple[str, ...]:
     """Return what a setting is called in Flask's configuration and in the environment."""
     # The name by which the migrating role's URL was known before this library.
     return (

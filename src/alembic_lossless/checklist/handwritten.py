@@ -28,6 +28,24 @@ _MODEL = Message(
     "Say what the table has at this revision: {detail}.",
 )
 
+#: What a revision does that the rule ``model-import`` is about, and what it does instead.
+MODEL_IMPORT = (
+    """
+    from shop.models import Account
+
+
+    def upgrade():
+        op.get_bind().execute(sa.update(Account).values(country="de"))
+    """,
+    """
+    account = sa.table("account", sa.column("country"))
+
+
+    def upgrade():
+        op.execute(sa.update(account).values(country="de"))
+    """,
+)
+
 _ASKED = Message("{subject} has a question open.", "Nobody has said why it is right.", "Say it.")
 
 

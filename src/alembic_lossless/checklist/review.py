@@ -82,11 +82,13 @@ def review_written(
     metadata: MetaData,
     off: Collection[str] = (),
     unnamed: Collection[tuple[str, str]] = (),
+    types: set[str] | None = None,
 ) -> list[Finding]:
     """Apply the rules to what a revision did on one *database*; nothing is rewritten.
 
     :param before: what the revisions before it did there.
     :param unnamed: what the chain leaves to the naming convention.
+    :param types: the enum types that are there; None if unknown.
     """
     made = _created_tables(steps)
     findings: list[Finding] = []
@@ -96,7 +98,13 @@ def review_written(
         for number, step in enumerate(steps):
             earlier = [*before, *steps[:number]]
             context = ReviewContext(
-                [database], metadata, made, steps=steps, before=earlier, unnamed=unnamed
+                [database],
+                metadata,
+                made,
+                types=types,
+                steps=steps,
+                before=earlier,
+                unnamed=unnamed,
             )
             findings += _apply(rule, step, context)[0]
     return findings

@@ -2,15 +2,18 @@
 
 To add a rule, write a function of a step and its context and register it::
 
-    @rule("rule-id", ["sqlite"], Verdict.STOP, on=ops.AddColumnOp, what=…, cost=…, remedy=…)
+    @rule("rule-id", ["sqlite"], Verdict.STOP, on=ops.AddColumnOp,
+          bad=…, good=…, what=…, cost=…, remedy=…)
     def rule_id(step: Step, context: ReviewContext) -> Iterator[Match]:
         ...
 
 It yields a hit for what it has something to say about, with the steps to do instead where the
-verdict is to rewrite, to strip or to split.
+verdict is to rewrite, to strip or to split. ``scripts/reference.py`` writes each rule into
+docs/reference/rules.md.
 """
 
 import re
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,6 +89,9 @@ class Rule:
     check: Check
     on: Any
     old: bool
+    #: What is wrong and what is right: of a migration, the body of ``upgrade``, or a whole file.
+    bad: str = ""
+    good: str = ""
 
     def concerns(self, step: Step, context: ReviewContext) -> bool:
         """Tell whether the rule is about what *step* does."""
@@ -104,6 +110,8 @@ def rule(
     databases: Sequence[str],
     verdict: Verdict,
     *,
+    bad: str = "",
+    good: str = "",
     what: str,
     cost: str,
     remedy: str,
@@ -112,15 +120,23 @@ def rule(
 ) -> Callable[[Check], Check]:
     """Register a rule for *databases*; :class:`Match` may say another verdict.
 
+    :param bad: what a revision does that the rule is about; the first of an id needs an example.
+    :param good: what it does instead. A line "# The next revision" begins another.
     :param on: the kinds of operations that it is about.
     :param old: whether it is about rows or locks, which a table made in the revision does not have.
     """
 
     def register(check: Check) -> Check:
-        RULES.append(Rule(id, databases, verdict, Message(what, cost, remedy), check, on, old))
+        message, example = Message(what, cost, remedy), (dedented(bad), dedented(good))
+        RULES.append(Rule(id, databases, verdict, message, check, on, old, *example))
         return check
 
     return register
+
+
+def dedented(code: str) -> str:
+    """Return an example as it stands in a file."""
+    return textwrap.dedent(code).strip()
 
 
 def message(id: str) -> Message:

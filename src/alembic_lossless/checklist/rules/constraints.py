@@ -21,6 +21,19 @@ from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, oth
     Verdict.KEEP,
     on=ops.CreateUniqueConstraintOp,
     old=True,
+    bad="""
+    op.create_unique_constraint("uq_account_email", "account", ["email"])
+    """,
+    good="""
+    with op.get_context().autocommit_block():
+        op.drop_index("uq_account_email", "account", if_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            "uq_account_email", "account", ["email"], unique=True, postgresql_concurrently=True
+        )
+    op.execute(
+        "ALTER TABLE account ADD CONSTRAINT uq_account_email UNIQUE USING INDEX uq_account_email"
+    )
+    """,
     what="{subject} is UNIQUE on a table that may have rows.",
     cost="It fails on duplicates.",
     remedy="The rehearsal looks for them.{detail}",
@@ -59,6 +72,16 @@ def add_unique(step: Step, context: ReviewContext) -> Iterator[Match]:
     Verdict.KEEP,
     on=ops.CreateForeignKeyOp,
     old=True,
+    bad="""
+    op.create_foreign_key("fk_account_team_id_team", "account", "team", ["team_id"], ["id"])
+    """,
+    good="""
+    op.create_foreign_key(
+        "fk_account_team_id_team", "account", "team", ["team_id"], ["id"], postgresql_not_valid=True
+    )
+    # The next revision
+    op.execute("ALTER TABLE account VALIDATE CONSTRAINT fk_account_team_id_team")
+    """,
     what="{subject} is a foreign key on a table that may have rows.",
     cost="It fails on rows without the row they point to.",
     remedy="The rehearsal looks for them.{detail}",
@@ -75,6 +98,14 @@ def add_foreign_key(step: Step, context: ReviewContext) -> Iterator[Match]:
     Verdict.KEEP,
     on=ops.CreateCheckConstraintOp,
     old=True,
+    bad="""
+    op.create_check_constraint("ck_account_age", "account", "age >= 0")
+    """,
+    good="""
+    op.create_check_constraint("ck_account_age", "account", "age >= 0", postgresql_not_valid=True)
+    # The next revision
+    op.execute("ALTER TABLE account VALIDATE CONSTRAINT ck_account_age")
+    """,
     what="{subject} is a CHECK on a table that may have rows.",
     cost="It fails on rows that break it.",
     remedy="The rehearsal looks for them.{detail}",
@@ -154,6 +185,21 @@ _LIST = re.compile(rf"""("(?:[^"]|"")+"|\w+) IN \(((?:{_TEXT}(?:, *)?)+)\)""")
     Verdict.KEEP,
     on=CreateExcludeConstraintOp,
     old=True,
+    bad="""
+    op.create_exclude_constraint(
+        "ex_booking_room", "booking", ("room", "="), ("during", "&&"), using="gist"
+    )
+    """,
+    good="""
+    # There is no gentler way: look at the rows before, and run it while few use the table.
+    accepted = {"add-exclusion ex_booking_room": "no two bookings overlap in production"}
+
+
+    def upgrade():
+        op.create_exclude_constraint(
+            "ex_booking_room", "booking", ("room", "="), ("during", "&&"), using="gist"
+        )
+    """,
     what="{subject} is an exclusion constraint on a table that may have rows.",
     cost="It fails on rows that exclude one another, and holds up reads and writes meanwhile.",
     remedy="The rehearsal looks for such rows.",
@@ -168,6 +214,14 @@ def add_exclusion(step: Step, context: ReviewContext) -> Iterator[Match]:
     EVERYWHERE,
     Verdict.REWRITE,
     on=ops.DropConstraintOp | ops.DropIndexOp,
+    bad="""
+    # Made without a name, before the models had a naming convention.
+    op.drop_constraint("uq_account_email", "account", type_="unique")
+    """,
+    good="""
+    op.drop_constraint("uq_account_email", "account", type_="unique", if_exists=True)
+    op.drop_constraint("account_email_key", "account", type_="unique", if_exists=True)
+    """,
     what="{subject} has another name in a database that was made at another time: {detail}.",
     cost="A drop by one name fails where it has the other.",
     remedy="It is dropped by each of its names, with if_exists=True.",

@@ -22,6 +22,12 @@ from . import EVERYWHERE, Match, ReviewContext, casts, rule
     "unnamed-constraint",
     EVERYWHERE,
     Verdict.REWRITE,
+    bad="""
+    op.create_unique_constraint(None, "account", ["email"])
+    """,
+    good="""
+    op.create_unique_constraint("uq_account_email", "account", ["email"])
+    """,
     what="A constraint on {subject} has no name.",
     cost="Each database would name it in its own way, and no later revision could drop it.",
     remedy="It is named {detail}.",
@@ -52,6 +58,15 @@ def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
     EVERYWHERE,
     Verdict.KEEP,
     on=ops.AlterColumnOp,
+    bad="""
+    op.alter_column("account", "city", existing_type=sa.Text(), type_=sa.String(50))
+    """,
+    good="""
+    # The type stays, and a CHECK limits new rows.
+    op.create_check_constraint(
+        "ck_account_city_length", "account", "length(city) <= 50", postgresql_not_valid=True
+    )
+    """,
     what="The type of {subject} changes: {detail}.",
     cost="PostgreSQL, MySQL and MariaDB fail on a row that does not fit.",
     remedy="Look at the rows of every database first.",
@@ -92,6 +107,15 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
     Verdict.REWRITE,
     on=ops.AddColumnOp,
     old=True,
+    bad="""
+    op.add_column("account", sa.Column("country", sa.String(2), nullable=False))
+    """,
+    good="""
+    op.add_column(
+        "account", sa.Column("country", sa.String(2), nullable=False, server_default="??")
+    )
+    op.alter_column("account", "country", existing_type=sa.String(2), server_default=None)
+    """,
     what="{subject} is new and NOT NULL, on a table that may have rows.",
     cost="It fails on rows; MySQL silently writes 0 or an empty string.",
     remedy="{detail}",
@@ -152,6 +176,13 @@ def numbered_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     Verdict.REWRITE,
     on=ops.AlterColumnOp,
     old=True,
+    bad="""
+    op.alter_column("account", "email", existing_type=sa.String(50), nullable=False)
+    """,
+    good="""
+    op.execute("UPDATE account SET email = '' WHERE email IS NULL")
+    op.alter_column("account", "email", existing_type=sa.String(50), nullable=False)
+    """,
     what="{subject} becomes NOT NULL.",
     cost="It fails on rows that hold NULL.",
     remedy="{detail}",
@@ -192,6 +223,16 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     EVERYWHERE,
     Verdict.ASK,
     on=ops.DropColumnOp,
+    bad="""
+    op.drop_column("account", "nickname")
+    """,
+    good="""
+    accepted = {"drop-column account.nickname": "no release reads it since 1.4"}
+
+
+    def upgrade():
+        op.drop_column("account", "nickname")
+    """,
     what="The column {subject} goes, with what it holds.",
     cost="The values are gone; the release before still reads the column while it runs.",
     remedy="Deploy what no longer uses it first, then this.{detail}",
@@ -222,6 +263,16 @@ def _generated(step: Step, context: ReviewContext) -> bool:
     EVERYWHERE,
     Verdict.ASK,
     on=ops.DropTableOp,
+    bad="""
+    op.drop_table("visit")
+    """,
+    good="""
+    accepted = {"drop-table visit": "moved to the warehouse"}
+
+
+    def upgrade():
+        op.drop_table("visit")
+    """,
     what="The table {subject} goes, with its rows.",
     cost="The rows are gone; the release before still reads the table while it runs.",
     remedy="Deploy what no longer uses it first, then this.",
@@ -236,6 +287,15 @@ def drop_table(step: Step, context: ReviewContext) -> Iterator[Match]:
     EVERYWHERE,
     Verdict.KEEP,
     on=(ops.RenameTableOp, ops.AlterColumnOp),
+    bad="""
+    op.alter_column("account", "name", existing_type=sa.String(50), new_column_name="full_name")
+    """,
+    good="""
+    op.add_column("account", sa.Column("full_name", sa.String(50)))
+    # The next revision, once a release runs that writes to both
+    op.execute("UPDATE account SET full_name = name")
+    # A release later the old column goes (drop-column).
+    """,
     what="{subject} is renamed to {detail}; its values stay.",
     cost="The release before breaks while it still runs.",
     remedy="Where that matters, add the new one beside it, write to both, and drop the old one "

@@ -35,6 +35,13 @@ def _create(name: str, values: Any) -> str:
     "enum",
     ["postgresql"],
     Verdict.REWRITE,
+    bad="""
+    op.add_column("account", sa.Column("role", sa.Enum("admin", "guest", name="role")))
+    """,
+    good="""
+    op.execute("CREATE TYPE role AS ENUM ('admin', 'guest')")
+    op.add_column("account", sa.Column("role", sa.Enum("admin", "guest", name="role")))
+    """,
     what="{subject} is an enum, which PostgreSQL holds as a type of its own.",
     cost="The type is not there yet where a column is added, is there already where a second table "
     "uses it, and a new value cannot be added and used in one transaction.",

@@ -19,6 +19,12 @@ _LONGEST = 64
     "mysql-limits",
     ["mysql"],
     Verdict.STOP,
+    bad="""
+    op.add_column("account", sa.Column("nickname", sa.String()))
+    """,
+    good="""
+    op.add_column("account", sa.Column("nickname", sa.String(50)))
+    """,
     what="{subject}: {detail}.",
     cost="MySQL and MariaDB refuse it, after the statements before it are committed.",
     remedy="Say a length, String(255), or a shorter name.",
@@ -58,6 +64,13 @@ def _columns(op: Any) -> Iterable[Column[Any]]:
     Verdict.KEEP,
     on=ops.AlterColumnOp,
     old=True,
+    bad="""
+    op.alter_column("account", "city", existing_type=sa.String(50), type_=sa.String(100))
+    """,
+    good="""
+    # Up to 63 characters of utf8mb4 the length is counted in one byte: nothing is copied.
+    op.alter_column("account", "city", existing_type=sa.String(50), type_=sa.String(63))
+    """,
     what="The type of {subject} changes.",
     cost="{detail}",
     remedy="On a large table do it when few write, or with gh-ost or pt-online-schema-change.",

@@ -44,6 +44,15 @@ def on_postgresql(step: Step, context: ReviewContext) -> bool:
     Verdict.SPLIT,
     on=ops.CreateIndexOp,
     old=True,
+    bad="""
+    op.create_index("ix_account_email", "account", ["email"])
+    """,
+    good="""
+    with op.get_context().autocommit_block():
+        # An attempt that failed leaves an invalid index behind.
+        op.drop_index("ix_account_email", "account", if_exists=True, postgresql_concurrently=True)
+        op.create_index("ix_account_email", "account", ["email"], postgresql_concurrently=True)
+    """,
     what="{subject} is an index on a table that may have rows.",
     cost="PostgreSQL would hold up every write to the table until the index is built.",
     remedy="It is built CONCURRENTLY, outside a transaction, in a revision of its own; what an "

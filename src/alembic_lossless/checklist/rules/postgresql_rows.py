@@ -23,6 +23,21 @@ from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
     Verdict.SPLIT,
     on=ops.AlterColumnOp,
     old=True,
+    bad="""
+    op.execute("UPDATE account SET email = '' WHERE email IS NULL")
+    op.alter_column("account", "email", existing_type=sa.String(50), nullable=False)
+    """,
+    good="""
+    op.create_check_constraint(
+        "ck_account_email_not_null", "account", "email IS NOT NULL", postgresql_not_valid=True
+    )
+    # The next revision
+    op.execute("UPDATE account SET email = '' WHERE email IS NULL")
+    # The next revision
+    op.execute("ALTER TABLE account VALIDATE CONSTRAINT ck_account_email_not_null")
+    op.alter_column("account", "email", existing_type=sa.String(50), nullable=False)
+    op.drop_constraint("ck_account_email_not_null", "account", type_="check")
+    """,
     what="{subject} becomes NOT NULL.",
     cost="PostgreSQL would look at every row while nobody can read or write.",
     remedy="A CHECK, NOT VALID at first, is validated in a revision of its own; NOT NULL then "
@@ -84,6 +99,15 @@ def _only_nullable(step: Step) -> tuple[list[Step], Any]:
     "backfill",
     ["postgresql", "mysql"],
     Verdict.SPLIT,
+    bad="""
+    op.add_column("account", sa.Column("country", sa.String(2)))
+    op.execute("UPDATE account SET country = 'de'")
+    """,
+    good="""
+    op.add_column("account", sa.Column("country", sa.String(2)))
+    # The next revision
+    op.execute("UPDATE account SET country = 'de'")
+    """,
     what="Rows of {subject} are changed beside the table.",
     cost="Those who write to them wait until all is done.",
     remedy="{detail}",
@@ -128,6 +152,14 @@ _VOLATILE = (
     Verdict.REWRITE,
     on=ops.AddColumnOp,
     old=True,
+    bad="""
+    random = sa.text("gen_random_uuid()")
+    op.add_column("account", sa.Column("key", sa.Uuid(), server_default=random))
+    """,
+    good="""
+    op.add_column("account", sa.Column("key", sa.Uuid()))
+    op.alter_column("account", "key", server_default=sa.text("gen_random_uuid()"))
+    """,
     what="{subject} is new, with a default that differs from row to row.",
     cost="PostgreSQL would write the whole table anew while nobody can read it.",
     remedy="{detail}",

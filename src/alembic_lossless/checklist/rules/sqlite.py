@@ -24,6 +24,17 @@ _SQLITE: Any = sqlite.dialect()
     "not-on-sqlite",
     ["sqlite"],
     Verdict.STRIP,
+    bad="""
+    op.create_exclude_constraint(
+        "ex_booking_room", "booking", ("room", "="), ("during", "&&"), using="gist"
+    )
+    """,
+    good="""
+    if op.get_context().dialect.name == "postgresql":
+        op.create_exclude_constraint(
+            "ex_booking_room", "booking", ("room", "="), ("during", "&&"), using="gist"
+        )
+    """,
     what="{subject} needs {detail}, which SQLite does not have.",
     cost="The revision would fail there.",
     remedy="It is left out on SQLite; the other databases get it.",
@@ -86,6 +97,17 @@ def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Step
     ["sqlite", "mysql"],
     Verdict.REWRITE,
     on=ops.CreateIndexOp,
+    bad="""
+    op.create_index(
+        "ix_account_email", "account", ["email"], postgresql_where=sa.text("deleted IS NULL")
+    )
+    """,
+    good="""
+    where = sa.text("deleted IS NULL")
+    op.create_index(
+        "ix_account_email", "account", ["email"], postgresql_where=where, sqlite_where=where
+    )
+    """,
     what="{subject} has its condition for PostgreSQL alone.",
     cost="Elsewhere it would become a full index, and a unique one would refuse good rows.",
     remedy="{detail}",
@@ -118,6 +140,12 @@ _FOREIGN = re.compile(
     ["sqlite"],
     Verdict.STOP,
     on=ops.ExecuteSQLOp,
+    bad="""
+    op.execute("ALTER TABLE account ALTER COLUMN city TYPE text")
+    """,
+    good="""
+    op.alter_column("account", "city", existing_type=sa.String(50), type_=sa.Text())
+    """,
     what="Raw SQL: {detail}.",
     cost="On SQLite it fails, or it undoes what makes the revision safe.",
     remedy="Use Alembic's operation, or guard it: "
@@ -135,6 +163,14 @@ def raw_sql(step: Step, context: ReviewContext) -> Iterator[Match]:
     ["sqlite"],
     Verdict.REWRITE,
     on=Batch,
+    bad="""
+    with op.batch_alter_table("account", recreate="always") as batch_op:
+        batch_op.alter_column("email", existing_type=sa.String(50), nullable=True)
+    """,
+    good="""
+    with op.batch_alter_table("account") as batch_op:
+        batch_op.alter_column("email", existing_type=sa.String(50), nullable=True)
+    """,
     what="The batch on {subject} says {detail}.",
     cost="Stock Alembic rebuilds the table from what it reflects, which loses or doubles the rest.",
     remedy="Leave the option out: the table is rebuilt where it has to be.",
@@ -152,6 +188,13 @@ def batch_options(step: Step, context: ReviewContext) -> Iterator[Match]:
     "sqlite-rowid",
     ["sqlite"],
     Verdict.KEEP,
+    bad="""
+    op.create_table("visit", sa.Column("id", sa.BigInteger(), primary_key=True))
+    """,
+    good="""
+    number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table("visit", sa.Column("id", number, primary_key=True))
+    """,
     what="{subject} is a primary key of BigInteger.",
     cost="SQLite numbers rows by itself in an INTEGER PRIMARY KEY alone.",
     remedy='Where rows are to be numbered: BigInteger().with_variant(Integer, "sqlite").',
