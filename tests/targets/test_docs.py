@@ -84,7 +84,7 @@ def code(text: str) -> list[str]:
 def test_every_link_leads_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\(([^):]+)\)", document.read_text(encoding="utf-8")):
         file, _, part = link.partition("#")
-        text = (document.parent / file).read_text(encoding="utf-8")
+        text = (document.parent / file if file else document).read_text(encoding="utf-8")
         headings = re.findall(r"(?m)^#+ (.*)", text)
         assert not part or part in {heading.lower().replace(" ", "-") for heading in headings}
 
