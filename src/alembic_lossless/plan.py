@@ -30,7 +30,8 @@ from .schema.sqlite import tables
 from .scratch import databases, snapshot
 from .scratch.sources import Source, empty_database
 from .sqlite import applied_changes
-from .sqlite.parser import literal, scan
+from .sqlite.parser import literal
+from .tokens import scan
 
 _OWN = re.compile(
     rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{VERSION_TABLE})\b", re.I

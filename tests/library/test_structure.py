@@ -19,7 +19,8 @@ LEVELS = [
     {"scratch"},
     {"run", "backup"},
     {"schema", "sqlite"},
-    {"settings", "errors", "hints", "naming", "compat"},
+    {"statements"},
+    {"settings", "errors", "hints", "naming", "compat", "tokens"},
 ]
 
 #: Imports that still go upwards or close a circle: this list only ever becomes shorter.

@@ -14,7 +14,7 @@ from ..schema.diff import Difference
 from ..schema.model import Key, Schema
 from ..schema.sqlite import spell_constraint
 from ..sqlite import names, parser
-from ..sqlite.parser import scan
+from ..tokens import scan
 from .comparison import Lookup
 
 

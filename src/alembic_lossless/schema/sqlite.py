@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from .. import naming
 from ..sqlite import parser
-from ..sqlite.parser import fold, scan
+from ..sqlite.parser import fold
+from ..tokens import scan
 from .model import Definitions, Key
 
 

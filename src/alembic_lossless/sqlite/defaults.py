@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..errors import MigrationError
-from .parser import scan
+from ..tokens import scan
 
 #: The cast of a literal, as ``pg_dump`` and reflection write it.
 _CAST = re.compile(

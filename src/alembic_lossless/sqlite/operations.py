@@ -20,20 +20,12 @@ from sqlalchemy.types import TypeEngine, to_instance
 
 from .. import compat
 from ..errors import MigrationError
+from ..tokens import scan
 from . import names
 from .alter import ALTER, Alter, AppliedChange, addable, rename_column
 from .change import TableChange
 from .database import SQLiteDatabase
-from .parser import (
-    ParsedColumn,
-    ParsedConstraint,
-    ParsedTable,
-    fold,
-    names_in,
-    parse,
-    parse_column,
-    scan,
-)
+from .parser import ParsedColumn, ParsedConstraint, ParsedTable, fold, names_in, parse, parse_column
 from .references import index_uses
 
 log = logging.getLogger("alembic_lossless.sqlite")

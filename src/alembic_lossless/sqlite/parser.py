@@ -1,85 +1,20 @@
-"""Reads SQLite's SQL: cuts a text into tokens, and reads one CREATE TABLE statement.
+"""Reads one CREATE TABLE statement of SQLite's.
 
 Pure text, knows no database. ``parse(text)`` returns a :class:`ParsedTable`: its name, its columns
 and its constraints, each with the place (``start``, ``end``) of its text, so that ``edit.py`` can
 change one and keep every other byte.
 
-The tokens are those of SQLite's own tokenizer (https://sqlite.org/lang.html); white space and
-comments belong to no token. The grammar is https://sqlite.org/lang_createtable.html as SQLite's
-``parse.y`` really takes it: constraints of a table need no commas between them, a type may be any
-words, ``CONSTRAINT x`` may stand alone.
+The grammar is https://sqlite.org/lang_createtable.html as SQLite's ``parse.y`` really takes it:
+constraints of a table need no commas between them, a type may be any words, ``CONSTRAINT x`` may
+stand alone.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import NamedTuple
 
 from ..errors import MigrationError
-
-_PATTERN = re.compile(
-    r"""
-      (?P<gap> [ \t\n\f\r]+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
-    | (?P<blob> [xX]'[0-9a-fA-F]*' )
-    | (?P<string> '(?:[^']|'')*' )
-    | (?P<quoted> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
-    | (?P<number> 0[xX][0-9a-fA-F_]+ | (?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)? )
-    | (?P<word> [A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]* )
-    | (?P<mark> \|\| | ->>? | << | >> | [<>=!]= | <> | [(),.;+*/%&|~<>=!?:@\#$-] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-
-class SQLTextError(ValueError):
-    """A text that cannot be read as SQLite's SQL; the message says where."""
-
-
-class Token(NamedTuple):
-    """One token: its *kind* (a group of the pattern), its text, and where it stands."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
-
-    @property
-    def key(self) -> str:
-        """A bare word in capitals, or a mark: what a keyword is compared with; else nothing."""
-        return self.text.upper() if self.kind in ("word", "mark") else ""
-
-    @property
-    def name(self) -> str:
-        """The identifier, without its quotes."""
-        return unquote(self.text) if self.kind in ("quoted", "string") else self.text
-
-
-def scan(text: str) -> list[Token]:
-    """Return the tokens of *text*.
-
-    :raises SQLTextError: at a character that starts no token, such as a quote that is not closed.
-    """
-    tokens = []
-    at = 0
-    while at < len(text):
-        match = _PATTERN.match(text, at)
-        if match is None:
-            raise SQLTextError(f"cannot read on from {text[at : at + 20]!r} (character {at})")
-        kind = match.lastgroup or ""
-        if kind != "gap":
-            tokens.append(Token(kind, match[0], at, match.end()))
-        at = match.end()
-    return tokens
-
-
-def unquote(text: str) -> str:
-    """Return the identifier or string that *text* quotes in one of SQLite's four ways."""
-    if text[:1] == "[":
-        return text[1:-1]
-    if text[:1] in ("'", '"', "`"):
-        return text[1:-1].replace(text[0] * 2, text[0])
-    return text
+from ..tokens import SQLTextError, Token, scan
 
 
 def quote(name: str) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 from ..errors import MigrationError
+from ..tokens import scan
 from .change import TableChange
 from .database import Run, SQLiteDatabase
-from .parser import ParsedTable, fold, quote, scan
+from .parser import ParsedTable, fold, quote
 from .rows import rowid_name
 
 

@@ -3,15 +3,8 @@
 import pytest
 
 from alembic_lossless.sqlite import edit
-from alembic_lossless.sqlite.parser import (
-    CreateTableError,
-    fold,
-    names_in,
-    normal,
-    parse,
-    quote,
-    unquote,
-)
+from alembic_lossless.sqlite.parser import CreateTableError, fold, names_in, normal, parse, quote
+from alembic_lossless.tokens import unquote
 
 ODD = """CREATE TABLE "a ""b" ( -- c, )
  id INTEGER NOT NULL CONSTRAINT x PRIMARY KEY ASC ON CONFLICT FAIL AUTOINCREMENT,
