@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -35,6 +36,7 @@ from .checklist.answers import Answers
 from .checklist.finding import Finding, Message, Step, Verdict
 from .errors import MigrationError, plural
 from .hints import command
+from .quoting import qualified
 from .run import status
 from .run.chain import read_chain, source_of
 from .run.connection import private, sqlite_file
@@ -484,7 +486,7 @@ def _closing_steps(
 def _lacks_values(live: Connection, subject: str) -> bool:
     """Tell whether a row of the database has no value for the column *subject*."""
     table, _, column = subject.partition(".")
-    name = live.dialect.identifier_preparer.quote
+    name = partial(qualified, live.dialect)
     columns = {reflected["name"] for reflected in inspect(live).get_columns(table)}
     where = f" WHERE {name(column)} IS NULL" if column in columns else ""
     return bool(live.scalar(text(f"SELECT count(*) FROM {name(table)}{where}")))

@@ -21,6 +21,7 @@ from . import compat
 from .checklist import handwritten
 from .checklist.locks import Locks
 from .errors import MigrationError
+from .quoting import literal
 from .rehearsal.effects import origin
 from .run import binds, history, journal, recorder, status
 from .run.chain import read_chain
@@ -30,7 +31,6 @@ from .schema.sqlite import tables
 from .scratch import databases, snapshot
 from .scratch.sources import Source, empty_database
 from .sqlite import applied_changes
-from .sqlite.parser import literal
 from .tokens import scan
 
 _OWN = re.compile(

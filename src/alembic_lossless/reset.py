@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, MetaData, inspect, text
 
 from .errors import MigrationError
+from .quoting import qualified
 from .run import identity, losses
 from .run.connection import Target, sqlite_file
 from .run.permissions import why_not_writable
@@ -104,7 +105,7 @@ _WORDS |= {"r": "TABLE", "p": "TABLE", "e": "TYPE", "d": "DOMAIN"}
 
 def _drop_everything(connection: Connection) -> None:
     run = connection.exec_driver_sql  # a name may hold a colon; the preparer doubles per cent signs
-    quote = connection.dialect.identifier_preparer.quote
+    quote = partial(qualified, connection.dialect)
     if connection.dialect.name == "postgresql":
         for kind, name in connection.execute(text(_OF_POSTGRESQL)).all():
             word = _WORDS[kind.decode() if isinstance(kind, bytes) else kind]

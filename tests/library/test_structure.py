@@ -20,7 +20,7 @@ LEVELS = [
     {"run", "backup"},
     {"schema", "sqlite"},
     {"statements"},
-    {"settings", "errors", "hints", "naming", "compat", "tokens"},
+    {"settings", "errors", "hints", "naming", "quoting", "compat", "tokens"},
 ]
 
 #: Imports that still go upwards or close a circle: this list only ever becomes shorter.
@@ -107,3 +107,34 @@ def words(name: str) -> set[str]:
 
 def test_names_are_usual_words() -> None:
     assert {name for name in definitions() if words(name) & WORDS} - OLD_NAMES == set()
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Each function and method: its name after its module's, and its syntax tree."""
+    for name, _, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{name.partition('.')[2]}.{node.name}", node
+
+
+def doubles_quotes(node: ast.AST) -> bool:
+    """Whether it is ``text.replace(mark, mark * 2)``, in that form or with both written out."""
+    if not isinstance(node, ast.Call) or len(node.args) != 2:
+        return False
+    if not isinstance(node.func, ast.Attribute) or node.func.attr != "replace":
+        return False
+    old, new = node.args
+    if isinstance(old, ast.Constant):
+        return (
+            isinstance(new, ast.Constant)
+            and old.value in list("'\"`")
+            and new.value == 2 * old.value
+        )
+    return isinstance(new, ast.BinOp) and ast.dump(old) in map(ast.dump, ast.walk(new))
+
+
+def test_names_and_values_are_quoted_in_one_place() -> None:
+    quoters = {name for name, tree in functions() if any(map(doubles_quotes, ast.walk(tree)))}
+    assert quoters == {"quoting._enclosed"}
+    preparers = {name for name, _, tree in modules() if "preparer.quote" in ast.unparse(tree)}
+    assert preparers == {"alembic_lossless.quoting"}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from .. import naming
 from ..checklist.development import Look
 from ..checklist.finding import Step, renamed_table, whole_name
 from ..errors import MigrationError
+from ..quoting import qualified
 from ..run import binds, recorder
 from ..schema import baseline, dialect_support, diff
 from ..schema.inclusion import Inclusion
@@ -41,7 +42,7 @@ class Lookup:
         self.metadata = metadata
         self.connection = connection
         self.dialect = connection.dialect
-        self.quote = connection.dialect.identifier_preparer.quote
+        self.quote = partial(qualified, connection.dialect)
         self._script, self._done = script, list(recorder.invoked(connection))
 
     @cached_property
@@ -62,8 +63,7 @@ class Lookup:
 
     def quoted(self, table: str) -> str:
         """Return the name of a table as it stands in a statement."""
-        name, schema = self.place(table)
-        return (f"{self.quote(schema)}." if schema else "") + self.quote(name)
+        return self.quote(*self.place(table))
 
     def separate_schema(self, op: Any) -> None:
         """Give *op* the schema of its table as an argument of its own."""

@@ -15,9 +15,9 @@ from ..checklist.finding import NOTHING, Finding, Guard, Message, Step, Verdict
 from ..checklist.rules import message
 from ..checklist.rules.enums import native
 from ..checklist.rules.postgresql import quote
+from ..quoting import literal
 from ..schema.diff import Difference
 from ..schema.model import Key
-from ..sqlite.parser import literal
 from .comparison import ComparedDatabase, Lookup
 from .renames import is_accepted
 from .replayed import name_of

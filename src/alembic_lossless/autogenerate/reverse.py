@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import conv
 
+from ..quoting import qualified
 from ..schema.diff import Difference
 from ..schema.model import Key, Schema
 from ..schema.sqlite import spell_constraint
@@ -147,8 +148,8 @@ def columns_of(printed: str | None) -> list[str]:
 
 def without_backticks(text: str) -> str:
     """Return what MySQL printed with quotes only where a name needs them."""
-    quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
-    return re.sub(r"`([^`]+)`", lambda m: m[1] if quote(m[1]) == m[1] else m[0], text)
+    plain = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return re.sub(r"`([^`]+)`", lambda m: m[1] if qualified(plain, m[1]) == m[1] else m[0], text)
 
 
 def inside(text: str) -> tuple[list[str], str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MigrationError, plural
+from ..quoting import quote
 from ..schema.own_tables import without_own
 
 #: Seconds to wait for another process that writes.
@@ -43,10 +44,10 @@ def changes(live: Path, backup: Path) -> list[TableChanges]:
 def _table_changes(
     connection: sqlite3.Connection, table: str, now: set[str], then: set[str]
 ) -> TableChanges:
-    name = _quoted(table)
+    name = quote(table)
     if table not in then:
         rows = _count(connection, f"main.{name}")
-        renamed = any(_same_rows(connection, name, _quoted(old)) for old in then - now)
+        renamed = any(_same_rows(connection, name, quote(old)) for old in then - now)
         if not rows or renamed:
             return TableChanges(table, [], [])
         return TableChanges(table, [f"{table}: the table, {plural(rows, 'row')}"], [])
@@ -67,7 +68,7 @@ def _table_changes(
     for column in columns_now:
         if column in columns_then:
             continue
-        values = _count(connection, f"main.{name} WHERE {_quoted(column)} IS NOT NULL")
+        values = _count(connection, f"main.{name} WHERE {quote(column)} IS NOT NULL")
         renamed = any(_same_values(connection, name, same_row, column, old) for old in dropped)
         if values and not renamed:
             lost.append(f"{table}.{column}: the column, {plural(values, 'value')}")
@@ -91,7 +92,7 @@ def _same_values(
 ) -> bool:
     """Tell whether each row has in *old* of the backup what it has in *column*: it was renamed."""
     rows = f"main.{table} a LEFT JOIN backup.{table} b ON {same_row}"
-    differ = f"a.{_quoted(column)} IS NOT b.{_quoted(old)}"
+    differ = f"a.{quote(column)} IS NOT b.{quote(old)}"
     return bool(same_row) and not _count(connection, f"{rows} WHERE {differ}")
 
 
@@ -100,7 +101,7 @@ def _rows(
 ) -> tuple[int, int, int]:
     """Count the rows that were added, changed and deleted since."""
     if same_row:
-        differ = " OR ".join(f"a.{_quoted(c)} IS NOT b.{_quoted(c)}" for c in common)
+        differ = " OR ".join(f"a.{quote(c)} IS NOT b.{quote(c)}" for c in common)
         only = "{0}.{2} a WHERE NOT EXISTS (SELECT 1 FROM {1}.{2} b WHERE {3})"
         both = f"main.{name} a JOIN backup.{name} b ON {same_row} WHERE {differ}"
         return (
@@ -108,7 +109,7 @@ def _rows(
             _count(connection, both),
             _count(connection, only.format("backup", "main", name, same_row)),
         )
-    columns = ", ".join(map(_quoted, common))
+    columns = ", ".join(map(quote, common))
     only = f"(SELECT {columns} FROM {{}}.{name} EXCEPT SELECT {columns} FROM {{}}.{name})"
     added, deleted = only.format("main", "backup"), only.format("backup", "main")
     return _count(connection, added), 0, _count(connection, deleted)
@@ -118,7 +119,7 @@ def _same_row(common: list[str], now: dict[str, int], then: dict[str, int]) -> s
     """Return the condition for a row being the same one; empty where no primary key tells."""
     key = [column for column in common if now[column]]
     whole = len(key) == sum(map(bool, now.values())) == sum(map(bool, then.values()))
-    return " AND ".join(f"a.{_quoted(c)} IS b.{_quoted(c)}" for c in key) if whole else ""
+    return " AND ".join(f"a.{quote(c)} IS b.{quote(c)}" for c in key) if whole else ""
 
 
 def _count(connection: sqlite3.Connection, what: str) -> int:
@@ -139,10 +140,6 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> dict[st
     """Return the columns with their place in the primary key, 0 for none."""
     rows = connection.execute(f"PRAGMA {schema}.table_info({table})")
     return {row[1]: row[5] for row in rows}
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager

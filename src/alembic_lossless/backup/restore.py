@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
 from ..hints import command
-from ..run.connection import private, quoted, sqlite_file
+from ..quoting import literal, quote
+from ..run.connection import private, sqlite_file
 from ..schema.dialect_support import kind_of
 from ..schema.own_tables import LOG_TABLE, version_table, without_own
 from .changes import PATIENCE, attached, read_only_uri, tables
@@ -84,7 +85,7 @@ def _mismatch(connection: sqlite3.Connection, script: ScriptDirectory) -> str | 
     versions = version_table().name
     if versions in then:
         known = {revision.revision for revision in script.walk_revisions()}
-        rows = connection.execute(f"SELECT version_num FROM backup.{quoted(versions)}")
+        rows = connection.execute(f"SELECT version_num FROM backup.{quote(versions)}")
         unknown = sorted({row[0] for row in rows} - known)
         if unknown:
             return f"its revision {', '.join(unknown)} is not among these migrations"
@@ -168,13 +169,13 @@ def restore_commands(url: URL, backup: Backup) -> list[str]:
     if kind_of(url) == "postgresql":
         admin, _ = postgresql_target(url)
         target, _ = postgresql_target(url, database)
-        create = f"CREATE DATABASE {quoted(database)}{_options_of(url)}"
+        create = f"CREATE DATABASE {quote(database)}{_options_of(url)}"
         return [
             f"psql --dbname={shlex.quote(admin)} --command={shlex.quote(create)}",
             f"pg_restore --exit-on-error --no-owner --dbname={shlex.quote(target)} {file}",
         ]
     server = shlex.join(mysql_target(url)[0])
-    create = f"CREATE DATABASE {quoted(database, '`')}{_options_of(url)}"
+    create = f"CREATE DATABASE {quote(database, 'mysql')}{_options_of(url)}"
     password = " --password" if url.password else ""
     return [
         f"mariadb {server}{password} --execute={shlex.quote(create)}",
@@ -207,12 +208,12 @@ def _options_of(url: URL) -> str:
     if is_mysql:
         return f" CHARACTER SET {row[0]} COLLATE {row[1]}"
     catalogued = row[0]
-    options = " TEMPLATE template0 ENCODING " + quoted(catalogued["encoding"], "'")
+    options = " TEMPLATE template0 ENCODING " + literal(catalogued["encoding"])
     for word, name in (("LC_COLLATE", "datcollate"), ("LC_CTYPE", "datctype")):
-        options += f" {word} " + quoted(catalogued[name], "'")
+        options += f" {word} " + literal(catalogued[name])
     locale = catalogued.get("datlocale") or catalogued.get("daticulocale")
     provider = {"i": "icu", "b": "builtin"}.get(catalogued.get("datlocprovider", ""), "")
     if provider and locale:
         word = f"{provider.upper()}_LOCALE"
-        options += f" LOCALE_PROVIDER {provider} {word} " + quoted(locale, "'")
+        options += f" LOCALE_PROVIDER {provider} {word} " + literal(locale)
     return options

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import hints
 from ..errors import MigrationError
+from ..tokens import unquote
 from .development import fits
 
 #: How several answers of one kind are written.
@@ -242,14 +243,14 @@ def _no_value(subject: str, type_: Any, example: str, text: str) -> str:
     if text.upper() == "NULL":
         return f"{subject} is NOT NULL, so NULL is no value for its rows. {again}"
     plain = _PLAIN.fullmatch(text)
-    value = plain and (text if plain[1] is None else plain[1].replace("''", "'"))
+    value = plain and unquote(text)
     if value is not None and not fits(value, type_):
         return f"{text} is no value of {subject}, whose type is {type_!r}. {again}"
     return ""
 
 
 #: A text or a number, and nothing else.
-_PLAIN = re.compile(r"'((?:[^']|'')*)'|[-+]?\d+(?:\.\d*)?")
+_PLAIN = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(?:\.\d*)?")
 
 
 def _is_literal(text: str) -> bool:

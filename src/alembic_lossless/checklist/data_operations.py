@@ -15,11 +15,11 @@ from alembic.operations import ops
 from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Numeric, String, Time
 from sqlalchemy.dialects import mysql, postgresql
 
+from ..quoting import literal, qualified
 from ..schema.dialect_support import without_parameters
-from ..sqlite.parser import literal
 
-_POSTGRESQL: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
-_MYSQL: Any = mysql.dialect().identifier_preparer
+_POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+_MYSQL: Any = mysql.dialect()
 
 
 class Statements(ops.ExecuteSQLOp):
@@ -201,8 +201,8 @@ class FillInBatches(ops.ExecuteSQLOp):
 
 @renderers.dispatch_for(FillInBatches)
 def _render_batches(_: AutogenContext, op: FillInBatches) -> str:
-    table, column = (_POSTGRESQL.quote(name) for name in (op.fill.table_name, op.fill.column_name))
-    table = f"{_POSTGRESQL.quote(op.fill.schema)}.{table}" if op.fill.schema else table
+    table = qualified(_POSTGRESQL, op.fill.table_name, op.fill.schema)
+    column = qualified(_POSTGRESQL, op.fill.column_name)
     where = "IS NULL" if op.fill.old is None else f"= {literal(op.fill.old)}"
     sql = f"""
 DO $$
@@ -353,8 +353,8 @@ def _drop_by_any_name(op: DropByAnyName, database: str, names: Sequence[str]) ->
     if database == "mariadb":
         # SQLAlchemy leaves IF EXISTS out there. One statement is whole, also where it is repeated.
         words = {"unique": "INDEX", "foreignkey": "FOREIGN KEY"}.get(str(kind), "CONSTRAINT")
-        drops = ", ".join(f"DROP {words} IF EXISTS {_MYSQL.quote(name)}" for name in names)
-        sql = f"ALTER TABLE {_MYSQL.quote(op.table_name)} {drops}"
+        drops = [f"DROP {words} IF EXISTS {qualified(_MYSQL, name)}" for name in names]
+        sql = f"ALTER TABLE {qualified(_MYSQL, str(op.table_name))} {', '.join(drops)}"
         return [f"op.execute({without_parameters(sql)!r})"]
     # MySQL has no IF EXISTS for either, and SQLite has constraints in a batch alone.
     listed = "get_indexes" if is_index else _LISTED[str(kind)]

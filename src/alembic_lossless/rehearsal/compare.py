@@ -13,10 +13,10 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import plural
+from ..quoting import qualified
 from ..schema import diff
 from ..scratch.hints import reason
 from .effects import ALL, Effects
-from .fixtures import quoted
 
 #: How many rows are shown.
 SHOWN = 3
@@ -55,7 +55,7 @@ def all_rows(connection: Connection, metadata: MetaData) -> dict[str, TableRows]
     """
     rows = {}
     for table in metadata.tables.values():
-        select = f"SELECT * FROM {quoted(connection, table)}"
+        select = f"SELECT * FROM {qualified(connection.dialect, table.name, table.schema)}"
         try:
             result = connection.exec_driver_sql(select, execution_options={"no_parameters": True})
         except SQLAlchemyError as error:

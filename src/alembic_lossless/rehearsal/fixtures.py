@@ -22,6 +22,7 @@ from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import sort_tables_and_constraints
 
+from ..quoting import qualified
 from ..schema.own_tables import is_own
 from ..schema.sqlite import virtual_tables
 from ..scratch.hints import reason
@@ -526,8 +527,8 @@ def keys_deferred(connection: Connection, keys: Sequence[ForeignKeyConstraint]) 
     """Let *keys* be broken until the body commits, on a scratch database."""
     dialect = connection.dialect
     alter = [
-        f"ALTER TABLE {quoted(connection, key.table)} "
-        f"ALTER CONSTRAINT {dialect.identifier_preparer.quote(str(key.name))} "
+        f"ALTER TABLE {qualified(dialect, key.table.name, key.table.schema)} "
+        f"ALTER CONSTRAINT {qualified(dialect, str(key.name))} "
         for key in keys
     ]
     if dialect.name == "postgresql":
@@ -610,8 +611,3 @@ def _schemas(connection: Connection) -> list[str | None]:
     inspector = sa.inspect(connection)
     usual = (inspector.default_schema_name, "information_schema")
     return [None, *(name for name in inspector.get_schema_names() if name not in usual)]
-
-
-def quoted(connection: Connection, table: Table) -> str:
-    """Return the name of *table* as it stands in a statement."""
-    return connection.dialect.identifier_preparer.format_table(table)

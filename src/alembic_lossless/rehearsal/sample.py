@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NULLTYPE
 
 from ..errors import plural
+from ..quoting import qualified
 from ..run import connection as connections
 from ..run import status
 from ..scratch.hints import reason
@@ -88,7 +89,7 @@ def _insert(
     if connection.dialect.name == "postgresql":
         for column in table.columns:
             if is_numbered(column, "postgresql"):
-                name = connection.dialect.identifier_preparer.format_table(table)
+                name = qualified(connection.dialect, table.name, table.schema)
                 sequence = sa.func.pg_get_serial_sequence(name, column.name)
                 last = sa.func.setval(sequence, sa.func.max(column))
                 connection.execute(sa.select(last).select_from(table))

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import hints
 from ..errors import MigrationError, code
+from ..quoting import qualified
 from ..settings import Limits
 from . import binds
 from .connection import private
@@ -92,8 +93,11 @@ def existing(connection: Connection, revision: Script) -> list[str]:
     types = set()
     if connection.dialect.name == "postgresql":
         types = {type_["name"] for type_ in inspector.get_enums("*")}  # type: ignore[attr-defined]
-    quote = connection.dialect.identifier_preparer.quote
-    present = [f"type {quote(name)}" for name in _types_of(operations) if name in types]
+    present = [
+        f"type {qualified(connection.dialect, name)}"
+        for name in _types_of(operations)
+        if name in types
+    ]
     for operation in operations:
         schema = getattr(operation, "schema", None)
         table = getattr(operation, "table_name", None)

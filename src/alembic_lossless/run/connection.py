@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from .. import compat, hints
 from ..errors import MigrationError, code, reason
+from ..quoting import quote
 from ..settings import Limits, Settings
 from . import sqlite_busy
 from .permissions import require_writable, why_not_writable
@@ -287,11 +288,6 @@ def _prepare_mysql(limits: Limits) -> Callable[..., None]:
     return prepare
 
 
-def quoted(name: str, mark: str = '"') -> str:
-    """Quote a name for SQL."""
-    return mark + name.replace(mark, mark * 2) + mark
-
-
 def sqlite_file(url: URL) -> Path | None:
     """Return the file of a SQLite database; None in memory, and for other databases."""
     name = url.database or ""
@@ -420,11 +416,11 @@ def _creation(url: URL) -> list[str]:
     """Return the statements that create the database of *url*."""
     database, role = url.database or "", url.username or ""
     if url.get_backend_name() == "postgresql":
-        return [f"CREATE DATABASE {quoted(database)}"]
-    name = quoted(database, "`")
+        return [f"CREATE DATABASE {quote(database)}"]
+    name = quote(database, "mysql")
     return [
         f"CREATE DATABASE {name} CHARACTER SET utf8mb4",
-        f"GRANT ALL ON {name}.* TO {quoted(role)}",
+        f"GRANT ALL ON {name}.* TO {quote(role)}",
     ]
 
 
@@ -474,7 +470,7 @@ def _orphans(connection: Connection, table: str = "") -> tuple[set[tuple[Any, ..
     dbapi_connection: Any = connection.connection.dbapi_connection
     cursor = dbapi_connection.cursor()
     try:
-        cursor.execute("PRAGMA foreign_key_check" + (f"({quoted(table)})" if table else ""))
+        cursor.execute("PRAGMA foreign_key_check" + (f"({quote(table)})" if table else ""))
         return {tuple(row) for row in cursor.fetchall()}, ""
     except Exception as error:  # each driver has its own
         if mismatch := _MISMATCH.search(str(error)):

@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import compat, hints, sqlite
 from ..errors import MigrationError, plural, reason
+from ..quoting import qualified
 from ..schema import own_tables
 from ..settings import Settings
 from . import binds, history, identity, lock, server, status
@@ -640,8 +641,7 @@ def _tell(connection: Connection, told: list[tuple[str, str]]) -> None:
     """Tell the migrations' session the same: the schema, the role, the database to use."""
     for name, value in told:
         if name == "database":
-            quoted = connection.dialect.identifier_preparer.quote(value)
-            connection.exec_driver_sql(f"USE {quoted}")
+            connection.exec_driver_sql(f"USE {qualified(connection.dialect, value)}")
         else:
             setting = text("SELECT set_config(:name, :value, false)")
             connection.execute(setting, {"name": name, "value": value})

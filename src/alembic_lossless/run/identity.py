@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import compat
 from ..errors import MigrationError
+from ..quoting import qualified
 from ..schema.own_tables import version_table
 from .connection import Target, label, sqlite_file
 
@@ -184,7 +185,7 @@ def require_one_schema(connection: Connection, target: Target) -> None:
     if expected in (None, found.schema):
         return
     role, database, schema = (
-        _quoted(connection, name) for name in (found.role, found.database, expected)
+        qualified(connection.dialect, name) for name in (found.role, found.database, expected)
     )
     raise MigrationError(
         f"New tables would be created in schema {found.schema}, and {reader} in schema {expected}: "
@@ -218,10 +219,6 @@ def _search_path(connection: Connection) -> str:
     path = str(connection.exec_driver_sql("SHOW search_path").scalar_one())
     connection.rollback()
     return path
-
-
-def _quoted(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)
 
 
 def require_this_machine(connection: Connection, target: Target) -> None:

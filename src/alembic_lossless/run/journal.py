@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from .. import hints
 from ..errors import MigrationError, code
+from ..quoting import literal, quote
 from .connection import STRICT
 from .history import LOG
 from .lock import whoami
@@ -466,8 +467,7 @@ class Journal:
             question = "SELECT database()"
         else:
             name = self._connection.dialect.identifier_preparer.format_table(LOG)
-            quoted = name.replace("'", "''")
-            question = f"SELECT to_regclass('{quoted}')::oid::text"
+            question = f"SELECT to_regclass({literal(name)})::oid::text"
         return run(self._connection.connection, question)[0]
 
     def _insist_on_place(self) -> None:
@@ -490,8 +490,7 @@ class Journal:
         """
         execute()
         if self._place_of_log() != self._place:
-            quote = self._connection.dialect.identifier_preparer.quote
-            run(self._connection.connection, f"USE {quote(str(self._place))}")
+            run(self._connection.connection, f"USE {quote(str(self._place), 'mysql')}")
             self._refusal = MigrationError(
                 f"{' '.join(words.split())[:80]} leads to another database, in which its version "
                 "would be noted too: name the database of each table instead, as in other.table."

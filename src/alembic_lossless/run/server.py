@@ -10,7 +10,8 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from .. import compat
-from .connection import Target, private, quoted
+from ..quoting import quote
+from .connection import Target, private
 
 #: A lock was not to be had in time, or two waited for each other; a second attempt may succeed.
 LOCK_TIMEOUT = {"55P03", "40P01", 1205, 1213}
@@ -32,12 +33,12 @@ def share(connection: Connection, target: Target) -> None:
         " (SELECT count(*) FROM pg_default_acl a JOIN pg_roles r ON r.oid = a.defaclrole"
         "  WHERE r.rolname = current_user AND a.defaclobjtype = 'r') AS known"
     )
-    found = connection.execute(text(asked), {"quoted": quoted(application or "")}).one()
+    found = connection.execute(text(asked), {"quoted": quote(application or "")}).one()
     if application and found.role is None:
         target.echo(f"The server has no role {application}, so nothing was granted to it.")
     elif application not in (None, "", found.migrator) and not found.known:
-        ours = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(found.schema)} GRANT "
-        role = quoted(application)
+        ours = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quote(found.schema)} GRANT "
+        role = quote(application)
         cursor = connection.connection.cursor()
         cursor.execute(f"{ours} SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}")
         cursor.execute(f"{ours} USAGE, SELECT ON SEQUENCES TO {role}")

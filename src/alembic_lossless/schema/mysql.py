@@ -4,6 +4,8 @@ import re
 
 from sqlalchemy import Connection
 
+from ..quoting import quote
+from ..tokens import unquote
 from .model import Definitions, Key
 
 _TABLES = """
@@ -16,7 +18,7 @@ SELECT column_name, column_type, collation_name, is_nullable, column_default, ex
 FROM information_schema.columns WHERE table_schema = database() AND table_name = %s
 """
 
-_LINE = re.compile(r"(?P<head>[A-Z ]*)(?:`(?P<name>(?:[^`]|``)+)`)?(?P<rest>.*)", re.DOTALL)
+_LINE = re.compile(r"(?P<head>[A-Z ]*)(?P<name>`(?:[^`]|``)+`)?(?P<rest>.*)", re.DOTALL)
 
 
 def read(connection: Connection) -> Definitions:
@@ -26,8 +28,8 @@ def read(connection: Connection) -> Definitions:
     :return: every object and its definition.
     """
     for table, comment in connection.exec_driver_sql(_TABLES).all():
-        quoted = table.replace("`", "``").replace("%", "%%")
-        sql = connection.exec_driver_sql(f"SHOW CREATE TABLE `{quoted}`").one()[1]
+        quoted = quote(table, "mysql").replace("%", "%%")
+        sql = connection.exec_driver_sql(f"SHOW CREATE TABLE {quoted}").one()[1]
         _, *lines, options = sql.splitlines()
         options = options.lstrip(") ").partition(" COMMENT=")[0]
         yield Key(table, "table", table), re.sub(r" AUTO_INCREMENT=\d+", "", options)
@@ -37,7 +39,7 @@ def read(connection: Connection) -> Definitions:
             match = _LINE.fullmatch(line.strip().rstrip(","))
             assert match, line
             head, rest = match["head"], match["rest"]
-            name = (match["name"] or "PRIMARY KEY").replace("``", "`")
+            name = unquote(match["name"] or "PRIMARY KEY")
             if head:
                 # One word for a constraint and an index: the convention's ix_ tells them apart.
                 if head == "UNIQUE KEY " and not name.startswith("ix_"):

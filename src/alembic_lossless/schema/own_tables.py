@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect
 
+from ..quoting import qualified
+
 #: Where Alembic writes which revisions a database is at, if env.py names no other table.
 VERSION_TABLE = "alembic_version"
 #: Where ``run/history.py`` writes what was applied.
@@ -28,8 +30,7 @@ class VersionTable(NamedTuple):
 
     def quoted(self, dialect: Dialect) -> str:
         """Return the name as it stands in a statement."""
-        quote = dialect.identifier_preparer.quote
-        return (f"{quote(self.schema)}." if self.schema else "") + quote(self.name)
+        return qualified(dialect, self.name, self.schema)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from ..backup.store import postgresql_target
+from ..quoting import quote
 from ..schema import diff, sqlite
 from ..schema.own_tables import VERSION_TABLE, is_own, version_table
 
@@ -170,7 +171,6 @@ def _of_sqlite(connection: Connection, rows: bool) -> Iterator[str]:
 
 
 def _rows_of_sqlite(connection: Connection, table: str) -> Iterator[str]:
-    quote = connection.dialect.identifier_preparer.quote_identifier
     columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})").all()
     names = [quote(column[1]) for column in columns if not column[6]]  # not the generated ones
     values = ", ".join(f"quote({name})" for name in names)
@@ -217,12 +217,8 @@ def _programs() -> Iterator[str]:
         yield installed
 
 
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
 def _shown(connection: Connection, kind: str, name: str, place: int) -> str:
-    shown = f"SHOW CREATE {kind} {_quoted(name)}"
+    shown = f"SHOW CREATE {kind} {quote(name, 'mysql')}"
     options = {"no_parameters": True}  # a per cent sign stands for itself
     return str(connection.exec_driver_sql(shown, execution_options=options).one()[place])
 
@@ -233,12 +229,12 @@ def _rows(connection: Connection, table: str) -> Iterator[str]:
         "SELECT column_name FROM information_schema.columns WHERE table_schema = database()"
         " AND table_name = :name AND coalesce(generation_expression, '') = ''"
     )
-    names = ", ".join(map(_quoted, connection.scalars(listed, {"name": table})))
+    names = ", ".join(quote(name, "mysql") for name in connection.scalars(listed, {"name": table}))
     with raw.cursor() as cursor:
-        cursor.execute(f"SELECT {names} FROM {_quoted(table)}")
+        cursor.execute(f"SELECT {names} FROM {quote(table, 'mysql')}")
         rows = cursor.fetchall()
         marks = ", ".join(["%s"] * len(cursor.description))
-        into = f"INSERT INTO {_quoted(table)} ({names})".replace("%", "%%")
+        into = f"INSERT INTO {quote(table, 'mysql')} ({names})".replace("%", "%%")
         for row in rows:
             yield cursor.mogrify(f"{into} VALUES ({marks})", row)
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
+from ..quoting import literal, quote
 from .change import TableChange, affinity, involved, without
 from .database import SQLiteDatabase
 from .names import given_by_postgresql
-from .parser import ParsedColumn, ParsedTable, fold, literal, normal, quote
+from .parser import ParsedColumn, ParsedTable, fold, normal
 from .rebuild import progress, rebuild, renamed_aside
 from .references import (
     broken,

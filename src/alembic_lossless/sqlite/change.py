@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import MigrationError
+from ..quoting import quote
 from . import edit
 from .database import SQLiteDatabase
 from .names import describe
@@ -16,7 +17,6 @@ from .parser import (
     fold,
     names_in,
     normal,
-    quote,
 )
 from .references import refuse_strings
 

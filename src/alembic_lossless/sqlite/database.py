@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
-from .parser import ParsedTable, fold, parse, quote
+from ..quoting import quote
+from .parser import ParsedTable, fold, parse
 
 #: Marks statements of this package: those that count are listed in its AppliedChange objects.
 OWN = {"alembic_lossless_own": True}

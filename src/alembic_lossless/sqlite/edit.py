@@ -7,6 +7,7 @@ been read again, so that a text which SQLite could not read never leaves this mo
 import re
 from collections.abc import Collection, Sequence
 
+from ..quoting import quote
 from ..tokens import scan
 from .parser import (
     CreateTableError,
@@ -15,7 +16,6 @@ from .parser import (
     ParsedTable,
     fold,
     parse,
-    quote,
 )
 
 #: A place in a text, and what comes there instead.

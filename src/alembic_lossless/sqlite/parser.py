@@ -14,23 +14,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 from ..errors import MigrationError
+from ..quoting import quote
 from ..tokens import SQLTextError, Token, scan
-
-
-def quote(name: str) -> str:
-    """Return *name* as an identifier, quoted the standard way."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: object) -> str:
-    """Return *value* as SQL."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, bytes):
-        return f"X'{value.hex()}'"
-    if isinstance(value, int | float):
-        return repr(+value)
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def names_in(text: str) -> set[str]:

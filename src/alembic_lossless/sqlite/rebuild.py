@@ -12,10 +12,11 @@ from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 from ..errors import MigrationError
+from ..quoting import quote
 from ..tokens import scan
 from .change import TableChange
 from .database import Run, SQLiteDatabase
-from .parser import ParsedTable, fold, quote
+from .parser import ParsedTable, fold
 from .rows import rowid_name
 
 

@@ -8,9 +8,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError
+from ..quoting import quote
 from ..tokens import scan
 from .database import SQLiteDatabase
-from .parser import ParsedConstraint, ParsedTable, fold, names_in, quote
+from .parser import ParsedConstraint, ParsedTable, fold, names_in
 
 #: SQLITE_ERROR and SQLITE_CONSTRAINT: what was asked for is refused, and nothing else is wrong.
 _REFUSALS = (1, 19)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ..errors import MigrationError, plural
+from ..quoting import quote
 from .change import Requirement, TableChange
 from .database import SQLiteDatabase
-from .parser import ParsedConstraint, ParsedTable, fold, quote
+from .parser import ParsedConstraint, ParsedTable, fold
 from .references import explain, has_parent_key
 
 #: How many rows a refusal names.
@@ -45,9 +46,10 @@ def refuse_violations(db: SQLiteDatabase, table: ParsedTable, requirement: Requi
     if not db.rows(f"SELECT 1 {source} LIMIT 1"):
         return
     count = db.rows(f"SELECT count(*) {source}")[0][0]
-    keys = ", ".join(_key_columns(table))
+    names = _key_names(table)
+    keys = ", ".join(names.values())
     first = db.rows(f"SELECT {keys} {source} ORDER BY {keys} LIMIT {_SHOWN}")
-    which = f"{_unquoted(keys)} = {_listed(first)}"
+    which = f"{', '.join(names)} = {_listed(first)}"
     raise _refusal(table, count, requirement.problem, which, requirement.remedy)
 
 
@@ -91,13 +93,13 @@ def _refuse_orphans_of(change: TableChange, key: ParsedConstraint) -> None:
     if not count:
         return
     first = db.rows(f"SELECT rowid {where} LIMIT {_SHOWN}", *arguments)
-    keys = ["rowid"]
+    names = {"rowid": "rowid"}
     if first[0][0] is not None and table.primary_key:
-        keys = _key_columns(table)
+        names = _key_names(table)
         rowids = ", ".join(str(row[0]) for row in first)
         source = f"{db.name(table.name)} WHERE {rowid_name(table)} IN ({rowids})"
-        first = db.rows(f"SELECT {', '.join(keys)} FROM {source}")
-    which = f"{_unquoted(', '.join(keys))} = {_listed(first)}"
+        first = db.rows(f"SELECT {', '.join(names.values())} FROM {source}")
+    which = f"{', '.join(names)} = {_listed(first)}"
     problem = f'{", ".join(key.columns)} has no parent row in "{key.referred_table}"'
     remedy = "Delete the rows, or point them at a row that is there, in a migration before."
     raise _refusal(table, count, problem, which, remedy)
@@ -145,13 +147,13 @@ def rowid_name(table: ParsedTable) -> str | None:
     return next((n for n in ("rowid", "_rowid_", "oid") if table.column(n) is None), None)
 
 
-def _key_columns(table: ParsedTable) -> list[str]:
-    """Return what identifies a row for a person, as SQL: the primary key, else the rowid."""
-    return [quote(c) for c in table.primary_key] or [rowid_name(table) or "1"]
+def _key_names(table: ParsedTable) -> dict[str, str]:
+    """Return what identifies a row for a person: the primary key, else the rowid.
 
-
-def _unquoted(keys: str) -> str:
-    return keys.replace('"', "")
+    :return: each name, and how it stands in SQL.
+    """
+    rowid = rowid_name(table) or "1"
+    return {name: quote(name) for name in table.primary_key} or {rowid: rowid}
 
 
 def _listed(rows: Sequence[tuple[object, ...]]) -> str:

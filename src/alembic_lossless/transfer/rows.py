@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError, plural, reason
 from ..hints import command
+from ..quoting import quote
 from ..schema.own_tables import without_own
-from ..sqlite.parser import quote
 from .convert import Misfit
 from .source import SQLiteSource
 from .target import TargetTable, quoted, run, send, server_failed

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MigrationError
+from ..quoting import quote
 from ..schema.own_tables import version_table
-from ..sqlite.parser import quote
 
 BATCH = 5000
 

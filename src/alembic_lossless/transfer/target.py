@@ -10,6 +10,7 @@ from sqlalchemy import JSON, Connection, CursorResult, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError, plural, reason
+from ..quoting import quote
 from ..schema.own_tables import MOVE_TABLE, is_own
 from .convert import MovedColumn, moved_column
 from .source import BATCH
@@ -22,8 +23,7 @@ def run(target: Connection, statement: str, **options: Any) -> CursorResult[*tup
 
 def quoted(target: Connection, *names: str) -> str:
     """Quote *names* for the target, with commas between them."""
-    mark = '"' if is_postgresql(target) else "`"
-    return ", ".join(mark + name.replace(mark, mark * 2) + mark for name in names)
+    return ", ".join(quote(name, target.dialect.name) for name in names)
 
 
 def is_postgresql(target: Connection) -> bool:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from alembic_lossless.quoting import quote
 from alembic_lossless.sqlite import edit
-from alembic_lossless.sqlite.parser import CreateTableError, fold, names_in, normal, parse, quote
+from alembic_lossless.sqlite.parser import CreateTableError, fold, names_in, normal, parse
 from alembic_lossless.tokens import unquote
 
 ODD = """CREATE TABLE "a ""b" ( -- c, )

@@ -6,11 +6,13 @@ that counts has to be a key as long as it does.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import sqlalchemy as sa
 
 from ...checklist.data_operations import ReplaceIndexes, TableSQL
 from ...checklist.finding import Guard, Step
+from ...quoting import qualified, quote
 from ...schema.diff import Difference
 from ...schema.model import Key, Schema
 from ..comparison import ComparedDatabase, Lookup
@@ -73,20 +75,20 @@ def _replacement(
     :param before: each index by its name, as the server prints it; None where it is not there.
     :param others: what databases that were made at another time call these.
     """
-    quote = database.connection.dialect.identifier_preparer.quote
+    named = partial(qualified, database.connection.dialect)
     dropped = {name: without_backticks(text) for name, text in before.items() if text}
     added = {name: without_backticks(text) for name, text in after.items() if text}
     clauses = []
     for name in dropped:
         names = [name, *(others or {}).get(name, ())]
         exists = "IF EXISTS " if len(names) > 1 and database.server == "mariadb" else ""
-        drops = [f"DROP INDEX {exists}{quote(each)}" for each in (names if exists else [name])]
+        drops = [f"DROP INDEX {exists}{named(each)}" for each in (names if exists else [name])]
         clauses += [f"DROP {_PRIMARY}"] if name == _PRIMARY else drops
     for name, text in added.items():
         kind, _, columns = text.partition("(")
-        named = kind if name == _PRIMARY else f"{kind}{quote(name)} "
-        clauses.append(f"ADD {named}({columns.replace(',', ', ')}")
-    sql = f"ALTER TABLE {quote(table)} {', '.join(clauses)}"
+        what = kind if name == _PRIMARY else f"{kind}{named(name)} "
+        clauses.append(f"ADD {what}({columns.replace(',', ', ')}")
+    sql = f"ALTER TABLE {named(table)} {', '.join(clauses)}"
     words = f"on {table} put {_words(added)} in the place of {_words(dropped)}"
     freed = {
         f"{table}.{column}"
@@ -171,7 +173,6 @@ def change_options(items: Items, database: ComparedDatabase) -> Iterator[Step]:
     CHARACTER SET would take along the columns that keep a collation of their own, and make a
     MEDIUMTEXT of a TEXT: each column that changes is named instead, in the same statement.
     """
-    quote = database.connection.dialect.identifier_preparer.quote
     both = {
         key: (item.actual, item.expected)
         for key, item in items.items()
@@ -184,11 +185,11 @@ def change_options(items: Items, database: ComparedDatabase) -> Iterator[Step]:
             if (other.table, other.kind) == (key.table, "column")
         }
         columns = {name: pair for name, pair in columns.items() if pair[0][1] != pair[1][1]}
-        sql = f"SHOW CREATE TABLE {quote(key.table)}".replace("%", "%%")
+        sql = f"SHOW CREATE TABLE {quote(key.table, 'mysql')}".replace("%", "%%")
         lines = database.connection.exec_driver_sql(sql).one()[1].splitlines()
         forward, backward = (
             _alter(
-                quote(key.table),
+                qualified(database.connection.dialect, key.table),
                 _altered(_options(both[key][1 - after]), _options(both[key][after])),
                 {name: pair[after][1] for name, pair in columns.items()},
                 {name: _definition(lines, name, pair[0][0]) for name, pair in columns.items()},
@@ -234,7 +235,7 @@ def _altered(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
 
 def _definition(lines: list[str], name: str, kind: str) -> str:
     """Return what *lines* say of one column, with its collation left open."""
-    column = re.escape(f"`{name.replace('`', '``')}` {kind}")
+    column = re.escape(f"{quote(name, 'mysql')} {kind}")
     pattern = re.compile(rf"\s*({column})(?: CHARACTER SET \w+)?(?: COLLATE \w+)?(.*?),?")
     match = next(match for line in lines if (match := pattern.fullmatch(line)))
     before, after = (

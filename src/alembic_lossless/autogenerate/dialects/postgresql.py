@@ -8,9 +8,9 @@ from alembic.operations import ops
 
 from ...checklist.data_operations import DescribedSQL, LateSQL
 from ...checklist.finding import Guard, Step
+from ...quoting import literal
 from ...schema.diff import Difference
 from ...schema.model import COUNTERS, Key
-from ...sqlite.parser import literal
 from ..comparison import Lookup
 
 
@@ -48,7 +48,7 @@ def counter_statements(
     continue_after = f"SELECT setval({{}}, max({column})) FROM {table}"
     if printed == "SERIAL":
         table_name, schema = lookup.place(key.table)
-        name = (f"{quote(schema)}." if schema else "") + quote(f"{table_name}_{key.name}_seq")
+        name = quote(f"{table_name}_{key.name}_seq", schema)
         make = f"CREATE SEQUENCE {name} OWNED BY {table}.{column}"
         give = f"{alter} SET DEFAULT nextval('{name}')"
         start = make, give, continue_after.format(f"'{name}'")
@@ -85,8 +85,9 @@ def create_sequence(name: str, printed: str) -> ops.ExecuteSQLOp:
 
 def rename_statement(lookup: Lookup, key: Key, name: str) -> str:
     """Return the statement that gives the index or the constraint *key* another *name*."""
-    old, new = lookup.quote(key.name), lookup.quote(name)
+    new = lookup.quote(name)
     if key.kind == "index":
         _, schema = lookup.place(key.table)
-        return f"ALTER INDEX {lookup.quote(schema) + '.' if schema else ''}{old} RENAME TO {new}"
-    return f"ALTER TABLE {lookup.quoted(key.table)} RENAME CONSTRAINT {old} TO {new}"
+        return f"ALTER INDEX {lookup.quote(key.name, schema)} RENAME TO {new}"
+    table, old = lookup.quoted(key.table), lookup.quote(key.name)
+    return f"ALTER TABLE {table} RENAME CONSTRAINT {old} TO {new}"

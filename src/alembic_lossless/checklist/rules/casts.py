@@ -10,6 +10,7 @@ from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Numeric, S
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import CompileError
 
+from ...quoting import qualified
 from ..finding import Step
 
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -49,7 +50,7 @@ def using(column: str, old: Any, new: Any) -> str | None:
     alike = pair[0] is pair[1] and family(on_postgresql[0]) is pair[0]
     if pair in _BY_ITSELF or (alike and not _another_enum(old, new)):
         return None
-    quoted = _POSTGRESQL.identifier_preparer.quote(column)
+    quoted = qualified(_POSTGRESQL, column)
     name = _name(new)
     if String in pair:
         return f"{quoted}::{name}"

@@ -10,7 +10,9 @@ from alembic.operations import ops
 from sqlalchemy import Constraint
 
 from ... import compat, naming
+from ...quoting import literal
 from ...schema.dialect_support import without_parameters
+from ...tokens import unquote
 from ..columns import apply_to_columns, detached
 from ..data_operations import Fill, NumberRows, placeholder
 from ..development import fits
@@ -131,9 +133,9 @@ def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
         give = "Add it with a server_default that the rows get, which can be dropped afterwards."
         yield Match(step.subject, give, verdict=Verdict.ASK)
         return
-    plain = re.fullmatch(r"'((?:[^']|'')*)'", value)
+    plain = re.fullmatch(r"'(?:[^']|'')*'", value)
     text = sa.text(without_parameters(value))
-    filled = detached(column, server_default=plain[1].replace("''", "'") if plain else text)
+    filled = detached(column, server_default=unquote(value) if plain else text)
     filled.nullable = False
     drop = ops.AlterColumnOp(
         op.table_name,
@@ -213,7 +215,7 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
         default = op.modify_server_default
     value = getattr(default, "arg", default)
     if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
+        return literal(value)
     # Alembic says False where nobody said what the default is.
     return None if value is None or value is False else str(value)
 

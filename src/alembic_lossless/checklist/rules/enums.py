@@ -8,9 +8,9 @@ from alembic.operations import ops
 from sqlalchemy import Column, Connection, Enum, MetaData
 
 from ... import compat
+from ...quoting import literal
 from ...run import binds
 from ...schema.diff import Difference
-from ...sqlite.parser import literal
 from ..data_operations import LateSQL, Statements
 from ..finding import NOTHING, Step, Verdict
 from . import Match, ReviewContext, rule
@@ -68,12 +68,13 @@ def enum(step: Step, context: ReviewContext) -> Iterator[Match]:
     type_ = native(column.type if column is not None else getattr(op, "modify_type", None))
     if type_ is None or type_.name in context.types:
         return
-    context.types.add(str(type_.name))
-    made = f"CREATE TYPE {quote(type_.name)} "
-    if any(str(getattr(s.op, "sqltext", "")).startswith(made) for s in context.steps):
+    name = str(type_.name)
+    context.types.add(name)
+    first_words = f"CREATE TYPE {quote(name)} "
+    if any(str(getattr(s.op, "sqltext", "")).startswith(first_words) for s in context.steps):
         return
-    create = ops.ExecuteSQLOp(_create(str(type_.name), type_.enums))
-    drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(type_.name)}")
+    create = ops.ExecuteSQLOp(_create(name, type_.enums))
+    drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
     instead = [Step(create, ONLY, drop), step]
     yield Match(step.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
 
@@ -175,8 +176,7 @@ def _anew(
         model = metadata.tables.get(whole) if metadata is not None else None
         if model is not None and column in model.c:
             default = _default(model.c[column].server_default)
-        place = f"{quote(schema)}." if schema else ""
-        alter = f"ALTER TABLE {place}{quote(table)} ALTER COLUMN {quote(column)}"
+        alter = f"ALTER TABLE {quote(table, schema)} ALTER COLUMN {quote(column)}"
         if default:
             yield f"{alter} DROP DEFAULT"
         many = "[]" * many

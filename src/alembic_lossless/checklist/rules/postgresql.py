@@ -3,23 +3,25 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 
+from ...quoting import qualified
 from ..finding import NOTHING, Guard, Phase, Step, Verdict
 from . import Match, ReviewContext, rule
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
-quote = _DIALECT.identifier_preparer.quote
+quote = partial(qualified, _DIALECT)
 ONLY = Guard.POSTGRESQL
 
 
 def table_of(op: Any) -> str:
     schema = getattr(op, "schema", None) or op.kw.get("source_schema")
     name = getattr(op, "table_name", None) or op.source_table
-    return (f"{quote(schema)}." if schema else "") + str(quote(name))
+    return quote(name, schema)
 
 
 def apart(step: Step, context: ReviewContext, *instead: Step) -> list[Step]:
