@@ -1,6 +1,7 @@
 """What went wrong, as one sentence with an exit code."""
 
 from collections.abc import Sized
+from typing import Any
 
 from alembic.util import CommandError
 
@@ -34,10 +35,16 @@ def code(error: BaseException) -> str | int | None:
 
 
 def reason(error: BaseException) -> str:
-    """Say what went wrong on one line: in the server's words, where it was the server."""
-    driver_error = getattr(error, "orig", None)
-    words = driver_error.args[-1] if driver_error is not None and driver_error.args else error
-    name = "" if driver_error is not None else f"{type(error).__name__}: "
-    lines = (name + str(words).strip()).splitlines()
+    """Say what went wrong on one line: in the server's words, where it was the server.
+
+    PostgreSQL's detail is added, and before an error of Python's stands its class.
+    """
+    driver_error: Any = getattr(error, "orig", None)
+    has_words = driver_error is not None and driver_error.args
+    text = str(driver_error.args[-1] if has_words else error).strip()
+    name = type(driver_error or error).__name__
+    if text and driver_error is None and not isinstance(error, MigrationError):
+        text = f"{name}: {text}"
+    lines = text.splitlines() or [name]
     detail = [line for line in lines[1:2] if line.startswith("DETAIL:")]
     return " ".join([lines[0], *detail]).rstrip(". ")

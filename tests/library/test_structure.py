@@ -138,3 +138,7 @@ def test_names_and_values_are_quoted_in_one_place() -> None:
     assert quoters == {"quoting._enclosed"}
     preparers = {name for name, _, tree in modules() if "preparer.quote" in ast.unparse(tree)}
     assert preparers == {"alembic_lossless.quoting"}
+
+
+def test_an_error_is_put_into_words_in_one_place() -> None:
+    assert [name for name, _ in functions() if name.endswith(".reason")] == ["errors.reason"]

@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, MetaData, Table
 from .. import naming
 from ..checklist.development import Look
 from ..checklist.finding import Step, renamed_table, whole_name
-from ..errors import MigrationError
+from ..errors import MigrationError, reason
 from ..quoting import qualified
 from ..run import binds, recorder
 from ..schema import baseline, dialect_support, diff
@@ -24,7 +24,6 @@ from ..schema.inclusion import Inclusion
 from ..schema.model import Key, Schema
 from ..scratch import snapshot
 from ..scratch.databases import configure, from_chain, from_models
-from ..scratch.hints import reason
 from ..scratch.sources import Source
 from .constraint_names import OtherNames
 from .directives import is_left_out

@@ -110,7 +110,7 @@ class Answers:
         self.used.add(subject)
         return self.fill[subject]
 
-    def reason(self, rule: str, subject: str, alone: bool) -> str | None:
+    def consent(self, rule: str, subject: str, alone: bool) -> str | None:
         """Return the reason for which *rule*'s finding is accepted, None without one.
 
         :param alone: whether it is the rule's only finding, so that the short form is clear.

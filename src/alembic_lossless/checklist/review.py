@@ -218,7 +218,7 @@ def with_consents(findings: Sequence[Finding], answers: Answers) -> list[Finding
     asked = [finding for finding in findings if finding.verdict is Verdict.ASK]
     asking = Counter(finding.rule for finding in asked or findings)
     return [
-        replace(f, accepted=answers.reason(f.rule, f.subject, asking[f.rule] == 1))
+        replace(f, accepted=answers.consent(f.rule, f.subject, asking[f.rule] == 1))
         if f.verdict is Verdict.ASK or {f.key, f.rule} & answers.accept.keys()
         else f
         for f in findings

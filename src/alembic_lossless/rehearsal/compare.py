@@ -12,10 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import plural
+from ..errors import plural, reason
 from ..quoting import qualified
 from ..schema import diff
-from ..scratch.hints import reason
 from .effects import ALL, Effects
 
 #: How many rows are shown.

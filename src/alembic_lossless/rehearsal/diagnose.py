@@ -13,9 +13,8 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from ..checklist.finding import Step
-from ..errors import MigrationError
+from ..errors import MigrationError, reason
 from ..run.recorder import Batch
-from ..scratch.hints import reason
 from ..sqlite.change import misfit
 from .compare import SHOWN, TableRows
 from .effects import Effects

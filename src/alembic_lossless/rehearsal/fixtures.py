@@ -22,10 +22,10 @@ from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import sort_tables_and_constraints
 
+from ..errors import reason
 from ..quoting import qualified
 from ..schema.own_tables import is_own
 from ..schema.sqlite import virtual_tables
-from ..scratch.hints import reason
 from ..sqlite import parser
 
 #: How many rows are tried before a table is given up.

@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, MetaData
 from ..autogenerate import directives, server_defaults, split
 from ..checklist.finding import NAMES
 from ..checklist.handwritten import model_imports, unreleased
-from ..errors import MigrationError
+from ..errors import MigrationError, reason
 from ..hints import command
 from ..run import binds, recorder, status
 from ..run.env import foreign_keys_kept
@@ -28,7 +28,7 @@ from ..schema import baseline, diff
 from ..schema.inclusion import Inclusion
 from ..schema.model import Schema
 from ..scratch import databases, snapshot
-from ..scratch.hints import reason, shown
+from ..scratch.hints import shown
 from ..scratch.sources import Source, empty_database
 from . import diagnose, sample
 from .compare import TableRows, Unreadable, all_rows, unexpected_changes
@@ -295,13 +295,10 @@ class _Round:
                     context.run_migrations(**binds.arguments())
             except (Exception, SystemExit) as error:
                 connection.rollback()
-                sentence = reason(error)
-                if not isinstance(error, MigrationError) and not getattr(error, "orig", None):
-                    sentence = f"{type(error).__name__}: {sentence}"
                 diagnosis = diagnose.of_error(connection, error, effects, self.before)
                 # An error at the end of a revision is no line's, but the last that wrote.
                 diagnosis.line = diagnosis.line or effects.line()
-                raise Failure(step or direction, sentence, diagnosis) from error
+                raise Failure(step or direction, reason(error), diagnosis) from error
         connection.commit()
         return effects
 

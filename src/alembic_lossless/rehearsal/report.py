@@ -33,7 +33,7 @@ class Failure(Exception):
 
     def _lines(self) -> Iterator[str]:
         place = f"{self.file}, line {self.line}" if self.line else self.file
-        rows = f" ({self.rows})" if self.rows else ""
+        rows = f" ({self.rows})" if self.rows and self.rows not in self.sentence else ""
         step = f"{self.database}, {self.step}" if self.database else self.step
         yield f"{step}: {self.sentence}{rows} [{place}]"
         consent = self.diagnosis.consent

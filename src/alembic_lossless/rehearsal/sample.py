@@ -13,11 +13,10 @@ from sqlalchemy import URL, Connection, ForeignKeyConstraint, MetaData, NullPool
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NULLTYPE
 
-from ..errors import plural
+from ..errors import plural, reason
 from ..quoting import qualified
 from ..run import connection as connections
 from ..run import status
-from ..scratch.hints import reason
 from .fixtures import Row, attempt, delete_orphans, is_numbered, keys_deferred, parents_first
 
 #: What can be copied in a few seconds: of more rows or bytes a sample is taken, and what is added

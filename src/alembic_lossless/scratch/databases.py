@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 
 from .. import compat, sqlite
-from ..errors import MigrationError
+from ..errors import MigrationError, reason
 from ..hints import command
 from ..naming import name_constraints
 from ..run import binds
@@ -20,7 +20,7 @@ from ..schema.dialect_support import create_all, create_prerequisites, kind_of
 from ..schema.own_tables import VERSION_TABLE
 from . import snapshot
 from .cache import ChainCache
-from .hints import instead, place, reason
+from .hints import instead, place
 from .sources import Source, empty_database
 
 

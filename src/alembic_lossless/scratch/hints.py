@@ -5,17 +5,8 @@ import re
 import textwrap
 import traceback
 from pathlib import Path
-from typing import Any
 
 from ..run.chain import source_of
-
-
-def reason(error: BaseException) -> str:
-    """Return what went wrong on one line, in the database's words."""
-    failure: Any = getattr(error, "orig", None) or error
-    numbered = len(getattr(failure, "args", ())) == 2 and isinstance(failure.args[0], int)
-    text = str(failure.args[1] if numbered else failure).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")
 
 
 def place(error: BaseException, file: str) -> str:

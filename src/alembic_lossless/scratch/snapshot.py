@@ -19,8 +19,9 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, String, Table
+from sqlalchemy.exc import DBAPIError
 
-from ..errors import MigrationError
+from ..errors import MigrationError, reason
 from ..hints import command
 from ..run import binds
 from ..run.chain import read_chain
@@ -29,7 +30,7 @@ from ..schema import diff
 from ..schema.model import Key
 from ..schema.own_tables import VERSION_TABLE
 from . import dump
-from .hints import reason, shown
+from .hints import shown
 from .sources import Source, empty_database
 
 _HEAD = """\
@@ -77,8 +78,8 @@ class Snapshot:
         except connection.dialect.loaded_dbapi.Error as error:
             raise MigrationError(
                 f"{shown(self.path)} cannot be loaded into an empty {self.kind} database, where "
-                f"scratch databases start: {reason(error)}. Create what it needs on that server; "
-                f"or delete the file and take it again: {_take_again()}",
+                f"scratch databases start: {reason(DBAPIError(None, None, error))}. Create what it "
+                f"needs on that server; or delete the file and take it again: {_take_again()}",
                 exit_code=2,
             ) from error
         column = Column("version_num", String(32), primary_key=True)

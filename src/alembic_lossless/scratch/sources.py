@@ -25,9 +25,9 @@ from sqlalchemy import URL, Connection, NullPool, StaticPool, create_engine, eve
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import compat
+from ..errors import reason
 from ..schema.dialect_support import kind_of
 from . import reaper
-from .hints import reason
 
 #: This host's names; no host is a socket.
 _LOCAL = {"", "localhost", "127.0.0.1", "::1"}
