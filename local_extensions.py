@@ -211,11 +211,11 @@ def begin(mark: str) -> str:
     return f"&#{ord(mark[0])};{mark[1:]}" if mark[0].isdigit() else f"\\{mark}"
 
 
-def playbook(template: str) -> str:
-    """Where the playbook is read of the template at this address; empty where that is not known."""
+def guides(template: str) -> str:
+    """Where the guides are read of the template at this address; empty where that is not known."""
     url = re.sub(r"^gh:", "https://github.com/", template.removeprefix("git+"))
     url = url.removesuffix(".git")
-    return f"{url}/blob/HEAD/docs/playbook.md" if re.fullmatch(r"https://[\w./-]+", url) else ""
+    return f"{url}#documentation" if re.fullmatch(r"https://[\w./-]+", url) else ""
 
 
 def template_folder() -> str:
@@ -237,6 +237,6 @@ class Answers(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         filters = (slug, package, check_slug, check_package, check_text, check_email)
-        escapes = (line, py_string, toml_string, comment, markdown, playbook)
+        escapes = (line, py_string, toml_string, comment, markdown, guides)
         environment.filters.update({f.__name__: f for f in filters + escapes})
         environment.globals.update({f.__name__: f for f in (template_folder, wheel_name)})

@@ -2,8 +2,8 @@
 
     python benchmarks/move.py [ROWS]
 
-Prints a table for docs/outgrowing.md: seconds for each stage, on this machine. The servers are the
-ones of the tests, which do not wait for the disk.
+Prints a table for docs/explanation/benchmarks.md: seconds for each stage, on this machine. The
+servers are the ones of the tests, which do not wait for the disk.
 """
 
 import shutil

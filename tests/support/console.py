@@ -2,7 +2,8 @@
 
 A console block holds commands behind ``$`` and what they print. Of the output shown, every line
 has to be printed, in that order; ``…`` stands for any text. A diff block names its file after
-``---``, with ``*`` for any text; its lines are found and changed.
+``---``, with ``*`` for any text; its lines are found and changed. A block whose first line is a
+comment with a file's name is what that file holds.
 """
 
 import re
@@ -13,6 +14,11 @@ from subprocess import CompletedProcess
 from typing import Protocol
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+FILE = re.compile(r"(?:#|--) ([\w./-]+\.\w+)\n")
+
+#: Said where a page is no single story.
+IN_PARTS = "Each part starts from a new"
 
 
 class Project(Protocol):
@@ -37,6 +43,15 @@ def sections(document: Path) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+def stories(document: Path) -> dict[str, str]:
+    """Return what is played in one project each, by its heading: the whole of *document*, or,
+    where it says that each part starts from a new project, these."""
+    text = document.read_text(encoding="utf-8")
+    if IN_PARTS not in " ".join(text.split()):
+        return {"": text} if "```console" in text else {}
+    return {name: part for name, part in sections(document).items() if "```console" in part}
+
+
 def play(text: str, project: Project) -> int:
     """Do what *text* shows in *project*, from the first block to the last.
 
@@ -51,6 +66,10 @@ def play(text: str, project: Project) -> int:
             for command in commands(block):
                 run(command, project)
                 ran += 1
+        elif name := FILE.match(block):
+            file = project.root / name[1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block, encoding="utf-8")
     return ran
 
 

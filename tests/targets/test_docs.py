@@ -11,31 +11,43 @@ import pytest
 
 import alembic_lossless
 from alembic_lossless.cli.flask_db import group as flask_db
+from tests.conftest import Databases
 from tests.support.bake import TEMPLATE
-from tests.support.console import play, sections
+from tests.support.console import play, stories
 from tests.support.project import Project
 
-PLAYBOOK = TEMPLATE / "docs" / "playbook.md"
-DOCUMENTS = [
-    *TEMPLATE.glob("*.md"),
-    TEMPLATE / "benchmarks/README.md",
-    *TEMPLATE.glob("docs/**/*.md"),
-]
+DOCS = TEMPLATE / "docs"
+PAGES = sorted(DOCS.glob("**/*.md"))
+DOCUMENTS = [*TEMPLATE.glob("*.md"), TEMPLATE / "benchmarks/README.md", *PAGES]
 FOLDERS = TEMPLATE, TEMPLATE / "{{cookiecutter.project_slug}}"
-#: These are typed by a test, every block of them.
-PLAYED = {
-    "playbook.md",
-    "rehearsal.md",
-    "before-and-after.md",
-    "outgrowing.md",
-    "add-to-an-existing-project.md",
+
+#: Guides for another project than a new one; test_handover.py, test_existing_project.py play them.
+ELSEWHERE = {"move-from-sqlite-to-a-server", "add-to-an-existing-project", "leave"}
+GUIDES = {
+    f"{page.stem} {heading}".rstrip(): text
+    for page in PAGES
+    if page.parent.name == "how-to" and page.stem not in ELSEWHERE
+    for heading, text in stories(page).items()
 }
 
 
-@pytest.mark.parametrize("heading", sections(PLAYBOOK))
-def test_the_playbook(heading: str, start: Callable[..., Project]) -> None:
+@pytest.mark.parametrize("name", GUIDES)
+def test_guide(name: str, start: Callable[..., Project]) -> None:
     project = start(project_slug="my-project", package_name="my_project")
-    assert play(sections(PLAYBOOK)[heading], project)
+    assert play(GUIDES[name], project)
+
+
+def test_tutorial(start: Callable[..., Project], postgresql: Databases) -> None:
+    answers = {"project_slug": "reading-list", "package_name": "reading_list"}
+    project = start(**answers, database="postgresql")
+    url = postgresql.server.admin.set(database="reading_list")
+    shown = "postgresql://postgres:@/reading_list?host=/home/you/server"
+    text = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+    assert shown in text
+    try:
+        assert play(text.replace(shown, url.render_as_string(hide_password=False)), project)
+    finally:
+        postgresql.server.drop(str(url))
 
 
 def test_the_demonstration(tmp_path: Path) -> None:
@@ -54,7 +66,8 @@ def test_the_demonstration(tmp_path: Path) -> None:
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """In whichever document, in a sentence, a table or a block."""
     text = document.read_text(encoding="utf-8")
-    assert "```console" not in text or document.name in PLAYED
+    is_played = document.parent.name == "how-to" or document == DOCS / "tutorial.md"
+    assert "```console" not in text or is_played
     makefiles = "".join((folder / "Makefile").read_text(encoding="utf-8") for folder in FOLDERS)
     for line in code(text):
         for target, typed in re.findall(r"\bmake ([a-z]+)((?: [a-z]+=(?:\"[^\"]*\"|\S+))*)", line):
@@ -89,9 +102,16 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert not part or part in {heading.lower().replace(" ", "-") for heading in headings}
 
 
+def test_the_readme_links_to_every_page() -> None:
+    text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((docs/[^)]+)\)", text)) == {
+        page.relative_to(TEMPLATE).as_posix() for page in PAGES
+    }
+
+
 def test_every_module_for_sqlite_stands_in_its_document() -> None:
     rows = re.findall(
-        r"(?m)^\| (`.*?) \|", (TEMPLATE / "docs/sqlite.md").read_text(encoding="utf-8")
+        r"(?m)^\| (`.*?) \|", (DOCS / "explanation/sqlite.md").read_text(encoding="utf-8")
     )
     modules = {path.name for path in Path(alembic_lossless.__file__).parent.glob("sqlite/*.py")}
     assert modules - {"__init__.py"} == set(re.findall(r"`(\w+\.py)`", " ".join(rows)))

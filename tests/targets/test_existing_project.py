@@ -1,4 +1,4 @@
-"""An existing project comes to the library and leaves it, typed as the document shows it."""
+"""An existing project comes to the library and leaves it, typed as the guides show it."""
 
 import os
 import shlex
@@ -10,7 +10,8 @@ from tests.support import commands
 from tests.support.bake import TEMPLATE
 from tests.support.console import play, sections
 
-DOCUMENT = sections(TEMPLATE / "docs" / "how-to" / "add-to-an-existing-project.md")
+ADD = sections(TEMPLATE / "docs" / "how-to" / "add-to-an-existing-project.md")
+LEAVE = sections(TEMPLATE / "docs" / "how-to" / "leave.md")
 
 FLASK = """
 from flask import Flask
@@ -119,7 +120,8 @@ def test_flask_migrate(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     flask_migrate_project(folder)
     folder.execute(INSERT)
-    assert play(DOCUMENT["Flask-Migrate"], folder)
+    assert play(ADD["Flask-Migrate"], folder)
+    assert play(LEAVE["Flask-Migrate"], folder)
     assert is_stock_and_whole(folder, "flask", "db")
 
 
@@ -128,7 +130,7 @@ def test_situations(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     flask_migrate_project(folder)
     folder.edit("app.py", "from flask_migrate import", "from alembic_lossless.flask import")
-    played = [play(text, folder) for heading, text in DOCUMENT.items() if heading.startswith("If")]
+    played = [play(text, folder) for heading, text in ADD.items() if heading.startswith("If")]
     assert any(played)
     folder.edit("app.py", "from alembic_lossless.flask import", "from flask_migrate import")
     folder.run("flask", "db", "downgrade", "base")
@@ -139,7 +141,8 @@ def test_alembic(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     alembic_project(folder, "generic", "sqlite")
     folder.execute(INSERT)
-    assert play(DOCUMENT["Alembic"], folder)
+    assert play(ADD["Alembic"], folder)
+    assert play(LEAVE["Alembic"], folder)
     assert is_stock_and_whole(folder, "alembic")
 
 
@@ -148,7 +151,8 @@ def test_asynchronous_alembic(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     alembic_project(folder, "async", "sqlite+aiosqlite")
     folder.execute(INSERT)
-    assert play(DOCUMENT["Asynchronous Alembic"], folder)
-    with_line = DOCUMENT["Alembic"].partition("```console")
+    assert play(ADD["Asynchronous Alembic"], folder)
+    with_line = ADD["Alembic"].partition("```console")
     assert play(with_line[1] + with_line[2], folder)
+    assert play(LEAVE["Alembic"], folder)
     assert is_stock_and_whole(folder, "alembic")

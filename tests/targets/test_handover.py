@@ -1,4 +1,4 @@
-"""Undo, phases, adoption and moving to a server, typed as their documents show them."""
+"""Moving to a server as its guide shows it, and adopting a database of stock Flask-Migrate."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,22 +10,7 @@ from tests.support.bake import TEMPLATE
 from tests.support.console import play, sections
 from tests.support.project import Project
 
-BEFORE_AND_AFTER = sections(TEMPLATE / "docs" / "before-and-after.md")
-OUTGROWING = sections(TEMPLATE / "docs" / "outgrowing.md")
-
-
-def sql_shown(text: str) -> str:
-    """The SQL block of a section."""
-    return text.split("```sql\n", 1)[1].split("```", 1)[0]
-
-
-@pytest.mark.parametrize("heading", BEFORE_AND_AFTER)
-def test_before_and_after(heading: str, start: Callable[..., Project]) -> None:
-    project = start(project_slug="my-project", package_name="my_project")
-    text = BEFORE_AND_AFTER[heading]
-    if "legacy.sql" in text:
-        Path(project.root, "legacy.sql").write_text(sql_shown(text), encoding="utf-8")
-    assert play(text, project)
+MOVE = sections(TEMPLATE / "docs" / "how-to" / "move-from-sqlite-to-a-server.md")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +20,7 @@ def test_before_and_after(heading: str, start: Callable[..., Project]) -> None:
         ("mariadb", "mysql", "To MariaDB or MySQL", "mysql://keeper@db.example.org/library"),
     ],
 )
-def test_outgrowing(
+def test_move(
     kind: str,
     database: str,
     heading: str,
@@ -46,7 +31,7 @@ def test_outgrowing(
     project = start(project_slug="my-project", package_name="my_project", database=database)
     real = sa.make_url(request.getfixturevalue(kind)(user="keeper", password="s3cret & %"))
     uri = real.set(drivername=database).render_as_string(hide_password=False)
-    text = OUTGROWING[heading].replace(shown, f"'{uri}'").replace("'…", "…")
+    text = MOVE[heading].replace(shown, f"'{uri}'").replace("'…", "…")
     assert play(text, project)
 
     ready = (

@@ -1,22 +1,10 @@
-"""Rehearsals, typed as their document shows them."""
+"""Rehearsals, typed as a person would."""
 
 import os
 import re
 from collections.abc import Callable
 
-import pytest
-
-from tests.support.bake import TEMPLATE
-from tests.support.console import play, sections
 from tests.support.project import Project
-
-REHEARSAL = sections(TEMPLATE / "docs" / "rehearsal.md")
-
-
-@pytest.mark.parametrize("heading", [name for name, text in REHEARSAL.items() if "```" in text])
-def test_the_document(heading: str, start: Callable[..., Project]) -> None:
-    project = start(project_slug="my-project", package_name="my_project")
-    assert play(REHEARSAL[heading], project)
 
 
 def test_a_failure_touches_no_database_and_keeps_the_file(project: Project) -> None:

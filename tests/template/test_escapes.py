@@ -105,14 +105,14 @@ def test_ruff_would_choose_the_same_quotes(text, tmp_path):
 @pytest.mark.parametrize(
     ("template", "address"),
     [
-        ("gh:ann/tpl", "https://github.com/ann/tpl/blob/HEAD/docs/playbook.md"),
+        ("gh:ann/tpl", "https://github.com/ann/tpl#documentation"),
         (
             "https://example.com/ann/tpl.git",
-            "https://example.com/ann/tpl/blob/HEAD/docs/playbook.md",
+            "https://example.com/ann/tpl#documentation",
         ),
         (
             "git+https://example.com/ann/tpl",
-            "https://example.com/ann/tpl/blob/HEAD/docs/playbook.md",
+            "https://example.com/ann/tpl#documentation",
         ),
         ("https://ann:secret@example.com/ann/tpl.git", ""),
         ("git@example.com:ann/tpl.git", ""),
@@ -120,13 +120,13 @@ def test_ruff_would_choose_the_same_quotes(text, tmp_path):
         ("", ""),
     ],
 )
-def test_the_readme_links_to_the_playbook_where_everybody_can_read_it(template, address):
-    assert escape.playbook(template) == address
+def test_the_readme_links_to_the_guides_where_everybody_can_read_it(template, address):
+    assert escape.guides(template) == address
     text = (TEMPLATE / "{{cookiecutter.project_slug}}" / "README.md").read_text(encoding="utf-8")
     environment = Environment(extensions=[escape.Answers], keep_trailing_newline=True)
     answers = {"project_name": "A", "description": "B", "package_name": "a", "project_slug": "a"}
     readme = environment.from_string(text).render(cookiecutter={**answers, "_template": template})
-    assert ("the playbook" in readme) == bool(address)
+    assert ("The guides for" in readme) == bool(address)
     assert f"({address})" in readme or not address
     assert "\n\n\n" not in readme
     assert "secret" not in readme
