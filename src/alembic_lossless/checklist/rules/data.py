@@ -110,13 +110,11 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
     on=ops.AddColumnOp,
     old=True,
     bad="""
-    op.add_column("account", sa.Column("country", sa.String(2), nullable=False))
+    op.add_column("account", sa.Column("lang", sa.String(2), nullable=False))
     """,
     good="""
-    op.add_column(
-        "account", sa.Column("country", sa.String(2), nullable=False, server_default="??")
-    )
-    op.alter_column("account", "country", existing_type=sa.String(2), server_default=None)
+    op.add_column("account", sa.Column("lang", sa.String(2), nullable=False, server_default="en"))
+    op.alter_column("account", "lang", existing_type=sa.String(2), server_default=None)
     """,
     what="{subject} is new and NOT NULL, on a table that may have rows.",
     cost="It fails on rows; MySQL silently writes 0 or an empty string.",
