@@ -126,7 +126,8 @@ class Statement:
 
     :param text: from its first word on, without the semicolon.
     :param verb: its first word, in capitals; after WITH … the word that it is about; ``UNKNOWN``.
-    :param object: the kind of object that it creates, alters, drops or comments on.
+    :param object: the kind of object that it creates, alters, drops or comments on; BODY where it
+        runs statements of its own.
     :param names: of these objects, or of the tables that it writes to.
     :param on: the table that an index, trigger or constraint belongs to.
     :param actions: the changes of tables and columns.
@@ -170,13 +171,10 @@ class Statement:
     @property
     def is_opaque(self) -> bool:
         """Tell whether it may do what does not stand in its text."""
-        if self.verb == "DO":
-            return self.kind != "mysql" and (
-                not self.inner or any(inner.is_opaque for inner in self.inner)
-            )
+        is_unread = self.verb == "DO" and self.kind == "postgresql" and self.object != "BODY"
         return (
-            self.verb in _OPAQUE | {UNKNOWN}
-            or (self.verb == "BEGIN" and self.object == "BODY" and not self.inner)
+            is_unread
+            or self.verb in _OPAQUE | {UNKNOWN}
             or any(inner.is_opaque for inner in self.inner)
         )
 
@@ -772,7 +770,7 @@ class _Reader:
     def _begin(self, statement: Statement) -> Statement:
         if self.take("NOT", "ATOMIC"):
             inner = _inside(self.sql, self.tokens[self.at - 3 :], self.kind)
-            return _with_body(replace(statement, object="BODY"), inner)
+            return _with_body(statement, inner)
         return statement
 
     def _do(self, statement: Statement) -> Statement:
@@ -797,7 +795,7 @@ _AFTER_TABLE = {
 
 def _with_body(statement: Statement, inner: tuple[Statement, ...]) -> Statement:
     writes = tuple(write for each in inner for write in each.writes)
-    return replace(statement, inner=inner, writes=writes)
+    return replace(statement, object="BODY", inner=inner, writes=writes)
 
 
 def _inside(sql: str, tokens: list[Token], kind: str) -> tuple[Statement, ...]:

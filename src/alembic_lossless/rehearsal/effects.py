@@ -3,7 +3,6 @@
 A change to rows that is none of its effects is one that nobody wrote: ``compare.py`` reports it.
 """
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,30 +14,10 @@ from alembic.operations import ops
 from sqlalchemy import Connection, event
 
 from ..run import recorder
+from ..statements import Statement, read
 
 #: Every column of a table.
 ALL = "*"
-
-_PART = r"(?:\"(?:[^\"]|\"\")+\"|`[^`]+`|\[[^\]]+\]|[\w$]+)"
-_NAME = rf"((?:{_PART}\s*\.\s*)?{_PART})"
-_WRITE = re.compile(
-    rf"\b(INSERT|REPLACE|MERGE|UPDATE|DELETE|TRUNCATE|COPY)\b(?:\s+(?:OR\s+\w+|IGNORE|TABLE|INTO"
-    rf"|FROM|ONLY))*\s+{_NAME}",
-    re.IGNORECASE,
-)
-_SET = re.compile(r"\bSET\b(.*?)(?:\bWHERE\b|\bFROM\b|\bRETURNING\b|;|$)", re.I | re.S)
-_ASSIGNED = re.compile(rf"(?:^|,)\s*(?:{_PART}\s*\.\s*)?({_PART})\s*=")
-_TABLE = rf"^\s*ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?{_NAME}\s+"
-_RENAME_TABLE = re.compile(rf"{_TABLE}RENAME\s+(?:TO\s+|AS\s+)?{_NAME}\s*;?\s*$", re.I)
-_RENAME_COLUMN = re.compile(rf"{_TABLE}RENAME\s+(?:COLUMN\s+)?{_NAME}\s+TO\s+{_NAME}", re.I)
-_CHANGE_COLUMN = re.compile(rf"{_TABLE}CHANGE\s+(?:COLUMN\s+)?{_NAME}\s+{_NAME}", re.I)
-_DROP_COLUMN = re.compile(rf"{_TABLE}DROP\s+(?:COLUMN\s+)?(?:IF\s+EXISTS\s+)?{_NAME}", re.I)
-_DROP_TABLE = re.compile(rf"^\s*DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?{_NAME}", re.I)
-
-
-def bare(name: str) -> str:
-    """Return *name* of a statement without quotes and schema, in small letters."""
-    return re.split(r"\s*\.\s*", name)[-1].strip('"`[]').casefold()
 
 
 @dataclass
@@ -65,21 +44,21 @@ class Effects:
 
     def old_table(self, table: str) -> str:
         """Return what *table*, as it is called now, was called before."""
-        now = bare(table)
+        now = table.casefold()
         return next((old for old, new in self.tables.items() if new == now), now)
 
     def old_column(self, table: str, column: str) -> str:
         """Return what *column* of *table*, as it was called before, was called before."""
-        now = bare(column)
+        now = column.casefold()
         known = self.columns.items()
         return next((old for (t, old), new in known if t == table and new == now), now)
 
     def rename_table(self, old: str, new: str) -> None:
-        self.tables[self.old_table(old)] = bare(new)
+        self.tables[self.old_table(old)] = new.casefold()
 
     def rename_column(self, table: str, old: str, new: str) -> None:
         table = self.old_table(table)
-        self.columns[table, self.old_column(table, old)] = bare(new)
+        self.columns[table, self.old_column(table, old)] = new.casefold()
 
     def operation(self, op: Any, line: int) -> None:
         """Take in an operation of Alembic's, invoked in *line*."""
@@ -99,33 +78,31 @@ class Effects:
             old = self.old_table(op.table_name)
             self.dropped.add((old, self.old_column(old, op.column_name)))
 
-    def statement(self, sql: str, line: int) -> None:
+    def statement(self, statement: Statement, line: int) -> None:
         """Take in a statement that the revision itself sends in *line*, not an operation for it."""
-        sql = re.sub(r"'(?:[^']|'')*'", "''", sql)
-        for match in _WRITE.finditer(sql):
-            verb, table = match[1].upper(), self.old_table(match[2])
+        for write in statement.writes:
+            table = self.old_table(write.table.name)
             self.lines.append((table, line))
-            if verb in ("DELETE", "TRUNCATE", "MERGE", "REPLACE"):
+            if write.verb in ("DELETE", "TRUNCATE", "MERGE", "REPLACE"):
                 self.deleted.add(table)
-            if verb in ("INSERT", "COPY", "MERGE", "REPLACE"):
+            if write.verb in ("INSERT", "MERGE", "REPLACE"):
                 self.inserted.add(table)
-            upsert = verb == "INSERT" and re.search(r"\b(DO|KEY)\s+UPDATE\b", sql, re.I)
-            if verb == "UPDATE" or verb in ("MERGE", "REPLACE") or upsert:
-                columns = {ALL} if verb != "UPDATE" else _assigned(sql[match.end() :])
-                names = {self.old_column(table, name) for name in columns}
+            if write.verb in ("UPDATE", "MERGE", "REPLACE"):
+                columns = write.columns if write.verb == "UPDATE" else None
+                names = {ALL} if columns is None else {self.old_column(table, c) for c in columns}
                 self.updated.setdefault(table, set()).update(names)
-        if rename := _RENAME_COLUMN.search(sql) or _CHANGE_COLUMN.search(sql):
-            self.rename_column(rename[1], rename[2], rename[3])
-        elif rename := _RENAME_TABLE.search(sql):
-            self.rename_table(rename[1], rename[2])
-        elif drop := _DROP_TABLE.search(sql):
-            self.dropped.add(self.old_table(drop[1]))
-        elif drop := _DROP_COLUMN.search(sql):
-            self.dropped.add(
-                (self.old_table(drop[1]), self.old_column(self.old_table(drop[1]), drop[2]))
-            )
-        if altered := re.match(_TABLE, sql, re.I):
-            self.lines.append((self.old_table(altered[1]), line))
+        if statement.verb in ("ALTER", "RENAME") and statement.object == "TABLE":
+            self.lines += [(self.old_table(name.name), line) for name in statement.names]
+        for action in statement.takes_away:
+            table = self.old_table(action.table.name)
+            if action.renames and action.object == "TABLE":
+                self.rename_table(action.table.name, action.new_name)
+            elif action.renames:
+                self.rename_column(action.table.name, action.name, action.new_name)
+            elif action.object == "TABLE":
+                self.dropped.add(table)
+            else:
+                self.dropped.add((table, self.old_column(table, action.name)))
 
     def then(self, later: "Effects") -> "Effects":
         """Return what this and *later*, which undoes it, do together: all has its old name."""
@@ -159,18 +136,6 @@ class Effects:
         return None
 
 
-def _assigned(rest: str) -> set[str]:
-    """Return the columns that the *rest* of an UPDATE sets; ALL where that cannot be read."""
-    assignments = _SET.search(rest)
-    if not assignments:
-        return {ALL}
-    flat = assignments[1]
-    while flat != (flat := re.sub(r"\([^()]*\)", "", flat)):
-        pass
-    names = {bare(name) for name in _ASSIGNED.findall(flat)}
-    return names if len(names) == flat.count(",") + 1 else {ALL}
-
-
 @contextmanager
 def observed(connection: Connection, file: str) -> Iterator[Effects]:
     """Give the effects of the revision in *file*, observed on *connection* as the body runs it."""
@@ -182,7 +147,8 @@ def observed(connection: Connection, file: str) -> Iterator[Effects]:
         take_operations()
         line, direct = origin(file)
         if line and direct:
-            effects.statement(sql, line)
+            for each in read(sql, connection.dialect.name):
+                effects.statement(each, line)
 
     def take_operations() -> None:
         for line, op in invoked:

@@ -1,6 +1,5 @@
 """A revision that creates what the database has already: ``create_all`` ran before it."""
 
-import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
@@ -10,7 +9,7 @@ from alembic.script import Script
 from sqlalchemy import Connection, Enum, inspect
 from sqlalchemy.exc import DBAPIError
 
-from .. import hints
+from .. import hints, statements
 from ..errors import MigrationError, code
 from ..quoting import qualified
 from ..settings import Limits
@@ -113,17 +112,13 @@ def existing(connection: Connection, revision: Script) -> list[str]:
     return present
 
 
-#: What a revision executes to create an enum type.
-_CREATE_TYPE = re.compile(r'\s*CREATE\s+TYPE\s+(?:\w+\.)?"?(\w+)"?\s+AS\s+ENUM\b', re.IGNORECASE)
-
-
 def _types_of(operations: Iterable[Any]) -> list[str]:
     """Return the names of the enum types that operations create, by statement or with a table."""
     names: list[str | None] = []
     for operation in operations:
         if isinstance(operation, ops.ExecuteSQLOp):
-            match = _CREATE_TYPE.match(str(operation.sqltext))
-            names.append(match and match[1])
+            created = statements.read(str(operation.sqltext), "postgresql")
+            names += [s.name.name for s in created if s.object == "TYPE" and s.has("AS", "ENUM")]
         elif isinstance(operation, ops.CreateTableOp):
             columns = [column for column in operation.columns if hasattr(column, "type")]
             names += [column.type.name for column in columns if isinstance(column.type, Enum)]

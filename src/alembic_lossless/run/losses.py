@@ -1,6 +1,5 @@
 """The rows and values that a downgrade or a reset would lose, counted before it is done."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,34 +10,8 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from ..errors import plural
 from ..schema.own_tables import without_own
+from ..statements import Statement, read
 from . import recorder
-from .transactions import without_comments
-
-#: What ALTER TABLE … DROP may name beside a column.
-_NO_COLUMN = r"(?!(?:CONSTRAINT|DEFAULT|NOT|INDEX|KEY|FOREIGN|PRIMARY|CHECK|IDENTITY|EXPRESSION)\b)"
-
-#: By its first words, or by what stands in it: a statement that may delete or overwrite rows.
-_CHANGES_ROWS = re.compile(
-    r"(?:DELETE|UPDATE|TRUNCATE|REPLACE|MERGE|CALL|DROP (?:TABLE|SCHEMA|DATABASE))\b"
-    r"|(?:WITH|DO|BEGIN)\b.*\b(?:DELETE|UPDATE|TRUNCATE|MERGE|DROP)\b"
-    r"|INSERT\b.*\b(?:DO|KEY) UPDATE\b|INSERT OR REPLACE\b"
-    rf"|ALTER TABLE\b.*\bDROP {_NO_COLUMN}",
-    re.IGNORECASE,
-)
-
-#: One statement of a script: a semicolon in a text, or in the body of a DO, does not end it.
-_STATEMENT = re.compile(r"(?:'(?:[^']|'')*'|\$\$.*?\$\$|--[^\n]*\n|[^;])+", re.DOTALL)
-_TEXT = re.compile(r"'(?:[^']|'')*'")
-
-#: A name, in a schema or not; quoted as one of the databases has it.
-_NAME = r'(?:(?P<schema>"[^"]+"|`[^`]+`|\w+)\.)?(?P<table>"[^"]+"|`[^`]+`|\w+)'
-_COLUMN = r'(?P<column>"[^"]+"|`[^`]+`|\w+)'
-_PLAIN_DROP = re.compile(
-    rf"(?:DROP TABLE|ALTER TABLE(?= .* DROP )) (?:IF EXISTS )?{_NAME}"
-    rf"(?: DROP {_NO_COLUMN}(?:COLUMN )?(?:IF EXISTS )?{_COLUMN})?(?: CASCADE| RESTRICT)?",
-    re.IGNORECASE,
-)
-_PLAIN_DELETE = re.compile(rf"(?:DELETE FROM|TRUNCATE(?: TABLE)?) {_NAME}", re.IGNORECASE)
 
 
 def find(script: ScriptDirectory, connection: Connection, revisions: Iterable[str]) -> list[str]:
@@ -83,23 +56,34 @@ def _of_operation(connection: Connection, operation: Any) -> Iterator[str]:
                 connection, operation.table_name, operation.schema, operation.column_name
             )
     elif isinstance(operation, ops.ExecuteSQLOp):
-        for words in _STATEMENT.findall(str(operation.sqltext)):
-            yield from _of_statement(connection, " ".join(without_comments(words).split()))
+        for statement in read(str(operation.sqltext), connection.dialect.name):
+            yield from _of_statement(connection, statement)
 
 
-def _of_statement(connection: Connection, statement: str) -> Iterator[str]:
-    if drop := _PLAIN_DROP.fullmatch(statement):
-        names = {part: _unquoted(name) for part, name in drop.groupdict().items() if name}
-        yield from _count(connection, names["table"], names.get("schema"), names.get("column"))
-    elif delete := _PLAIN_DELETE.fullmatch(statement):
-        schema = _unquoted(delete["schema"]) if delete["schema"] else None
-        yield from _count(connection, _unquoted(delete["table"]), schema, is_kept=True)
-    elif _CHANGES_ROWS.match(_TEXT.sub("''", statement)):
-        yield f"what this changes: {statement[:100]}"
+def _of_statement(connection: Connection, statement: Statement) -> Iterator[str]:
+    dropped = [action for action in statement.actions if action.drops]
+    deleted = [w.table for w in statement.writes if w.verb in ("DELETE", "TRUNCATE") and w.is_whole]
+    if len(dropped) == len(statement.actions) == 1 or (dropped and statement.verb == "DROP"):
+        for action in dropped:
+            yield from _count(connection, action.table.name, action.table.schema, action.name)
+    elif deleted and len(deleted) == len(statement.writes) and not statement.inner:
+        for table in deleted:
+            yield from _count(connection, table.name, table.schema, is_kept=True)
+    elif may_lose_rows(statement):
+        yield f"what this changes: {' '.join(statement.text.split())[:100]}"
 
 
-def _unquoted(name: str) -> str:
-    return name if name[0] not in '"`' else name[1:-1]
+def may_lose_rows(statement: Statement) -> bool:
+    """Tell whether a statement may delete or overwrite values, or nobody can tell.
+
+    :param statement: of a revision, or of a body in it.
+    """
+    if statement.is_opaque or any(write.verb != "INSERT" for write in statement.writes):
+        return True
+    is_dropped = statement.verb == "DROP" and statement.object in ("SCHEMA", "DATABASE")
+    partitions = statement.verb == "ALTER" and statement.has("DROP", "PARTITION")
+    dropped = any(action.drops for action in statement.actions)
+    return is_dropped or partitions or dropped or any(map(may_lose_rows, statement.inner))
 
 
 def _is_generated(connection: Connection, operation: ops.DropColumnOp) -> bool:
@@ -125,7 +109,9 @@ def _count(
     what = f"all of table {whole_name}" if is_kept else what
     count = func.count(column(column_name)) if column_name else func.count()
     try:
-        number = connection.scalar(select(count).select_from(table(name, schema=schema))) or 0
+        number = (
+            connection.scalar(select(count).select_from(table(name, schema=schema or None))) or 0
+        )
     except DBAPIError:  # it does not exist, or an earlier downgrade would have created it
         connection.rollback()
         yield what

@@ -1,6 +1,5 @@
 """Watches a chain run: which operations its revisions invoke, and what they make by raw SQL."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,19 +13,18 @@ from sqlalchemy import Connection, Dialect, Engine, TextClause, event
 
 from ..errors import MigrationError
 from ..schema.diff import made_by_raw_sql
+from ..statements import read
 from . import binds
 
-_CREATED = re.compile(
-    r"\s*CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+|TEMP\s+|UNLOGGED\s+)*(?:INDEX|TABLE|TYPE)\s+"
-    r"(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?[\"`\[]?(\w+)",
-    re.IGNORECASE,
-)
 
+def names_created_by(sql: str, kind: str) -> set[str]:
+    """Return the names of the indexes, tables and types that *sql* creates.
 
-def name_created_by(statement: str) -> str | None:
-    """Return the name of the index, table or type that an SQL *statement* creates, if it does."""
-    created = _CREATED.match(statement)
-    return created[1] if created else None
+    :param sql: one statement or several.
+    :param kind: the database that runs it.
+    """
+    created = (each for each in read(sql, kind) if each.object in ("INDEX", "TABLE", "TYPE"))
+    return {each.creates.name for each in created if each.creates}
 
 
 class Batch(MigrateOperation):
@@ -143,10 +141,9 @@ def followed(
 def _noting_names(names: set[str]) -> Callable[..., None]:
     seen: set[str] = set()
 
-    def note(_: Connection, statement: Any, *args: object) -> None:
+    def note(connection: Connection, statement: Any, *args: object) -> None:
         if isinstance(statement, TextClause):
-            created = name_created_by(str(statement))
-            names.update({created} - seen if created else ())
+            names.update(names_created_by(str(statement), connection.dialect.name) - seen)
             return
         element = getattr(statement, "element", None)
         # The type of a model's column is not a person's own, whoever made it.

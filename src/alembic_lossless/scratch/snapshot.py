@@ -25,7 +25,7 @@ from ..errors import MigrationError, reason
 from ..hints import command
 from ..run import binds
 from ..run.chain import read_chain
-from ..run.recorder import name_created_by
+from ..run.recorder import names_created_by
 from ..schema import diff
 from ..schema.model import Key
 from ..schema.own_tables import VERSION_TABLE
@@ -250,7 +250,7 @@ def take(
     schema, objects = diff.describe(connection), diff.catalogued_objects(connection)
     raw = {*diff.made_by_raw_sql(connection)}
     if not is_scratch:
-        raw = _created_in_files(script, revisions) & {key.bare for key in schema}
+        raw = _created_in_files(script, revisions, kind) & {key.bare for key in schema}
     connection.rollback()
     path = _path(script, kind)
     # A file's line ends are git's to change.
@@ -272,11 +272,11 @@ def take(
     return path
 
 
-def _created_in_files(script: ScriptDirectory, revisions: Sequence[str]) -> set[str]:
+def _created_in_files(script: ScriptDirectory, revisions: Sequence[str], kind: str) -> set[str]:
     """Return the names that SQL in the files of a chain creates, read from their text."""
     names: set[str] = set()
     for revision in script.get_revisions(tuple(_up_to(script, tuple(revisions)))):
         for node in ast.walk(ast.parse(Path(revision.path).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names.add(name_created_by(node.value) or "")
+                names |= names_created_by(node.value, kind)
     return names

@@ -7,6 +7,7 @@ from sqlalchemy import make_url
 
 from alembic_lossless.run import losses
 from alembic_lossless.run.connection import private
+from alembic_lossless.statements import read
 from tests.library.autogenerate.project import Project
 
 KINDS = {"sqlite": "sqlite", "postgresql": "postgresql", "mariadb": "mysql"}
@@ -118,26 +119,47 @@ def test_plain_sql_is_counted_too(tmp_path: Path) -> None:
         ]
 
 
-CHANGING = [
-    "WITH x AS (SELECT 1) DELETE FROM t",
-    "INSERT INTO t (id, n) VALUES (1, 9) ON CONFLICT (id) DO UPDATE SET n = excluded.n",
-    "REPLACE INTO t (id, n) VALUES (1, 9)",
-    "MERGE INTO t USING filled f ON t.id = f.id WHEN MATCHED THEN DELETE",
-    "DO $$ BEGIN PERFORM 1; DELETE FROM t; END $$",
-    "CALL clear()",
-    "ALTER TABLE t DROP n, DROP s",
-    "ALTER TABLE t DROP PARTITION p",
-]
+CHANGING = {
+    "sqlite": [
+        "WITH x AS (SELECT 1) DELETE FROM t WHERE id IN x",
+        "INSERT INTO t (id, n) VALUES (1, 9) ON CONFLICT (id) DO UPDATE SET n = excluded.n",
+        "REPLACE INTO t (id, n) VALUES (1, 9)",
+        "INSERT OR REPLACE INTO t (id, n) VALUES (1, 9)",
+        "/* pasted */ UPDATE t SET n = 1",
+    ],
+    "postgresql": [
+        "MERGE INTO t USING filled f ON t.id = f.id WHEN MATCHED THEN DELETE",
+        "DO $$ BEGIN PERFORM 1; DELETE FROM t; END $$",
+        "DO $$ BEGIN EXECUTE 'whatever'; END $$",
+        "WITH x AS (DELETE FROM t RETURNING *) INSERT INTO filled SELECT id FROM x",
+        "CALL clear()",
+        "ALTER TABLE t DROP n, DROP s",
+        "DROP SCHEMA app CASCADE",
+    ],
+    "mysql": [
+        "# pasted\nDELETE t FROM t JOIN filled ON t.id = filled.id",
+        "INSERT INTO t (id) VALUES (1) ON DUPLICATE KEY UPDATE n = 2",
+        "ALTER TABLE t DROP PARTITION p",
+        "BEGIN NOT ATOMIC DELETE FROM t; END",
+        "/*!50100 DELETE FROM t WHERE n */",
+    ],
+}
 COUNTED = ["-- pasted\nDELETE FROM t", "SELECT 1; TRUNCATE filled;", "ALTER TABLE t DROP `n`"]
-KEEPING = [
-    "INSERT INTO t (s) VALUES ('; DELETE FROM t')",
-    "CREATE TABLE child (id INTEGER REFERENCES t (id) ON DELETE CASCADE)",
-    "CREATE TRIGGER x AFTER UPDATE ON t BEGIN DELETE FROM t; END",
-    "ALTER TABLE t DROP CONSTRAINT x",
-    "ALTER TABLE t ALTER n DROP NOT NULL",
-    "GRANT DELETE ON t TO x",
-    "DO $$ BEGIN PERFORM 1; END $$",
-]
+KEEPING = {
+    "sqlite": [
+        "INSERT INTO t (s) VALUES ('; DELETE FROM t')",
+        "CREATE TABLE child (id INTEGER REFERENCES t (id) ON DELETE CASCADE)",
+        "CREATE TRIGGER x AFTER UPDATE ON t BEGIN DELETE FROM t; END",
+    ],
+    "postgresql": [
+        "ALTER TABLE t DROP CONSTRAINT x",
+        "ALTER TABLE t ALTER n DROP NOT NULL",
+        "GRANT DELETE ON t TO x",
+        "DO $$ BEGIN PERFORM 1; END $$",
+        "CREATE FUNCTION f() RETURNS int AS $f$ DELETE FROM t; $f$ LANGUAGE sql",
+    ],
+    "mysql": ["ALTER TABLE t DROP FOREIGN KEY k", "/* DELETE FROM t; */ SELECT 1"],
+}
 
 
 def test_statements_that_may_delete_or_overwrite_rows_are_listed(tmp_path: Path) -> None:
@@ -145,12 +167,19 @@ def test_statements_that_may_delete_or_overwrite_rows_are_listed(tmp_path: Path)
     project.by_hand(FIRST)
     project.upgrade()
     project.run("INSERT INTO t (id, n) VALUES (1, 7), (2, 8)", "INSERT INTO filled VALUES (1)")
-    statements = [*KEEPING, *CHANGING, *COUNTED]
+    statements = [*KEEPING["sqlite"], *CHANGING["sqlite"], *COUNTED]
     project.by_hand("pass", "\n".join(f"op.execute({words!r})" for words in statements))
     with private(make_url(project.url)).connect() as connection:
         assert losses.find(project.script, connection, ["hand2"]) == [
-            *(f"what this changes: {words}" for words in CHANGING),
+            *(f"what this changes: {words.split('*/ ')[-1]}" for words in CHANGING["sqlite"]),
             "all of table t (2 rows)",
             "all of table filled (1 row)",
             "column t.n (2 values)",
         ]
+
+
+@pytest.mark.parametrize("kind", CHANGING)
+def test_statement_of_each_database_may_lose_rows(kind: str) -> None:
+    statements = {sql: read(sql, kind) for sql in (*CHANGING[kind], *KEEPING[kind])}
+    losing = [sql for sql, each in statements.items() if any(map(losses.may_lose_rows, each))]
+    assert losing == CHANGING[kind]
