@@ -5,7 +5,6 @@ depends on what is there. For servers Alembic writes the SQL without a connectio
 """
 
 import io
-import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,14 +30,8 @@ from .schema.sqlite import tables
 from .scratch import databases, snapshot
 from .scratch.sources import Source, empty_database
 from .sqlite import applied_changes
+from .statements import Statement, read
 from .tokens import scan
-
-_OWN = re.compile(
-    rf"(SELECT|PRAGMA|BEGIN|COMMIT|[A-Z]+ (INTO |FROM |TABLE )?{VERSION_TABLE})\b", re.I
-)
-
-#: What asks for rows, not for the schema.
-_READS = re.compile(r"\s*(SELECT|WITH)\b(?!.*\bsqlite_)", re.I | re.S)
 
 #: How many rows of one INSERT are shown.
 _SHOWN = 5
@@ -89,7 +82,7 @@ def pending(
     begun = journal.read(connection) if history.half_applied(connection) else {}
     for plan in planned:
         if entry := begun.get(plan.revision):
-            plan.in_place = entry.count_in_place(plan.statements)
+            plan.in_place = entry.count_in_place(plan.statements, connection.dialect.name)
             plan.ways.insert(
                 0, f"half applied: {journal.in_place(entry.done)}; the rest is to come"
             )
@@ -136,6 +129,21 @@ def _copy_schema(connection: Connection, copy: Connection) -> None:
         driver.execute(f"INSERT INTO {VERSION_TABLE} VALUES (?)", (version,))
 
 
+def _is_own(sql: str, kind: str) -> bool:
+    """Tell whether a statement is no part of a migration: it asks, or notes where it is."""
+    return all(
+        statement.verb in ("SELECT", "PRAGMA", "BEGIN", "COMMIT")
+        or any(name.name == VERSION_TABLE for name in statement.names)
+        for statement in read(sql, kind)
+    )
+
+
+def _reads_rows(statement: Statement) -> bool:
+    """Tell whether a statement asks for rows, not for the schema."""
+    is_schema = any(word.startswith("SQLITE_") for word in statement.words)
+    return statement.verb in ("SELECT", "VALUES") and not is_schema
+
+
 @contextmanager
 def _recorded(connection: Connection, plan: Planned, file: str) -> Iterator[None]:
     """Collect the migration's own statements, and of the engine's those that its steps tell.
@@ -148,15 +156,15 @@ def _recorded(connection: Connection, plan: Planned, file: str) -> Iterator[None
     def tell_steps() -> None:
         nonlocal told
         for step in steps[told:]:
-            statements.extend(sql for sql in step.statements if not _OWN.match(sql))
+            statements.extend(sql for sql in step.statements if not _is_own(sql, "sqlite"))
         told = len(steps)
 
     def note(_: Any, __: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
         tell_steps()
         line, own = origin(file)
-        if own and line and _READS.match(sql) and not plan.ways:
+        if own and line and not plan.ways and any(map(_reads_rows, read(sql, "sqlite"))):
             plan.ways.append(f"line {line} reads rows: what it does with them is not shown")
-        if not _OWN.match(sql) and not context.execution_options.get("alembic_lossless_own"):
+        if not _is_own(sql, "sqlite") and not context.execution_options.get("alembic_lossless_own"):
             rows = parameters if many else [parameters]
             statements.extend(_filled_in(sql.strip(), row) for row in rows[:_SHOWN])
             if rows[_SHOWN:]:
@@ -204,9 +212,14 @@ def _offline(
         statements = (part.strip() for part in output.getvalue().split(";\n\n"))
         plan.statements += [
             compat.single_percents(statement, connection.dialect)
-            for statement in (re.sub(r"(?m)^--.*\n?", "", part).strip() for part in statements)
-            if statement and not _OWN.match(statement)
+            for statement in map(_without_comments, statements)
+            if statement and not _is_own(statement, connection.dialect.name)
         ]
+
+
+def _without_comments(sql: str) -> str:
+    """Return what Alembic wrote without the lines by which it says which revision it is."""
+    return "\n".join(line for line in sql.splitlines() if not line.startswith("--")).strip()
 
 
 def _write_sql(

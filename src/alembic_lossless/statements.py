@@ -125,6 +125,7 @@ class Statement:
     """One statement, as far as it was read.
 
     :param text: from its first word on, without the semicolon.
+    :param start: where that stands in the text that was read.
     :param verb: its first word, in capitals; after WITH … the word that it is about; ``UNKNOWN``.
     :param object: the kind of object that it creates, alters, drops or comments on; BODY where it
         runs statements of its own.
@@ -138,6 +139,7 @@ class Statement:
 
     text: str
     kind: str
+    start: int = 0
     verb: str = UNKNOWN
     object: str = ""
     names: tuple[Name, ...] = ()
@@ -228,7 +230,8 @@ def _read(sql: str, kind: str) -> tuple[Statement, ...]:
     try:
         tokens = scan(sql, kind)
     except (SQLTextError, KeyError):  # or a database that nobody here knows
-        return (Statement(sql.strip(), kind),) if sql.strip() else ()
+        text = sql.strip()
+        return (Statement(text, kind, sql.index(text)),) if text else ()
     return tuple(_Reader(sql, part, kind).statement() for part in _parted(tokens) if part)
 
 
@@ -371,7 +374,7 @@ class _Reader:
         while self.peek() == "(":  # (SELECT …) UNION …
             self.at += 1
         verb = self.word()
-        empty = Statement(self.text, self.kind, words=self.words)
+        empty = Statement(self.text, self.kind, self.tokens[0].start, words=self.words)
         if verb not in _VERBS:
             return empty
         read_it: Callable[[Statement], Statement | None]
@@ -406,7 +409,13 @@ class _Reader:
         main = self.below(self.tokens[self.at :])
         if main.verb == UNKNOWN:
             return None
-        return replace(main, text=self.text, words=self.words, writes=writes + main.writes)
+        return replace(
+            main,
+            text=self.text,
+            start=self.tokens[0].start,
+            words=self.words,
+            writes=writes + main.writes,
+        )
 
     def _select(self, statement: Statement) -> Statement:
         if self.kind == "postgresql" and self.skip_to("INTO", "FROM") and self.take("INTO"):
@@ -605,6 +614,14 @@ class _Reader:
         object_ = "TABLE" if object_ == "TABLES" else object_
         actions = tuple(Action("DROP", "TABLE", name) for name in names if object_ == "TABLE")
         return replace(statement, object=object_, names=names, on=on, actions=actions)
+
+    def _reindex(self, statement: Statement) -> Statement:
+        if self.peek() == "(":
+            self.skip()
+        object_ = self._object()
+        self.take_any(_BEFORE_NAME)
+        name = self.name()
+        return replace(statement, object=object_, names=(name,) if name else ())
 
     def _comment(self, statement: Statement) -> Statement | None:
         if not self.take("ON"):

@@ -16,6 +16,7 @@ from ..checklist.finding import Step
 from ..errors import MigrationError, reason
 from ..run.recorder import Batch
 from ..sqlite.change import misfit
+from ..statements import read
 from .compare import SHOWN, TableRows
 from .effects import Effects
 
@@ -114,7 +115,8 @@ def _of_raw_sql(error: BaseException) -> Diagnosis:
     report = getattr(getattr(error, "orig", None), "diag", None)
     rule = _STATES.get(getattr(report, "sqlstate", ""))
     statement = str(getattr(error, "statement", ""))
-    if report is None or rule is None or not re.match(r"\s*(ALTER|CREATE)\b", statement, re.I):
+    verbs = {each.verb for each in read(statement, "postgresql")}
+    if report is None or rule is None or not verbs & {"ALTER", "CREATE"}:
         return Diagnosis()
     subject = report.constraint_name or f"{report.table_name}.{report.column_name}"
     return Diagnosis(None, _detail(error), str(report.table_name), f"{rule} {subject}")

@@ -5,7 +5,6 @@ the same steps with other functions in them.
 """
 
 import random
-import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import hints
 from ..errors import MigrationError, code, plural, reason
 from ..settings import Limits
+from ..statements import read
 from . import ahead, binds, history, server
 from .chain import read_chain
 from .connection import Echo
@@ -266,12 +266,14 @@ class Steps:
     def _invalid_index(self, statement: str) -> str:
         """Name the index of *statement* that PostgreSQL began to build and left as invalid."""
         is_lost = self._journal is None or self._journal.lost
-        if is_lost or "CONCURRENTLY" not in statement.upper():
+        building = [each for each in read(statement, "postgresql") if each.has("CONCURRENTLY")]
+        if is_lost or not building:
             return ""
         invalid = "SELECT relname FROM pg_class JOIN pg_index ON oid = indexrelid"
         names = self._connection.exec_driver_sql(f"{invalid} WHERE NOT indisvalid").scalars().all()
         self._connection.rollback()
-        return next((name for name in names if re.search(rf"\b{re.escape(name)}\b", statement)), "")
+        named = {name.name for each in building for name in each.names}
+        return next((name for name in names if name in named), "")
 
     def _count(self, step: Any) -> int:
         """Count the statements of *step* by writing them as SQL; 0 where it reads rows."""

@@ -26,6 +26,8 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from .. import hints
 from ..errors import MigrationError, code
 from ..quoting import literal, quote
+from ..statements import UNKNOWN, Statement
+from ..statements import read as read_sql
 from .connection import STRICT
 from .history import LOG
 from .lock import whoami
@@ -35,39 +37,17 @@ from .transactions import (
     SAVEPOINT,
     Remains,
     TransactionEndedError,
-    reads,
     replaced,
-    without_comments,
 )
 
 #: Rows change in the transaction: MySQL commits none of these by itself, and everything else.
-_ROWS = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|WITH|LOAD)\b", re.I)
-
-#: A single statement of MySQL's that is in place as a whole or not at all.
-_ATOMIC = re.compile(r"(CREATE\s+(?!OR\b)|ALTER|RENAME|TRUNCATE|DROP\b(?!.*,))", re.I | re.DOTALL)
-
-#: What takes the log from a session of MySQL's: it may then write to no other table.
-_LOCKS = re.compile(r"LOCK\s+TABLES?\b|FLUSH\b.*\b(READ\s+LOCK|FOR\s+EXPORT)", re.I | re.DOTALL)
+_ROWS = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"}
 
 #: Settings of MySQL's that commit, or run a statement.
-_COMMITTING_SET = re.compile(r"SET\b.*\b(AUTOCOMMIT|PASSWORD|ROLE|STATEMENT)\b", re.I | re.DOTALL)
+_COMMITTING = {"AUTOCOMMIT", "PASSWORD", "ROLE", "STATEMENT"}
 
-#: One of these stands in every statement by which PostgreSQL ends a transaction.
-_ENDS = re.compile(r"\b(COMMIT|END|ROLLBACK|ABORT|PREPARE)\b", re.I)
-
-#: What ends a transaction and does nothing besides.
-_ENDS_ONLY = re.compile(r"(COMMIT|END|ROLLBACK|ABORT|BEGIN|START)\b(?!\s+NOT\b)[^;]*[;\s]*\Z", re.I)
-
-#: What has to come first in its transaction, on PostgreSQL before any savepoint.
-_FIRST = re.compile(r"SET\b.*\bTRANSACTION", re.I)
-
-_BEGIN = re.compile(r"(BEGIN|START)\b(?!\s+NOT\b)[^;]*[;\s]*\Z", re.I)
-_USE = re.compile(r"USE\b", re.I)
-_SAVEPOINT = re.compile(r"SAVEPOINT\b", re.I)
-_TO_SAVEPOINT = re.compile(r"ROLLBACK\b[^;]*\bTO\b", re.I)
-
-#: A statement that can be said again, and that clears the way for the next one.
-_AGAIN = re.compile(r"\bIF\s+(NOT\s+)?EXISTS\b", re.I)
+#: What ends a transaction, or begins one, and does nothing besides.
+_CONTROL = {"COMMIT", "END", "ROLLBACK", "ABORT", "BEGIN", "START"}
 
 #: Codes by which MySQL says that a statement's work is there already, and PostgreSQL.
 _THERE: set[int | str | None] = {1007, 1008, 1050, 1051, 1060, 1061, 1068, 1091, 1826, 3822, 4029}
@@ -88,6 +68,85 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A text that a revision sends.
+
+    :param words: from its first statement on.
+    :param statements: in it.
+    """
+
+    words: str = ""
+    statements: tuple[Statement, ...] = ()
+
+    @classmethod
+    def read(cls, sql: str, kind: str) -> "Sent":
+        """Read *sql* as the database of *kind* does."""
+        statements = read_sql(sql, kind)
+        return cls(sql[statements[0].start :] if statements else "", tuple(statements))
+
+    @property
+    def verb(self) -> str:
+        """The verb of its first statement."""
+        return self.statements[0].verb if self.statements else ""
+
+    @property
+    def reads(self) -> bool:
+        """Tell whether nothing of it has to be passed over when the revision runs again."""
+        return all(each.reads or each.is_to_savepoint for each in self.statements)
+
+    @property
+    def ends_only(self) -> bool:
+        """Tell whether it ends or begins a transaction and does nothing besides."""
+        return self.verb in _CONTROL and all(
+            each.verb in _CONTROL and each.object != "BODY" for each in self.statements
+        )
+
+    @property
+    def is_committing_set(self) -> bool:
+        """Tell whether it is a setting of MySQL's that may commit."""
+        first = self.statements[0] if self.statements else None
+        return first is not None and first.verb == "SET" and bool(_COMMITTING & {*first.words})
+
+    @property
+    def is_atomic(self) -> bool:
+        """Tell whether it is a single statement of MySQL's that is in place whole or not at all."""
+        if len(self.statements) != 1:
+            return False
+        (only,) = self.statements
+        if only.verb == "CREATE":
+            return not only.has("CREATE", "OR")
+        if only.verb == "DROP":
+            return len(only.names) < 2
+        return only.verb in ("ALTER", "RENAME", "TRUNCATE")
+
+    @property
+    def is_rows(self) -> bool:
+        """Tell whether all of it changes rows in the transaction, or reads."""
+        return all(
+            each.reads or (each.verb in _ROWS and not each.inner) for each in self.statements
+        )
+
+    @property
+    def locks(self) -> bool:
+        """Tell whether a session of MySQL's can no longer write to the log after it."""
+        return any(
+            (each.verb == "LOCK" and bool({"TABLE", "TABLES"} & {*each.words}))
+            or (each.verb == "FLUSH" and (each.has("READ", "LOCK") or each.has("FOR", "EXPORT")))
+            for each in self.statements
+        )
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Tell whether it can be sent again, and clears the way for the next one."""
+        return any(
+            each.has("IF", "EXISTS") or each.has("IF", "NOT", "EXISTS") for each in self.statements
+        )
+
+    def __str__(self) -> str:
+        return " ".join(self.words.split())
+
+
+@dataclass(frozen=True)
 class Entry:
     """What the log says of a revision that is half applied.
 
@@ -100,23 +159,28 @@ class Entry:
     statements: list[str] = field(default_factory=list)
     checksum: str | None = None
 
-    def count_in_place(self, statements: Sequence[str]) -> int:
+    def count_in_place(self, statements: Sequence[str], kind: str) -> int:
         """Return how many of the *statements*, as Alembic writes them as SQL, are in place.
 
         With values they are written otherwise than they were sent: several rows of one statement
         as several. Such a one is followed as far as the next whose text is known.
 
         :param statements: of the whole revision, in their order.
+        :param kind: the database.
         """
-        texts = [_digest(words, ()).partition(" ")[0] for words in statements]
+
+        def before_values(sql: str) -> str:
+            return "".join(each.before("VALUES") for each in read_sql(sql, kind))
+
+        texts = [_digest_of_text(sql) for sql in statements]
         position = 0
         for known in self.statements[: self.done]:
             digest = known.partition(" ")[0]
             if digest in texts[position:]:
                 position = texts.index(digest, position) + 1
                 continue
-            beginning = _before_values(statements[position]) if statements[position:] else ""
-            while statements[position:] and _before_values(statements[position]) == beginning:
+            beginning = before_values(statements[position]) if statements[position:] else ""
+            while statements[position:] and before_values(statements[position]) == beginning:
                 position += 1
         return position
 
@@ -162,7 +226,7 @@ class Journal:
         self._is_noted = False
         #: The statement that is running and could commit, its text, and whether it has parts.
         self._running = 0
-        self._running_words = ""
+        self._running_sent = Sent()
         #: PostgreSQL's number of the transaction that the savepoint is in; on MySQL any.
         self._transaction: int | None = None
         self._refusal: MigrationError | None = None
@@ -218,7 +282,7 @@ class Journal:
         :return: what of it is in the database.
         """
         connection = self._connection
-        has_parts = bool(self._running) and self._has_parts(self._running_words)
+        has_parts = bool(self._running) and self._has_parts(self._running_sent)
         try:
             self.lost = connection.invalidated
             if self.lost:  # what the entry says stands
@@ -232,9 +296,7 @@ class Journal:
             done = max(entry.done, self._durable)
             begun = bool(self._running) and len(entry.statements) >= self._running
             in_part = self._running if begun and has_parts else 0
-            unknown = self._is_unknown or not (
-                held or begun or _ENDS_ONLY.match(self._running_words)
-            )
+            unknown = self._is_unknown or not (held or begun or self._running_sent.ends_only)
             if len(self._seen) > self._before and not self._is_changed:
                 done = self._without_repeats(done)
                 self._note(name, done, begun=False, keep=bool(in_part or unknown or has_stayed))
@@ -311,25 +373,28 @@ class Journal:
             return False
         if self._refusal is not None:  # and the revision caught it
             raise self._refusal
-        words = without_comments(sql)
-        if self._is_mysql and _LOCKS.match(words):
+        sent = Sent.read(sql, self._connection.dialect.name)
+        if self._is_mysql and sent.locks:
             self._refusal = MigrationError(
-                f"{' '.join(words.split())[:60]} keeps migrations from noting how far they came: "
+                f"{str(sent)[:60]} keeps migrations from noting how far they came: "
                 "take it out of the file, with its UNLOCK TABLES; only one migrates at a time."
             )
             raise self._refusal
-        if self._is_mysql and _USE.match(words):
-            return self._use(words, execute)
-        if self._is_mysql and _COMMITTING_SET.match(words) and "STATEMENT" not in words.upper():
-            return self._setting(words, execute)
-        may_end = self._may_end(words)
-        if not may_end and (reads(words) or _TO_SAVEPOINT.match(words)):
-            self._has_savepoints |= bool(_SAVEPOINT.match(words))
+        if self._is_mysql and sent.verb == "USE":
+            return self._use(sent, execute)
+        if self._is_mysql and sent.is_committing_set and not sent.statements[0].inner:
+            return self._setting(sent, execute)
+        may_end = self._may_end(sent)
+        if not may_end and sent.reads:
+            has_savepoint = any(each.verb == "SAVEPOINT" for each in sent.statements)
+            self._has_savepoints |= has_savepoint
+            # On PostgreSQL SET TRANSACTION has to come before any savepoint.
+            is_first = sent.verb == "SET" and sent.statements[0].has("TRANSACTION")
             # A savepoint of the revision's own would take a later one with it.
-            if not _FIRST.match(words) and (not self._is_mysql or _SAVEPOINT.match(words)):
+            if not is_first and (not self._is_mysql or has_savepoint):
                 self._stand()
             return False
-        self._seen.append(_digest(words, values))
+        self._seen.append(_digest(sent, values))
         number = len(self._seen)
         begun = number <= len(self._entry.statements)
         if begun and not self._is_same(self._seen[-1], self._entry.statements[number - 1]):
@@ -337,28 +402,28 @@ class Journal:
         if number <= self._before:
             return True
         if may_end:
-            self._insist_on_transaction(words)
+            self._insist_on_transaction(sent)
         self._stand()
         if not (self._in_autocommit or may_end):
             return False
         self._note(self._watched, self._without_repeats(number - 1))
         self._mark()
-        self._running, self._running_words = number, words
+        self._running, self._running_sent = number, sent
         try:
             execute()
         except Exception as error:
             # Begun by a run that was cut off before it knew the end.
-            if not (begun and _is_there(error, words)):
+            if not (begun and _is_there(error, sent)):
                 raise
         if self._in_autocommit:
-            if not self._has_begun(words):
+            if not self._has_begun(sent):
                 self._durable = number
         elif not self._stands():
             self._settle_committed(number)
-        self._running, self._running_words = 0, ""
+        self._running, self._running_sent = 0, Sent()
         return True
 
-    def _setting(self, words: str, execute: Callable[[], Any]) -> bool:
+    def _setting(self, sent: Sent, execute: Callable[[], Any]) -> bool:
         """Run a setting of MySQL's that may commit what came before it."""
         number = len(self._seen)
         if number > self._durable:
@@ -371,28 +436,23 @@ class Journal:
             self._transaction = None
         if run(self._connection.connection, "SELECT @@autocommit")[0] and not self._in_autocommit:
             run(self._connection.connection, "SET autocommit = 0")
-            self._refusal = TransactionEndedError(" ".join(words.split()))
+            self._refusal = TransactionEndedError(str(sent))
             raise self._refusal
         return True
 
-    def _may_end(self, words: str) -> bool:
-        """Tell whether a statement could end the transaction, as far as its words tell.
-
-        A script is many statements, the first of which may be any.
-        """
-        is_read = (reads(words) or _TO_SAVEPOINT.match(words)) and not _is_script(words)
+    def _may_end(self, sent: Sent) -> bool:
+        """Tell whether what is sent could end the transaction, as far as its words tell."""
         if self._is_mysql:
-            is_rows = _ROWS.match(words) and not _is_script(words)
-            return bool(_COMMITTING_SET.match(words)) or not (is_rows or is_read)
-        return bool(_ENDS.search(words)) and not is_read
+            return sent.is_committing_set or not (sent.is_rows or sent.reads)
+        return any(each.ends or each.verb == UNKNOWN for each in sent.statements)
 
-    def _has_parts(self, words: str) -> bool:
-        """Tell whether a statement that failed may be in place in part."""
+    def _has_parts(self, sent: Sent) -> bool:
+        """Tell whether what failed may be in place in part."""
         if self._is_mysql:
-            return _is_script(words) or not (
-                _ATOMIC.match(words) or (self._in_autocommit and _ROWS.match(words))
-            )
-        return bool(_is_script(words) and _ENDS.search(words)) or words[:4].upper() == "CALL"
+            is_whole = self._in_autocommit and sent.is_rows and len(sent.statements) == 1
+            return not (sent.is_atomic or is_whole)
+        is_script = len(sent.statements) > 1 and self._may_end(sent)
+        return is_script or sent.verb == "CALL"
 
     def _stand(self) -> None:
         """Make the savepoint that stands as long as this transaction does."""
@@ -403,14 +463,14 @@ class Journal:
         known = None if self._is_mysql else run(dbapi_connection, "SELECT txid_current()")
         self._transaction = known[0] if known else 1
 
-    def _has_begun(self, words: str) -> bool:
+    def _has_begun(self, sent: Sent) -> bool:
         """Tell whether a transaction that an autocommit block began itself is open.
 
-        :param words: of the statement that ran last.
+        :param sent: what ran last.
         """
         if not self._is_mysql:
             assigned = run(self._connection.connection, "SELECT txid_current_if_assigned()")[0]
-            return bool(_BEGIN.match(words)) or assigned is not None
+            return sent.statements[-1].begins or assigned is not None
         run(self._connection.connection, f"SAVEPOINT {_MARK}")
         return self._stands()
 
@@ -444,15 +504,15 @@ class Journal:
             return False
         return True
 
-    def _insist_on_transaction(self, words: str = "") -> None:
+    def _insist_on_transaction(self, sent: Sent | None = None) -> None:
         """Refuse to go on where the transaction was ended past SQLAlchemy.
 
-        :param words: of the statement that comes next, and may end it.
+        :param sent: what comes next, and may end it.
         :raises TransactionEndedError: where it was.
         """
         if self._transaction is None or self._in_autocommit:
             return
-        if self._is_mysql and self._has_savepoints and words and not _ATOMIC.match(words):
+        if self._is_mysql and self._has_savepoints and sent and not sent.is_atomic:
             return  # asking would take the revision's own savepoints away
         if not self._stands(SAVEPOINT):
             self._is_unknown = True
@@ -483,7 +543,7 @@ class Journal:
             )
             raise self._refusal
 
-    def _use(self, words: str, execute: Callable[[], Any]) -> bool:
+    def _use(self, sent: Sent, execute: Callable[[], Any]) -> bool:
         """Run MySQL's USE; refuse one by which what follows is noted in another database.
 
         :raises MigrationError: where it leads to another.
@@ -492,7 +552,7 @@ class Journal:
         if self._place_of_log() != self._place:
             run(self._connection.connection, f"USE {quote(str(self._place), 'mysql')}")
             self._refusal = MigrationError(
-                f"{' '.join(words.split())[:80]} leads to another database, in which its version "
+                f"{str(sent)[:80]} leads to another database, in which its version "
                 "would be noted too: name the database of each table instead, as in other.table."
             )
             raise self._refusal
@@ -503,14 +563,14 @@ class Journal:
 
         :raises TransactionEndedError: where what came before it was rolled back.
         """
-        words, self._transaction, self._has_savepoints = self._running_words, None, False
-        if self._is_mysql and _ATOMIC.match(words):
+        self._transaction, self._has_savepoints = None, False
+        if self._is_mysql and self._running_sent.is_atomic:
             self._durable = number
             return
         entry = self._read().get(self._watched or "", Entry())
         if len(entry.statements) < number:
             self._transaction = 0  # none: what follows it is rolled back
-            self._refusal = TransactionEndedError(" ".join(words.split())[:60], is_lost=True)
+            self._refusal = TransactionEndedError(str(self._running_sent)[:60], is_lost=True)
             raise self._refusal
         self._note(self._watched, self._without_repeats(number))
         # What it did after its last COMMIT goes with the rest of it.
@@ -610,29 +670,24 @@ def in_place(done: int) -> str:
     return f"statements 1 {'and' if done == 2 else 'to'} {done} are in place"
 
 
-def _before_values(statement: str) -> str:
-    return re.split(r"\bVALUES\b", statement, maxsplit=1, flags=re.I)[0]
-
-
-def _is_script(words: str) -> bool:
-    """Tell whether a text may hold several statements."""
-    return ";" in words.rstrip("; \t\r\n")
-
-
-def _digest(words: str, values: Any) -> str:
+def _digest(sent: Sent, values: Any) -> str:
     """Return a digest of a statement's text, then one of its values."""
-    text = sha256(" ".join(words.split()).encode()).hexdigest()[:12]
-    parts = [text]
+    parts = [_digest_of_text(sent.words)]
     if values:
         parts.append(sha256(_ADDRESS.sub("", repr(values)).encode()).hexdigest()[:12])
-    if _AGAIN.search(words):
+    if sent.is_repeatable:
         parts.append("again")
     return " ".join(parts)
 
 
-def _is_there(error: BaseException, words: str) -> bool:
-    number, words = code(error), words.upper()
+def _digest_of_text(words: str) -> str:
+    return sha256(" ".join(words.split()).encode()).hexdigest()[:12]
+
+
+def _is_there(error: BaseException, sent: Sent) -> bool:
+    number = code(error)
     if number in _RENAMED:
-        return "RENAME" in words or "CHANGE" in words
+        actions = [action for each in sent.statements for action in each.actions]
+        return any(action.verb in ("RENAME", "CHANGE") for action in actions)
     # PostgreSQL leaves an index behind that it could not finish building: that is not there.
-    return number in _THERE and "CONCURRENTLY" not in words
+    return number in _THERE and not any(each.has("CONCURRENTLY") for each in sent.statements)

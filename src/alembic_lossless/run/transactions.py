@@ -5,7 +5,6 @@ itself is told to refuse that; on servers the journal asks after each statement 
 ended the transaction (journal.py).
 """
 
-import re
 import sqlite3
 import threading
 import traceback
@@ -18,19 +17,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event
 
 from ..errors import MigrationError
+from ..statements import read
 from .sqlite_busy import in_transaction, run
 
 #: A savepoint that stands as long as the transaction does in which it was made.
 SAVEPOINT = "alembic_lossless_revision"
 
-_COMMENTS = re.compile(r"\s*(?:--[^\n]*\n\s*|#[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
-
-#: What changes nothing, or only the session: it runs every time.
-_READS = re.compile(r"(SELECT|SHOW|DESC|EXPLAIN|SET|USE|DO|SAVEPOINT|RELEASE|VALUES|TABLE)\b", re.I)
-_ROWS_CHANGE = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.I)
-
 #: What another connection may send beside what reads.
-_CONTROL = re.compile(r"(BEGIN|START|COMMIT|END|ROLLBACK|PRAGMA|LISTEN|UNLISTEN)\b", re.I)
+_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "PRAGMA", "LISTEN", "UNLISTEN"}
 
 
 @dataclass(frozen=True)
@@ -69,21 +63,6 @@ class TransactionEndedError(MigrationError):
         self.way = way
         self.is_lost = is_lost
         self.is_unknown = is_unknown
-
-
-def without_comments(sql: str) -> str:
-    """Return a statement from its first word on."""
-    return sql[_COMMENTS.match(sql).end() :]  # type: ignore[union-attr]
-
-
-def reads(words: str) -> bool:
-    """Tell whether a statement only reads, or changes only the session.
-
-    :param words: without comments before them.
-    """
-    if words[:4].upper() == "WITH":
-        return not _ROWS_CHANGE.search(words)
-    return bool(_READS.match(words))
 
 
 def line_in(frames: Iterable[traceback.FrameSummary], file: str) -> str:
@@ -260,8 +239,9 @@ def no_other_writer(connection: Connection) -> Iterator[None]:
         return writer.connection.dbapi_connection is not connection.connection.dbapi_connection
 
     def before_statement(writer: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        words = without_comments(statement)
-        if is_another(writer) and words and not (reads(words) or _CONTROL.match(words)):
+        if is_another(writer) and not all(
+            each.reads or each.verb in _CONTROL for each in read(statement, writer.dialect.name)
+        ):
             refuse()
 
     def before_commit(writer: Connection) -> None:

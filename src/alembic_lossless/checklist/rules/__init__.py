@@ -12,7 +12,6 @@ verdict is to rewrite, to strip or to split. ``scripts/reference.py`` writes eac
 docs/reference/rules.md.
 """
 
-import re
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from typing import Any
 from alembic.operations import ops
 from sqlalchemy import MetaData, Table
 
+from ...statements import Statement, read
 from ..answers import Answers
 from ..development import DevelopmentRows
 from ..finding import Message, Step, Verdict
@@ -46,13 +46,26 @@ class ReviewContext:
     unnamed: Collection[tuple[str, str]] = ()
     rows: DevelopmentRows = field(default_factory=DevelopmentRows)
 
+    def statements(self, operation: Any) -> list[Statement]:
+        """Read the raw SQL of *operation* as each database in use would; nothing where it has none.
+
+        :param operation: of Alembic's.
+        """
+        if not isinstance(operation, ops.ExecuteSQLOp):
+            return []
+        sql = str(operation.sqltext)
+        return [statement for kind in self.databases for statement in read(sql, kind)]
+
     def filled(self, table: str, column: str) -> bool:
         """Tell whether the rows of a column were updated before."""
-        texts = (str(s.op.sqltext) for s in self.before if isinstance(s.op, ops.ExecuteSQLOp))
-        said = re.compile(
-            rf"UPDATE\W+(?:\w+\W+)?{table}\b.*\b{column}\b", re.IGNORECASE | re.DOTALL
+        statements = (each for step in self.before for each in self.statements(step.op))
+        return any(
+            write.verb == "UPDATE"
+            and write.table.folded == table.casefold()
+            and column.casefold() in (write.columns or ())
+            for statement in statements
+            for write in statement.writes
         )
-        return any(said.search(text) for text in texts)
 
     def table(self, name: str) -> Table | None:
         """Return the models' table of that name; None where they have none."""

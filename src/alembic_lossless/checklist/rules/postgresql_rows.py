@@ -1,7 +1,6 @@
 """Rules for PostgreSQL about rows: they are looked at, changed and written anew without a lock."""
 
 import copy
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -123,16 +122,15 @@ def backfill(step: Step, context: ReviewContext) -> Iterator[Match]:
         yield Match(op.table_name, detail, apart(step, context, own))
     elif isinstance(op, Fill):
         yield Match(op.table_name, _LARGE, verdict=Verdict.KEEP)
-    elif (rows := _ROWS.match(str(getattr(op, "sqltext", "")))) and any(
+    elif (written := [w.table for s in context.statements(op) for w in s.writes]) and any(
         isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in context.created
         for s in context.steps
     ):
         alone = "Change them in a revision of their own, a large table in batches."
-        yield Match(rows[1], alone if on_postgresql(step, context) else _LARGE)
+        yield Match(written[0].name, alone if on_postgresql(step, context) else _LARGE)
 
 
 _LARGE = "On a large table of MySQL or MariaDB change them in batches, before this."
-_ROWS = re.compile(r'\s*(?:UPDATE|DELETE\s+FROM|INSERT\s+INTO)\s+["`]?(\w+)', re.IGNORECASE)
 _CHANGES = (ops.AlterColumnOp, ops.AddColumnOp, ops.AddConstraintOp, ops.DropColumnOp)
 
 

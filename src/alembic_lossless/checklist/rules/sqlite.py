@@ -1,7 +1,6 @@
 """Rules for SQLite: what it cannot hold, and what would undo the safety of the rest."""
 
 import copy
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from ...run.recorder import Batch
 from ...schema import dialect_support
+from ...statements import read
 from ..finding import Guard, Step, Verdict, is_comment
 from . import Match, ReviewContext, rule
 
@@ -128,11 +128,12 @@ def partial_index(step: Step, context: ReviewContext) -> Iterator[Match]:
             yield Match(step.subject, "SQLite gets the same condition (sqlite_where).", [step])
 
 
-_FOREIGN = re.compile(
-    r"\s*(ALTER\s+(TABLE|TYPE|SEQUENCE)|PRAGMA|VACUUM|COMMENT\s+ON|SET\s"
-    r"|CREATE\s+(EXTENSION|TYPE|SEQUENCE|OR\s+REPLACE|FUNCTION)|DROP\s+(TYPE|EXTENSION))",
-    re.I,
-)
+#: What SQLite has no word for, or what would undo that its revisions are whole.
+_FOREIGN = {
+    *("ALTER", "RENAME", "COMMENT", "SET", "RESET", "USE", "PRAGMA", "VACUUM", "DO", "CALL"),
+    *("TRUNCATE", "MERGE", "COPY", "LOAD", "LOCK", "UNLOCK", "GRANT", "REVOKE", "REFRESH"),
+}
+_OBJECTS = ("TABLE", "INDEX", "VIEW", "TRIGGER")
 
 
 @rule(
@@ -153,9 +154,13 @@ _FOREIGN = re.compile(
 )
 def raw_sql(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Refuse raw SQL that alters a table, sets a pragma or speaks another database's words."""
-    sql = str(step.op.sqltext)
-    if _FOREIGN.match(sql):
-        yield Match("the database", " ".join(sql.split())[:60])
+    for statement in read(str(step.op.sqltext), "sqlite"):
+        is_foreign = statement.verb in ("CREATE", "DROP") and (
+            statement.object not in _OBJECTS or statement.has("OR", "REPLACE")
+        )
+        if is_foreign or statement.verb in _FOREIGN:
+            yield Match("the database", " ".join(statement.text.split())[:60])
+            return
 
 
 @rule(
