@@ -95,7 +95,7 @@ class Action:
     :param table: which.
     :param name: of the column or other part; empty for the table itself.
     :param new_name: what it is renamed to.
-    :param words: all keywords and bare names of it, in capitals, with its marks.
+    :param words: the keywords and bare names after its name, in capitals, with the marks.
     """
 
     verb: str
@@ -677,10 +677,12 @@ class _Reader:
         self._take_waiting()
         actions = []
         for clause in _listed(self.tokens[self.at :]):
-            action = _Reader(self.sql, clause, self.kind).action(name)
+            reader = _Reader(self.sql, clause, self.kind)
+            action = reader.action(name)
             if action is None:
                 return None
-            actions.append(action)
+            rest = (token.key for token in clause[reader.at :])
+            actions.append(replace(action, words=tuple(word for word in rest if word)))
         references = _references(self.tokens, self.kind)
         return replace(
             statement,
@@ -692,9 +694,8 @@ class _Reader:
 
     def action(self, table: Name) -> Action | None:
         """Read one clause of ALTER TABLE, which is all the tokens of this reader."""
-        words = self.words
         verb = self.word()
-        action = Action(verb, "", table, words=words)
+        action = Action(verb, "", table)
         if verb in ("ADD", "DROP"):
             return self._part(action)
         if verb == "RENAME":
