@@ -95,7 +95,8 @@ class Action:
     :param table: which.
     :param name: of the column or other part; empty for the table itself.
     :param new_name: what it is renamed to.
-    :param words: the keywords and bare names after its name, in capitals, with the marks.
+    :param words: what comes after its name: keywords and bare names in capitals, and marks; what
+        is quoted, and a number, is an empty one.
     """
 
     verb: str
@@ -134,7 +135,8 @@ class Statement:
     :param actions: the changes of tables and columns.
     :param writes: the changes of rows.
     :param inner: the statements in its body, where that is run: of DO, of a compound block.
-    :param words: all keywords and bare names in it, in capitals, with its marks.
+    :param words: all keywords and bare names in it in capitals, and its marks; what is quoted, and
+        a number, is an empty one.
     """
 
     text: str
@@ -287,7 +289,7 @@ class _Reader:
 
     @property
     def words(self) -> tuple[str, ...]:
-        return tuple(token.key for token in self.tokens if token.key)
+        return tuple(token.key for token in self.tokens)
 
     def peek(self, further: int = 0) -> str:
         place = self.at + further
@@ -681,8 +683,7 @@ class _Reader:
             action = reader.action(name)
             if action is None:
                 return None
-            rest = (token.key for token in clause[reader.at :])
-            actions.append(replace(action, words=tuple(word for word in rest if word)))
+            actions.append(replace(action, words=reader.words[reader.at :]))
         references = _references(self.tokens, self.kind)
         return replace(
             statement,
