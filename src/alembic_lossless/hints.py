@@ -71,6 +71,11 @@ def option(name: str, value: str) -> str:
     return word + json_quoted(value)
 
 
+def options_repeat() -> bool:
+    """Tell whether an option can be given several times, which a variable of make cannot."""
+    return _command_line.get() != MAKE
+
+
 def _quoted(value: str | bool) -> str:
     text = str(value)
     return text if text.replace("_", "").replace("-", "").isalnum() else json_quoted(text)

@@ -1,7 +1,7 @@
 """What a developer said beforehand, or is asked on a terminal."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from ..errors import MigrationError
 from ..tokens import unquote
 from .development import fits
 
-#: How several answers of one kind are written.
+#: How several answers of one kind are written in one option.
 _SEVERAL = {
     "rename": "user.name:full_name, person:human",
     "fill": "user.crew=0, user.note=''",
@@ -51,12 +51,12 @@ class Answers:
     @classmethod
     def parse(
         cls,
-        rename: str | None = None,
-        fill: str | None = None,
-        accept: str | None = None,
+        rename: str | Sequence[str] = (),
+        fill: str | Sequence[str] = (),
+        accept: str | Sequence[str] = (),
         ask: Ask | None = None,
     ) -> "Answers":
-        """Read the answers as they were typed.
+        """Read the answers as they were typed, in one option or in several of a name.
 
         :param rename: ``user.name:full_name, person:user``.
         :param fill: ``user.crew=0, user.note='a, b'``; SQL literals.
@@ -157,7 +157,8 @@ class Answers:
             several = [
                 hints.option(word, shown)
                 for word, shown in _SEVERAL.items()
-                if asked.count(word) > 1 or (word == "accept" and self._run_together())
+                if (asked.count(word) > 1 and not hints.options_repeat())
+                or (word == "accept" and self._run_together())
             ]
             together = f"\nSeveral go into one: {', '.join(several)}" if several else ""
             again = f"Run {command} again" if command else "Run again"
@@ -266,10 +267,17 @@ _LITERAL = re.compile(
 )
 
 
-def _pairs(word: str, text: str | None, between: str, inside: str, example: str) -> dict[str, str]:
+def _pairs(
+    word: str, texts: str | Sequence[str], between: str, inside: str, example: str
+) -> dict[str, str]:
     pairs: dict[str, str] = {}
     # In a reason a quote is an apostrophe.
-    for part in _split(text or "", between, literals=between == ","):
+    parts = [
+        part
+        for text in ([texts] if isinstance(texts, str) else texts)
+        for part in _split(text, between, literals=between == ",")
+    ]
+    for part in parts:
         name, found, value = part.partition(inside)
         if not (found and name.strip() and value.strip()):
             raise MigrationError(

@@ -13,7 +13,7 @@ from ..hints import command as hint
 from ..run import history, status
 from ..run.env import Environment
 from . import console, database
-from .command import command
+from .command import ANSWERS, command, with_options
 from .console import echo
 from .project import Project
 
@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 
 
 @command("adopt")
-@click.option("--rename", default="", help="What was renamed: user.name:full_name")
-@click.option("--fill", default="", help="Values for rows that lack them: user.crew=0")
-@click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'")
+@with_options(*ANSWERS)
 @click.option("--force", is_flag=True, help="Also where it is at another project's revision.")
-def adopt(project: Project, rename: str, fill: str, accept: str, force: bool) -> None:
+def adopt(
+    project: Project,
+    rename: Sequence[str],
+    fill: Sequence[str],
+    accept: Sequence[str],
+    force: bool,
+) -> None:
     """Take in a database that was made without these migrations."""
     from ..checklist.answers import Answers
 
-    answers = Answers.parse(rename or None, fill or None, accept or None)
+    answers = Answers.parse(rename, fill, accept)
     heads = project.work(lambda environment: _adopt(environment, answers, force))
     if heads is not None:
         _stamp(project, heads[0])

@@ -1,7 +1,7 @@
 """How a command is declared once, and added to ``flask db`` and to ``alembic-lossless``."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -19,6 +19,28 @@ WITHOUT_CHAIN = {"init", "list-templates", "list_templates"}
 
 #: Every command by its name.
 COMMANDS: dict[str, click.Command] = {}
+
+#: The answers to what only a person can tell; each may be given several times.
+ANSWERS = (
+    click.option(
+        "--rename", multiple=True, help="What was renamed: user.name:full_name, person:user"
+    ),
+    click.option("--fill", multiple=True, help="Values for rows already there: user.crew=0"),
+    click.option("--accept", multiple=True, help="Consent: 'drop-column user.nickname: unused'"),
+)
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def with_options(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Give several options to a command, in this order."""
+
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 def command(name: str) -> Callable[[Callable[..., None]], click.Command]:

@@ -3,8 +3,8 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 from alembic.config import Config
@@ -17,7 +17,7 @@ from ..run.chain import too_many
 from ..run.env import Environment, Run
 from ..schema.inclusion import only_tables
 from . import console, database
-from .command import command
+from .command import ANSWERS, command, with_options
 from .console import echo
 from .project import Project
 
@@ -35,29 +35,15 @@ _WRITING = (
     click.option("--rev-id", help="The new revision's id."),
 )
 
-_ANSWERS = (
-    click.option("--rename", default="", help="What was renamed: user.name:full_name, person:user"),
-    click.option("--fill", default="", help="Values for rows already there: user.crew=0"),
-    click.option("--accept", default="", help="Consent: 'drop-column user.nickname: unused'"),
-    click.option("--tables", default="", help="Limit the proposal to these: user,person"),
+_PROPOSAL = (
+    *ANSWERS,
+    click.option("--tables", multiple=True, help="Limit the proposal to these: user,person"),
     click.option("--empty", is_flag=True, help="Write an empty revision, to be written by hand."),
 )
 
 
-Function = TypeVar("Function", bound=Callable[..., None])
-
-
-def _options(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
-    def add(function: Function) -> Function:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add
-
-
 @command("migrate")
-@_options(*_WRITING, *_ANSWERS)
+@with_options(*_WRITING, *_PROPOSAL)
 def migrate(project: Project, **options: Any) -> None:
     """Write a migration from what changed in the models, reviewed and rehearsed."""
     _migrate(project, **options)
@@ -65,7 +51,7 @@ def migrate(project: Project, **options: Any) -> None:
 
 @command("revision")
 @click.option("--autogenerate", is_flag=True, help="Write it from what changed in the models.")
-@_options(*_WRITING, *_ANSWERS)
+@with_options(*_WRITING, *_PROPOSAL)
 def revision(project: Project, autogenerate: bool, empty: bool, **options: Any) -> None:
     """Write a revision: an empty one, or with --autogenerate the same as migrate."""
     _migrate(project, empty=empty or not autogenerate, **options)
@@ -74,10 +60,10 @@ def revision(project: Project, autogenerate: bool, empty: bool, **options: Any) 
 def _migrate(
     project: Project,
     message: str,
-    rename: str,
-    fill: str,
-    accept: str,
-    tables: str,
+    rename: Sequence[str],
+    fill: Sequence[str],
+    accept: Sequence[str],
+    tables: Sequence[str],
     empty: bool,
     **options: Any,
 ) -> None:
@@ -91,7 +77,7 @@ def _migrate(
             exit_code=2,
         )
     ask = _ask if sys.stdin.isatty() else None
-    answers = Answers.parse(rename or None, fill or None, accept or None, ask=ask)
+    answers = Answers.parse(rename, fill, accept, ask=ask)
     config = project.config()
     _name_in_ascii(config, message)
     report = writing.write_migration(
@@ -99,7 +85,7 @@ def _migrate(
         message.strip(),
         empty=empty,
         answers=answers,
-        tables=[name.strip() for name in tables.split(",") if name.strip()],
+        tables=[name.strip() for name in ",".join(tables).split(",") if name.strip()],
         **_given(options),
     )
     console.lines(report.lines())

@@ -1,5 +1,7 @@
 """Answers that are wrong, or not to be read: told, typed, one too many."""
 
+import re
+
 import pytest
 from sqlalchemy import Column, Date, Integer
 
@@ -130,3 +132,17 @@ def test_two_answers_to_one_question_are_refused() -> None:
     ) as refused:
         Answers.parse(rename="person.name:nick, person.name:full_name")
     assert refused.value.exit_code == 2
+
+
+def test_offered_answers_work_as_they_are_pasted(project: Project) -> None:
+    """Each line of a refusal is an option; the last of a name is not all that counts."""
+    one_person(project)
+    project.metadata.clear()
+    age, size = (Column(name, Integer, nullable=False) for name in ("age", "size"))
+    table(project, "person", age, size)
+    output = project.type("migrate", "-m", "more", code=1)
+    assert "Several go into one" not in output
+    offered = re.findall(r'^ +(--\w+) "(.+)"$', output, re.MULTILINE)
+    assert len(offered) == 4
+    words = [word for option in offered for word in option]
+    assert "rehearsed on" in project.type("migrate", "-m", "more", *words)
