@@ -238,16 +238,19 @@ def required(revision: Script) -> tuple[str, ...]:
     return (*parents, *revision._normalized_resolved_dependencies)
 
 
-def first_of_change(script: ScriptDirectory, revision: Script, applied: Collection[str]) -> Script:
-    """Return the first of the phases that the change of *revision* was divided into.
+def parts_of_change(
+    script: ScriptDirectory, revision: Script, applied: Collection[str]
+) -> list[Script]:
+    """Return the phases that the change of *revision* was divided into, the first to this one.
 
     They are applied one after the other: what one makes, no rows come into before the next.
 
     :param applied: the revisions that the rows have behind them.
     """
-    while (earlier := previous_of_change(script, revision)) and earlier.revision not in applied:
-        revision = earlier
-    return revision
+    parts = [revision]
+    while (earlier := previous_of_change(script, parts[0])) and earlier.revision not in applied:
+        parts.insert(0, earlier)
+    return parts
 
 
 def previous_of_change(script: ScriptDirectory, revision: Script) -> Script | None:

@@ -152,8 +152,20 @@ class _Round:
     ahead: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.consents: dict[str, str] = getattr(self.revision.module, "accepted", {})
-        self.waivers = Waivers(self.consents)
+        at = sample.revisions(self.development) if self.development else ()
+        applied = status.applied(self.script, at)
+        applied |= snapshot.covered(self.script, self.source.kind)
+        #: The change that the revision belongs to, up to the revision.
+        self.parts = split.parts_of_change(self.script, self.revision, applied)
+        self.waivers = [
+            Waivers(
+                getattr(part.module, "accepted", {}),
+                "the file" if part is self.revision else Path(part.path).name,
+            )
+            for part in self.parts
+        ]
+        self.consents = self.waivers[-1].consents
+        self.reached = 0
 
     def play(self, rehearsal: Rehearsal) -> Failure | None:
         """Play it, and again without the fixture rows that the file says no database has.
@@ -162,11 +174,7 @@ class _Round:
         :return: what failed.
         """
         failure = self._attempt()
-        while (
-            failure is not None
-            and (failure.step, self.development) == ("upgrade", None)
-            and self.waivers.accept(failure.diagnosis)
-        ):
+        while failure is not None and self._is_accepted(failure):
             self.notes = []
             failure = self._attempt()
         database = NAMES[self.source.kind]
@@ -179,6 +187,13 @@ class _Round:
             failure.file = Path(self.revision.path).name
             failure.consents = self.consents
         return failure
+
+    def _is_accepted(self, failure: Failure) -> bool:
+        """Tell whether the file of the part that failed says that no database has such rows."""
+        if isinstance(failure.__cause__, Failure):
+            failure = failure.__cause__
+        is_of_fixture_rows = (failure.step, self.development) == ("upgrade", None)
+        return is_of_fixture_rows and self.waivers[self.reached].accept(failure.diagnosis)
 
     def _attempt(self) -> Failure | None:
         try:
@@ -197,19 +212,15 @@ class _Round:
 
         :raises Failure: at the first thing that is wrong.
         """
-        at = sample.revisions(self.development) if self.development else ()
-        applied = status.applied(self.script, at)
-        applied |= snapshot.covered(self.script, self.source.kind)
-        first = split.first_of_change(self.script, self.revision, applied)
-        with self._database_before(first) as connection:
-            tables = reflect(connection)
-            of_chain = self.waivers.existing_rows(connection)
-            self._fill(connection, tables)
-            if first is not self.revision:
-                self._upgrade_earlier_parts(connection)
+        with self._database_before(self.parts[0]) as connection:
+            of_chain = [waivers.existing_rows(connection) for waivers in self.waivers]
+            self._fill(connection, reflect(connection))
+            for self.reached, part in enumerate(self.parts):
                 tables = reflect(connection)
-            self.waivers.delete_rows(connection, tables, of_chain)
-            self.before = all_rows(connection, tables)
+                self.waivers[self.reached].delete_rows(connection, tables, of_chain[self.reached])
+                self.before = all_rows(connection, tables)
+                if part is not self.revision:
+                    self._upgrade_earlier(connection, part)
             count = sum(len(table.rows) for table in self.before.values())
             if self.development is None:
                 self.rows = f"{count:,} fixture rows"
@@ -230,26 +241,26 @@ class _Round:
         with databases.from_chain(self.script, self.source, at, self.metadata) as connection:
             yield connection
 
-    def _upgrade_earlier_parts(self, connection: Connection) -> None:
-        (at,) = split.required(self.revision)
+    def _upgrade_earlier(self, connection: Connection, part: Script) -> None:
         try:
-            databases.upgrade(self.script, connection, at, self.metadata)
-        except MigrationError as error:
-            again = command("rehearse", at)
+            self._migrate(connection, part, "upgrade")
+        except Failure as failure:
+            again = command("rehearse", part.revision)
             sentence = f"the revision before it does not run on these rows: {again}"
-            raise Failure("upgrade", sentence) from error
+            raise Failure("upgrade", sentence) from failure
 
     def _fill(self, connection: Connection, tables: MetaData) -> None:
         if self.development is not None:
             self.notes += sample.copy_rows(self.development, connection, tables).notes
             return
-        for table, error in fill(connection, tables, self.waivers.tables).items():
+        without = [table for waivers in self.waivers for table in waivers.tables]
+        for table, error in fill(connection, tables, without).items():
             self.notes.append(f"no fixture row for {table}: {error}")
-        self.notes += self.waivers.notes()
+        self.notes += [note for waivers in self.waivers for note in waivers.notes()]
 
     def _up_down_up(self, connection: Connection) -> None:
         start, unmanaged = self._schema(connection)
-        up = self._migrate(connection, "upgrade")
+        up = self._migrate(connection, self.revision, "upgrade")
         upgraded, _ = self._schema(connection)
         schema_changes = diff.differences(upgraded, start)
         self._compare_rows(connection, "rows after the upgrade", up, schema_changes)
@@ -257,14 +268,14 @@ class _Round:
         if consent := self.consents.get(NO_DOWNGRADE):
             self.notes.append(f"downgrade not tried, as accepted in the file: {consent}")
             return
-        down = self._migrate(connection, "downgrade")
+        down = self._migrate(connection, self.revision, "downgrade")
         downgraded, unmanaged_after = self._schema(connection)
         _compare_schemas(downgraded, start, "schema after the downgrade", down)
         for name in sorted(unmanaged ^ unmanaged_after):
             words = "is missing" if name in unmanaged else "is left over"
             raise Failure("schema after the downgrade", f"{name} {words}", Diagnosis(down.line()))
         self._compare_rows(connection, "rows after the downgrade", up.then(down), schema_changes)
-        again = self._migrate(connection, "upgrade", "upgrade again")
+        again = self._migrate(connection, self.revision, "upgrade", "upgrade again")
         upgraded_again, _ = self._schema(connection)
         _compare_schemas(upgraded_again, upgraded, "schema after the second upgrade", again)
 
@@ -274,21 +285,22 @@ class _Round:
         connection.rollback()
         return schema, unmanaged
 
-    def _migrate(self, connection: Connection, direction: str, step: str = "") -> Effects:
-        """Run the revision in one direction.
+    def _migrate(
+        self, connection: Connection, revision: Script, direction: str, step: str = ""
+    ) -> Effects:
+        """Run *revision*, this or an earlier part of the change, in one direction.
 
         :raises Failure: where it does not run.
         """
         from_script = getattr(MigrationStep, f"{direction}_from_script")
         options: dict[str, Any] = {"script": self.script, "target_metadata": self.metadata}
-        options["fn"] = lambda *_: [from_script(self.script.revision_map, self.revision)]
+        options["fn"] = lambda *_: [from_script(self.script.revision_map, revision)]
         if connection.dialect.name == "sqlite":
             options["on_version_apply"] = (foreign_keys_kept(connection),)
         context = databases.configure(connection, options)
-        name = self.revision.revision
         with (
-            observed(connection, self.revision.path) as effects,
-            recorder.alone(connection, lambda: name),
+            observed(connection, revision.path) as effects,
+            recorder.alone(connection, lambda: revision.revision),
         ):
             try:
                 with databases.quiet(), Operations.context(context):

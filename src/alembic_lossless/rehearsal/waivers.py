@@ -12,14 +12,13 @@ from . import diagnose
 from .diagnose import Diagnosis
 from .fixtures import delete_orphans, keys_deferred
 
-_ACCEPTED = "as accepted in the file"
-
-
 @dataclass
 class Waivers:
     """The *consents* of a file, and what each of them leaves out."""
 
     consents: Mapping[str, str]
+    #: What the file is called in a note.
+    file: str = "the file"
     #: By consent, the failure that it accepts; its query finds the rows to delete.
     rows: dict[str, Diagnosis] = field(default_factory=dict)
     #: The consent for which a table gets no rows: no query finds them, or they cannot be deleted.
@@ -44,9 +43,12 @@ class Waivers:
     def notes(self) -> Iterator[str]:
         """Yield a sentence for each thing that is left out."""
         for table, consent in self.tables.items():
-            yield f"no fixture rows for {table}, {_ACCEPTED}: {self.consents[consent]}"
+            yield f"no fixture rows for {table}, {self._accepted(consent)}"
         for consent in self.rows:
-            yield f"without rows that break {consent}, {_ACCEPTED}: {self.consents[consent]}"
+            yield f"without rows that break {consent}, {self._accepted(consent)}"
+
+    def _accepted(self, consent: str) -> str:
+        return f"as accepted in {self.file}: {self.consents[consent]}"
 
     def existing_rows(self, connection: Connection) -> list[list[dict[str, Any]]]:
         """Return the rows already in the database that each consent is about."""

@@ -234,3 +234,33 @@ def test_a_consent_is_not_to_what_points_to_the_table(place: Project) -> None:
     (failure,) = rehearsed(place, "hand2").failures
     assert failure.step == "upgrade"
     assert re.search("foreign key|pointed to", failure.sentence, re.IGNORECASE)
+
+
+def test_consent_in_an_earlier_part_of_a_change_holds_for_the_later_ones(
+    postgresql: Databases, tmp_path: Path
+) -> None:
+    """The last part of it is rehearsed on rows that were there before the first."""
+    place = Project(tmp_path, url=postgresql(), kinds=("postgresql",))
+
+    def model(*columns: Column[int]) -> None:
+        place.metadata.clear()
+        Table("book", place.metadata, Column("id", Integer, primary_key=True), *columns)
+
+    model(Column("title", Integer), Column("note", Integer))
+    place.new("books")
+    model(Column("title", Integer, unique=True))
+    report = place.new("titles", accept="drop-column book.note: unused")
+    index, contract = report.paths[-2:]
+    (failure,) = rehearsed(place).failures
+    assert "the revision before it does not run on these rows" in str(failure)
+    assert "accepted = " not in str(failure)
+
+    consents = {"add-unique uq_book_title": "looked at all"}
+    index.write_text(index.read_text() + f"\naccepted = {consents!r}\n")
+    rehearsal = rehearsed(place)
+    assert rehearsal.failures == []
+    assert rehearsal.notes == [
+        f"PostgreSQL: without rows that break add-unique uq_book_title, as accepted in {index.name}"
+        ": looked at all"
+    ]
+    assert contract.name.startswith(rehearsal.revision.revision)
