@@ -91,12 +91,12 @@ class Comparison:
                 f"  ! not compared with the {plural(self.not_compared, 'revision')} before the one "
                 "where scratch databases start."
             )
-        if any(item.actual and not item.expected for item in self.differences):
-            lines.append(
-                "  ! nothing of this is dropped without consent. To keep it, declare it in the "
-                f"models, {command('migrate', message='…')}, and adopt then."
-            )
         return lines
+
+    @property
+    def has_more_than_the_chain(self) -> bool:
+        """Tell whether the database has what the migrations make none of."""
+        return any(item.actual and not item.expected for item in self.differences)
 
 
 def compare_with_chain(

@@ -295,7 +295,8 @@ def _divide(
 
 
 def _refuse_unknown(report: Report, database: ComparedDatabase, is_last: bool) -> None:
-    report.known_tables |= {key.table for key in diff.describe(database.connection)}
+    # What belongs to no table, such as a type, has an empty name of one.
+    report.known_tables |= {key.table for key in diff.describe(database.connection) if key.table}
     for table in database.metadata.tables.values():
         report.known_tables |= {table.name, table.fullname}
     unknown = sorted(set(report.tables) - report.known_tables)

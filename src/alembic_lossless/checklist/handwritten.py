@@ -76,7 +76,10 @@ def open_findings(
                 finding
                 for finding in findings
                 if not finding.accepted
-                and (finding.verdict in (Verdict.ASK, Verdict.STOP) or str(finding) not in written)
+                and (
+                    finding.verdict in (Verdict.ASK, Verdict.STOP)
+                    or not _is_written(finding, written)
+                )
             ]
         done += steps
     return found
@@ -136,7 +139,8 @@ def _of(
     ]
     written = file_header.written_findings(revision)
     findings = [
-        replace(f, is_left=f.verdict in _REWRITTEN and str(f) not in written) for f in findings
+        replace(f, is_left=f.verdict in _REWRITTEN and not _is_written(f, written))
+        for f in findings
     ]
     asked = {key for key, reason in given.items() if not reason}
     open_ = asked - {finding.key for finding in findings}
@@ -149,6 +153,14 @@ def _of(
         ),
         *(Finding(*_parted(key, kind), Verdict.ASK, _ASKED) for key in sorted(open_)),
     ]
+
+
+def _is_written(finding: Finding, written: Collection[str]) -> bool:
+    """Tell whether a file's checklist has *finding*; in one revision, where it was not split."""
+    texts = [str(finding)]
+    if finding.verdict is Verdict.SPLIT:
+        texts += review.texts_where_not_split(finding)
+    return any(text in written for text in texts)
 
 
 def _parted(key: str, kind: str) -> tuple[str, tuple[str], str]:
@@ -181,7 +193,7 @@ def checklists_of_pending(
             written = file_header.written_findings(revision)
             findings = _of(revision, steps, done, kind, metadata, off, names)
             lines = [f"- {line}" for line in written]
-            lines += [f"{f.verdict.value} {f}" for f in findings if str(f) not in written]
+            lines += [f"{f.verdict.value} {f}" for f in findings if not _is_written(f, written)]
             if revision.revision in new:
                 found[revision.revision] = lines
             else:

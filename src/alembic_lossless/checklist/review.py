@@ -75,6 +75,11 @@ def _in_one_revision(finding: Finding) -> Finding:
     return replace(finding, verdict=Verdict.KEEP, message=message)
 
 
+def texts_where_not_split(finding: Finding) -> list[str]:
+    """Return how a file's checklist has *finding* where it could not be split."""
+    return [str(_in_one_revision(finding)), str(_in_transaction(finding, finding.phase))]
+
+
 def review_written(
     steps: Sequence[Step],
     before: Sequence[Step],

@@ -111,6 +111,11 @@ def _adopt(
         _list_names(comparison)
         return comparison.equals, False
     console.lines(comparison.lines())
+    if comparison.has_more_than_the_chain:
+        echo(
+            "  ! nothing of this is dropped without consent. To keep it, declare it in the "
+            f"models, {hint('migrate', message='…')}, and adopt then."
+        )
     return _close(environment, source, answers, comparison.closed_by)
 
 

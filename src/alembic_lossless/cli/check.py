@@ -141,14 +141,11 @@ def check(project: Project, write_baseline: bool) -> None:
         raise MigrationError(*agreement.failure)
     failed = [rehearsal for rehearsal in rehearsals if rehearsal.failures]
     if failed:
-        (*_, last) = failed
+        # What fails after it may fail because of it.
+        first = failed[0].revision
         raise MigrationError(
             f"{plural(failed, 'rehearsal')} failed. No real database was touched. "
-            + advice(
-                last.revision,
-                last.revision.revision in applied,
-                has_redo=not Run.of(config).has_several,
-            ),
+            + advice(first, first.revision in applied, has_redo=not Run.of(config).has_several),
             exit_code=4,
         )
 

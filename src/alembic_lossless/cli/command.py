@@ -1,5 +1,6 @@
 """How a command is declared once, and added to ``flask db`` and to ``alembic-lossless``."""
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -43,6 +44,16 @@ def with_options(*options: Callable[[Function], Function]) -> Callable[[Function
     return add
 
 
+class _Command(click.Command):
+    """A command whose argument may be ``-1``, as Alembic's; click takes it for an option."""
+
+    def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
+        steps = [word for word in words if re.fullmatch(r"-\d+", word)]
+        if steps and "--" not in words:
+            words = [*(word for word in words if word not in steps), "--", *steps]
+        return super().parse_args(context, words)
+
+
 def command(name: str) -> Callable[[Callable[..., None]], click.Command]:
     """Declare a function as the command *name*; its first argument is the project.
 
@@ -56,7 +67,7 @@ def command(name: str) -> Callable[[Callable[..., None]], click.Command]:
             with failures(project):
                 function(project, **options)
 
-        declared = click.Command(
+        declared = _Command(
             name,
             callback=run,
             help=function.__doc__,

@@ -62,6 +62,9 @@ def _announce(environment: Environment, revision: str, force: bool) -> bool:
     status.require_known(at, known, script)
     if revision == "-1":
         _refuse_to_choose(script, at)
+    if status.lacks(script, at, revision):
+        echo(f"Nothing to downgrade: at {console.names(at)}, and {revision} is not applied.")
+        return False
     undone = compat.revisions_to_undo(script, revision, at)
     begun = [f"downgrade {first}" for first in undone[:1]]
     history_log.refuse_half_applied(half, begun, known)

@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, MetaData
 from ..autogenerate import directives, server_defaults, split
 from ..checklist.finding import NAMES
 from ..checklist.handwritten import model_imports, unreleased
-from ..errors import MigrationError, reason
+from ..errors import reason
 from ..hints import command
 from ..run import binds, recorder, status
 from ..run.env import foreign_keys_kept
@@ -164,8 +164,9 @@ class _Round:
             )
             for part in self.parts
         ]
-        self.consents = self.waivers[-1].consents
-        self.reached = 0
+        self.consents: dict[str, str] = getattr(self.revision.module, "accepted", {})
+        #: The waivers of the part that runs.
+        self.current = self.waivers[-1]
 
     def play(self, rehearsal: Rehearsal) -> Failure | None:
         """Play it, and again without the fixture rows that the file says no database has.
@@ -193,7 +194,7 @@ class _Round:
         if isinstance(failure.__cause__, Failure):
             failure = failure.__cause__
         is_of_fixture_rows = (failure.step, self.development) == ("upgrade", None)
-        return is_of_fixture_rows and self.waivers[self.reached].accept(failure.diagnosis)
+        return is_of_fixture_rows and self.current.accept(failure.diagnosis)
 
     def _attempt(self) -> Failure | None:
         try:
@@ -215,9 +216,9 @@ class _Round:
         with self._database_before(self.parts[0]) as connection:
             of_chain = [waivers.existing_rows(connection) for waivers in self.waivers]
             self._fill(connection, reflect(connection))
-            for self.reached, part in enumerate(self.parts):
-                tables = reflect(connection)
-                self.waivers[self.reached].delete_rows(connection, tables, of_chain[self.reached])
+            for part, waivers, existing in zip(self.parts, self.waivers, of_chain, strict=True):
+                self.current, tables = waivers, reflect(connection)
+                waivers.delete_rows(connection, tables, existing)
                 self.before = all_rows(connection, tables)
                 if part is not self.revision:
                     self._upgrade_earlier(connection, part)

@@ -12,6 +12,7 @@ from . import diagnose
 from .diagnose import Diagnosis
 from .fixtures import delete_orphans, keys_deferred
 
+
 @dataclass
 class Waivers:
     """The *consents* of a file, and what each of them leaves out."""

@@ -520,6 +520,10 @@ class Environment:
         if probe.ahead and self._command["destination_rev"] in ("head", "heads"):
             return True
         status.require_known(probe.at, chain.known, self.script)
+        if fn.__name__ == "downgrade" and status.lacks(
+            self.script, probe.at, self._command["destination_rev"]
+        ):
+            return True
         return not probe.half and not list(fn(tuple(probe.at), None))
 
     def _watch(self, connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """Which revision a database is at, beside those that the code knows."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -181,6 +182,27 @@ def applied(script: ScriptDirectory, at: Iterable[str]) -> set[str]:
     """Return the revisions of *script* that a database has which is *at* some."""
     known = tuple(set(at) & read_chain(script).known)
     return {revision.revision for revision in script.iterate_revisions(known, "base")}
+
+
+def lacks(script: ScriptDirectory, at: Iterable[str], destination: str) -> bool:
+    """Tell whether one of several databases, *at* some, lacks the *destination* of a downgrade.
+
+    :param destination: as it was typed; what is relative is never lacking.
+    :raises MigrationError: where it is lacking and there is one database.
+    """
+    if not re.fullmatch(r"\w+", destination):
+        return False
+    at = frozenset(at)
+    revision = script.get_revision(destination)
+    if revision is None or revision.revision in applied(script, at):
+        return False
+    if binds.current() is None:
+        raise MigrationError(
+            f"Nothing was undone: {destination} is not applied to this database, which is at "
+            f"{', '.join(sorted(at)) or 'no revision'}. To apply it: "
+            f"{hints.command('upgrade', destination)}"
+        )
+    return True
 
 
 def known_at(connection: Connection, at: frozenset[str], script: ScriptDirectory) -> frozenset[str]:

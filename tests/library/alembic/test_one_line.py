@@ -85,6 +85,18 @@ def test_project_without_the_line_is_refused_by_our_commands(tmp_path: Path) -> 
     assert not (tmp_path / "shop.db").exists() or not project.rows("SELECT * FROM sqlite_master")
 
 
+def test_downgrade_to_a_revision_that_is_not_applied_names_the_way_up(tmp_path: Path) -> None:
+    project = AlembicProject(tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", "generic")
+    project.write_chain()
+    project.add_line()
+    project.lossless("upgrade", "0004")
+    sentence = "Nothing was undone: 0007 is not applied to this database, which is at 0004. "
+    sentence += "To apply it: alembic-lossless upgrade 0007"
+    assert sentence in project.lossless("downgrade", "0007", "--force", code=1)
+    assert sentence in project.run("alembic", "downgrade", "0007", code=1)
+    assert "at 0003." in project.lossless("downgrade", "-1", "--force")
+
+
 def test_env_that_fails_ends_in_a_sentence(tmp_path: Path) -> None:
     project = AlembicProject(tmp_path / "shop", "sqlite:///shop.sqlite", "generic")
     project.add_line()

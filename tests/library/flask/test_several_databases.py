@@ -70,7 +70,7 @@ def test_failure_names_each_databases_revision_and_a_second_run_continues(tmp_pa
     assert output.rstrip().endswith("default is at 0003, users is at 0002.")
     assert project.at() == ("0003", "0002")
 
-    output = project.flask("downgrade", "--force", code=2)
+    output = project.flask("downgrade", "-1", "--force", code=2)
     assert "-1 is another revision for each database" in output
     assert "default is at 0003, users is at 0002. Nothing was changed." in output
 
@@ -91,6 +91,21 @@ def test_revision_before_the_one_that_fails_stays(tmp_path: Path) -> None:
     assert "default: Revision 0003 failed" in output
     assert "2 of 3 revisions were applied before it" in output
     assert output.rstrip().endswith("default is at 0002, users is at no revision.")
+
+
+def test_downgrade_passes_over_a_database_that_has_not_reached_the_revision(
+    tmp_path: Path,
+) -> None:
+    project = sqlite_project(tmp_path)
+    project.add("0003", users="raise ValueError('stop')")
+    project.add("0004")
+    project.flask("upgrade", code=1)
+    assert project.at() == ("0004", "0002")
+    output = project.flask("downgrade", "0003")
+    assert "Nothing to downgrade: at 0002, and 0003 is not applied." in output
+    assert "default: Downgraded 1 revision: at 0003." in output
+    assert "users: Nothing to downgrade: at 0002." in output
+    assert project.at() == ("0003", "0002")
 
 
 def test_each_database_has_a_lock_of_its_own(tmp_path: Path) -> None:

@@ -125,7 +125,8 @@ def test_empty_migration_keeps_its_imports_and_has_a_part_for_each(tmp_path: Pat
 
 
 MOOD = """op.execute("CREATE TYPE mood AS ENUM ('good')")
-    op.add_column("person", sa.Column("mood", sa.Enum("good", name="mood")))"""
+    op.add_column("person", sa.Column("mood", sa.Enum("good", name="mood")))
+    op.add_column("person", sa.Column("note", sa.String(20)))"""
 
 
 def test_what_leaves_the_transaction_on_postgresql_stays_in_it_for_a_bind(
@@ -137,15 +138,16 @@ def test_what_leaves_the_transaction_on_postgresql_stays_in_it_for_a_bind(
     project.flask("upgrade")
     project.change_import()
     mood = '    mood = db.Column(db.Enum("good", "bad", name="mood"))\n'
-    project.edit("app.py", EMAIL, EMAIL.replace(")\n", ", index=True)\n") + mood)
-    output = project.flask("migrate", "-m", "index")
+    note = "    note = db.Column(db.String(20), nullable=False)\n"
+    project.edit("app.py", EMAIL, EMAIL.replace(")\n", ", index=True)\n") + mood + note)
+    output = project.flask("migrate", "-m", "index", "--fill", "person.note='-'")
     assert "users: create index ix_person_email on person" in output
     assert "It stays in the transaction of this revision" in output
     assert "ADD VALUE IF NOT EXISTS 'bad' AFTER 'good', in its transaction. (enum)" in output
     assert "rehearsed on PostgreSQL" in output
-    (text,) = written(project)
+    text, validated = written(project)
     assert "Reviewed for SQLite (default), PostgreSQL (users)." in text
-    assert "autocommit_block" not in text
+    assert "autocommit_block" not in text + validated
     assert "create_index" in functions(text)["upgrade_users"]
     assert "A migration written for" not in project.flask("check")
     project.change_import(OURS, STOCK)
