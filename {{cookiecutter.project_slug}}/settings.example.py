@@ -19,7 +19,7 @@ SQLALCHEMY_DATABASE_URI = "sqlite:////var/lib/{{ cookiecutter.project_slug }}/{{
 # Without a password in it, MIGRATION_PASSWORD in the environment is taken, or a terminal asked.
 SQLALCHEMY_ALEMBIC_URI = ""
 
-# Seconds that a migration waits: for another migrator or a table's lock in all; for one lock,
+# Seconds that a migration waits: for another process or a table's lock in all; for one lock,
 # while the application's queries queue up behind it; for one statement (0: for ever).
 MIGRATION_LOCK_WAIT = 300
 MIGRATION_LOCK_TIMEOUT = 2

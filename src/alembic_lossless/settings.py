@@ -31,7 +31,7 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 class Limits:
     """How long things may last, in seconds. A limit of 0 on a statement is none."""
 
-    #: In all, for another migrator to finish, and for a table that somebody else holds.
+    #: In all, for another process that migrates, and for a table that somebody else holds.
     wait: float = 300
     #: For one statement to get its lock; the application's queries queue up behind it meanwhile.
     lock: float = 2
@@ -43,7 +43,7 @@ class Limits:
 class Settings:
     """The settings of one project; each field is a setting."""
 
-    #: Seconds to wait in all: for another migrator to finish, for a lock that somebody holds.
+    #: Seconds to wait in all, for another process that migrates or a lock that somebody holds.
     lock_wait: float = 300
     #: Seconds that one statement waits for its lock, while the application's queries queue behind.
     lock_timeout: float = 2

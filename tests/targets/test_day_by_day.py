@@ -97,22 +97,6 @@ def test_a_database_of_another_branch_names_the_way_out(project: Project) -> Non
     assert "born" in project.columns("author")
 
 
-def test_what_cannot_be_asked_is_typed_beside_the_message(project: Project) -> None:
-    project.make("db")
-    names = project.rows("SELECT name FROM author ORDER BY id")
-    project.edit("models/library.py", "name: Mapped[str]", "full_name: Mapped[str]")
-    project.edit("models/library.py", "unique=True)\n", "unique=True)\n    crew: Mapped[int]\n")
-    refused = project.make("newmigration", "m=full names", fails=True)
-    assert refused.stderr.startswith("exit 1: Nothing was written")
-    answers = ["rename=author.name:full_name", "fill=author.crew=7"]
-    assert answers[0].replace("=", '="', 1) in refused.stderr
-    assert project.versions() == project.versions_at_first
-    project.make("newmigration", "m=full names", *answers)
-    project.make("migrate")
-    assert project.rows("SELECT full_name FROM author ORDER BY id") == names
-    assert set(project.rows("SELECT crew FROM author")) == {(7,)}
-
-
 @pytest.mark.parametrize("words", [(), ("m=",), ("m=   ",)])
 def test_without_a_message_it_says_what_to_type(project: Project, words: tuple[str, ...]) -> None:
     project.add_to_author(NICKNAME)
@@ -165,15 +149,6 @@ def test_rollback_names_what_else_was_written_for_the_change(project: Project) -
     assert "nickname" not in project.columns("author")
 
 
-def test_check_tells_whether_models_and_migrations_agree(project: Project) -> None:
-    project.make("check")
-    project.add_to_author(NICKNAME)
-    refused = project.make("check", fails=True)
-    assert "nickname" in refused.stdout
-    assert "exit 4" in refused.stderr
-    assert project.flask("db", "check", fails=True).returncode == 4
-
-
 def test_plan_check_exits_with_3_while_something_is_pending(project: Project) -> None:
     refused = project.flask("db", "plan", "--check", fails=True)
     assert refused.returncode == 3
@@ -181,12 +156,6 @@ def test_plan_check_exits_with_3_while_something_is_pending(project: Project) ->
     assert all(line.startswith("  ") for line in create.splitlines())
     project.make("migrate")
     assert "Nothing is pending" in project.flask("db", "plan", "--check").stdout
-
-
-def test_history_tells_applied_from_pending(project: Project) -> None:
-    assert "pending" in project.make("history").stdout
-    project.make("migrate")
-    assert "pending" not in project.make("history").stdout
 
 
 def test_a_shell_knows_the_application(project: Project) -> None:

@@ -10,6 +10,7 @@ import click
 import pytest
 
 import alembic_lossless
+from alembic_lossless.cli.console import EXIT_CODES
 from alembic_lossless.cli.flask_db import group as flask_db
 from tests.conftest import Databases
 from tests.support.bake import TEMPLATE
@@ -107,6 +108,11 @@ def test_the_readme_links_to_every_page() -> None:
     assert set(re.findall(r"\]\((docs/[^)]+)\)", text)) == {
         page.relative_to(TEMPLATE).as_posix() for page in PAGES
     }
+
+
+def test_the_exit_codes_of_the_help_stand_in_their_page() -> None:
+    page = (DOCS / "reference/exit-codes.md").read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^\| (\d) \|", page) == re.findall(r"(?m)^  (\d)  ", EXIT_CODES)
 
 
 def test_every_module_for_sqlite_stands_in_its_document() -> None:

@@ -29,8 +29,8 @@ Exit codes:
   1  failed, and rolled back
   2  wrong usage
   3  migrations pending (plan --check)
-  4  models and migrations differ
-  5  another migrator holds the lock past MIGRATION_LOCK_WAIT
+  4  models and migrations differ, or findings are unanswered
+  5  another process still migrates the database, past MIGRATION_LOCK_WAIT
   6  an applied file was edited
   7  half applied (databases without transactional DDL)
 """
