@@ -142,3 +142,8 @@ def test_names_and_values_are_quoted_in_one_place() -> None:
 
 def test_an_error_is_put_into_words_in_one_place() -> None:
     assert [name for name, _ in functions() if name.endswith(".reason")] == ["errors.reason"]
+
+
+def test_whether_a_value_fits_is_answered_in_one_place() -> None:
+    answers = [name for name, _ in functions() if words(name) & {"fits", "misfit"}]
+    assert answers == ["schema.values.fits"]

@@ -1,15 +1,16 @@
 """What a developer said beforehand, or is asked on a terminal."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from .. import hints
 from ..errors import MigrationError
+from ..schema.values import fits
 from ..tokens import unquote
-from .development import fits
 
 #: How several answers of one kind are written in one option.
 _SEVERAL = {
@@ -86,15 +87,17 @@ class Answers:
         wrong: Wrong | None = None,
         *,
         type_: Any = None,
+        databases: Collection[str] = (),
     ) -> str | None:
         """Return the SQL literal that rows get in *subject*, None without an answer.
 
         :param question: what is asked, instead of what the rows hold that may be there.
         :param type_: of the column, which is NOT NULL.
+        :param databases: the kinds of database that the column is in.
         :param wrong: what is wrong with an answer to that.
         :raises MigrationError: with exit code 2 where that was typed beforehand.
         """
-        wrong = wrong or partial(_no_value, subject, type_, example)
+        wrong = wrong or partial(_no_value, subject, type_, databases, example)
         asked = question or (
             f"What do the rows that may be there hold in {subject}? "
             f"(an SQL literal, such as {example})"
@@ -236,16 +239,18 @@ def _no_literal(subject: str, text: str) -> str:
     )
 
 
-def _no_value(subject: str, type_: Any, example: str, text: str) -> str:
+def _no_value(subject: str, type_: Any, databases: Collection[str], example: str, text: str) -> str:
     """Tell why a NOT NULL column cannot hold a literal; of an expression the rehearsal tells."""
     if problem := _no_literal(subject, text):
         return problem
     again = f"Give it another value, such as {hints.option('fill', f'{subject}={example}')}."
     if text.upper() == "NULL":
         return f"{subject} is NOT NULL, so NULL is no value for its rows. {again}"
-    plain = _PLAIN.fullmatch(text)
-    value = plain and unquote(text)
-    if value is not None and not fits(value, type_):
+    if not _PLAIN.fullmatch(text):
+        return ""
+    value = unquote(text) if text[0] == "'" else Decimal(text)
+    # SQLite keeps what it is given; the value is to be one that the type is for.
+    if any(fits(value, type_, kind) for kind in {"postgresql", *databases}):
         return f"{text} is no value of {subject}, whose type is {type_!r}. {again}"
     return ""
 

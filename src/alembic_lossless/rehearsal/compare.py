@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import plural, reason
 from ..quoting import qualified
 from ..schema import diff
+from ..schema.values import NUMBER
 from .effects import ALL, Effects
 
 #: How many rows are shown.
@@ -213,7 +214,7 @@ def _loose(value: Any) -> Any:
         return value if value is None else value.decode("utf-8", "backslashreplace")
     if text.lower() in _TRUTH:
         return _TRUTH[text.lower()]
-    if _NUMBER.fullmatch(text):
+    if NUMBER.fullmatch(text):
         return f"{Decimal(text).normalize():f}"
     if text[:1] in "{[" and not isinstance(value, dict | list):
         try:
@@ -228,7 +229,6 @@ def _loose(value: Any) -> Any:
 
 
 _TRUTH = {"true": "1", "t": "1", "false": "0", "f": "0"}
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]|$)")
 

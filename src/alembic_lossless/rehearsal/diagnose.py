@@ -15,7 +15,8 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from ..checklist.finding import Step
 from ..errors import MigrationError, reason
 from ..run.recorder import Batch
-from ..sqlite.change import misfit
+from ..schema.values import fits
+from ..sqlite.change import unfit
 from ..statements import read
 from .compare import SHOWN, TableRows
 from .effects import Effects
@@ -82,7 +83,7 @@ def of_error(
     suspects = [
         (suspect, f"{suspect.rule} {Step(op).subject}", line)
         for op, line in operations
-        for suspect in _suspects(op, reason(error), connection.dialect)
+        for suspect in _suspects(op, reason(error), connection)
     ]
     for suspect, key, line in suspects:
         if broken := rows(connection, suspect.query, SHOWN):
@@ -182,7 +183,7 @@ def _shown(table: str, row: dict[str, Any], known: TableRows | None) -> str:
     return f"{table}({', '.join(f'{name}={value!r:.40}' for name, value in shown.items())})"
 
 
-def _suspects(op: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
+def _suspects(op: Any, words: str, connection: Connection) -> Iterator[_Suspect]:
     """Yield how rows may prevent *op*."""
     name = getattr(op, "table_name", None) or getattr(op, "source_table", None)
     if not name:
@@ -190,7 +191,7 @@ def _suspects(op: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
     table = sa.table(name, schema=getattr(op, "schema", None))
     rows = sa.select(sa.text("*")).select_from(table)
     if isinstance(op, ops.AlterColumnOp):
-        yield from _of_column(op, rows, words, dialect)
+        yield from _of_column(op, rows, words, connection)
     elif isinstance(op, ops.AddColumnOp):
         if op.column.computed is not None:
             yield _Suspect("add-computed", name, None)
@@ -211,7 +212,9 @@ def _suspects(op: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
         yield _Suspect("add-unique", name, _duplicates(table, columns))
 
 
-def _of_column(op: ops.AlterColumnOp, rows: Any, words: str, dialect: Any) -> Iterator[_Suspect]:
+def _of_column(
+    op: ops.AlterColumnOp, rows: Any, words: str, connection: Connection
+) -> Iterator[_Suspect]:
     column: Any = sa.column(op.column_name)
     if op.modify_nullable is False:
         kind = _type(op.existing_type)
@@ -223,13 +226,14 @@ def _of_column(op: ops.AlterColumnOp, rows: Any, words: str, dialect: Any) -> It
         if length := getattr(new, "length", None):
             cut = f"{column} = substr({column}, 1, {length})"
             remedy = f"UPDATE {op.table_name} SET {cut} WHERE length({column}) > {length}"
+        dialect = connection.dialect
         if dialect.name == "sqlite":
             old = _type(op.existing_type).compile(dialect)
-            condition = misfit(op.column_name, old, new.compile(dialect))
-            unfit: Any = sa.literal_column(condition or "1 = 0")
+            text = unfit(op.column_name, old, new.compile(dialect)) or "1 = 0"
+            condition: Any = sa.literal_column(text)
         else:
-            unfit = _misfit(column, new, words)
-        yield _Suspect("narrow-type", op.table_name, rows.where(unfit), remedy)
+            condition = column.in_(_unfit_values(connection, op, new, words))
+        yield _Suspect("narrow-type", op.table_name, rows.where(condition), remedy)
 
 
 def _type(given: Any) -> Any:
@@ -265,11 +269,17 @@ def _unlink(op: ops.CreateForeignKeyOp) -> str:
     return f"UPDATE {op.source_table} SET {local} = NULL WHERE {local} NOT IN ({parents})"
 
 
-def _misfit(column: Any, type_: Any, words: str) -> Any:
-    """Return the condition of values that *type_* does not take: in the error, or too long."""
-    text = sa.cast(column, sa.String(1000))
-    quoted = [sa.literal(words).contains(mark + text + mark) for mark in "'\""]
-    conditions: list[Any] = [*quoted]
-    if isinstance(type_, sa.String) and type_.length:
-        conditions.append(sa.func.char_length(text) > type_.length)
-    return sa.or_(*conditions)
+def _unfit_values(
+    connection: Connection, op: ops.AlterColumnOp, type_: Any, words: str
+) -> list[Any]:
+    """Return the values of a column that *type_* does not hold, and those that the error names."""
+    column: Any = sa.column(op.column_name)
+    table = sa.table(op.table_name, schema=op.schema)
+    values = rows(connection, sa.select(column).distinct().select_from(table))
+    return [
+        value
+        for row in values
+        for value in row.values()
+        if fits(value, type_, connection.dialect.name)
+        or any(mark + str(value) + mark in words for mark in "'\"")
+    ]

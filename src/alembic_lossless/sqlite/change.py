@@ -98,7 +98,7 @@ class TableChange:
             type_ = strict_type(type_)
         if normal(column.type) == normal(type_):
             return
-        violation = "" if self._is_new(name) else misfit(column.name, column.declared, type_)
+        violation = "" if self._is_new(name) else unfit(column.name, column.declared, type_)
         if violation:
             problem = f'{name} holds what the type "{type_}" does not'
             remedy = "Change the values in a migration before: nothing is converted here."
@@ -295,7 +295,7 @@ def _kind(type_: str) -> str:
     return "OTHER"
 
 
-def misfit(column: str, old: str, new: str) -> str:
+def unfit(column: str, old: str | None, new: str) -> str:
     """Return the condition of a column's values that another type would not hold.
 
     A number written as text fits a number's type where the number reads the same: ``'12'`` does,
@@ -304,13 +304,13 @@ def misfit(column: str, old: str, new: str) -> str:
     March's 2nd.
 
     :param column: its name.
-    :param old: its declared type.
+    :param old: its declared type; None where the values may be any.
     :param new: the type that it gets.
     :return: SQL, or "" where every value fits.
     """
     c, kind, size = quote(column), _kind(new), _size(new)
-    same_kind = kind == _kind(old)
-    if same_kind and (size is None or size == _size(old)):
+    same_kind = old is not None and kind == _kind(old)
+    if same_kind and (size is None or size == _size(old or "")):
         return ""
     text = f"(typeof({c}) = 'text')"
     unlike = f"CAST(CAST({c} AS NUMERIC) AS TEXT) <> {c}"

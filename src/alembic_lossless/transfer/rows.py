@@ -13,7 +13,7 @@ from ..errors import MigrationError, plural, reason
 from ..hints import command
 from ..quoting import quote
 from ..schema.own_tables import without_own
-from .convert import Misfit
+from ..schema.values import Misfit
 from .source import SQLiteSource
 from .target import TargetTable, quoted, run, send, server_failed
 
@@ -132,15 +132,11 @@ def converted(
     :param accepted: columns whose values may be cut to what the target holds.
     """
     converts = [column.convert for column in table.columns]
-    nulls = [column.convert_null for column in table.columns]
     for batch in source.rows(table.name, [column.name for column in table.columns]):
         rows = []
         for stored in batch:
             try:
-                row = [
-                    convert(value) if value is not None else null(value)
-                    for convert, null, value in zip(converts, nulls, stored, strict=True)
-                ]
+                row = [convert(value) for convert, value in zip(converts, stored, strict=True)]
             except Misfit:
                 row = _convert_one_by_one(table, stored, refusals, accepted)
             rows.append(row)
@@ -153,7 +149,7 @@ def _convert_one_by_one(
     row = []
     for column, value in zip(table.columns, stored, strict=True):
         try:
-            row.append(column.convert_null(value) if value is None else column.convert(value))
+            row.append(column.convert(value))
         except Misfit as misfit:
             row.append(misfit.nearest)
             what = f"{table.name}.{column.name}"

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Connection, CursorResult, inspect, text
+from sqlalchemy import JSON, Connection, CursorResult, inspect, text, types
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import MigrationError, plural, reason
 from ..quoting import quote
 from ..schema.own_tables import MOVE_TABLE, is_own
-from .convert import MovedColumn, moved_column
+from ..schema.values import Conversion, Misfit, conversion
 from .source import BATCH
 
 
@@ -32,6 +32,36 @@ def is_postgresql(target: Connection) -> bool:
 
 
 @dataclass(frozen=True)
+class MovedColumn:
+    """A column that is moved, as the target has it, and how its values get there.
+
+    A value is as SQLite stores it, never read through the models: what a type of theirs encrypts
+    stays as it is.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+    conversion: Conversion
+
+    def convert(self, value: Any) -> Any:
+        """Return a value of SQLite for the target's driver.
+
+        :raises Misfit: where the column does not hold it.
+        """
+        if value is not None:
+            return self.conversion.convert(value)
+        if not self.nullable:
+            raise Misfit("is missing (NULL)")
+        return None
+
+    def comparable(self, value: Any) -> Any:
+        """Return a value that was sent, or read back, in a form that is the same on both sides."""
+        comparable = self.conversion.comparable
+        return value if value is None or comparable is None else comparable(value)
+
+
+@dataclass(frozen=True)
 class TargetTable:
     """A table that is moved, as the target has it."""
 
@@ -43,9 +73,9 @@ class TargetTable:
     def comparable(self, values: Sequence[Any]) -> bytes:
         """Return a row of the target's values in a form that is the same on both sides."""
         row = [
-            value if value is None or column.comparable is None else column.comparable(value)
+            column.comparable(value)
             for column, value in zip(self.columns, values, strict=True)
-            if column.compared
+            if column.conversion.compared
         ]
         return repr(row).encode("utf-8", "surrogatepass")
 
@@ -68,7 +98,14 @@ def _table(inspector: Any, name: str, target: Connection) -> TargetTable:
             if f"json_valid({quoted(target, column['name'])})" in statement:
                 column["type"] = JSON()
     key = inspector.get_pk_constraint(name)["constrained_columns"]
-    return TargetTable(name, [moved_column(column, target.dialect) for column in columns], key)
+    return TargetTable(name, [_moved(column, target) for column in columns], key)
+
+
+def _moved(column: Any, target: Connection) -> MovedColumn:
+    kind = column["type"]
+    spelled = "unknown" if isinstance(kind, types.NullType) else kind.compile(target.dialect)
+    into = conversion(kind, target.dialect.name)
+    return MovedColumn(column["name"], spelled, column["nullable"], into)
 
 
 def require_unicode(target: Connection) -> None:
@@ -215,7 +252,8 @@ def send(
 def read(target: Connection, table: TargetTable) -> Iterator[Sequence[Any]]:
     """Yield the rows of the target's *table*, in batches."""
     columns = ", ".join(
-        quoted(target, column.name) + "::text" * column.as_text for column in table.columns
+        quoted(target, column.name) + ("::text" if column.conversion.as_text else "")
+        for column in table.columns
     )
     query = f"SELECT {columns} FROM {quoted(target, table.name)}"
     yield from run(target, query, stream_results=True, max_row_buffer=BATCH).partitions(BATCH)

@@ -239,5 +239,5 @@ def _not_compared(tables: Sequence[TargetTable]) -> list[str]:
         f"{table.name}.{column.name} ({column.type}) was moved, and not compared"
         for table in tables
         for column in table.columns
-        if not column.compared
+        if not column.conversion.compared
     ]

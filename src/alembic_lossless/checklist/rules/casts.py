@@ -1,31 +1,20 @@
 """Changes of a column's type: what PostgreSQL has to be told, and what may not fit."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
-import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, Numeric, String, Time
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import CompileError
 
 from ...quoting import qualified
+from ...schema.values import byte_limit
 from ..finding import Step
 
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 _MYSQL: Any = mysql.dialect()
 _FAMILIES = (Boolean, Integer, Numeric, Float, Enum, String, DateTime, Date, Time)
-
-#: How many bytes the types of MySQL and MariaDB hold whose name says it.
-_BYTES: dict[str, int] = {
-    f"{size}{kind}": 2**bits - 1
-    for size, bits in (("TINY", 8), ("", 16), ("MEDIUM", 24), ("LONG", 32))
-    for kind in ("TEXT", "BLOB")
-}
-
-#: utf8mb4 takes so many for one character.
-_BYTES_OF_CHARACTER = 4
 
 #: Pairs that PostgreSQL casts by itself.
 _BY_ITSELF = {(Integer, Numeric), (Numeric, Integer), (Date, DateTime), (DateTime, Date)}
@@ -118,28 +107,6 @@ def losses(old: Any, new: Any, *, on_mysql: bool = False) -> Iterator[str]:
     more, fewer = byte_limit(old), byte_limit(new)
     if on_mysql and not narrower and more and fewer and more > fewer:
         yield f"{fewer:,} bytes instead of {more:,} on MySQL and MariaDB"
-
-
-def byte_limit(type_: Any) -> int | None:
-    """Return how many bytes a text or binary type holds at most on MySQL and MariaDB.
-
-    :return: None where bytes do not limit it: another type, or one whose length says more.
-    """
-    try:
-        name = sa.types.to_instance(type_).compile(dialect=_MYSQL)
-    except CompileError:
-        return None
-    declared = re.match(r"(?:(VAR)CHAR|((?:TINY|MEDIUM|LONG)?(?:TEXT|BLOB)))(?:\((\d+)\))?", name)
-    if declared is None:
-        return None
-    is_varchar, word, length = declared.groups()
-    if not length:
-        return _BYTES.get(word or "")
-    needed = int(length) * (1 if word == "BLOB" else _BYTES_OF_CHARACTER)
-    if is_varchar:
-        return min(needed, _BYTES["TEXT"])  # a row holds no more
-    # The server takes the smallest type that holds it.
-    return min((size for size in _BYTES.values() if size >= needed), default=_BYTES["LONGTEXT"])
 
 
 def _name(type_: Any) -> str:

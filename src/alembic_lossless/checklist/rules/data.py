@@ -12,10 +12,10 @@ from sqlalchemy import Constraint
 from ... import compat, naming
 from ...quoting import literal
 from ...schema.dialect_support import without_parameters
+from ...schema.values import fits
 from ...tokens import unquote
 from ..columns import apply_to_columns, detached
 from ..data_operations import Fill, NumberRows, placeholder
-from ..development import fits
 from ..finding import NOTHING, Phase, Step, Verdict
 from . import EVERYWHERE, Match, ReviewContext, casts, rule
 
@@ -82,13 +82,13 @@ def narrow_type(step: Step, context: ReviewContext) -> Iterator[Match]:
     on_mysql = "mysql" in context.databases
     lost = ", ".join(casts.losses(op.existing_type, op.modify_type, on_mysql=on_mysql))
     if lost:
-        limit = casts.byte_limit(op.modify_type) if on_mysql else None
         held = context.rows.values(op.table_name, op.column_name)
         other = {s.op.old for s in (*context.done, *context.steps) if _fills(s.op, op)}
         odd = sum(
             rows
             for value, rows in held.items()
-            if value not in other and not fits(value, op.modify_type, limit)
+            if value not in other
+            and any(fits(value, op.modify_type, kind) for kind in context.databases)
         )
         # Without the values: this is written into the file, and they may be somebody's.
         many = f"{odd} of {held.total()}" if odd else f"all {held.total()}"
@@ -126,7 +126,12 @@ def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     column = op.column
     if column.nullable or column.server_default is not None or column.computed is not None:
         return
-    value = context.answers.value(step.subject, example=placeholder(column), type_=column.type)
+    value = context.answers.value(
+        step.subject,
+        example=placeholder(column),
+        type_=column.type,
+        databases=context.databases,
+    )
     if value is None:
         give = "Add it with a server_default that the rows get, which can be dropped afterwards."
         yield Match(step.subject, give, verdict=Verdict.ASK)
@@ -195,7 +200,9 @@ def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
         return
     type_ = op.modify_type or op.existing_type
     example = placeholder(sa.Column(op.column_name, type_))
-    value = _literal(op) or context.answers.value(step.subject, example=example, type_=type_)
+    value = _literal(op) or context.answers.value(
+        step.subject, example=example, type_=type_, databases=context.databases
+    )
     if value is None:
         yield Match(step.subject, "UPDATE those rows before.", verdict=Verdict.ASK)
         return
