@@ -23,9 +23,9 @@ from .finding import NAMES, Finding, Message, Step, Verdict
 from .unnamed import unnamed
 
 _MODEL = Message(
-    "{subject} is imported.",
+    "The model {subject} is imported.",
     "The revision breaks when the model moves, and does something else when it changes.",
-    "Say what the table has at this revision: {detail}.",
+    "Declare what the table has at this revision: {detail}.",
 )
 
 #: What a revision does that the rule ``model-import`` is about, and what it does instead.
@@ -46,7 +46,11 @@ MODEL_IMPORT = (
     """,
 )
 
-_ASKED = Message("{subject} has a question open.", "Nobody has said why it is right.", "Say it.")
+_ASKED = Message(
+    "{subject} is accepted without a reason.",
+    "A reviewer cannot tell why it is right.",
+    "Write the reason into the file.",
+)
 
 
 def open_findings(

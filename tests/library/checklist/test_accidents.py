@@ -58,7 +58,7 @@ def test_rename(either: Project) -> None:
     started(either, table(nickname()), rows=[ADA])
     report = write(either, "rename", renamed, rename="user.nickname:nick")
     (finding,) = [finding for finding in report.findings if finding.rule == "rename"]
-    assert "The release before breaks while it still runs" in str(finding)
+    assert "The release that still runs breaks" in str(finding)
     either.upgrade()
     with pytest.raises(SQLAlchemyError):
         either.run('SELECT nickname FROM "user"')  # the old release

@@ -158,7 +158,7 @@ def test_partial_index(on_mariadb: Project) -> None:
         Index("ix_some", column, unique=True, postgresql_where=column == "one")
 
     started(on_mariadb, table(nickname()), rows=[ADA.replace('"', "`")])
-    with pytest.raises(MigrationError, match="say the rule in another way there"):
+    with pytest.raises(MigrationError, match="enforce the rule in another way there"):
         write(on_mariadb, "index", wanted)
     stock(on_mariadb.url, wanted)
     with pytest.raises(SQLAlchemyError, match="Duplicate entry 'Ada'"):

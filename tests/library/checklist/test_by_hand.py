@@ -27,7 +27,7 @@ def refused(project: Project, upgrade: str) -> list[str]:
 
 def test_a_drop_without_consent(project: Project) -> None:
     (line,) = refused(project, f'{BATCH}batch_op.drop_column("nickname")')
-    assert line.startswith("SQLite: The column user.nickname goes")
+    assert line.startswith("SQLite: The column user.nickname is dropped")
     assert line.endswith('accepted = {"drop-column user.nickname": "the reason"}')
 
 
@@ -152,7 +152,7 @@ def test_options_that_force_stocks_rebuild(project: Project) -> None:
     started(project, table(nickname()))
     project.by_hand('with op.batch_alter_table("user", recreate="always") as b:\n    pass')
     (line,) = project.verify().remarks
-    assert "The batch on user says recreate='always'" in line
+    assert "The batch on user has the option recreate='always'" in line
 
 
 def test_a_condition_for_postgresql_alone(project: Project) -> None:

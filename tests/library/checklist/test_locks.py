@@ -183,7 +183,7 @@ def test_mariadb_refuses_long_names(tmp_path: Path) -> None:
 def test_change_that_copies_the_table_is_reported(on_mariadb: Project) -> None:
     started(on_mariadb, table(numbered(), column()))
     wider = table(Column("team", String(9)), Column("nickname", String(40)))
-    report = write(on_mariadb, "texts", wider, accept=None)
+    report = write(on_mariadb, "texts", wider)
     copied = {subject for rule, subject, _ in found(report) if rule == "mysql-copy"}
     assert copied == {"user.team"}
     (finding,) = [str(item) for item in report.findings if item.rule == "mysql-copy"]

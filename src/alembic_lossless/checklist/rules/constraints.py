@@ -59,7 +59,7 @@ def add_unique(step: Step, context: ReviewContext) -> Iterator[Match]:
     using = Step(ops.ExecuteSQLOp(sql + words), ONLY, op.reverse(), Phase.INDEX)
     yield Match(
         step.subject,
-        " PostgreSQL would hold up reads and writes until its index is built: it is built "
+        " PostgreSQL blocks reads and writes while its index is built, so it is built "
         "CONCURRENTLY, in a revision of its own.",
         apart(step, context, *concurrently(index, using)),
         Verdict.SPLIT,
@@ -132,8 +132,8 @@ def _added(step: Step, context: ReviewContext, locked: str = "") -> Iterator[Mat
 
 
 _NOT_VALID = (
-    " PostgreSQL would hold up writes meanwhile: it adds it NOT VALID, which takes no time, and "
-    "looks at the rows in a revision of its own, without a lock that others would feel."
+    " PostgreSQL blocks writes while it checks the rows, so the constraint is added NOT VALID, "
+    "which takes no time, and validated in a revision of its own, while others read and write."
 )
 
 
@@ -201,7 +201,7 @@ _LIST = re.compile(rf"""("(?:[^"]|"")+"|\w+) IN \(((?:{_TEXT}(?:, *)?)+)\)""")
         )
     """,
     what="{subject} is an exclusion constraint on a table that may have rows.",
-    cost="It fails on rows that exclude one another, and holds up reads and writes meanwhile.",
+    cost="It fails on rows that exclude one another, and blocks reads and writes while it checks.",
     remedy="The rehearsal looks for such rows.",
 )
 def add_exclusion(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -222,7 +222,7 @@ def add_exclusion(step: Step, context: ReviewContext) -> Iterator[Match]:
     op.drop_constraint("uq_account_email", "account", type_="unique", if_exists=True)
     op.drop_constraint("account_email_key", "account", type_="unique", if_exists=True)
     """,
-    what="{subject} has another name in a database that was made at another time: {detail}.",
+    what="{subject} may have another name in an older database: {detail}.",
     cost="A drop by one name fails where it has the other.",
     remedy="It is dropped by each of its names, with if_exists=True.",
 )

@@ -31,7 +31,7 @@ from . import EVERYWHERE, Match, ReviewContext, casts, rule
     op.create_unique_constraint("uq_account_email", "account", ["email"])
     """,
     what="A constraint on {subject} has no name.",
-    cost="Each database would name it in its own way, and no later revision could drop it.",
+    cost="Each database gives it another name, so no later revision can drop it.",
     remedy="It is named {detail}.",
 )
 def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -70,7 +70,7 @@ def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
     )
     """,
     what="The type of {subject} changes: {detail}.",
-    cost="PostgreSQL, MySQL and MariaDB fail on a row that does not fit.",
+    cost="PostgreSQL, MySQL and MariaDB fail on a row whose value does not fit.",
     remedy="Look at the rows of every database first.",
 )
 def narrow_type(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -117,7 +117,7 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
     op.alter_column("account", "lang", existing_type=sa.String(2), server_default=None)
     """,
     what="{subject} is new and NOT NULL, on a table that may have rows.",
-    cost="It fails on rows; MySQL silently writes 0 or an empty string.",
+    cost="It fails where the table has rows; MySQL silently writes 0 or an empty string.",
     remedy="{detail}",
 )
 def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -133,7 +133,7 @@ def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
         databases=context.databases,
     )
     if value is None:
-        give = "Add it with a server_default that the rows get, which can be dropped afterwards."
+        give = "Add it with a server_default for rows already in the table; drop that afterwards."
         yield Match(step.subject, give, verdict=Verdict.ASK)
         return
     plain = re.fullmatch(r"'(?:[^']|'')*'", value)
@@ -151,13 +151,13 @@ def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     )
     add = ops.AddColumnOp(op.table_name, filled, schema=op.schema)
     steps = [Step(add), Step(drop, back=NOTHING)]
-    yield Match(step.subject, f"The rows get {value}, {_DROPPED}", steps)
+    yield Match(step.subject, f"Rows already in the table get {value}, {_DROPPED}", steps)
 
 
 _DROPPED = (
-    "as a default that is dropped afterwards. The release before does not know the column, and its "
-    "INSERTs fail from then on: to keep it running, keep the default for one release "
-    "(server_default in the model)."
+    "by a default that is dropped afterwards. The release that still runs does not know the "
+    "column, so its INSERTs fail from then on. To keep it running, keep the default for one "
+    "release (server_default in the model)."
 )
 
 
@@ -167,8 +167,9 @@ _DROPPED = (
     Verdict.REWRITE,
     on=NumberRows,
     what="{subject} is new and NOT NULL, and takes numbers by itself.",
-    cost="It fails on rows; MySQL silently writes 0.",
-    remedy="The rows are numbered, in the order of {detail}; nobody can use the table meanwhile.",
+    cost="It fails where the table has rows; MySQL silently writes 0.",
+    remedy="Rows already in the table are numbered, in the order of {detail}; reads and writes are "
+    "blocked meanwhile.",
 )
 def numbered_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Say that the rows get numbers, each its own."""
@@ -204,13 +205,13 @@ def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
         step.subject, example=example, type_=type_, databases=context.databases
     )
     if value is None:
-        yield Match(step.subject, "UPDATE those rows before.", verdict=Verdict.ASK)
+        yield Match(step.subject, "UPDATE such rows first.", verdict=Verdict.ASK)
         return
     table = context.table(op.table_name)
     keyed = table is not None and op.column_name in table.primary_key.columns
     filled = Fill(op.table_name, op.column_name, value, beside=keyed, schema=op.schema)
     fill = Step(filled, step.guard, back=NOTHING)
-    yield Match(step.subject, f"Those rows get {value} first.", [fill, step])
+    yield Match(step.subject, f"Such rows get {value} first.", [fill, step])
 
 
 def _literal(op: ops.AlterColumnOp) -> str | None:
@@ -240,9 +241,9 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     def upgrade():
         op.drop_column("account", "nickname")
     """,
-    what="The column {subject} goes, with what it holds.",
-    cost="The values are gone; the release before still reads the column while it runs.",
-    remedy="Deploy what no longer uses it first, then this.{detail}",
+    what="The column {subject} is dropped, with its values.",
+    cost="The values are lost, and the release that still runs reads the column.",
+    remedy="Deploy the release that does not use it first.{detail}",
 )
 def drop_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Ask for consent to one column; a generated one holds no one's data."""
@@ -251,7 +252,7 @@ def drop_column(step: Step, context: ReviewContext) -> Iterator[Match]:
             isinstance(other.op, ops.AlterColumnOp) and other.subject == step.subject
             for other in context.steps
         )
-        detail = " It may be NULL first, so that the new release can insert rows." * relaxed
+        detail = " It allows NULL until then, so that this release can insert rows." * relaxed
         yield Match(step.subject, detail, [replace(step, phase=Phase.CONTRACT)])
 
 
@@ -280,9 +281,9 @@ def _generated(step: Step, context: ReviewContext) -> bool:
     def upgrade():
         op.drop_table("visit")
     """,
-    what="The table {subject} goes, with its rows.",
-    cost="The rows are gone; the release before still reads the table while it runs.",
-    remedy="Deploy what no longer uses it first, then this.",
+    what="The table {subject} is dropped, with its rows.",
+    cost="The rows are lost, and the release that still runs reads the table.",
+    remedy="Deploy the release that does not use it first.",
 )
 def drop_table(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Ask for consent to one table."""
@@ -304,7 +305,7 @@ def drop_table(step: Step, context: ReviewContext) -> Iterator[Match]:
     # A release later the old column goes (drop-column).
     """,
     what="{subject} is renamed to {detail}; its values stay.",
-    cost="The release before breaks while it still runs.",
+    cost="The release that still runs breaks, because it asks for the old name.",
     remedy="Where that matters, add the new one beside it, write to both, and drop the old one "
     "a release later.",
 )

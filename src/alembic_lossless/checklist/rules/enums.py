@@ -43,8 +43,8 @@ def _create(name: str, values: Any) -> str:
     op.add_column("account", sa.Column("role", sa.Enum("admin", "guest", name="role")))
     """,
     what="{subject} is an enum, which PostgreSQL holds as a type of its own.",
-    cost="The type is not there yet where a column is added, is there already where a second table "
-    "uses it, and a new value cannot be added and used in one transaction.",
+    cost="A column cannot be added before its type exists, a second table must not create the type "
+    "again, and a new value cannot be added and used in one transaction.",
     remedy="{detail}",
 )
 def enum(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -54,7 +54,7 @@ def enum(step: Step, context: ReviewContext) -> Iterator[Match]:
         where = "outside a transaction" if binds.current() is None else "in its transaction"
         yield Match(str(op.sqltext).split()[2], f"{op.sqltext}, {where}.")
     elif isinstance(op, Statements) and op.statements[0].startswith("ALTER TYPE "):
-        words = "The type is made anew; it fails on rows that hold what goes."
+        words = "The type is created anew, which fails on rows that hold a removed value."
         yield Match(op.statements[0].split()[2], words)
     elif isinstance(op, ops.DropTableOp) and op._reverse is not None:
         back: Any = op._reverse
@@ -89,7 +89,7 @@ def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Match]:
         name = str(type_.name)
         if name in types:
             item = _there(item)
-            yield Match(f"{op.table_name}.{item.name}", "The type that is there is used.")
+            yield Match(f"{op.table_name}.{item.name}", "The existing type is used.")
         elif name not in made:
             made.append(name)
         columns.append(item)
@@ -98,7 +98,7 @@ def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Match]:
     if made:
         # With the table the type comes; it does not go with the table.
         back = [Step(None, ONLY, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")) for name in made]
-        words = "On the way back the type is dropped after the table, which would leave it."
+        words = "The downgrade drops the type after the table, which would leave it behind."
         yield Match(op.table_name, words, [*back, step])
 
 

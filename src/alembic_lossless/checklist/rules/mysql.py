@@ -26,8 +26,8 @@ _LONGEST = 64
     op.add_column("account", sa.Column("nickname", sa.String(50)))
     """,
     what="{subject}: {detail}.",
-    cost="MySQL and MariaDB refuse it, after the statements before it are committed.",
-    remedy="Say a length, String(255), or a shorter name.",
+    cost="MySQL and MariaDB refuse it, when earlier statements are already committed.",
+    remedy="Give a length, such as String(255), or a shorter name.",
 )
 def mysql_limits(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Refuse text without a length, and names that are too long."""

@@ -56,9 +56,9 @@ def on_postgresql(step: Step, context: ReviewContext) -> bool:
         op.create_index("ix_account_email", "account", ["email"], postgresql_concurrently=True)
     """,
     what="{subject} is an index on a table that may have rows.",
-    cost="PostgreSQL would hold up every write to the table until the index is built.",
-    remedy="It is built CONCURRENTLY, outside a transaction, in a revision of its own; what an "
-    "attempt that failed left behind is dropped first.",
+    cost="PostgreSQL blocks every write to the table while the index is built.",
+    remedy="It is built CONCURRENTLY, outside a transaction, in a revision of its own. What a "
+    "failed attempt left behind is dropped first.",
 )
 def add_index(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Build the index while others write."""

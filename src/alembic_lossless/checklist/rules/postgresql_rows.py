@@ -38,9 +38,9 @@ from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
     op.drop_constraint("ck_account_email_not_null", "account", type_="check")
     """,
     what="{subject} becomes NOT NULL.",
-    cost="PostgreSQL would look at every row while nobody can read or write.",
+    cost="PostgreSQL blocks reads and writes while it checks every row.",
     remedy="A CHECK, NOT VALID at first, is validated in a revision of its own; NOT NULL then "
-    "takes no time, and the CHECK goes.",
+    "takes no time, and the CHECK is dropped.",
 )
 def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
     """Let a CHECK look at the rows, so that NOT NULL need not."""
@@ -107,8 +107,8 @@ def _only_nullable(step: Step) -> tuple[list[Step], Any]:
     # The next revision
     op.execute("UPDATE account SET country = 'de'")
     """,
-    what="Rows of {subject} are changed beside the table.",
-    cost="Those who write to them wait until all is done.",
+    what="Rows of {subject} are changed together with the table.",
+    cost="Whoever writes to these rows waits until the whole revision is done.",
     remedy="{detail}",
 )
 def backfill(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -159,7 +159,7 @@ _VOLATILE = (
     op.alter_column("account", "key", server_default=sa.text("gen_random_uuid()"))
     """,
     what="{subject} is new, with a default that differs from row to row.",
-    cost="PostgreSQL would write the whole table anew while nobody can read it.",
+    cost="PostgreSQL rewrites the whole table, and blocks reads and writes meanwhile.",
     remedy="{detail}",
 )
 def volatile_default(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -186,5 +186,5 @@ def volatile_default(step: Step, context: ReviewContext) -> Iterator[Match]:
         Step(ops.AddColumnOp(op.table_name, column, schema=op.schema)),
         Step(give, None, NOTHING),
     ]
-    remedy = "The default is set once the column is there; the rows that are there hold NULL."
+    remedy = "The default is set after the column is added; rows already in the table hold NULL."
     yield Match(step.subject, remedy, steps)

@@ -36,7 +36,7 @@ _SQLITE: Any = sqlite.dialect()
         )
     """,
     what="{subject} needs {detail}, which SQLite does not have.",
-    cost="The revision would fail there.",
+    cost="The revision would fail on SQLite.",
     remedy="It is left out on SQLite; the other databases get it.",
 )
 def not_on_sqlite(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -118,7 +118,7 @@ def partial_index(step: Step, context: ReviewContext) -> Iterator[Match]:
     if op.kw.get("postgresql_where") is None:
         return
     if "mysql" in context.databases and op.unique:
-        remedy = "MySQL and MariaDB have no partial index: say the rule in another way there."
+        remedy = "MySQL and MariaDB have no partial index: enforce the rule in another way there."
         yield Match(step.subject, remedy, verdict=Verdict.STOP)
     if "sqlite" in context.databases:
         where = op.kw["postgresql_where"]
@@ -176,8 +176,8 @@ def raw_sql(step: Step, context: ReviewContext) -> Iterator[Match]:
     with op.batch_alter_table("account") as batch_op:
         batch_op.alter_column("email", existing_type=sa.String(50), nullable=True)
     """,
-    what="The batch on {subject} says {detail}.",
-    cost="Stock Alembic rebuilds the table from what it reflects, which loses or doubles the rest.",
+    what="The batch on {subject} has the option {detail}.",
+    cost="Stock Alembic rebuilds the table from what it reflects, and loses or doubles the rest.",
     remedy="Leave the option out: the table is rebuilt where it has to be.",
 )
 def batch_options(step: Step, context: ReviewContext) -> Iterator[Match]:
@@ -201,7 +201,7 @@ def batch_options(step: Step, context: ReviewContext) -> Iterator[Match]:
     op.create_table("visit", sa.Column("id", number, primary_key=True))
     """,
     what="{subject} is a primary key of BigInteger.",
-    cost="SQLite numbers rows by itself in an INTEGER PRIMARY KEY alone.",
+    cost="SQLite numbers rows only in an INTEGER PRIMARY KEY.",
     remedy='Where rows are to be numbered: BigInteger().with_variant(Integer, "sqlite").',
 )
 def sqlite_rowid(step: Step, context: ReviewContext) -> Iterator[Match]:
