@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic_lossless.errors import MigrationError
 from alembic_lossless.reset import reset
 from alembic_lossless.run.connection import Target
+from alembic_lossless.schema.own_tables import named_by
 
 
 def models() -> sa.MetaData:
@@ -101,3 +102,38 @@ def test_only_the_schema_that_is_used_is_emptied(postgresql, run):
     run(url, "CREATE SCHEMA other", "CREATE TABLE other.kept (id INTEGER)")
     reset(Target(url), models(), ["1111"])
     assert run(url, "SELECT count(*) FROM other.kept") == [(0,)]
+
+
+LEGACY = {
+    "sqlite": "CREATE TABLE legacy (id INTEGER PRIMARY KEY, twice INTEGER AS (id * 2))",
+    "postgresql": "CREATE TABLE legacy (id serial PRIMARY KEY, mood mood, twice int)",
+    "mysql": "CREATE TABLE legacy (id INTEGER PRIMARY KEY AUTO_INCREMENT, twice INTEGER)",
+}
+
+
+def test_table_that_env_leaves_out_stays_with_its_rows(url, run):
+    options = {"include_object": lambda item, name, kind, *_: name != "legacy"}
+    reset(Target(url), models(), ["1111"], options)
+    run(url, *ROWS, LEGACY[url.get_backend_name()], "CREATE INDEX ix_twice ON legacy (twice)")
+    run(url, "INSERT INTO legacy (id) VALUES (7)", "CREATE TABLE left_over (id INTEGER)")
+    reset(Target(url), models(), ["2222"], options)
+    assert names(url) == {"team", "player", "alembic_version", "legacy"}
+    assert run(url, "SELECT id FROM legacy") == [(7,)]
+    assert run(url, "SELECT count(*) FROM team") == [(0,)]
+    if url.get_backend_name() == "postgresql":
+        assert run(url, "INSERT INTO legacy (mood) VALUES ('sad') RETURNING id") == [(1,)]
+
+
+def test_models_tables_in_other_schemas_are_made_anew(postgresql, run):
+    url = sa.make_url(postgresql())
+    metadata = sa.MetaData(schema="shop")
+    column = sa.Column("mood", sa.Enum("sad", name="mood"))
+    sa.Table("team", metadata, sa.Column("id", sa.Integer, primary_key=True), column)
+    run(url, "CREATE SCHEMA shop", "CREATE TABLE shop.team (id INTEGER)")
+    run(url, "INSERT INTO shop.team VALUES (1)", "CREATE TABLE shop.kept (id INTEGER)")
+    with named_by({"version_table_schema": "shop"}):
+        reset(Target(url), metadata, ["1111"])
+        reset(Target(url), metadata, ["2222"])
+    assert run(url, "SELECT mood FROM shop.team") == []
+    assert run(url, "SELECT count(*) FROM shop.kept") == [(0,)]
+    assert run(url, "SELECT version_num FROM shop.alembic_version") == [("2222",)]

@@ -112,7 +112,7 @@ def reset_database(project: Project, force: bool) -> None:
         database.only_development(environment, "reset")
         heads = environment.script.get_heads()  # imports each file: none may be broken
         _ask_to_reset(environment, force)
-        reset(environment.target, environment.metadata, heads)
+        reset(environment.target, environment.metadata, heads, environment.options)
         tables = plural(environment.metadata.tables, "table")
         return f"Rebuilt with {tables}, at {console.names(heads)}"
 
@@ -127,7 +127,7 @@ def _ask_to_reset(environment: Environment, force: bool) -> None:
     :raises MigrationError: without consent, or where the backup that is asked for cannot be made.
     """
     from ..backup import store
-    from ..reset import lost_rows
+    from ..reset import left_out, lost_rows
 
     target, settings = environment.target, environment.settings
     file = sqlite_file(target.url)
@@ -136,10 +136,12 @@ def _ask_to_reset(environment: Environment, force: bool) -> None:
     with target.connect(read_only=target.kind == "sqlite") as connection:
         if target.kind != "sqlite":
             identity.require_this_machine(connection, target)
-        lost = lost_rows(connection)
+        left = left_out(connection, environment.metadata, environment.options)
+        lost = lost_rows(connection, environment.metadata, left)
         at = status.current(connection)
         is_half_applied = bool(history.half_applied(connection))
         url = connection.engine.url  # with the password that was typed
+    console.lines(sorted(left), "  stays  table ")
     console.lines(lost, "  lose  ")
     if not lost:
         return

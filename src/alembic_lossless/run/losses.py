@@ -37,14 +37,18 @@ def find(script: ScriptDirectory, connection: Connection, revisions: Iterable[st
     return list(dict.fromkeys(losses))
 
 
-def of_tables(connection: Connection, tables: Iterable[str]) -> list[str]:
+def of_tables(
+    connection: Connection, tables: Iterable[str], schema: str | None = None
+) -> list[str]:
     """Return what dropping *tables* would lose: a line for each that has rows.
 
     :param connection: to the database, which is only read.
     :param tables: the names.
+    :param schema: that they are in, where it is not the usual one.
     :return: the lines; an empty table is no loss, nor is what is Alembic's or this library's.
     """
-    return [line for name in sorted(without_own(tables)) for line in _count(connection, name)]
+    names = sorted(without_own(tables))
+    return [line for name in names for line in _count(connection, name, schema)]
 
 
 def _of_operation(connection: Connection, operation: Any) -> Iterator[str]:
