@@ -9,7 +9,7 @@ import hashlib
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -135,17 +135,26 @@ def compare_with_chain(
             if named.get(before := key._replace(name=name)) == expected[key] and key not in named:
                 named[key] = named.pop(before)
                 comparison.other_names[key] = name
-    comparison.differences = diff.differences(named, expected)
+    differences = diff.differences(named, expected)
+    spared = directives.left_out(options or {}, connection, script, metadata) if differences else ()
+    comparison.differences = _without(differences, spared)
     if not comparison.differences:
         comparison.equals = heads
     elif revision is None:
         comparison.equals = _earlier_heads(
-            whole, connection, script, metadata, source, options or {}
+            whole, connection, script, metadata, source, options or {}, spared
         )
         comparison.not_compared = len(snapshot.older(script, source.kind))
     if revision is None and (comparison.differences or comparison.other_names):
         comparison.closed_by = _closing_revision(script, actual)
     return comparison
+
+
+def _without(
+    differences: Sequence[diff.Difference], spared: Collection[Key]
+) -> list[diff.Difference]:
+    """Leave out what the project's own hook takes out of a proposal."""
+    return [item for item in differences if not directives.is_left_out(item.key, {*spared})]
 
 
 def _heads(connection: Connection) -> tuple[str, ...]:
@@ -159,6 +168,7 @@ def _earlier_heads(
     metadata: MetaData,
     source: Source,
     options: Mapping[str, Any],
+    spared: Collection[Key],
 ) -> tuple[str, ...] | None:
     """Return the heads of the last part of the chain that makes the schema of *live*, *whole*."""
     heads = None
@@ -171,7 +181,8 @@ def _earlier_heads(
             inclusion = Inclusion(options, metadata, live, connection)
             actual = inclusion.included(whole)
             expected = inclusion.included(diff.describe(connection))
-            if actual and _with_expected_names(actual, expected, live) == expected:
+            named = _with_expected_names(actual, expected, live)
+            if actual and not _without(diff.differences(named, expected), spared):
                 heads = _heads(connection)
             connection.rollback()
     return heads
@@ -293,6 +304,7 @@ def write_closing_revision(
         with context.begin_transaction(_per_migration=True):
             database = AdoptedCopy(kind, context, metadata, expected, options=options)
             database.left_out = {key for key in diff.describe(copy) if key not in included}
+            database.left_out |= directives.left_out(options, connection, script, metadata)
             steps, findings = _closing_steps(database, connection, metadata, answers)
             body, imports = render.body(steps, context)
     header = file_header.header(steps, findings, [kind])
@@ -325,7 +337,7 @@ class AdoptedCopy(ComparedDatabase):
         actual = diff.describe(self.connection)
         actual = {key: text for key, text in actual.items() if key not in self.left_out}
         named = _with_expected_names(actual, self.expected, self.connection)
-        return diff.differences(named, self.expected)
+        return _without(diff.differences(named, self.expected), self.left_out)
 
     def drop_nameless(self) -> list[Step]:
         """Drop what no name would find on SQLite, which renames none: it comes back with a name.

@@ -467,3 +467,20 @@ def test_hook_of_env_names_the_closing_revision(library, sqlite_url, run):
     closed = adopter.adopt(accept=CONSENT)
     assert closed.revision == "3333"
     assert adopter.run("SELECT title, year FROM book") == [("Solaris", 1961)]
+
+
+def test_what_the_hook_of_env_spares_is_neither_named_nor_dropped(adopter):
+    def spare(context, revision, directives):
+        proposed = directives[0].upgrade_ops
+        proposed.ops = [op for op in proposed.ops if getattr(op, "table_name", "") != "notes"]
+
+    adopter.options = {"process_revision_directives": spare}
+    with private(adopter.url).begin() as connection:
+        adopter.metadata.create_all(connection)
+    adopter.run("CREATE TABLE notes (id INTEGER)", "INSERT INTO notes VALUES (1)")
+    assert adopter.compare().equals == ("2222",)
+    adopter.run("ALTER TABLE book ADD COLUMN shelf TEXT")
+    (difference,) = adopter.compare().differences
+    assert str(difference.key) == "book.shelf"
+    adopter.adopt(accept="drop-column book.shelf: one shelf now")
+    assert adopter.run("SELECT id FROM notes") == [(1,)]
