@@ -71,9 +71,19 @@ def option(name: str, value: str) -> str:
     return word + json_quoted(value)
 
 
-def options_repeat() -> bool:
-    """Tell whether an option can be given several times, which a variable of make cannot."""
-    return _command_line.get() != MAKE
+def development_setting() -> str:
+    """Return what says that a database is one for development, where it is read from."""
+    command_line = _command_line.get()
+    if command_line == MAKE:
+        return "MIGRATION_DEVELOPMENT = True in the settings"
+    if command_line == FLASK:
+        return 'app.config["MIGRATION_DEVELOPMENT"] = True'
+    return "MIGRATION_DEVELOPMENT=true in the environment"
+
+
+def is_make() -> bool:
+    """Tell whether commands are targets of make, whose variables are few and cannot be repeated."""
+    return _command_line.get() == MAKE
 
 
 def _quoted(value: str | bool) -> str:

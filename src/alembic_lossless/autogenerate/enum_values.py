@@ -19,7 +19,6 @@ from ..quoting import literal
 from ..schema.diff import Difference
 from ..schema.model import Key
 from .comparison import ComparedDatabase, Lookup
-from .renames import is_accepted
 from .replayed import name_of
 from .to_operations import steps_for
 
@@ -202,10 +201,9 @@ def _columns(item: Difference, database: ComparedDatabase) -> Iterator[tuple[str
 
 def _renamed(enum: ChangedEnum, old: str, come: list[str], answers: Answers) -> str | None:
     subject = enum.subject(old)
-    told = answers.rename.get(subject)
+    told = answers.renamed_to(subject)
     for new in come:
-        if told == new or (told is None and answers.renamed(subject, enum.subject(new))):
-            answers.used.add(subject)
+        if told in (new, None) and answers.renamed(subject, told or enum.subject(new)):
             return new
     return None
 
@@ -222,8 +220,8 @@ def _replaced(enum: ChangedEnum, old: str, come: list[str], answers: Answers) ->
         return "" if not text or _bare(text) in values else f"{text!r} is {known}"
 
     value = answers.value(subject, question, literal(values[0]), wrong)
-    if value is None and not is_accepted(answers, "enum", subject):
-        answers.unanswered[subject].append(("accept", f"enum {subject}: no row holds it"))
+    if value is None and not answers.is_accepted("enum", subject):
+        answers.offer_consent("enum", subject, "no row holds it")
         for new in come:
             answers.note_possible_rename(subject, new)
     return value and _bare(value)

@@ -25,7 +25,7 @@ def _tables(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
     for old in gone:
         for new in come:
             names = old.op.table_name, new.op.table_name
-            told = answers.rename.get(names[0]) == names[1]
+            told = answers.renamed_to(names[0]) == names[1]
             if not (told or _look_alike_tables(old.op, new.op)):
                 continue
             if answers.renamed(*names):
@@ -35,11 +35,10 @@ def _tables(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
                 there = ops.RenameTableOp(*names, schema=old.op.schema)
                 back = ops.RenameTableOp(*reversed(names), schema=old.op.schema)
                 steps = [Step(there, back=back), *steps, *_within(old.op, new.op, lookup)]
-                for column in [name for name in answers.rename if name.startswith(f"{names[0]}.")]:
-                    now = names[1] + column.removeprefix(names[0])
-                    answers.rename[now] = answers.rename.pop(column)
+                answers.note_table_renamed(*names)
                 break
-            if names[0] not in answers.rename and not is_accepted(answers, "drop-table", names[0]):
+            is_told = answers.renamed_to(names[0]) is not None
+            if not is_told and not answers.is_accepted("drop-table", names[0]):
                 answers.note_possible_rename(*names)
     return steps
 
@@ -70,18 +69,16 @@ def _columns(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
     come = [step for step in steps if isinstance(step.op, ops.AddColumnOp)]
     for old in gone:
         for new in [step for step in come if step.table == old.table]:
-            told = answers.rename.get(old.subject) == new.op.column.name
+            name = answers.renamed_to(old.subject)
+            told = name == new.op.column.name
             if not (told or _look_alike(old.back.column, new.op.column)):
                 continue
-            if told or answers.renamed(old.subject, new.subject):
-                answers.used.add(old.subject)
+            if answers.renamed(old.subject, str(name) if told else new.subject):
                 come.remove(new)
                 steps = [s for s in steps if s is not new]
                 steps[steps.index(old)] = _rename(old, new.op.column.name)
                 break
-            if old.subject not in answers.rename and not is_accepted(
-                answers, "drop-column", old.subject
-            ):
+            if name is None and not answers.is_accepted("drop-column", old.subject):
                 answers.note_possible_rename(old.subject, new.subject)
     return steps
 
@@ -89,12 +86,6 @@ def _columns(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
 def _look_alike(old: Column[Any], new: Column[Any]) -> bool:
     computed = old.computed is not None or new.computed is not None
     return not computed and family(old.type) is family(new.type)
-
-
-def is_accepted(answers: Answers, rule: str, subject: str) -> bool:
-    """Tell whether the loss of *subject* was accepted beforehand, or will be asked about."""
-    accepted = rule in answers.accept or f"{rule} {subject}" in answers.accept
-    return accepted or answers.ask is not None
 
 
 def _rename(old: Step, name: str) -> Step:
@@ -118,7 +109,7 @@ def _rename(old: Step, name: str) -> Step:
 _ALIKE = Message(
     "{subject} goes, and {detail} comes, which looks like it.",
     "A rename would keep the values; as it is written here they are lost.",
-    "If it is one, delete the files of this change and write them again: make newmigration asks.",
+    "If it is one, delete the files of this change and write them again, and say so in `--rename`.",
 )
 
 
@@ -126,7 +117,7 @@ def unanswered_renames(answers: Answers, findings: Sequence[Finding]) -> list[Fi
     """Return the questions whether something was renamed that nobody was there to answer."""
     gone = {finding.subject: finding for finding in findings if finding.verdict is Verdict.ASK}
     return [
-        replace(gone[old], rule="rename-or-drop", message=_ALIKE, detail=" or ".join(new))
-        for old in dict.fromkeys(old for old, _ in answers.possible_renames)
-        if old in gone and (new := [come for one, come in answers.possible_renames if one == old])
+        replace(finding, rule="rename-or-drop", message=_ALIKE, detail=" or ".join(new))
+        for old, finding in gone.items()
+        if (new := answers.alternatives(old))
     ]

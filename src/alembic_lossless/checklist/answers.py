@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import hints
 from ..errors import MigrationError
+from ..run import binds
 from ..schema.values import fits
 from ..tokens import unquote
 
@@ -35,6 +36,9 @@ _TIMES = 3
 @dataclass
 class Answers:
     """Renames, values for rows that may be there, and consent; *ask* is None off a terminal.
+
+    Of several databases, an answer is about each that has its subject, or about the one whose name
+    stands before it, ``users/tag.color``.
 
     What stays without an answer is noted: in *unanswered* by its subject, with the options that
     would answer it, one or the other; in *possible_renames* the pairs of which one went and the
@@ -73,11 +77,34 @@ class Answers:
 
     def renamed(self, old: str, new: str) -> bool:
         """Tell whether *old* was renamed to *new*; ask where it was not said."""
-        if old in self.rename:
-            self.used.add(old)
-            return self.rename[old] == new
+        if (key := self._rename_of(old)) is not None:
+            self.used.add(key)
+            return self.rename[key] == new
         question = f"Was {old} renamed to {new}? [y/N]"
         return self._asked(question, "n", _not_yes_or_no).lower() in _YES
+
+    def renamed_to(self, old: str) -> str | None:
+        """Return the new name that was given *old* beforehand; None without one."""
+        key = self._rename_of(old)
+        return None if key is None else self.rename[key]
+
+    def _rename_of(self, old: str) -> str | None:
+        return next((key for key in (_own(old), old) if key in self.rename), None)
+
+    def note_table_renamed(self, old: str, new: str) -> None:
+        """Let what was said of the columns of the table *old* be said of *new*'s."""
+        for before, now in ((f"{old}.", f"{new}."), (_own(f"{old}."), _own(f"{new}."))):
+            for key in [key for key in self.rename if key.startswith(before)]:
+                self.rename[now + key.removeprefix(before)] = self.rename.pop(key)
+
+    def has_consent(self, rule: str, subject: str) -> bool:
+        """Tell whether *rule*'s finding about *subject* was accepted beforehand."""
+        keys = {rule, f"{rule} {subject}", f"{rule} {_own(subject)}"}
+        return not keys.isdisjoint(self.accept)
+
+    def is_accepted(self, rule: str, subject: str) -> bool:
+        """Tell whether the loss of *subject* was accepted beforehand, or will be asked about."""
+        return self.has_consent(rule, subject) or self.ask is not None
 
     def value(
         self,
@@ -102,27 +129,32 @@ class Answers:
             f"What do the rows that may be there hold in {subject}? "
             f"(an SQL literal, such as {example})"
         )
-        if subject not in self.fill:
-            self.fill[subject] = self._asked(asked, "", wrong)
-        elif problem := wrong(self.fill[subject]):
+        key = _own(subject) if _own(subject) in self.fill else subject
+        if key not in self.fill:
+            key = _own(subject)
+            self.fill[key] = self._asked(asked, "", wrong)
+        elif problem := wrong(self.fill[key]):
             raise MigrationError(f"{problem} Nothing was written.", exit_code=2)
-        if not self.fill[subject]:
-            del self.fill[subject]
-            self.unanswered[subject] = [("fill", f"{subject}={example}")]
+        if not self.fill[key]:
+            del self.fill[key]
+            self.unanswered[key] = [("fill", f"{key}={example}")]
             return None
-        self.used.add(subject)
-        return self.fill[subject]
+        self.used.add(key)
+        return self.fill[key]
 
     def consent(self, rule: str, subject: str, alone: bool) -> str | None:
         """Return the reason for which *rule*'s finding is accepted, None without one.
 
         :param alone: whether it is the rule's only finding, so that the short form is clear.
         """
-        key = f"{rule} {subject}"
+        own = f"{rule} {_own(subject)}"
+        key = own if own in self.accept else f"{rule} {subject}"
         # Dropping a default, say, is a question by itself, whatever else is asked of its column.
-        place = key if rule.startswith("drop-") and rule not in _RENAMED_INSTEAD else subject
+        is_question = rule.startswith("drop-") and rule not in _RENAMED_INSTEAD
+        place = own if is_question else _own(subject)
         short = rule if alone and rule in self.accept else None
         if key not in self.accept and short is None:
+            key = own
             why = self._asked(f"{rule}: {subject}. Why is that right? (Enter for no)", "")
             self.accept[key] = "" if why.lower() in ("n", "no") else why
         found = self.accept[short or key]
@@ -160,7 +192,7 @@ class Answers:
             several = [
                 hints.option(word, shown)
                 for word, shown in _SEVERAL.items()
-                if (asked.count(word) > 1 and not hints.options_repeat())
+                if (asked.count(word) > 1 and hints.is_make())
                 or (word == "accept" and self._run_together())
             ]
             together = f"\nSeveral go into one: {', '.join(several)}" if several else ""
@@ -187,8 +219,9 @@ class Answers:
             names = [new for former, new in self.possible_renames if former == old]
             for number, name in enumerate(names):
                 word = "or    " if number else "either"
-                new_name = name.rpartition(".")[2]
-                yield f"{word}  {hints.option('rename', f'{old}:{new_name}')}"
+                new_name = name.rpartition("/")[2].rpartition(".")[2]
+                renamed = self._shown(old, f"{old}:{new_name}")
+                yield f"{word}  {hints.option('rename', renamed)}"
             subjects = [subject for subject in (old, *names) if subject in self.unanswered]
             yield f"or      {' '.join(self._options(subject) for subject in subjects)}"
             left = {
@@ -198,7 +231,18 @@ class Answers:
         yield from (f"{before}{self._options(subject)}" for subject in left)
 
     def _options(self, subject: str) -> str:
-        return " or ".join(hints.option(*option) for option in self.unanswered[subject])
+        return " or ".join(
+            hints.option(word, self._shown(subject, text))
+            for word, text in self.unanswered[subject]
+        )
+
+    def _shown(self, subject: str, text: str) -> str:
+        """Return an answer about *subject*, without its database where no other is asked of it."""
+        if binds.current() is None:
+            return text
+        asked = {*self.unanswered, *(old for old, _ in self.possible_renames)}
+        alike = [key for key in asked if _OF_DATABASE.sub("", key) == _OF_DATABASE.sub("", subject)]
+        return text if len(alike) > 1 else _OF_DATABASE.sub("", text, count=1)
 
     def _asked(self, question: str, otherwise: str, wrong: Wrong = lambda _: "") -> str:
         """Ask, and again where the answer is *wrong*.
@@ -206,6 +250,7 @@ class Answers:
         :raises MigrationError: where it is wrong each time.
         """
         problem, answer = "", ""
+        question = binds.prefix(binds.current()) + question
         for _ in range(_TIMES if self.ask else 0):
             assert self.ask
             answer = self.ask(f"{problem}\n{question}".lstrip(), otherwise).strip()
@@ -217,7 +262,26 @@ class Answers:
 
     def note_possible_rename(self, old: str, new: str) -> None:
         """Note that *old* went and *new*, which looks alike, came, and nobody said what it was."""
-        self.possible_renames.append((old, new))
+        self.possible_renames.append((_own(old), _own(new)))
+
+    def alternatives(self, old: str) -> list[str]:
+        """Return what *old* may have been renamed to, of the database in question."""
+        prefix, pairs = _own(""), self.possible_renames
+        return [new.removeprefix(prefix) for gone, new in pairs if gone == _own(old)]
+
+    def offer_consent(self, rule: str, subject: str, reason: str) -> None:
+        """Offer consent as one more answer to what was asked of *subject*."""
+        self.unanswered[_own(subject)].append(("accept", f"{rule} {_own(subject)}: {reason}"))
+
+
+#: What stands before a subject where it is one database's of several.
+_OF_DATABASE = re.compile(r"(?:^|(?<= ))[^/ ]+/")
+
+
+def _own(subject: str) -> str:
+    """Return *subject* as that of the database in question alone, where there are several."""
+    bind = binds.current()
+    return subject if bind is None else f"{binds.name(bind)}/{subject}"
 
 
 _YES, _NO = ("y", "yes"), ("", "n", "no")

@@ -215,16 +215,21 @@ def stops(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.verdict is Verdict.STOP]
 
 
-def with_consents(findings: Sequence[Finding], answers: Answers) -> list[Finding]:
+def with_consents(
+    findings: Sequence[Finding], answers: Answers, among: Sequence[Finding] = ()
+) -> list[Finding]:
     """Put the consent that was given, or asked for, beside the findings that it is about.
 
     A finding that asks for none may be told one too: that no database has such rows.
+
+    :param among: these, and those about other databases.
     """
-    asked = [finding for finding in findings if finding.verdict is Verdict.ASK]
-    asking = Counter(finding.rule for finding in asked or findings)
+    among = among or findings
+    asked = [finding for finding in among if finding.verdict is Verdict.ASK]
+    asking = Counter(finding.rule for finding in asked or among)
     return [
         replace(f, accepted=answers.consent(f.rule, f.subject, asking[f.rule] == 1))
-        if f.verdict is Verdict.ASK or {f.key, f.rule} & answers.accept.keys()
+        if f.verdict is Verdict.ASK or answers.has_consent(f.rule, f.subject)
         else f
         for f in findings
     ]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from .. import compat
 from ..errors import MigrationError
+from ..hints import development_setting
 from ..run import lock, status
 from ..run.chain import Chain
 from ..run.connection import label
@@ -56,8 +57,7 @@ def only_development(environment: Environment, what: str) -> None:
     if not is_development(environment):
         raise MigrationError(
             f"{what} works on a development database only, and nobody has said that "
-            f"{label(environment.target.url)} is one: unset SETTINGS, or set "
-            "MIGRATION_DEVELOPMENT = True where that is so."
+            f"{label(environment.target.url)} is one. Where it is: {development_setting()}."
         )
 
 

@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 
 from ..errors import MigrationError
 from ..hints import command as hint
+from ..hints import development_setting
 from ..run import expand_contract, status
 from ..run.chain import too_many
 from ..run.env import Environment, Run
@@ -95,7 +96,7 @@ def _migrate(
     if project.settings().development is None:
         echo(
             "  ! Nobody has said whether this is a development database, so its rows were not "
-            "looked at: set MIGRATION_DEVELOPMENT to true where they may be, else to false."
+            f"looked at. Where it is one: {development_setting()}; else false."
         )
     if report.script is None:
         echo(f"Next: write the migration into it, then {hint('rehearse')}")

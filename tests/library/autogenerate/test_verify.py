@@ -51,6 +51,8 @@ def test_verify_refuses_two_heads(project: Project) -> None:
     assert not agreement.agrees
     assert agreement.failure[0].startswith("The chain has 2 heads")
     assert agreement.failure[1] == 1
+    way = "; or write the migration on one of them: alembic-lossless migrate -m more --head hand1"
+    assert way in project.type("migrate", "-m", "more", code=1)
 
 
 def test_a_broken_chain_is_one_sentence(project: Project) -> None:

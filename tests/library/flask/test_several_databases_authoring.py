@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.conftest import Databases
-from tests.library.flask.binds import BindsProject, sqlite_project
+from tests.library.flask.binds import BindsProject, sqlite_project, table
 
 OURS, STOCK = "from alembic_lossless.flask import Migrate", "from flask_migrate import Migrate"
 
@@ -158,3 +158,49 @@ def test_what_leaves_the_transaction_on_postgresql_stays_in_it_for_a_bind(
         ("good",),
         ("bad",),
     ]
+
+
+TAGS = """
+
+class Tag(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    crew = db.Column(db.Integer, nullable=False)
+
+
+class PersonalTag(db.Model):
+    __bind_key__ = "users"
+    __tablename__ = "tag"
+    id = db.Column(db.Integer, primary_key=True)
+    title = db.Column(db.String(50), nullable=False)
+    crew = db.Column(db.Integer, nullable=False)
+
+
+def create_app("""
+
+
+def test_answer_names_its_database_where_two_have_the_same_table(tmp_path: Path) -> None:
+    project = sqlite_project(tmp_path)
+    project.add("0003", table("tag", "label"), table("tag", "label"))
+    project.flask("upgrade")
+    project.edit("app.py", "\n\ndef create_app(", TAGS)
+    refused = project.flask("migrate", "-m", "tags", code=1)
+    assert [line.strip() for line in refused.splitlines()[1:]] == [
+        'either  --rename "users/tag.label:title"',
+        'or      --accept "drop-column users/tag.label: the reason" --fill "tag.title=\'?\'"',
+        '--fill "default/tag.crew=1"',
+        '--fill "users/tag.crew=1"',
+        '--accept "drop-column default/tag.label: the reason"',
+    ]
+    words = [
+        *("--rename", "users/tag.label:title"),
+        *("--fill", "default/tag.crew=1", "--fill", "users/tag.crew=2"),
+        *("--accept", "drop-column default/tag.label: unused"),
+    ]
+    output = project.flask("migrate", "-m", "tags", *words, "--fill", "other/tag.crew=3", code=2)
+    assert '--fill "other/tag.crew…" answers nothing that changed' in output
+    assert "users: rename column tag.label to title" in project.flask(
+        "migrate", "-m", "tags", *words
+    )
+    first = functions(written(project)[0])
+    assert 'sa.text("1")' in first["upgrade_"]
+    assert 'sa.text("2")' in first["upgrade_users"]
