@@ -50,15 +50,19 @@ def test_a_production_database_is_neither_rebuilt_nor_rolled_back(
     refused = project.make("db", SETTINGS=str(production), fails=True)
     assert "development database only" in refused.stderr
     refused = project.make("rollback", SETTINGS=str(production), fails=True)
-    assert "force=yes" in refused.stderr
+    assert f"SETTINGS={production} make rollback force=yes gives it" in refused.stderr
     assert "Nothing to do" in project.make("migrate", SETTINGS=str(production)).stdout
     project.make("rollback", "force=yes", SETTINGS=str(production))
     assert "pending" in project.make("history", SETTINGS=str(production)).stdout
 
 
 def test_settings_are_relative_to_the_working_directory(project: Project, production: Path) -> None:
-    (project.root / "server.py").write_text(production.read_text())
-    assert "production.sqlite" in project.make("migrate", SETTINGS="server.py").stdout
+    (project.root / "the server's.py").write_text(production.read_text())
+    planned = project.make("plan", SETTINGS="the server's.py").stdout
+    assert "production.sqlite" in planned
+    # What is printed can be pasted, and is about the same database.
+    hint = planned.splitlines()[-1].partition("next: ")[2]
+    assert "production.sqlite" in project.run("sh", "-c", hint).stdout
 
 
 @pytest.mark.parametrize(

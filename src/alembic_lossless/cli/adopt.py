@@ -33,7 +33,7 @@ def adopt(
     accept: Sequence[str],
     force: bool,
 ) -> None:
-    """Take in a database that was made without these migrations."""
+    """Adopt a database that was made without these migrations."""
     from ..checklist.answers import Answers
 
     answers = Answers.parse(rename, fill, accept)
@@ -201,7 +201,7 @@ def _nothing_to_do(comparison: "Comparison", at: str, has_other_schema: bool) ->
 def stamp(
     project: Project, revision: str, sql: bool, tag: str | None, purge: bool, force: bool
 ) -> None:
-    """Say that the database is at REVISION, if it has its schema; no table is touched."""
+    """Record that the database is at REVISION, if it has that schema; no table is touched."""
     if sql:
         alembic.command.stamp(project.make_config(), revision or "head", sql=True, tag=tag)
         return

@@ -30,7 +30,7 @@ _WRITING = (
     click.option("-m", "--message", default="", help="What changes, in a few words."),
     click.option("--sql", is_flag=True, help="Print the SQL instead of running it."),
     click.option("--head", default="head", help="The head that the new revision follows."),
-    click.option("--splice", is_flag=True, help="Allow a head that is none."),
+    click.option("--splice", is_flag=True, help="Allow a revision that is no head."),
     click.option("--branch-label", help="A label for the new branch."),
     click.option("--version-path", help="The folder for the file, where there are several."),
     click.option("--rev-id", help="The new revision's id."),
@@ -38,7 +38,7 @@ _WRITING = (
 
 _PROPOSAL = (
     *ANSWERS,
-    click.option("--tables", multiple=True, help="Limit the proposal to these: user,person"),
+    click.option("--tables", multiple=True, help="Limit the proposal to these tables: user,person"),
     click.option("--empty", is_flag=True, help="Write an empty revision, to be written by hand."),
 )
 
