@@ -5,7 +5,6 @@ depends on what is there. For servers Alembic writes the SQL without a connectio
 """
 
 import io
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +20,9 @@ from .checklist import handwritten
 from .checklist.locks import Locks
 from .errors import MigrationError
 from .quoting import literal
-from .rehearsal.effects import origin
 from .run import binds, history, journal, recorder, status
 from .run.chain import read_chain
+from .run.lines import line_of, running_line
 from .schema.dialect_support import kind_of
 from .schema.own_tables import VERSION_TABLE, version_table
 from .schema.sqlite import tables
@@ -161,8 +160,9 @@ def _recorded(connection: Connection, plan: Planned, file: str) -> Iterator[None
 
     def note(_: Any, __: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
         tell_steps()
-        line, own = origin(file)
-        if own and line and not plan.ways and any(map(_reads_rows, read(sql, "sqlite"))):
+        line = running_line(file)
+        is_written = line and not recorder.is_of_operation()
+        if is_written and not plan.ways and any(map(_reads_rows, read(sql, "sqlite"))):
             plan.ways.append(f"line {line} reads rows: what it does with them is not shown")
         if not _is_own(sql, "sqlite") and not context.execution_options.get("alembic_lossless_own"):
             rows = parameters if many else [parameters]
@@ -202,11 +202,9 @@ def _offline(
             raise
         except Exception as error:
             path = script.get_revision(plan.revision).path
-            frames = traceback.extract_tb(error.__traceback__)
-            line = next((frame.lineno for frame in reversed(frames) if frame.filename == path), 0)
             plan.ways.append(
-                f"line {line} cannot be followed without running it: what it does, and what comes "
-                "after it, is not shown"
+                f"line {line_of(error, path) or 0} cannot be followed without running it: what it "
+                "does, and what comes after it, is not shown"
             )
         heads = (plan.revision,)
         statements = (part.strip() for part in output.getvalue().split(";\n\n"))

@@ -220,10 +220,11 @@ class ComparedDatabase:
         """
         names: dict[str, Any] = {}
         try:
-            with recorder.noted(recorder.invoked(self.connection), lambda: ""):
-                exec(template_imports(self.context.script), names)
-                exec("\n".join(sorted(imports)), names)
-                exec(text, names | {"sa": sa, "op": Operations(self.context)})
+            exec(template_imports(self.context.script), names)
+            exec("\n".join(sorted(imports)), names)
+            op, done = Operations(self.context), recorder.invoked(self.connection)
+            recorder.noted(op, lambda operation: done.append(("", operation)))
+            exec(text, names | {"sa": sa, "op": op})
         except MigrationError:
             raise
         except Exception as error:

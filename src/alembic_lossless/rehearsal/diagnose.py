@@ -1,7 +1,6 @@
 """Names the line and the rows that a revision failed on, and what to do about them."""
 
 import re
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from ..checklist.finding import Step
 from ..errors import MigrationError, reason
+from ..run.lines import line_of
 from ..run.recorder import Batch
 from ..schema.values import fits
 from ..sqlite.change import unfit
@@ -74,8 +74,7 @@ def of_error(
     :param effects: what it did until then.
     :param before: the rows before it, by their table's name.
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    at = next((f.lineno for f in reversed(frames) if f.filename == effects.file), None)
+    at = line_of(error, effects.file)
     variables = _variables(error, effects.file)
     if variables:
         return Diagnosis(at, variables)

@@ -3,17 +3,17 @@
 A change to rows that is none of its effects is one that nobody wrote: ``compare.py`` reports it.
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from alembic.operations import ops
-from sqlalchemy import Connection, event
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event
 
 from ..run import recorder
+from ..run.lines import running_line
 from ..statements import Statement, read
 
 #: Every column of a table.
@@ -137,46 +137,24 @@ class Effects:
 
 
 @contextmanager
-def observed(connection: Connection, file: str) -> Iterator[Effects]:
-    """Give the effects of the revision in *file*, observed on *connection* as the body runs it."""
-    effects = Effects(file)
-    invoked = recorder.invoked(connection)
-    invoked.clear()
+def observed(context: MigrationContext, file: str) -> Iterator[Effects]:
+    """Give the effects of the revision in *file*, observed as the body runs it in *context*."""
+    effects, connection = Effects(file), context.connection
+    assert connection is not None
+    recorder.invoked(connection).clear()
+
+    def operation(op: Any) -> None:
+        effects.operation(op, running_line(file) or 0)
 
     def statement(_: Any, __: Any, sql: str, *args: Any) -> None:
-        take_operations()
-        line, direct = origin(file)
-        if line and direct:
+        line = running_line(file)
+        if line and not recorder.is_of_operation():
             for each in read(sql, connection.dialect.name):
                 effects.statement(each, line)
 
-    def take_operations() -> None:
-        for line, op in invoked:
-            effects.operation(op, int(line))
-        invoked.clear()
-
     event.listen(connection, "before_cursor_execute", statement)
     try:
-        with recorder.watched(connection, lambda: str(origin(file)[0] or 0)):
+        with recorder.watched(context, operation):
             yield effects
     finally:
-        take_operations()
         event.remove(connection, "before_cursor_execute", statement)
-
-
-#: Where Alembic and this engine send statements of their own, for an operation.
-_SENT = ("alembic/operations/toimpl.py", "alembic/operations/batch.py", "sqlite/database.py")
-_HAND_WRITTEN = ("execute_sql", "bulk_insert")
-
-
-def origin(file: str) -> tuple[int | None, bool]:
-    """Return the line of *file* that is running, and whether it itself sends the statement."""
-    frame: FrameType | None = sys._getframe(1)
-    direct = True
-    while frame is not None:
-        name = frame.f_code.co_filename.replace("\\", "/")
-        if name == file.replace("\\", "/"):
-            return frame.f_lineno, direct
-        direct = direct and (not name.endswith(_SENT) or frame.f_code.co_name in _HAND_WRITTEN)
-        frame = frame.f_back
-    return None, direct

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationStep
 from alembic.script import Script, ScriptDirectory
 from alembic.util.pyfiles import load_module_py
@@ -300,11 +299,11 @@ class _Round:
             options["on_version_apply"] = (foreign_keys_kept(connection),)
         context = databases.configure(connection, options)
         with (
-            observed(connection, revision.path) as effects,
+            observed(context, revision.path) as effects,
             recorder.alone(connection, lambda: revision.revision),
         ):
             try:
-                with databases.quiet(), Operations.context(context):
+                with databases.quiet():
                     context.run_migrations(**binds.arguments())
             except (Exception, SystemExit) as error:
                 connection.rollback()

@@ -6,7 +6,6 @@ the same steps with other functions in them.
 
 import random
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
 from functools import wraps
@@ -26,12 +25,12 @@ from . import ahead, binds, history, server
 from .chain import read_chain
 from .connection import Echo
 from .journal import Journal, in_place
+from .lines import in_line, line_of
 from .transactions import (
     Remains,
     TransactionEndedError,
     end_refused,
     held_on_sqlite,
-    line_in,
     no_other_writer,
 )
 
@@ -233,7 +232,7 @@ class Steps:
         """
         subject = "Revision" if step.is_upgrade else "The downgrade of"
         subject = f"{subject} {step.revision.revision}"
-        place = line_in(traceback.extract_tb(error.__traceback__), step.revision.path)
+        place = in_line(line_of(error, step.revision.path), step.revision.path)
         if isinstance(error, MigrationError) and error.exit_code == 7:  # the journal's: all is said
             return error
         remedy = "Fix the cause or the file"

@@ -1,11 +1,17 @@
-"""Watches a chain run: which operations its revisions invoke, and what they make by raw SQL."""
+"""Watches a chain run: which operations its revisions invoke, and what they make by raw SQL.
 
+What is watched is the one ``Operations`` that ``alembic.op`` stands for while a chain runs, and the
+batches that it opens: no class of Alembic's is changed, and another thread's are left alone.
+"""
+
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 from alembic.ddl.impl import DefaultImpl
-from alembic.operations import MigrateOperation, Operations
+from alembic.operations import MigrateOperation, Operations, ops
 from alembic.operations.base import AbstractOperations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
@@ -35,6 +41,10 @@ class Batch(MigrateOperation):
         self.options = options
 
 
+#: Is given an operation.
+Note = Callable[[Any], None]
+
+
 def invoked(connection: Connection) -> list[tuple[str, Any]]:
     """Return what the chain did on *connection*: pairs of a revision and an operation."""
     done: list[tuple[str, Any]] = connection.info.setdefault("invoked", [])
@@ -42,15 +52,21 @@ def invoked(connection: Connection) -> list[tuple[str, Any]]:
 
 
 @contextmanager
-def watched(connection: Connection, revision: Callable[[], str]) -> Iterator[None]:
-    """Note what runs on *connection*; *revision* says which one is running."""
-    made = _noting_names(made_by_raw_sql(connection))
-    event.listen(connection, "before_execute", made)
+def watched(context: MigrationContext, note: Note) -> Iterator[None]:
+    """Let ``alembic.op`` carry out what revisions do in *context*, and note it.
+
+    :param context: of a scratch database, with a connection.
+    :param note: is given each operation, and a :class:`Batch` for each batch, before it runs.
+    """
+    connection = context.connection
+    assert connection is not None
+    names = _noting_names(made_by_raw_sql(connection))
+    event.listen(connection, "before_execute", names)
     try:
-        with noted(invoked(connection), revision):
+        with operations(context, note):
             yield
     finally:
-        event.remove(connection, "before_execute", made)
+        event.remove(connection, "before_execute", names)
 
 
 @contextmanager
@@ -62,7 +78,11 @@ def alone(connection: Connection | None, revision: Callable[[], str]) -> Iterato
     :raises MigrationError: where it connects to another, say by the application's session.
     """
 
+    thread = threading.get_ident()
+
     def refuse(other: Connection) -> None:
+        if threading.get_ident() != thread:  # an application may serve meanwhile
+            return
         if connection is None or other.engine.pool is not connection.engine.pool:
             other.close()
             raise MigrationError(
@@ -77,26 +97,74 @@ def alone(connection: Connection | None, revision: Callable[[], str]) -> Iterato
         event.remove(Engine, "engine_connect", refuse)
 
 
+#: ``alembic.op`` stands for the operations of one context at a time, in whatever thread.
+_OP = threading.RLock()
+
+
 @contextmanager
-def noted(done: list[tuple[str, Any]], revision: Callable[[], str]) -> Iterator[None]:
-    """Note in *done* the operations that revisions invoke, also where nothing is executed."""
-    invoke, batch_alter_table = AbstractOperations.invoke, Operations.batch_alter_table
+def operations(context: MigrationContext, note: Note) -> Iterator[Operations]:
+    """Let ``alembic.op`` stand for the operations of *context*, and note what they are told to do.
 
-    def noting(self: Any, operation: Any) -> Any:
-        done.append((revision(), operation))
-        return invoke(self, operation)
+    Another thread that does the same waits meanwhile.
 
-    def opening(self: Any, table_name: str, *args: Any, **options: Any) -> Any:
-        done.append((revision(), Batch(table_name, options)))
-        return batch_alter_table(self, table_name, *args, **options)
+    :param note: see :func:`watched`.
+    """
+    with _OP, Operations.context(context) as started:
+        noted(started, note)
+        yield started
 
-    AbstractOperations.invoke = noting  # type: ignore[method-assign]
-    Operations.batch_alter_table = opening  # type: ignore[method-assign]
+
+def noted(operations: Operations, note: Note) -> None:
+    """Let *note* be given each operation that *operations* invoke, and each batch they open."""
+    batch_alter_table = operations.batch_alter_table
+    _note_invoked(operations, note)
+
+    @contextmanager
+    def opening(table_name: str, *args: Any, **options: Any) -> Iterator[Any]:
+        note(Batch(table_name, options))
+        with ExitStack() as end, batch_alter_table(table_name, *args, **options) as batch:
+            _note_invoked(batch, note)
+            yield batch
+            end.enter_context(_carrying_out())
+
+    vars(operations)["batch_alter_table"] = opening
+
+
+def _note_invoked(operations: AbstractOperations, note: Note) -> None:
+    invoke = operations.invoke
+
+    def noting(operation: MigrateOperation) -> Any:
+        note(operation)
+        with nullcontext() if _is_hand_written(operation) else _carrying_out():
+            return invoke(operation)
+
+    vars(operations)["invoke"] = noting
+
+
+def _is_hand_written(operation: MigrateOperation) -> bool:
+    """Tell whether the statements that carry *operation* out are a person's own."""
+    is_alembics = type(operation).__module__.startswith("alembic.")
+    return not is_alembics or isinstance(operation, ops.ExecuteSQLOp | ops.BulkInsertOp)
+
+
+_is_carried_out: ContextVar[bool] = ContextVar("is_carried_out", default=False)
+
+
+@contextmanager
+def _carrying_out() -> Iterator[None]:
+    token = _is_carried_out.set(True)
     try:
         yield
     finally:
-        AbstractOperations.invoke = invoke  # type: ignore[method-assign]
-        Operations.batch_alter_table = batch_alter_table  # type: ignore[method-assign]
+        _is_carried_out.reset(token)
+
+
+def is_of_operation() -> bool:
+    """Tell whether a statement that is sent now is Alembic's or ours, for an operation noted here.
+
+    Else somebody wrote it: in the revision, or in an operation of the project's own.
+    """
+    return _is_carried_out.get()
 
 
 class _Idle(DefaultImpl):
@@ -122,10 +190,10 @@ def followed(
     context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True})
     # Its connection is a mock of Alembic's, which enum types of PostgreSQL ask for the dialect.
     context.impl = _Idle(dialect, context.connection, True, None, None, {})
-    done: list[tuple[str, Any]] = []
+    done: list[Any] = []
     found: list[tuple[list[Any], Exception | None]] = []
     at = ""
-    with noted(done, lambda: ""), alone(None, lambda: at), Operations.context(context):
+    with operations(context, done.append), alone(None, lambda: at):
         for revision in revisions:
             at = revision.revision
             done.clear()
@@ -134,7 +202,7 @@ def followed(
                 getattr(revision.module, way)(**binds.arguments())
             except Exception as stopped:
                 error = stopped
-            found.append(([operation for _, operation in done], error))
+            found.append((list(done), error))
     return found
 
 

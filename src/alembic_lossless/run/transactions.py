@@ -7,8 +7,7 @@ ended the transaction (journal.py).
 
 import sqlite3
 import threading
-import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, Engine, event
 
 from ..errors import MigrationError
 from ..statements import read
+from .lines import in_line, running_line
 from .sqlite_busy import in_transaction, run
 
 #: A savepoint that stands as long as the transaction does in which it was made.
@@ -63,12 +63,6 @@ class TransactionEndedError(MigrationError):
         self.way = way
         self.is_lost = is_lost
         self.is_unknown = is_unknown
-
-
-def line_in(frames: Iterable[traceback.FrameSummary], file: str) -> str:
-    """Name the line at which *file* was left last; empty where it was not on the way."""
-    lines = [frame.lineno for frame in frames if frame.filename == file]
-    return f" in line {lines[-1]} of {file}" if lines else ""
 
 
 @contextmanager
@@ -160,7 +154,7 @@ def held_on_sqlite(connection: Connection, file: str) -> Iterator[None]:
             return sqlite3.SQLITE_DENY
         if action != sqlite3.SQLITE_TRANSACTION:
             return sqlite3.SQLITE_OK
-        tried.append(f"{operation}{line_in(traceback.extract_stack(), file)}")
+        tried.append(f"{operation}{in_line(running_line(file), file)}")
         return sqlite3.SQLITE_DENY
 
     def insist(*_: Any) -> None:

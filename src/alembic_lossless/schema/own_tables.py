@@ -14,12 +14,14 @@ from ..quoting import qualified
 
 #: Where Alembic writes which revisions a database is at, if env.py names no other table.
 VERSION_TABLE = "alembic_version"
+#: What the names of this library's tables begin with.
+PREFIX = "alembic_lossless_"
 #: Where ``run/history.py`` writes what was applied.
-LOG_TABLE = "alembic_lossless_log"
+LOG_TABLE = f"{PREFIX}log"
 #: The name of a table that lets one revision, named in the rest of it, adopt the database.
-ADOPT_PREFIX = "alembic_lossless_adopt_"
+ADOPT_PREFIX = f"{PREFIX}adopt_"
 #: On the target of a move while it is not finished.
-MOVE_TABLE = "alembic_lossless_move"
+MOVE_TABLE = f"{PREFIX}move"
 
 
 class VersionTable(NamedTuple):
@@ -71,7 +73,7 @@ def is_own(table: str) -> bool:
     """
     versions = _version_table.get()
     whole = f"{versions.schema}.{versions.name}" if versions.schema else versions.name
-    return table in (VERSION_TABLE, versions.name, whole) or table.startswith("alembic_lossless_")
+    return table in (VERSION_TABLE, versions.name, whole) or table.startswith(PREFIX)
 
 
 def without_own(tables: Iterable[str]) -> set[str]:

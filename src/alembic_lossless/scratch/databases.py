@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from logging import getLogger
 from typing import Any
 
-from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
@@ -15,7 +14,7 @@ from ..errors import MigrationError, reason
 from ..hints import command
 from ..naming import name_constraints
 from ..run import binds
-from ..run.recorder import alone, watched
+from ..run.recorder import alone, invoked, watched
 from ..schema.dialect_support import create_all, create_prerequisites, kind_of
 from ..schema.own_tables import VERSION_TABLE
 from . import snapshot
@@ -68,7 +67,7 @@ def upgrade(
     :raises MigrationError: where a revision fails, or is older than the snapshot.
     """
     _start(script, connection, revision)
-    at = ""
+    at, done = "", invoked(connection)
 
     def steps(heads: Any, _: MigrationContext) -> Iterator[Any]:
         nonlocal at
@@ -78,8 +77,11 @@ def upgrade(
 
     context = configure(connection, {"fn": steps, "script": script, "target_metadata": metadata})
     try:
-        running = watched(connection, lambda: at), alone(connection, lambda: at)
-        with quiet(), running[0], running[1], Operations.context(context):
+        with (
+            quiet(),
+            watched(context, lambda operation: done.append((at, operation))),
+            alone(connection, lambda: at),
+        ):
             context.run_migrations(**binds.arguments())
     except MigrationError as error:
         raise MigrationError(f"{error} {_start_later()}", error.exit_code) from error

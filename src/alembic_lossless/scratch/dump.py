@@ -18,7 +18,7 @@ from sqlalchemy import Connection, MetaData, inspect, text
 from ..backup.store import postgresql_target
 from ..quoting import quote
 from ..schema import diff, sqlite
-from ..schema.own_tables import VERSION_TABLE, is_own, version_table
+from ..schema.own_tables import PREFIX, VERSION_TABLE, is_own, version_table
 
 #: Where ``SHOW CREATE …`` has the statement.
 _PLACES = {"view": 1, "trigger": 2, "procedure": 2, "function": 2}
@@ -188,7 +188,7 @@ def _dumped(connection: Connection, *options: str) -> str | None:
     if options:
         own = {VERSION_TABLE, version_table().name}
         how += [f'--exclude-table=*."{name}"' for name in sorted(own)]
-        how.append("--exclude-table=*.alembic_lossless_*")
+        how.append(f"--exclude-table=*.{PREFIX}*")
     for program in _programs():
         done = subprocess.run(
             [program, *how, f"--dbname={place}"],

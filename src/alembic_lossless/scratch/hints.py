@@ -3,10 +3,10 @@
 import ast
 import re
 import textwrap
-import traceback
 from pathlib import Path
 
 from ..run.chain import source_of
+from ..run.lines import line_of
 
 
 def place(error: BaseException, file: str) -> str:
@@ -15,7 +15,7 @@ def place(error: BaseException, file: str) -> str:
     :param error: what a revision raised.
     :param file: the revision's file.
     """
-    line = _line(error, file)
+    line = line_of(error, file)
     return f" (line {line} of {shown(file)})" if line else ""
 
 
@@ -27,7 +27,7 @@ def instead(error: BaseException, file: str, dialect: str) -> str:
     :param dialect: the database that raised it.
     :return: the end of a sentence, empty where it stopped at something else.
     """
-    line = _line(error, file) if re.search("syntax|function", str(error)) else None
+    line = line_of(error, file) if re.search("syntax|function", str(error)) else None
     text = source_of(file) if line else ""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.Expr | ast.Assign) or not _sends(node):
@@ -39,11 +39,6 @@ def instead(error: BaseException, file: str, dialect: str) -> str:
             code = textwrap.indent(guarded, " " * node.col_offset)
             return f"; or, where {dialect} is not to run it, write instead\n{code}"
     return ""
-
-
-def _line(error: BaseException, file: str) -> int | None:
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)
 
 
 def shown(file: str | Path) -> str:
