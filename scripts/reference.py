@@ -26,6 +26,7 @@ from alembic_lossless.checklist import handwritten, review
 from alembic_lossless.checklist.finding import NAMES, Finding, Step, Verdict
 from alembic_lossless.checklist.rules import EVERYWHERE, RULES, Rule, dedented
 from alembic_lossless.cli import commands
+from alembic_lossless.run.expand_contract import phase_of
 from alembic_lossless.run.recorder import followed
 
 TEMPLATE = Path(__file__).resolve().parent.parent
@@ -186,7 +187,13 @@ def review_example(code: str, database: str) -> list[Finding]:
         steps = [Step(operation) for operation in operations]
         consents |= getattr(module, "accepted", {})
         findings += review.review_written(
-            steps, before, database, sa.MetaData(), unnamed=UNNAMED, types=set()
+            steps,
+            before,
+            database,
+            sa.MetaData(),
+            unnamed=UNNAMED,
+            types=set(),
+            has_phase=bool(phase_of(revision)),
         )
         before += steps
     return [replace(finding, accepted=consents.get(finding.key)) for finding in findings]

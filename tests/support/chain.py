@@ -37,8 +37,10 @@ class Chain:
         (folder / "env.py").write_text("", encoding="utf-8")
         self._down: str | None = None
 
-    def add(self, revision: str, *up: str, back: str = "pass", message: str = "") -> str:
-        """Write one more revision behind the last."""
+    def add(
+        self, revision: str, *up: str, back: str = "pass", message: str = "", phase: str = ""
+    ) -> str:
+        """Write one more revision behind the last; *phase* is what it says of itself."""
         text = REVISION.format(
             message=message or revision,
             revision=revision,
@@ -46,6 +48,7 @@ class Chain:
             up="\n    ".join(up) or "pass",
             back=back,
         )
+        text += f'\nphase = "{phase}"\n' if phase else ""
         (self.versions / f"{revision}.py").write_text(text, encoding="utf-8")
         self._down = revision
         return revision

@@ -13,7 +13,7 @@ from alembic.util import rev_id
 from ..checklist import file_header
 from ..checklist.file_header import Header, header
 from ..checklist.finding import NOTHING, Finding, Guard, Phase, Step, Verdict
-from ..run import binds
+from ..run import binds, expand_contract
 from . import render
 from .order import grouped
 from .template import with_prefixes
@@ -69,13 +69,14 @@ def divide(
     first.rev_id = next(ids, first.rev_id)
     for phase, phase_steps in phases.items():
         script = _behind(scripts[-1], phase, str(first.message), next(ids)) if scripts else first
-        _fill(script, context, phase_steps)
+        body = _fill(script, context, phase_steps)
         is_first = not scripts
         scripts.append(script)
         own = [f for f in findings if f.phase is phase or (is_first and f.phase not in phases)]
         # That no database has such rows may be asked of any phase: they are looked at later.
         rows = [f for f in findings if f.accepted and f.verdict is not Verdict.ASK and f not in own]
-        headers[str(script.rev_id)] = header(phase_steps, own, databases, notes, rows)
+        declared = _declared_phase(phase_steps, databases, body.upgrade)
+        headers[str(script.rev_id)] = header(phase_steps, own, databases, notes, rows, declared)
     _name_apart(context.script, scripts)
     return scripts, headers
 
@@ -121,10 +122,36 @@ def _behind(
     )
 
 
-def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> None:
+def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> "Body":
     body = rendered(steps, context)
     script.upgrade_ops.ops, script.downgrade_ops.ops = body.upgrade, body.downgrade
     script.imports = (script.imports or set()) | body.imports
+    return body
+
+
+def _declared_phase(
+    steps: Sequence[Step], databases: Sequence[str], rendered_ops: Sequence[Any]
+) -> str:
+    """Return the phase that a revision's file says; empty where anybody can tell it.
+
+    :param steps: what it does.
+    :param databases: the kinds that it was reviewed for.
+    :param rendered_ops: its upgrade, rendered.
+    """
+    operations = [step.op for step in steps]
+    is_contract = any(step.phase is Phase.CONTRACT for step in steps)
+    if is_contract or any(expand_contract.taken_away(operations, kind) for kind in databases):
+        return expand_contract.CONTRACT
+    # What reads the database cannot be followed without being run.
+    reads = any("get_bind()" in operation.text for operation in rendered_ops)
+    return expand_contract.EXPAND if reads else ""
+
+
+def _of_all(phases: Sequence[str]) -> str:
+    """Return the phase of a revision by those of its parts: a contract in one is one in all."""
+    if expand_contract.CONTRACT in phases:
+        return expand_contract.CONTRACT
+    return expand_contract.EXPAND if expand_contract.EXPAND in phases else ""
 
 
 class Body(NamedTuple):
@@ -226,7 +253,13 @@ def divide_for_several(
         ]
         script.imports = set(script.imports or ()).union(*(body.imports for body in bodies))
         described = [part.in_phase(phase, is_first=not scripts) for part in parts]
-        headers[str(script.rev_id)] = file_header.header_of_several(described, notes)
+        declared = [
+            _declared_phase(part.steps, part.databases, body.upgrade)
+            for part, body in zip(described, bodies, strict=True)
+        ]
+        headers[str(script.rev_id)] = file_header.header_of_several(
+            described, notes, _of_all(declared)
+        )
         scripts.append(script)
     _name_apart(script_directory, scripts)
     return scripts, headers

@@ -2,7 +2,7 @@
 
 They are written into the file after Alembic made it, so that every ``script.py.mako`` serves, that
 of ``flask db init`` and ``alembic init`` too: the checklist at the end of the module's docstring,
-``accepted`` behind the revision identifiers.
+``accepted`` and ``phase`` behind the revision identifiers.
 """
 
 import ast
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from alembic.script import Script
 
-from ..run import binds
+from ..run import binds, expand_contract
 from .data_operations import escaped
 from .finding import NAMES, Finding, Step, Verdict
 
@@ -44,19 +44,23 @@ def header(
     databases: Sequence[str],
     notes: Sequence[str] = (),
     consented: Sequence[Finding] = (),
+    phase: str = "",
 ) -> Header:
-    """Return the checklist as a reviewer reads it in the file, and the consent given.
+    """Return the checklist as a reviewer reads it in the file, the consent given, and the phase.
 
     :param steps: what the revision does.
     :param findings: what the rules found in it.
     :param databases: the kinds that it was reviewed for.
     :param notes: what the checklist says at its end.
     :param consented: findings of the other parts of the change with a consent that holds here too.
+    :param phase: what the file says of it; empty where it says nothing.
     """
     lines = [f"{_REVIEWED} {_names(databases)}.", "", *_items(_described(steps))]
     if findings:
         lines += ["", "Checklist:", "", *_items(map(str, findings))]
-    return Header("\n".join([*lines, *notes]), _consent([*findings, *consented]))
+    return Header(
+        "\n".join([*lines, *notes]), _names_at_module_level(phase, [*findings, *consented])
+    )
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,14 @@ class PartOfHeader:
     consented: Sequence[Finding] = ()
 
 
-def header_of_several(parts: Sequence[PartOfHeader], notes: Sequence[str] = ()) -> Header:
+def header_of_several(
+    parts: Sequence[PartOfHeader], notes: Sequence[str] = (), phase: str = ""
+) -> Header:
     """Return the same for a revision that has a part for each of several databases.
 
     :param parts: one for each.
     :param notes: what the checklist says at its end.
+    :param phase: what the file says of it; empty where it says nothing.
     """
     reviewed = ", ".join(f"{_names(part.databases)} ({part.name})" for part in parts)
     lines = [f"{_REVIEWED} {reviewed}.", ""]
@@ -84,7 +91,7 @@ def header_of_several(parts: Sequence[PartOfHeader], notes: Sequence[str] = ()) 
         if part.findings:
             lines += ["", f"{part.name}:", "", *_items(map(str, part.findings))]
     findings = [finding for part in parts for finding in (*part.findings, *part.consented)]
-    return Header("\n".join([*lines, *notes]), _consent(findings))
+    return Header("\n".join([*lines, *notes]), _names_at_module_level(phase, findings))
 
 
 def _names(databases: Iterable[str]) -> str:
@@ -97,14 +104,16 @@ def _described(steps: Iterable[Step]) -> Iterator[str]:
             yield f"{step} ({step.guard.words})" if step.guard else str(step)
 
 
-def _consent(findings: Iterable[Finding]) -> dict[str, object]:
+def _names_at_module_level(phase: str, findings: Iterable[Finding]) -> dict[str, object]:
+    """Return the names at module level, with their values."""
     # A question has no reason yet.
     accepted = {
         finding.key: finding.accepted or ""
         for finding in findings
         if finding.accepted or finding.verdict is Verdict.ASK
     }
-    return {"accepted": accepted} if accepted else {}
+    names: dict[str, object] = {"accepted": accepted} if accepted else {}
+    return {**names, expand_contract.PHASE: phase} if phase else names
 
 
 def _items(texts: Iterable[str]) -> Iterator[str]:

@@ -138,7 +138,15 @@ def _of(
     """
     given: dict[str, str] = getattr(revision.module, "accepted", {})
     findings = [
-        *review.review_written(steps, before, kind, metadata, off, names),
+        *review.review_written(
+            steps,
+            before,
+            kind,
+            metadata,
+            off,
+            names,
+            has_phase=bool(expand_contract.phase_of(revision)),
+        ),
         *model_imports(revision),
     ]
     written = file_header.written_findings(revision)

@@ -88,12 +88,15 @@ def review_written(
     off: Collection[str] = (),
     unnamed: Collection[tuple[str, str]] = (),
     types: set[str] | None = None,
+    *,
+    has_phase: bool = True,
 ) -> list[Finding]:
     """Apply the rules to what a revision did on one *database*; nothing is rewritten.
 
     :param before: what the revisions before it did there.
     :param unnamed: what the chain leaves to the naming convention.
     :param types: the enum types that are there; None if unknown.
+    :param has_phase: whether its file says its phase.
     """
     made = _created_tables(steps)
     findings: list[Finding] = []
@@ -110,6 +113,7 @@ def review_written(
                 steps=steps,
                 before=earlier,
                 unnamed=unnamed,
+                has_phase=has_phase,
             )
             findings += _apply(rule, step, context)[0]
     return findings

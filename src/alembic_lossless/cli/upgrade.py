@@ -4,6 +4,7 @@ from pathlib import Path
 
 import alembic.command
 import click
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from ..errors import MigrationError, plural, reason
@@ -76,13 +77,14 @@ def _expand(project: Project, phase: str) -> None:
             2,
         )
     script = project.script()
-    outcomes = project.work_for_each(
-        lambda environment: Outcome(environment.bind, at=database.current(environment, create=True))
-    )
-    parted = [expand_contract.expanding(script, outcome.at) for outcome in outcomes]
+    parted = project.work_for_each(lambda environment: _part(script, environment))
+    outcomes = [outcome for outcome, _, _ in parted]
     # What waits in one of several databases waits in each.
-    waiting = list(dict.fromkeys(revision for _, later in parted for revision in later))
-    first = [revision for now, _ in parted for revision in now if revision not in waiting]
+    waiting: dict[str, list[str]] = {}
+    for _, _, later in parted:
+        for revision, taken in later.items():
+            waiting[revision] = list(dict.fromkeys([*waiting.get(revision, []), *taken]))
+    first = [revision for _, now, _ in parted for revision in now if revision not in waiting]
     for tip in expand_contract.tips(script, list(dict.fromkeys(first))):
         has_backup = len(outcomes) == 1 and bool(outcomes[0].done)
         run = project.run(alembic.command.upgrade, tip, has_backup=has_backup)
@@ -92,12 +94,21 @@ def _expand(project: Project, phase: str) -> None:
     for outcome in outcomes:
         applied = f"Applied {plural(outcome.done, 'revision')}" if outcome.done else "Nothing to do"
         echo(f"{outcome.label}{applied}: at {console.names(outcome.at)}.")
-    for revision in waiting:
-        away = ", ".join(expand_contract.of(script, revision))
-        why = f" ({away})" if away else " (behind it)"
+    for revision, taken in waiting.items():
+        is_contract = expand_contract.is_contract(script.get_revision(revision))
+        why = f" ({', '.join(taken) or 'contract'})" if is_contract else " (behind it)"
         echo(f"  waits  {console.title(script, revision)}{why}")
     if waiting:
         echo(f"Next: release the code; when the old code runs nowhere: {hint('upgrade')}")
+
+
+def _part(
+    script: ScriptDirectory, environment: Environment
+) -> tuple[Outcome, list[str], dict[str, list[str]]]:
+    """Return where one database is, what of the rest may go first, and what waits."""
+    outcome = Outcome(environment.bind, at=database.current(environment, create=True))
+    dialect = environment.target.url.get_dialect()()
+    return outcome, *expand_contract.expanding(script, outcome.at, dialect)
 
 
 @command("reset")

@@ -1,150 +1,153 @@
-"""Which revisions take something away that the release before may still use.
+"""Which revisions may run while the release before still does: expand first, contract later.
 
-Told from the text of their files, which are neither run nor imported: a column or a table that is
-dropped or renamed, by an operation or in plain SQL. What the same revision made itself does not
-count. Such a revision is a contract; ``flask db apply --phase expand`` stops before the first.
+A revision's file says it: ``phase = "contract"`` at module level, beside its identifiers, where it
+drops or renames what the release before may still use. ``migrate`` writes it, and the checklist
+demands it in a file that a person wrote. ``upgrade --phase expand`` stops before the first such
+revision. One that says nothing is followed without being run: where it takes something away, or
+cannot be followed to its end, it is refused.
 """
 
-import ast
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from alembic.script import ScriptDirectory
+from alembic.operations import ops
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Dialect
 
-from . import git, status
-from .chain import source_of, version_folders
+from ..errors import MigrationError
+from ..statements import Action, Statement, read
+from . import binds, git, recorder, status
+from .chain import version_folders
 
-#: What plain SQL takes away; after ALTER TABLE … DROP, any other word names a column.
-_PLAIN = re.compile(
-    r"DROP TABLE\b|ALTER TABLE\b.*\b(?:DROP COLUMN\b|RENAME (?:TO|COLUMN)\b"
-    r"|DROP (?!CONSTRAINT|DEFAULT|NOT|INDEX|KEY|FOREIGN|PRIMARY|CHECK|IDENTITY|EXPRESSION)\w)",
-    re.IGNORECASE,
-)
+#: The name at module level, and its values.
+PHASE = "phase"
+EXPAND, CONTRACT = "expand", "contract"
 
-
-#: Operations that take away what newer code does not know, or change nothing.
-_HARMLESS = {
-    *("drop_column", "drop_table", "drop_index", "drop_constraint", "batch_alter_table"),
-    *("f", "get_context"),
-}
+#: Operations that take away what newer code does not know.
+_DROPS = (ops.DropTableOp, ops.DropColumnOp, ops.DropIndexOp, ops.DropConstraintOp, recorder.Batch)
 
 
-def takes_away(source: str) -> list[str]:
-    """Name what the upgrade in the *source* of a migration drops or renames."""
-    return [line for reader in _read(source) for line in _taken_away(reader.did)]
+def phase_of(revision: Script) -> str:
+    """Return the phase that the file of *revision* says; nothing where it says none."""
+    phase = getattr(revision.module, PHASE, "")
+    return phase if phase in (EXPAND, CONTRACT) else ""
 
 
-def _taken_away(did: Sequence[tuple[str, str]]) -> list[str]:
-    made = {what for word, what in did if word == "make"}
-    return [
-        f"{word} {what}"
-        for word, what in did
-        if word != "make" and what not in made and what.partition(".")[0] not in made
-    ]
+def is_contract(revision: Script) -> bool:
+    """Tell whether the file of *revision* says that it takes something away."""
+    return phase_of(revision) == CONTRACT
 
 
-def _read(source: str) -> "list[_Reader]":
-    """Read the upgrade of a migration; of one for several databases, that of each."""
-    functions = {
-        node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)
-    }
-    names = ["upgrade"]
-    if "upgrade" in functions and functions["upgrade"].args.args:
-        names += [name for name in functions if name.startswith("upgrade_")]
-    return [_read_function(name, functions) for name in names]
+def taken_away(operations: Iterable[Any], kind: str) -> list[str]:
+    """Name what *operations* of one revision drop and rename of tables and columns.
+
+    What they made themselves does not count.
+
+    :param operations: of Alembic's, those that execute SQL included.
+    :param kind: the database that runs it.
+    :return: as in ``drop book.year``, ``rename book``.
+    """
+    made: set[str] = set()
+    taken: list[str] = []
+    for operation in operations:
+        for verb, table, column in _changes(operation, kind):
+            name = f"{table}.{column}" if column else table
+            if verb == "add":
+                made.add(name)
+            elif not {table, name} & made:
+                taken.append(f"{verb} {name}")
+    return list(dict.fromkeys(taken))
 
 
-def _read_function(name: str, functions: Mapping[str, ast.FunctionDef]) -> "_Reader":
-    found = _Reader()
-    todo, seen = [name], set()
-    while todo:
-        name = todo.pop()
-        if name in functions and name not in seen:
-            seen.add(name)
-            found.visit(functions[name])
-            todo += found.called
-    return found
+def _changes(operation: Any, kind: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what one operation adds, drops or renames: the verb, the table and the column."""
+    if isinstance(operation, ops.CreateTableOp):
+        yield "add", _whole(operation), ""
+    elif isinstance(operation, ops.AddColumnOp):
+        yield "add", _whole(operation), operation.column.name
+    elif isinstance(operation, ops.DropTableOp):
+        yield "drop", _whole(operation), ""
+    elif isinstance(operation, ops.RenameTableOp):
+        yield "rename", _whole(operation), ""
+    elif isinstance(operation, ops.DropColumnOp):
+        yield "drop", _whole(operation), operation.column_name
+    elif isinstance(operation, ops.AlterColumnOp) and operation.modify_name:
+        yield "rename", _whole(operation), operation.column_name
+    elif isinstance(operation, ops.ExecuteSQLOp):
+        for statement in read(str(operation.sqltext), kind):
+            if statement.creates and statement.object == "TABLE":
+                yield "add", str(statement.creates), ""
+            added = (a for a in statement.actions if (a.verb, a.object) == ("ADD", "COLUMN"))
+            yield from map(_change, (*added, *statement.takes_away))
 
 
-class _Reader(ast.NodeVisitor):
-    """Notes what is made, dropped and renamed, and which functions are called."""
-
-    def __init__(self) -> None:
-        self.did: list[tuple[str, str]] = []
-        self.called: list[str] = []
-        #: Whether there is nothing that newer code could need.
-        self.only_drops = True
-        self._batches: dict[str, str] = {}
-
-    def visit_With(self, node: ast.With) -> None:
-        for item in node.items:
-            call, name = item.context_expr, item.optional_vars
-            if isinstance(call, ast.Call) and isinstance(name, ast.Name):
-                self._batches[name.id] = _argument(call, 0, "table_name")
-        self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        function = node.func
-        if isinstance(function, ast.Name):
-            self.called.append(function.id)
-        elif isinstance(function, ast.Attribute):
-            of = function.value.id if isinstance(function.value, ast.Name) else ""
-            if of == "op" or of in self._batches:
-                self._operation(function.attr, node, self._batches.get(of))
-        self.generic_visit(node)
-
-    def _operation(self, name: str, call: ast.Call, table: str | None) -> None:
-        if name not in _HARMLESS:
-            self.only_drops = False
-        first = 1 if table is None else 0
-        table = _argument(call, 0, "table_name") if table is None else table
-        if name in ("create_table", "drop_table"):
-            self._note("make" if name == "create_table" else "drop", table)
-        elif name == "rename_table":
-            self._note("rename", _argument(call, 0, "old_table_name"))
-        elif name == "drop_column":
-            self._note("drop", f"{table}.{_argument(call, first, 'column_name')}")
-        elif name == "alter_column" and _keyword(call, "new_column_name") is not None:
-            self._note("rename", f"{table}.{_argument(call, first, 'column_name')}")
-        elif name == "add_column" and len(call.args) > first:
-            column = call.args[first]
-            if isinstance(column, ast.Call):
-                self._note("make", f"{table}.{_argument(column, 0, 'name')}")
-        elif name == "execute":
-            for node in ast.walk(call):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    for statement in node.value.split(";"):
-                        if _PLAIN.match(words := " ".join(statement.split())):
-                            self._note("run", words)
-
-    def _note(self, word: str, what: str) -> None:
-        self.did.append((word, what))
+def _change(action: Action) -> tuple[str, str, str]:
+    verb = "add" if action.verb == "ADD" else "drop" if action.drops else "rename"
+    column = action.name if action.object == "COLUMN" else ""
+    return verb, str(action.table), column
 
 
-def _keyword(call: ast.Call, name: str) -> ast.expr | None:
-    return next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+def _whole(operation: Any) -> str:
+    name = str(operation.table_name)
+    return f"{operation.schema}.{name}" if operation.schema else name
 
 
-def _argument(call: ast.Call, place: int, name: str) -> str:
-    node = call.args[place] if len(call.args) > place else _keyword(call, name)
-    return str(node.value) if isinstance(node, ast.Constant) else "?"
+def expanding(
+    script: ScriptDirectory, at: Iterable[str], dialect: Dialect
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Part what is pending: what may go first; and the contracts, with all that is behind them.
 
-
-def of(script: ScriptDirectory, revision: str) -> list[str]:
-    """Name what *revision* takes away; nothing where it is no contract."""
-    found = script.get_revision(revision)
-    return takes_away(source_of(found.path)) if found else []
-
-
-def expanding(script: ScriptDirectory, at: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Part what is pending: what may go first; and the contracts, with all that is behind them."""
+    :param script: the chain.
+    :param at: the revisions that the database is at.
+    :param dialect: the database's.
+    :return: the revisions that may go first; and those that wait, with what they take away.
+    :raises MigrationError: where a revision that may go first does not say its phase, and takes
+        something away or cannot be followed to its end.
+    """
     first: list[str] = []
-    waiting: list[str] = []
-    for revision in status.pending(script, at):
-        waits = of(script, revision) or _before(script, revision) & set(waiting)
-        (waiting if waits else first).append(revision)
+    waiting: dict[str, list[str]] = {}
+    for name in status.pending(script, at):
+        revision = script.get_revision(name)
+        if is_contract(revision):
+            operations, _ = _followed(revision, dialect)
+            waiting[name] = taken_away(operations, dialect.name)
+        elif _before(script, name) & waiting.keys():
+            waiting[name] = []
+        else:
+            if not phase_of(revision):
+                _require_nothing_taken_away(revision, dialect)
+            first.append(name)
     return first, waiting
+
+
+def _followed(revision: Script, dialect: Dialect) -> tuple[list[Any], Exception | None]:
+    ((operations, error),) = recorder.followed([revision], dialect)
+    return operations, error
+
+
+def _require_nothing_taken_away(revision: Script, dialect: Dialect) -> None:
+    """Refuse a revision without a phase that is a contract, or of which nobody knows.
+
+    :raises MigrationError: with what to write into the file.
+    """
+    operations, error = _followed(revision, dialect)
+    file = Path(revision.path).name
+    if taken := taken_away(operations, dialect.name):
+        raise MigrationError(
+            f"{file} takes something away ({', '.join(taken)}) and does not say so. The release "
+            f"that still runs may use it, so nothing was applied. Write into the file, below "
+            f'down_revision: {PHASE} = "{CONTRACT}"',
+            4,
+        )
+    if error is not None:
+        raise MigrationError(
+            f"{file} does not say its phase, and it reads rows, so that it cannot be followed "
+            "without being run. It may take away what the release that still runs uses, so "
+            "nothing was applied. Write into the file, below down_revision, "
+            f'{PHASE} = "{EXPAND}" where it takes nothing away, else {PHASE} = "{CONTRACT}"',
+            4,
+        )
 
 
 def tips(script: ScriptDirectory, revisions: Sequence[str]) -> list[str]:
@@ -158,12 +161,48 @@ def _before(script: ScriptDirectory, revision: str) -> set[str]:
     return set(found._all_down_revisions) if found else set()
 
 
-def only_drops_pending(script: ScriptDirectory, at: Iterable[str]) -> bool:
-    """Tell whether the database has all that the code needs, and more that it no longer needs."""
+def only_drops_pending(script: ScriptDirectory, at: Iterable[str], dialect: Dialect) -> bool:
+    """Tell whether the database has all that the code needs, and more that it no longer needs.
+
+    A rename is no drop: the code needs the new name.
+
+    :param script: the chain.
+    :param at: the revisions that the database is at.
+    :param dialect: the database's.
+    """
     pending = [script.get_revision(revision) for revision in status.pending(script, at)]
-    return all(
-        found is not None and all(reader.only_drops for reader in _read(source_of(found.path)))
-        for found in pending
+    return all(_only_drops(revision, dialect) for revision in pending)
+
+
+def _only_drops(revision: Script, dialect: Dialect) -> bool:
+    if phase_of(revision) == EXPAND:
+        return False
+    for bind in _binds_of(revision):
+        with binds.chosen(bind):
+            operations, error = _followed(revision, dialect)
+        if error or not all(_drops_only(operation, dialect.name) for operation in operations):
+            return False
+    return True
+
+
+def _binds_of(revision: Script) -> list[str | None]:
+    """Return the databases that a revision has a part for; the one, where it is for one."""
+    if not revision.module.upgrade.__code__.co_argcount:
+        return [binds.current()]
+    parts = [name for name in vars(revision.module) if name.startswith("upgrade_")]
+    return [name.removeprefix("upgrade_") for name in parts]
+
+
+def _drops_only(operation: Any, kind: str) -> bool:
+    if isinstance(operation, ops.ExecuteSQLOp):
+        return all(map(_statement_drops_only, read(str(operation.sqltext), kind)))
+    return isinstance(operation, _DROPS)
+
+
+def _statement_drops_only(statement: Statement) -> bool:
+    is_altered = statement.verb == "ALTER" and bool(statement.actions)
+    return statement.verb == "DROP" or (
+        is_altered and all(action.verb == "DROP" for action in statement.actions)
     )
 
 
@@ -177,12 +216,12 @@ def stacked_on(script: ScriptDirectory, revision: str) -> list[str]:
     if in_release is None:
         main = (_held(script, f"origin/{name}") for name in ("HEAD", "main", "master"))
         in_release = next((names for names in main if names), None)
-    if in_release is None or of(script, revision):
+    if in_release is None or is_contract(script.get_revision(revision)):
         return []
     return [
-        one.revision
-        for one in script.iterate_revisions(revision, "base")
-        if Path(one.path).name not in in_release and of(script, one.revision)
+        earlier.revision
+        for earlier in script.iterate_revisions(revision, "base")
+        if Path(earlier.path).name not in in_release and is_contract(earlier)
     ]
 
 

@@ -228,9 +228,9 @@ def checksum(source: str) -> str:
     """Return a digest of what a migration's *source* means.
 
     Comments, docstrings, layout, quotes and brackets that change nothing do not count. Nor do
-    annotations, consent (``accepted``), and where a name is imported from. It is taken over the
-    syntax tree, without the parts that are empty: what is left is the same on every Python from
-    3.11 on, which tokens are not (3.12 cuts f-strings into several).
+    annotations, consent (``accepted``), the ``phase``, and where a name is imported from. It is
+    taken over the syntax tree, without the parts that are empty: what is left is the same on every
+    Python from 3.11 on, which tokens are not (3.12 cuts f-strings into several).
     """
     words: list[str] = []
     _meaning(_without_other_databases(_without_paths(ast.parse(source))), words)
@@ -304,6 +304,6 @@ def _is_idle(parent: ast.AST, item: Any) -> bool:
         return True
     if isinstance(item, ast.Assign | ast.AnnAssign) and isinstance(parent, ast.Module):
         targets = [item.target] if isinstance(item, ast.AnnAssign) else item.targets
-        return [getattr(target, "id", "") for target in targets] == ["accepted"]
+        return [getattr(target, "id", "") for target in targets] in (["accepted"], ["phase"])
     # A text that stands alone: a docstring, or a comment between quotes.
     return isinstance(item, ast.Expr) and isinstance(getattr(item.value, "value", None), str)

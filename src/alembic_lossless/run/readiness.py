@@ -4,7 +4,7 @@ from functools import cache
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Dialect, Engine
 
 from ..errors import MigrationError
 from . import expand_contract, status
@@ -32,7 +32,7 @@ def why_not_ready(engine: Engine, config: Config) -> str | None:
             return f"half undone: {half}"
         if at == chain.heads or status.is_ahead(connection, at, chain):
             return None
-    if at and at <= chain.known and _holds_all(directory, at):
+    if at and at <= chain.known and _holds_all(directory, at, engine.dialect):
         return None
     return "migrations pending" if at <= chain.known else "the database is at an unknown revision"
 
@@ -49,6 +49,6 @@ def _read(directory: str, config: Config) -> tuple[ScriptDirectory, Chain]:
 
 
 @cache
-def _holds_all(directory: str, at: frozenset[str]) -> bool:
+def _holds_all(directory: str, at: frozenset[str], dialect: Dialect) -> bool:
     """Tell whether nothing is pending but what takes away: the code has all that it needs."""
-    return expand_contract.only_drops_pending(_CHAINS[directory][0], at)
+    return expand_contract.only_drops_pending(_CHAINS[directory][0], at, dialect)

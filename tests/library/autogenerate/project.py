@@ -157,8 +157,8 @@ class Project:
             exec(textwrap.dedent("    " + text), {"sa": sqlalchemy, "op": Operations(context)})
         return text
 
-    def by_hand(self, upgrade: str, downgrade: str = "pass") -> Path:
-        """Write a revision as a person does."""
+    def by_hand(self, upgrade: str, downgrade: str = "pass", phase: str = "") -> Path:
+        """Write a revision as a person does; *phase* is what it says of itself."""
         down = (self.script.get_heads() or [None])[0]
         revision = f"hand{next(self._numbers)}"
         indent = "\n    ".join
@@ -169,6 +169,7 @@ class Project:
             upgrade="    " + indent(upgrade.splitlines()),
             downgrade="    " + indent(downgrade.splitlines()),
         )
+        content += f'\nphase = "{phase}"\n' if phase else ""
         path = self.folder / "versions" / f"{revision}.py"
         path.write_text(content)
         return path

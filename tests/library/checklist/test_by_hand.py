@@ -26,9 +26,38 @@ def refused(project: Project, upgrade: str) -> list[str]:
 
 
 def test_a_drop_without_consent(project: Project) -> None:
-    (line,) = refused(project, f'{BATCH}batch_op.drop_column("nickname")')
+    line, _ = refused(project, f'{BATCH}batch_op.drop_column("nickname")')
     assert line.startswith("SQLite: The column user.nickname is dropped")
     assert line.endswith('accepted = {"drop-column user.nickname": "the reason"}')
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "taken"),
+    [
+        (f'{BATCH}batch_op.drop_column("nickname")', "drop user.nickname"),
+        ('op.rename_table("user", "person")', "rename user"),
+        ('op.execute("/* gone */ DROP TABLE \\"user\\"")', "drop user"),
+    ],
+)
+def test_file_that_takes_something_away_has_to_say_so(
+    project: Project, upgrade: str, taken: str
+) -> None:
+    line = refused(project, upgrade)[-1]
+    assert f"does not say that it takes something away: {taken}." in line
+    assert line.endswith(
+        'Write into the file, below down_revision: phase = "contract" (contract-phase)'
+    )
+    path = Path(project.script.get_revision("head").path)
+    path.write_text(path.read_text().replace("def upgrade", 'phase = "contract"\n\n\ndef upgrade'))
+    assert not any("(contract-phase)" in line for line in project.verify().unanswered)
+
+
+def test_temporary_table_is_nothing_taken_away(project: Project) -> None:
+    started(project, table(nickname()))
+    project.by_hand(
+        'op.execute("CREATE TABLE passing (id INTEGER)")\nop.execute("DROP TABLE passing")'
+    )
+    assert project.verify().unanswered == []
 
 
 def test_not_null_without_a_value(project: Project) -> None:
@@ -48,8 +77,8 @@ def test_not_null_after_the_rows_are_filled(project: Project) -> None:
 
 @pytest.mark.parametrize("sql", ["PRAGMA legacy_file_format = 1", "ALTER TABLE user RENAME TO u"])
 def test_raw_sql_that_undoes_the_safety(project: Project, sql: str) -> None:
-    (line,) = refused(project, f'op.execute("{sql}")')
-    assert line.startswith("SQLite: Raw SQL: ")
+    lines = refused(project, f'op.execute("{sql}")')
+    (line,) = (line for line in lines if line.startswith("SQLite: Raw SQL: "))
     assert 'if op.get_context().dialect.name == "postgresql":' in line
 
 
@@ -141,7 +170,7 @@ def test_a_type_from_a_module_of_models(project: Project) -> None:
 def test_a_consent_is_offered_beside_those_that_are_given(project: Project) -> None:
     started(project, table(nickname(), Column("age", Integer)))
     drops = 'batch_op.drop_column("nickname")\n    batch_op.drop_column("age")'
-    path = project.by_hand(f"{BATCH}{drops}")
+    path = project.by_hand(f"{BATCH}{drops}", phase="contract")
     path.write_text(path.read_text() + '\naccepted = {"drop-column user.nickname": "ungenützt"}\n')
     (line,) = project.verify().unanswered
     given = '"drop-column user.nickname": "ungenützt"'
@@ -181,7 +210,7 @@ def test_what_an_older_project_brought_along_is_not_asked(project: Project) -> N
     project.by_hand('op.drop_table("gone")')
     write(project, "nickname", table(nickname()))
     assert project.verify().unanswered == []
-    project.by_hand(f'{BATCH}batch_op.drop_column("nickname")')
+    project.by_hand(f'{BATCH}batch_op.drop_column("nickname")', phase="contract")
     (line,) = project.verify().unanswered
     assert "drop-column user.nickname" in line
 

@@ -16,9 +16,13 @@ def test_what_is_on_another_branch_than_the_contract_does_not_wait(shop: Shop) -
     shop.flask("db", "upgrade")
     added(shop, "b1", "a2")
     added(shop, "c1", "a2")
-    shop.revision("c2", 'op.drop_column("t", "n")', down="c1")
+    contract = shop.revision("c2", 'op.drop_column("t", "n")', down="c1")
     added(shop, "c3", "c2")
     shop.ask("INSERT INTO t (n) VALUES (7)")
+    refused = shop.flask("db", "upgrade", "--phase", "expand", code=4)
+    assert f"{contract.name} takes something away (drop t.n) and does not say so." in refused
+    assert set(shop.at()) == {"a2"}
+    contract.write_text(contract.read_text() + '\nphase = "contract"\n')
     said = shop.flask("db", "upgrade", "--phase", "expand")
     assert set(shop.at()) == {"b1", "c1"}
     assert "Applied 2 revisions: at b1, c1." in said

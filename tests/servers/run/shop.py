@@ -112,7 +112,12 @@ class Shop:
         self.path = os.environ["PATH"]
 
     def revision(
-        self, revision: str, upgrade: str, downgrade: str = "pass", down: str | None = None
+        self,
+        revision: str,
+        upgrade: str,
+        downgrade: str = "pass",
+        down: str | None = None,
+        phase: str = "",
     ) -> Path:
         """Write a revision after the last one (or after *down*); return its file."""
         path = self.versions / f"20260101_0000_{revision}_{revision}.py"
@@ -123,6 +128,7 @@ class Shop:
             upgrade=indent(dedent(upgrade).strip(), "    "),
             downgrade=indent(dedent(downgrade).strip(), "    "),
         )
+        text += f'\nphase = "{phase}"\n' if phase else ""
         path.write_text(text, encoding="utf-8")
         self.head = revision
         return path

@@ -45,6 +45,8 @@ class ReviewContext:
     #: The tables and names of what the chain leaves to the naming convention.
     unnamed: Collection[tuple[str, str]] = ()
     rows: DevelopmentRows = field(default_factory=DevelopmentRows)
+    #: Whether the file says its phase; ``migrate`` writes it.
+    has_phase: bool = True
 
     def statements(self, operation: Any) -> list[Statement]:
         """Read the raw SQL of *operation* as each database in use would; nothing where it has none.

@@ -11,6 +11,7 @@ from sqlalchemy import Constraint
 
 from ... import compat, naming
 from ...quoting import literal
+from ...run import expand_contract
 from ...schema.dialect_support import without_parameters
 from ...schema.values import fits
 from ...tokens import unquote
@@ -236,6 +237,7 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     """,
     good="""
     accepted = {"drop-column account.nickname": "no release reads it since 1.4"}
+    phase = "contract"
 
 
     def upgrade():
@@ -276,6 +278,7 @@ def _generated(step: Step, context: ReviewContext) -> bool:
     """,
     good="""
     accepted = {"drop-table visit": "moved to the warehouse"}
+    phase = "contract"
 
 
     def upgrade():
@@ -314,3 +317,30 @@ def rename(step: Step, context: ReviewContext) -> Iterator[Match]:
     name = getattr(step.op, "new_table_name", None) or getattr(step.op, "modify_name", None)
     if name:
         yield Match(step.subject, name)
+
+
+@rule(
+    "contract-phase",
+    EVERYWHERE,
+    Verdict.STOP,
+    bad="""
+    op.drop_table("visit")
+    """,
+    good="""
+    phase = "contract"
+
+
+    def upgrade():
+        op.drop_table("visit")
+    """,
+    what="The file does not say that it takes something away: {detail}.",
+    cost="The release before may still use it, so a deployment in two phases stops here.",
+    remedy='Write into the file, below down_revision: phase = "contract"',
+)
+def contract_phase(step: Step, context: ReviewContext) -> Iterator[Match]:
+    """Demand, once a file, that a revision says what ``upgrade --phase expand`` stops before."""
+    if context.has_phase or step is not context.steps[-1]:
+        return
+    (kind,) = context.databases
+    if taken := expand_contract.taken_away([each.op for each in context.steps], kind):
+        yield Match(taken[0].partition(" ")[2], ", ".join(taken))
