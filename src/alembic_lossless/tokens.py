@@ -5,6 +5,7 @@ White space and comments belong to no token; what stands in MySQL's executable c
 """
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 _NUMBER = r"0[xX][0-9a-fA-F_]+ | (?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?"
@@ -43,9 +44,6 @@ _PATTERNS = {
     | (?P<mark> {_MARK} | [^\s\w'"`] )
     """,
 }
-_SCANNERS = {
-    kind: re.compile(pattern, re.VERBOSE | re.DOTALL) for kind, pattern in _PATTERNS.items()
-}
 _COMMENT = re.compile(r"/\*|\*/")
 
 
@@ -72,6 +70,12 @@ class Token(NamedTuple):
         return unquote(self.text) if self.kind in ("quoted", "string") else self.text
 
 
+@cache
+def _scanner(kind: str) -> re.Pattern[str]:
+    """Return the pattern of one token; compiled when the first text is read."""
+    return re.compile(_PATTERNS[kind], re.VERBOSE | re.DOTALL)
+
+
 def scan(text: str, kind: str = "sqlite") -> list[Token]:
     """Return the tokens of *text*.
 
@@ -79,7 +83,7 @@ def scan(text: str, kind: str = "sqlite") -> list[Token]:
     :param kind: the database that reads it: ``sqlite``, ``postgresql`` or ``mysql``.
     :raises SQLTextError: at a character that starts no token, such as a quote that is not closed.
     """
-    match_at = _SCANNERS[kind].match
+    match_at = _scanner(kind).match
     tokens = []
     at = 0
     while at < len(text):
