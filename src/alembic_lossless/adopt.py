@@ -9,9 +9,9 @@ import hashlib
 import re
 import sqlite3
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from textwrap import indent
@@ -43,7 +43,18 @@ from .run.connection import private, sqlite_file
 from .schema import dialect_support, diff, sqlite
 from .schema.dialect_support import kind_of
 from .schema.inclusion import Inclusion
-from .schema.model import PROPERTIES, Key, Schema
+from .schema.model import (
+    PROPERTIES,
+    Check,
+    Definition,
+    ForeignKey,
+    Index,
+    Key,
+    PrimaryKey,
+    Schema,
+    Unique,
+    words_of,
+)
 from .schema.own_tables import ADOPT_PREFIX
 from .scratch import databases, dump, snapshot
 from .scratch.sources import Source, empty_database
@@ -66,7 +77,7 @@ class Comparison:
     #: The revision that was written for a database of the very same schema.
     closed_by: str | None = None
     #: How the schema differs from that of the head, or of the revision that was asked for.
-    differences: list[diff.Difference] = field(default_factory=list)
+    differences: list[diff.Change] = field(default_factory=list)
     #: How many revisions it was not compared with, which are older than the snapshot.
     not_compared: int = 0
     #: The database's own names of what the revisions gave none: they are no difference.
@@ -197,7 +208,8 @@ def _closing_revision(script: ScriptDirectory, schema: Schema) -> str | None:
 
 
 def _digest(schema: Schema) -> str:
-    return hashlib.sha256(repr(sorted(schema.items())).encode()).hexdigest()[:16]
+    texts = sorted((key, str(definition)) for key, definition in schema.items())
+    return hashlib.sha256(repr(texts).encode()).hexdigest()[:16]
 
 
 def _with_expected_names(actual: Schema, expected: Schema, connection: Connection) -> Schema:
@@ -205,21 +217,21 @@ def _with_expected_names(actual: Schema, expected: Schema, connection: Connectio
 
     Only where later revisions find it by that name (sqlite/names.py).
     """
-    by_text = {(key.table, text): key for key, text in expected.items() if key.kind == "constraint"}
+    keys = {(key.table, item): key for key, item in expected.items() if key.kind == "constraint"}
     schema = dict(actual)
-    for key, spelled in actual.items():
-        named = by_text.get((key.table, spelled))
-        if key.name == spelled and named and _is_found_by_name(connection, named, spelled):
+    for key, item in actual.items():
+        named = keys.get((key.table, item))
+        if diff.is_unnamed(key, item) and named and _is_found_by_name(connection, named, item):
             schema[named] = schema.pop(key)
     return schema
 
 
-def _is_found_by_name(connection: Connection, key: Key, spelled: str) -> bool:
+def _is_found_by_name(connection: Connection, key: Key, definition: Definition) -> bool:
     try:
         constraint = names.find(_parsed(connection, key.table), key.name, None)
     except MigrationError:
         return False
-    return sqlite.spell_constraint(constraint) == spelled
+    return sqlite.definition_of(constraint) == definition
 
 
 def _parsed(connection: Connection, table: str) -> parser.ParsedTable:
@@ -332,10 +344,10 @@ class AdoptedCopy(ComparedDatabase):
 
     revision: str | None = None
 
-    def differences(self) -> list[diff.Difference]:
+    def differences(self) -> list[diff.Change]:
         """Return how it differs from what the migrations make."""
         actual = diff.describe(self.connection)
-        actual = {key: text for key, text in actual.items() if key not in self.left_out}
+        actual = {key: item for key, item in actual.items() if key not in self.left_out}
         named = _with_expected_names(actual, self.expected, self.connection)
         return _without(diff.differences(named, self.expected), self.left_out)
 
@@ -351,19 +363,19 @@ class AdoptedCopy(ComparedDatabase):
 
     def _nameless(self) -> Iterator[Step]:
         for item in self.differences():
-            table, kind, name = item.key
-            if item.expected is None and kind == "constraint" and name == item.actual:
+            table = item.key.table
+            if item.expected is None and diff.is_unnamed(item.key, item.actual):
                 parsed = _parsed(self.connection, table)
                 for constraint in parsed.constraints_of(*parser.NAMED_KINDS):
-                    if constraint.name is None and sqlite.spell_constraint(constraint) == name:
+                    if constraint.name is None and sqlite.definition_of(constraint) == item.actual:
                         usual = names.by_convention(parsed, constraint)
                         dropped = conv(usual) if usual else None
                         drop = render.DropUnnamedConstraintOp(dropped, table, constraint.kind)
                         yield Step(drop)
 
 
-#: The rules under which consent is asked for what the models lack: by kind, and for constraints by
-#: how their definition begins. Tables and columns have rules of their own.
+#: The rules under which consent is asked for what the models lack. Tables and columns have rules of
+#: their own.
 _DROPS = {
     "index": "drop-index",
     "default": "drop-default",
@@ -373,11 +385,11 @@ _DROPS = {
     "sequence": "drop-sequence",
     "type": "drop-type",
 }
-_DROPPED_CONSTRAINTS = {
-    "UNIQUE": "drop-unique",
-    "CHECK": "drop-check",
-    "FOREIGN KEY": "drop-foreign-key",
-    "PRIMARY KEY": "drop-primary-key",
+_DROPPED_CONSTRAINTS: dict[type, str] = {
+    Unique: "drop-unique",
+    Check: "drop-check",
+    ForeignKey: "drop-foreign-key",
+    PrimaryKey: "drop-primary-key",
 }
 _DROP = Message(
     "{subject} is in the adopted database and not in the models.",
@@ -391,45 +403,62 @@ def _drops(database: "AdoptedCopy", answers: Answers) -> Iterator[Finding]:
 
     What has only another name in the models, or goes with a dropped column, is none.
     """
-    expected = {(key.table, key.kind, text) for key, text in database.expected.items()}
-    implied = {(table, kind, _to_primary_key(text)) for table, kind, text in expected}
+    expected = {(key.table, key.kind, item) for key, item in database.expected.items()}
+    # SQLite has a foreign key so where nobody wrote the column that it points to.
+    implied = {
+        (table, kind, replace(item, referred_columns=()))
+        for table, kind, item in expected
+        if isinstance(item, ForeignKey)
+    }
     items = [item for item in database.differences() if item.actual and not item.expected]
     dropped = {(item.key.table, item.key.name) for item in items if item.key.kind == "column"}
     constraints = {item.key[::2] for item in items if item.key.kind == "constraint"}
     for item in items:
         table, kind, name = item.key
-        definition = str(item.actual)
+        definition = item.actual
+        assert definition is not None
         rule = _DROPS.get(kind)
         if kind == "constraint":
-            starts = (
-                _DROPPED_CONSTRAINTS[s] for s in _DROPPED_CONSTRAINTS if definition.startswith(s)
-            )
-            rule = next(starts, "drop-constraint")
-        words = set(re.findall(r"\w+", definition))
+            rule = _DROPPED_CONSTRAINTS.get(type(definition), "drop-constraint")
         renamed = _renamed(definition, table, answers)
         new_table = answers.rename.get(table, table)
         if (
             rule is None
             or (kind not in PROPERTIES and {(new_table, kind, renamed)} & (expected | implied))
-            or (kind in ("constraint", "index") and any((table, word) in dropped for word in words))
+            or (kind in ("constraint", "index") and _speaks_of(definition, table, dropped))
             or (kind == "index" and (table, name) in constraints)  # MySQL's, of a foreign key
         ):
             continue
         subject = ".".join(filter(None, (table, name)))
-        yield Finding(rule, (database.kind,), subject, Verdict.ASK, _DROP, definition)
+        yield Finding(rule, (database.kind,), subject, Verdict.ASK, _DROP, str(definition))
 
 
-def _to_primary_key(definition: str) -> str:
-    """Return a foreign key as SQLite has it where nobody wrote the column that it points to."""
-    return re.sub(r"(REFERENCES \S+ )\([^)]*\)", r"\1()", definition)
+def _speaks_of(definition: Definition, table: str, columns: Collection[tuple[str, str]]) -> bool:
+    return any((table, word) in columns for word in words_of(definition))
 
 
-def _renamed(definition: str, table: str, answers: Answers) -> str:
+def _renamed(definition: Definition, table: str, answers: Answers) -> Definition:
     """Return a definition as it is after the renames that were answered."""
-    for old, new in answers.rename.items():
-        owner, _, column = old.rpartition(".")
-        if owner in (table, ""):
-            definition = re.sub(rf"\b{re.escape(column)}\b", new, definition)
+    renames = ((old.rpartition("."), new) for old, new in answers.rename.items())
+    names = {name: new for (owner, _, name), new in renames if owner in (table, "")}
+
+    def text(expression: str) -> str:
+        return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), expression)
+
+    def each(columns: Iterable[str]) -> tuple[str, ...]:
+        return tuple(map(text, columns))
+
+    match definition:
+        case PrimaryKey() | Unique():
+            return replace(definition, columns=each(definition.columns))
+        case ForeignKey():
+            to, columns = text(definition.referred_table), each(definition.columns)
+            return replace(definition, columns=columns, referred_table=to)
+        case Check():
+            return replace(definition, condition=text(definition.condition))
+        case Index():
+            elements, condition = each(definition.elements), text(definition.condition)
+            return replace(definition, elements=elements, condition=condition)
     return definition
 
 
@@ -523,7 +552,7 @@ def scratch_copy(connection: Connection, source: Source, included: Schema) -> It
         else:
             dump.run(copy, dump.tables(connection))
         copy.commit()
-        copied = {key: text for key, text in diff.describe(copy).items() if key in included}
+        copied = {key: item for key, item in diff.describe(copy).items() if key in included}
         for item in diff.differences(copied, included):
             raise MigrationError(
                 f"No migration was written, because {item.key} cannot be copied to a scratch "

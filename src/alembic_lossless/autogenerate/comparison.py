@@ -149,7 +149,7 @@ class ComparedDatabase:
         """Return what knows the models, and the chain with what was applied to it by now."""
         return Lookup(self.metadata, self.connection, self.context.script)
 
-    def differences(self) -> list[diff.Difference]:
+    def differences(self) -> list[diff.Change]:
         """Return what differs in the chain, with what was applied to it since, from the models.
 
         What the baseline knows is left out, and so are the :meth:`left_over_defaults`.
@@ -158,11 +158,11 @@ class ComparedDatabase:
         staying = self._left_over(differences)
         return [item for item in differences if item not in staying]
 
-    def left_over_defaults(self) -> list[diff.Difference]:
+    def left_over_defaults(self) -> list[diff.Change]:
         """Return the server defaults that only the migrations have, and that stay."""
         return self._left_over(self.known.new(self.all_differences()))
 
-    def _left_over(self, differences: Sequence[diff.Difference]) -> list[diff.Difference]:
+    def _left_over(self, differences: Sequence[diff.Change]) -> list[diff.Change]:
         if self.options.get("compare_server_default"):
             return []
         return left_over(differences, self._origins_by_now, self.tables)
@@ -185,7 +185,7 @@ class ComparedDatabase:
         script = self.context.script
         return snapshot.names_by_convention(script, self.kind) if script else set()
 
-    def all_differences(self) -> list[diff.Difference]:
+    def all_differences(self) -> list[diff.Change]:
         """Return all that differs, known or not."""
         actual = diff.describe(self.connection)
         by_hand = diff.made_by_raw_sql(self.connection)

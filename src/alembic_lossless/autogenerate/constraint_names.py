@@ -84,7 +84,7 @@ def _names_to_drop_by(older: Schema, schema: Schema) -> dict[Key, str]:
         key: name
         for key, name in diff.called_otherwise(older, schema).items()
         # Never a name by which something else would go.
-        if name != schema[key] and key._replace(name=name) not in schema
+        if name != str(schema[key]) and key._replace(name=name) not in schema
     }
 
 

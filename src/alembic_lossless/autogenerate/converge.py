@@ -1,6 +1,5 @@
 """Completes a proposal: what two databases still have otherwise becomes operations too."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,15 +16,23 @@ from ..checklist.data_operations import (
 from ..checklist.finding import Guard, Step, is_comment, is_rename, whole_name
 from ..errors import MigrationError
 from ..schema import dialect_support, diff
-from ..schema.model import Key
+from ..schema.model import (
+    ColumnType,
+    Constraint,
+    Index,
+    Key,
+    PrimaryKey,
+    Unique,
+    columns_of,
+    words_of,
+)
 from . import render
 from .comparison import ComparedDatabase
 from .dialects import mysql, postgresql
 from .order import ordered
-from .reverse import columns_of, unchanged_foreign_keys
 from .to_operations import steps_for
 
-Items = dict[Key, diff.Difference]
+Items = dict[Key, diff.Change]
 Review = Callable[[Sequence[Step]], list[Step]]
 
 
@@ -113,8 +120,8 @@ def _in_a_key(steps: Sequence[Step], databases: Sequence[ComparedDatabase]) -> l
         f"{item.key.table}.{column}"
         for database in (databases if gone else ())
         for item in database.differences()
-        if (item.actual or "").startswith("PRIMARY KEY")
-        for column in columns_of(item.actual)
+        if isinstance(item.actual, PrimaryKey)
+        for column in item.actual.columns
     }
     return [step for step in steps if _column(step) in gone & keyed]
 
@@ -125,15 +132,13 @@ def _column(step: Step) -> str | None:
     return f"{whole_name(op)}.{column}" if column else None
 
 
-def _is_in_the_way(item: diff.Difference) -> bool:
+def _is_in_the_way(item: diff.Change) -> bool:
     """Tell what goes before tables and columns change, or comes before they do."""
     if item.key.kind == "sequence":
         return item.actual is None
     if item.key.kind == "type":
-        return item.actual is not None and item.expected is not None
-    if item.actual is None or item.key.kind not in ("constraint", "index"):
-        return False
-    return not item.actual.startswith("PRIMARY KEY")
+        return item.is_alteration
+    return isinstance(item.actual, Constraint | Index) and not isinstance(item.actual, PrimaryKey)
 
 
 def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -> list[Step]:
@@ -194,13 +199,13 @@ def _rename_indexes(items: Items, database: ComparedDatabase) -> Iterator[Step]:
     }
     lookup = database.lookup()
     for new in [key for key, item in items.items() if item.actual is None]:
-        printed = items[new].expected or ""
-        old = dropped.get((new.table, new.kind, printed))
-        if old is None or (database.kind == "mysql" and not _renames_on_mysql(new, printed, items)):
+        definition = items[new].expected
+        old = dropped.get((new.table, new.kind, definition))
+        if old is None or (database.kind == "mysql" and not _renames_on_mysql(items[new], items)):
             continue
         if database.other_names(old):
             continue  # a rename would need the one name that it has
-        del items[old], items[new], dropped[new.table, new.kind, printed]
+        del items[old], items[new], dropped[new.table, new.kind, definition]
         dialect = mysql if database.kind == "mysql" else postgresql
         forward, backward = (
             TableSQL(
@@ -213,10 +218,10 @@ def _rename_indexes(items: Items, database: ComparedDatabase) -> Iterator[Step]:
         yield Step(forward, Guard.only(database.kind), backward)
 
 
-def _renames_on_mysql(key: Key, printed: str, items: Items) -> bool:
+def _renames_on_mysql(item: diff.Change, items: Items) -> bool:
     """Tell whether MySQL renames it: not the index of a new foreign key, which it names itself."""
-    of_foreign_key = key.kind == "index" and key._replace(kind="constraint") in items
-    return mysql.is_index(printed) and not of_foreign_key
+    of_foreign_key = item.key.kind == "index" and item.key._replace(kind="constraint") in items
+    return mysql.is_index(item.expected) and not of_foreign_key
 
 
 def _foreign_keys_of_retyped(items: Items, database: ComparedDatabase) -> Items:
@@ -227,29 +232,25 @@ def _foreign_keys_of_retyped(items: Items, database: ComparedDatabase) -> Items:
     changed = {
         (key.table, key.name)
         for key, item in items.items()
-        if key.kind == "column" and _is_changed(item)
+        if key.kind == "column" and item.is_alteration
         if database.kind == "mysql" or (database.kind == "postgresql" and not _compare(item))
     }
     return {
-        key: diff.Difference(key, database.expected[key], database.expected[key])
-        for key, foreign in (unchanged_foreign_keys(items, database.expected) if changed else ())
-        if changed & {(key.table, column) for column in foreign.local_cols}
-        or changed & {(foreign.referent_table, column) for column in foreign.remote_cols}
+        key: diff.Change(key, database.expected[key], database.expected[key])
+        for key, foreign in diff.unchanged_foreign_keys(items, database.expected)
+        if changed & {(key.table, column) for column in foreign.columns}
+        or changed & {(foreign.referred_table, column) for column in foreign.referred_columns}
     }
 
 
-def _is_changed(item: diff.Difference) -> bool:
-    return item.actual is not None and item.expected is not None
-
-
-def _compare(item: diff.Difference) -> bool:
+def _compare(item: diff.Change) -> bool:
     """Tell whether PostgreSQL compares values of both types with each other."""
     comparable = (
         ("smallint", "integer", "bigint", "numeric"),
         ("character", "text"),
         ("timestamp",),
     )
-    types = str(item.actual), str(item.expected)
+    types = [side.type for side in (item.actual, item.expected) if isinstance(side, ColumnType)]
     return any(all(type_.startswith(kinds) for type_ in types) for kinds in comparable)
 
 
@@ -258,17 +259,17 @@ def _around_generated(items: Items, database: ComparedDatabase) -> Items:
     PostgreSQL has to make anew because the type changes that they are computed from."""
     changed: dict[str, set[tuple[str, str]]] = {"generated": set(), "column": set()}
     for key, item in items.items():
-        if key.kind in changed and _is_changed(item):
+        if key.kind in changed and item.is_alteration:
             changed[key.kind].add((key.table, key.name))
     types = changed["column"] if database.kind == "postgresql" else set()
     generated = changed["generated"]
     concerned = {"generated": types, "index": generated, "constraint": generated}
     return {
-        key: diff.Difference(key, text, text)
-        for key, text in database.expected.items()
+        key: diff.Change(key, definition, definition)
+        for key, definition in database.expected.items()
         if key not in items
         for table, name in concerned.get(key.kind, ())
-        if table == key.table and name in re.findall(r"\w+", text)
+        if table == key.table and name in words_of(definition)
     }
 
 
@@ -280,12 +281,13 @@ def _foreign_keys_to_changed_keys(items: Items, database: ComparedDatabase) -> I
     keys = {
         (key.table, frozenset(columns_of(item.actual)))
         for key, item in items.items()
-        if (item.actual or "").startswith(("PRIMARY KEY", "UNIQUE"))
+        if isinstance(item.actual, PrimaryKey | Unique)
+        or (isinstance(item.actual, Index) and item.actual.unique)
     }
     if database.kind == "mysql" or not keys:
         return {}
     return {
-        key: diff.Difference(key, database.expected[key], database.expected[key])
-        for key, foreign in unchanged_foreign_keys(items, database.expected)
-        if (foreign.referent_table, frozenset(foreign.remote_cols)) in keys
+        key: diff.Change(key, database.expected[key], database.expected[key])
+        for key, foreign in diff.unchanged_foreign_keys(items, database.expected)
+        if (foreign.referred_table, frozenset(foreign.referred_columns)) in keys
     }

@@ -13,15 +13,13 @@ from ..checklist.data_operations import Fill, NumberRows, is_number, is_text, pl
 from ..checklist.finding import NOTHING, Guard, Step, whole_name
 from ..schema import dialect_support
 from ..schema.diff import describe
-from ..schema.model import Key, Schema
+from ..schema.model import Check, Counter, Index, Key, PrimaryKey, Schema, Unique
 from .comparison import Lookup
 from .dialects import postgresql
-from .reverse import columns_of, recreate
+from .reverse import recreate
 
 
-def objects_of_dropped_table(
-    lookup: Lookup, op: ops.DropTableOp, printed: Schema
-) -> Iterable[Step]:
+def objects_of_dropped_table(lookup: Lookup, op: ops.DropTableOp, schema: Schema) -> Iterable[Step]:
     """Return what the table of *op* takes along and Alembic does not bring back.
 
     Reflection loses CHECKs and passes over indexes with expressions; the steps do nothing on
@@ -39,12 +37,12 @@ def objects_of_dropped_table(
         if not isinstance(item, CheckConstraint) and not _into_schema(item)
     ]
     unique = any(isinstance(item, UniqueConstraint) for item in create.columns)
-    missing = ("CHECK",) if unique else ("CHECK", "UNIQUE")  # MySQL reflects it as an index
-    for key, text in printed.items():
-        if key.table == whole_name(op):
-            lost = key.kind == "constraint" and text.startswith(missing)
-            if key.kind == "index" or lost:
-                yield Step(None, Guard.of(op), recreate(key, text, lookup))
+    for key, definition in schema.items():
+        if key.table != whole_name(op):
+            continue
+        # MySQL reflects a UNIQUE as an index.
+        if isinstance(definition, Check | Index) or (isinstance(definition, Unique) and not unique):
+            yield Step(None, Guard.of(op), recreate(key, definition, lookup))
 
 
 def _into_schema(item: Any) -> bool:
@@ -69,7 +67,7 @@ def with_values_for_rows(steps: Sequence[Step], lookup: Lookup) -> Iterator[Step
 
     :param steps: the proposal, with its renames.
     """
-    printed = describe(lookup.connection)
+    schema = describe(lookup.connection)
     was = {s.op.new_table_name: s.op.table_name for s in steps if isinstance(s.op, _RENAME)}
     for step in steps:
         if isinstance(step.op, ops.AddColumnOp) and step.op.table_name not in was:
@@ -78,7 +76,7 @@ def with_values_for_rows(steps: Sequence[Step], lookup: Lookup) -> Iterator[Step
             before = was.get(step.op.table_name, step.op.table_name)
             if step.op.schema:
                 before = f"{step.op.schema}.{before}"
-            own = {key: text for key, text in printed.items() if key.table == before}
+            own = {key: definition for key, definition in schema.items() if key.table == before}
             yield from _drop_column(step, before, own, lookup)
         else:
             yield step
@@ -103,19 +101,19 @@ def _add_column(op: ops.AddColumnOp, lookup: Lookup) -> Iterator[Step]:
     yield Step(numbers, back=NOTHING)
 
 
-def _drop_column(step: Step, before: str, printed: Schema, lookup: Lookup) -> Iterator[Step]:
+def _drop_column(step: Step, before: str, schema: Schema, lookup: Lookup) -> Iterator[Step]:
     """Yield the steps that drop a column of the table that is called *before* by now."""
     column = step.back.column
     table, name = step.op.table_name, column.name
     key = Key(before, "default", name)
-    if printed.get(key) == "SERIAL":  # an Identity is the column's own
-        starts, _ = postgresql.counter_statements(lookup, key, printed[key])
+    if schema.get(key) == Counter("SERIAL"):  # an Identity is the column's own
+        starts, _ = postgresql.counter_statements(lookup, key, schema[key])
         back = postgresql.counter_operation(key, starts, late=True)
         yield Step(None, Guard.POSTGRESQL, back)
     if column.nullable or column.computed or column.server_default:
         yield step
         return
-    keys = [set(columns_of(text)) for text in printed.values() if text.startswith(_KEYS)]
+    keys = [set(key.columns) for key in schema.values() if isinstance(key, Unique | PrimaryKey)]
     shared = [columns - {name} for columns in keys if name in columns]
     values = _values(lookup, table, column, shared, _points_to(lookup, before, name))
     values.schema = step.op.schema
@@ -124,9 +122,6 @@ def _drop_column(step: Step, before: str, printed: Schema, lookup: Lookup) -> It
     yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
     yield Step(None, Guard.of(step.op), values)
     yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
-
-
-_KEYS = ("UNIQUE", "PRIMARY KEY")
 
 
 def _values(

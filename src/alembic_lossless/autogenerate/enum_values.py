@@ -1,6 +1,5 @@
 """The values of an enum that went and came: renamed, or replaced in the rows, as a person says."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,8 +15,8 @@ from ..checklist.rules import message
 from ..checklist.rules.enums import native
 from ..checklist.rules.postgresql import quote
 from ..quoting import literal
-from ..schema.diff import Difference
-from ..schema.model import Key
+from ..schema.diff import Change
+from ..schema.model import Key, values_of
 from .comparison import ComparedDatabase, Lookup
 from .replayed import name_of
 from .to_operations import steps_for
@@ -38,7 +37,7 @@ class ChangedEnum:
     columns: list[tuple[str, Any]]
     gone: list[str]
     come: list[str]
-    differing: dict[str, list[Difference]] = field(default_factory=dict)
+    differing: dict[str, list[Change]] = field(default_factory=dict)
     #: Whether no database knows the values.
     unchecked: bool = False
 
@@ -110,7 +109,7 @@ def _changed_enums(found: Sequence[ComparedDatabase]) -> Iterable[ChangedEnum]:
         for item in database.differences():
             if item.actual is None or item.expected is None:
                 continue
-            before = [_plain(text) for text in _TEXTS.findall(item.actual)]
+            before = values_of(item.actual)
             for table, column in _columns(item, database):
                 after = column.type.enums
                 gone = [value for value in before if value not in after]
@@ -148,7 +147,7 @@ def _unchecked(
             gone = [value for value in before if value not in type_.enums]
             if gone:
                 come = [value for value in type_.enums if value not in before]
-                kinds: dict[str, list[Difference]] = {database.kind: [] for database in found}
+                kinds: dict[str, list[Change]] = {database.kind: [] for database in found}
                 yield ChangedEnum([(table.name, column)], gone, come, kinds, unchecked=True)
 
 
@@ -167,15 +166,7 @@ def _retyped(table: str, column: Any, lookup: Lookup) -> Iterable[Step]:
     return [lookup.alter_column(key, modify_type=without_check(column.type))]
 
 
-#: Texts as servers print them; MySQL writes a quote with a backslash before it.
-_TEXTS = re.compile(r"'(?:[^']|''|(?<=\\)')*'")
-
-
-def _plain(text: str) -> str:
-    return text[1:-1].replace("''", "'").replace("\\'", "'")
-
-
-def _columns(item: Difference, database: ComparedDatabase) -> Iterator[tuple[str, Any]]:
+def _columns(item: Change, database: ComparedDatabase) -> Iterator[tuple[str, Any]]:
     """Yield the columns whose enum the difference *item* is about."""
     dialect = database.connection.dialect
     for table in database.metadata.tables.values():
@@ -186,7 +177,7 @@ def _columns(item: Difference, database: ComparedDatabase) -> Iterator[tuple[str
                 concerned = native(column.type) is not None and column.type.name == item.key.name
             elif item.key.kind == "column":
                 own = item.key.table == table.name and item.key.name == column.name
-                concerned = own and "enum(" in str(item.actual)
+                concerned = own and bool(values_of(item.actual))
             else:
                 concerned = item.key.table == table.name and any(
                     name_of(check, dialect) == item.key.name
@@ -228,11 +219,12 @@ def _replaced(enum: ChangedEnum, old: str, come: list[str], answers: Answers) ->
 
 
 def _bare(text: str) -> str:
-    return _plain(text) if _TEXTS.fullmatch(text) else text
+    is_quoted = len(text) > 1 and text[0] == text[-1] == "'"
+    return text[1:-1].replace("''", "'") if is_quoted else text
 
 
 def _steps(
-    enum: ChangedEnum, pairs: Sequence[ValueMapping], lookup: Lookup, items: Sequence[Difference]
+    enum: ChangedEnum, pairs: Sequence[ValueMapping], lookup: Lookup, items: Sequence[Change]
 ) -> Iterator[Step]:
     """Yield what is to be done on one database."""
     types = [item for item in items if item.key.kind == "type"]

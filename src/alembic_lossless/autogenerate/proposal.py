@@ -43,7 +43,7 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Step
         and not database.known.covers(key_of(step.op))
     ]
     lookup = database.lookup()
-    printed = diff.describe(database.connection)
+    schema = diff.describe(database.connection)
     made: set[str] = set()
     for step in steps:
         if isinstance(step.op, ops.CreateTableOp):
@@ -53,7 +53,7 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Step
     steps = [reversible_drop(lookup, s) if isinstance(s.op, ops.DropColumnOp) else s for s in steps]
     steps = [*_missing_schemas(steps, lookup), *steps]
     return [
-        *(back for step in gone for back in objects_of_dropped_table(lookup, step.op, printed)),
+        *(back for step in gone for back in objects_of_dropped_table(lookup, step.op, schema)),
         *steps,
     ]
 

@@ -42,7 +42,7 @@ class Report:
     missing: list[Missing] = field(default_factory=list)
     unmanaged: list[str] = field(default_factory=list)
     #: Server defaults that only the migrations have, and that stay.
-    left_over_defaults: list[diff.Difference] = field(default_factory=list)
+    left_over_defaults: list[diff.Change] = field(default_factory=list)
     #: For the rehearsal: what was written, in the chain with it, and where throwaway databases are.
     revisions: list[str] = field(default_factory=list)
     script: ScriptDirectory | None = None
@@ -97,12 +97,12 @@ class Agreement:
     """Whether there is one head, and whether models and migrations agree on each database."""
 
     heads: list[str]
-    differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
+    differences: dict[str, list[diff.Change]] = field(default_factory=dict)
     #: Those, and the ones that the baseline knows.
-    all_differences: dict[str, list[diff.Difference]] = field(default_factory=dict)
+    all_differences: dict[str, list[diff.Change]] = field(default_factory=dict)
     unmanaged: dict[str, list[str]] = field(default_factory=dict)
     #: Server defaults that only the migrations have: no reason to write a migration.
-    left_over_defaults: dict[str, list[diff.Difference]] = field(default_factory=dict)
+    left_over_defaults: dict[str, list[diff.Change]] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
     #: Where scratch databases can be created, for rehearsals: by the bind, which is None where
     #: there is one database.

@@ -16,25 +16,24 @@ from sqlalchemy import Column, Dialect
 from ..checklist.file_header import is_reviewed
 from ..checklist.finding import renamed_table, whole_name
 from ..run.recorder import followed
-from ..schema.diff import Difference
-from ..schema.model import COUNTERS
+from ..schema.diff import Change
+from ..schema.model import Default
 from ..scratch.databases import quiet
 
 #: For each column with a server default, whether a revision of ``migrate`` gave it.
 Origins = dict[tuple[str, str], bool]
 
 
-def is_only_in_migrations(item: Difference) -> bool:
+def is_only_in_migrations(item: Change) -> bool:
     """Tell whether *item* is about a server default that the models do not have."""
-    is_default = item.key.kind == "default" and item.actual not in COUNTERS
-    return is_default and bool(item.actual) and not item.expected  # empty is none, on MySQL
+    return isinstance(item.actual, Default) and item.expected is None
 
 
 def left_over(
-    differences: Iterable[Difference],
+    differences: Iterable[Change],
     origins: Callable[[], Origins],
     tables: Collection[str] = (),
-) -> list[Difference]:
+) -> list[Change]:
     """Return those of *differences* that are listed, and not proposed.
 
     :param differences: between the migrations and the models.
@@ -91,7 +90,7 @@ def follow(op: Any, origins: Origins, *, by_migrate: bool) -> None:
             origins[table, op.modify_name] = origins.pop((table, name))
 
 
-def by_table(differences: Sequence[Difference]) -> list[str]:
+def by_table(differences: Sequence[Change]) -> list[str]:
     """Return a line for each table: its columns and their defaults."""
     tables: dict[str, list[str]] = {}
     for item in differences:

@@ -4,6 +4,7 @@ The way forward is read from the models; the way back from what the server print
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,16 +16,26 @@ from ..checklist.data_operations import LateFill
 from ..checklist.finding import NOTHING, Guard, Step
 from ..checklist.rules import enums
 from ..errors import MigrationError
-from ..schema.diff import Difference
-from ..schema.model import COUNTERS, Key
+from ..schema.diff import Change
+from ..schema.model import (
+    ColumnType,
+    Comment,
+    Counter,
+    Definition,
+    Key,
+    PrimaryKey,
+    Unique,
+)
+from ..schema.model import Sequence as SequenceDefinition
+from ..schema.mysql import AUTO_INCREMENT
 from . import render
 from .comparison import Lookup
 from .dialects import mysql, postgresql, sqlite
 from .replayed import name_of, operation
-from .reverse import constraint_as_printed, recreate, unnamed_on_sqlite
+from .reverse import creation, derived_name, recreate
 
 
-def steps_for(item: Difference, lookup: Lookup) -> list[Step]:
+def steps_for(item: Change, lookup: Lookup) -> list[Step]:
     """Return the steps that end the difference *item*; none where nothing plain does.
 
     :param lookup: the models, and the database that the difference is of.
@@ -38,26 +49,26 @@ def steps_for(item: Difference, lookup: Lookup) -> list[Step]:
     return steps
 
 
-def _sequence(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _sequence(item: Change, lookup: Lookup) -> Iterable[Step]:
     sequence = lookup.metadata._sequences.get(item.key.name) or Sequence(item.key.name)
     create = ops.ExecuteSQLOp(str(CreateSequence(sequence).compile(dialect=lookup.dialect)))
     drop = ops.ExecuteSQLOp(str(DropSequence(sequence).compile(dialect=lookup.dialect)))
-    if item.actual is not None:
+    if isinstance(item.actual, SequenceDefinition):
         again = postgresql.create_sequence(lookup.quote(item.key.name), item.actual)
         yield Step(drop, back=again)
     if item.expected is not None:
         yield Step(create, back=drop)
 
 
-def _table(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _table(item: Change, lookup: Lookup) -> Iterable[Step]:
     return [sqlite.change_options(item)] if lookup.dialect.name == "sqlite" else []
 
 
-def _type(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _type(item: Change, lookup: Lookup) -> Iterable[Step]:
     return enums.steps(item, lookup.connection, lookup.metadata)
 
 
-def _index(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _index(item: Change, lookup: Lookup) -> Iterable[Step]:
     table, _, name = item.key
     if item.actual is not None:
         yield Step(ops.DropIndexOp(name, table), back=recreate(item.key, item.actual, lookup))
@@ -77,37 +88,37 @@ def _index(item: Difference, lookup: Lookup) -> Iterable[Step]:
             yield Step(create if has_key else None, Guard.MYSQL, drop)
 
 
-def _constraint(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _constraint(item: Change, lookup: Lookup) -> Iterable[Step]:
     if item.actual is not None:
-        if item.actual.startswith("PRIMARY KEY") and lookup.dialect.name in ("mysql", "mariadb"):
+        is_mysql = lookup.dialect.name in ("mysql", "mariadb")
+        if is_mysql and isinstance(item.actual, PrimaryKey):
             yield from mysql.stop_counting(lookup, item.key.table)
         yield _drop_constraint(item.key, item.actual, lookup)
     if item.expected is not None:
         yield _add_constraint(item.key, item.expected, lookup)
 
 
-def _drop_constraint(key: Key, printed: str, lookup: Lookup) -> Step:
-    back = recreate(key, printed, lookup)
+def _drop_constraint(key: Key, definition: Any, lookup: Lookup) -> Step:
+    back = recreate(key, definition, lookup)
     if back is None:
         table, name = lookup.quoted(key.table), lookup.quote(key.name)
-        sql = f"ALTER TABLE {table} ADD CONSTRAINT {name} {printed}"
+        if isinstance(definition, Unique):
+            definition = replace(definition, columns=tuple(map(lookup.quote, definition.columns)))
+        sql = f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
         drop = ops.DropConstraintOp(key.name, key.table)
         return Step(drop, Guard.POSTGRESQL, ops.ExecuteSQLOp(sql))
     kind = {"primarykey": "primary"}.get(back.constraint_type, back.constraint_type)
     name = back.constraint_name
-    if unnamed := unnamed_on_sqlite(lookup.connection, key, printed):
+    if derived := derived_name(lookup.connection, key, definition):
         # Stock Alembic makes none without a name: it has one from the downgrade on.
-        name, condition = unnamed
-        back.constraint_name = name
-        if kind == "check":
-            back.condition = sa.text(condition)
+        back.constraint_name = name = conv(derived)
         return Step(render.DropUnnamedConstraintOp(name, key.table, kind), back=back)
     if kind == "check":
         name = conv(name)  # as it is: the convention's prefix is not to be put before it
     return Step(ops.DropConstraintOp(name, key.table, kind), back=back)
 
 
-def _add_constraint(key: Key, printed: str, lookup: Lookup) -> Step:
+def _add_constraint(key: Key, definition: Definition, lookup: Lookup) -> Step:
     table = lookup.model(key.table)
     for constraint in table.constraints:
         primary = constraint is table.primary_key and key.name == "PRIMARY KEY"
@@ -115,7 +126,7 @@ def _add_constraint(key: Key, printed: str, lookup: Lookup) -> Step:
             named = None if key.name == "PRIMARY KEY" else key.name
             return Step(operation(key.table, named, constraint, lookup.dialect))
     # Nobody named it, so that it may have another name on each database.
-    unnamed = constraint_as_printed(key, printed)
+    unnamed = creation(key, definition)
     if unnamed is not None:
         return Step(unnamed)
     raise MigrationError(
@@ -124,7 +135,7 @@ def _add_constraint(key: Key, printed: str, lookup: Lookup) -> Step:
     )
 
 
-def _column(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _column(item: Change, lookup: Lookup) -> Iterable[Step]:
     if item.actual is None or item.expected is None:
         return
     model = lookup.model_column(item.key)
@@ -134,49 +145,57 @@ def _column(item: Difference, lookup: Lookup) -> Iterable[Step]:
         changes["modify_server_default"] = model.server_default
     step = lookup.alter_column(item.key, **changes)
     if lookup.dialect.name == "sqlite":
-        step.op.modify_type = _collated(step.op.modify_type, item.expected, item.actual)
-        step.op.existing_type = _collated(step.op.existing_type, item.actual, item.expected)
+        actual, expected = _collation(item.actual), _collation(item.expected)
+        step.op.modify_type = _collated(step.op.modify_type, expected, actual)
+        step.op.existing_type = _collated(step.op.existing_type, actual, expected)
     yield step
 
 
-def _collated(type_: Any, own: str, opposite: str) -> Any:
+def _collation(definition: Definition | None) -> str | None:
+    return definition.collation if isinstance(definition, ColumnType) else None
+
+
+def _collated(type_: Any, own: str | None, opposite: str | None) -> Any:
     """Return *type_* with SQLite's usual collation where only the opposite side names one.
 
-    :param own: the column as printed on the side that *type_* is from.
+    :param own: the collation on the side that *type_* is from.
     """
-    if "COLLATE" in own or "COLLATE" not in opposite or not isinstance(type_, sa.String):
+    if own or not opposite or not isinstance(type_, sa.String):
         return type_
     type_ = type_.copy()
     type_.collation = "BINARY"
     return type_
 
 
-def _null(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _null(item: Change, lookup: Lookup) -> Iterable[Step]:
     return [lookup.alter_column(item.key, modify_nullable=item.expected is None)]
 
 
-def _default(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _default(item: Change, lookup: Lookup) -> Iterable[Step]:
     default = lookup.model_column(item.key).server_default
-    sides = {item.actual, item.expected}
-    if mysql.AUTO_INCREMENT in sides:
+    counters = [side for side in (item.actual, item.expected) if isinstance(side, Counter)]
+    if Counter(AUTO_INCREMENT) in counters:
         return mysql.change_counter(lookup, item)
-    if sides & set(COUNTERS):
+    if counters:
         return postgresql.change_counter(lookup, item, default)
     if default is not None and not isinstance(default, sa.DefaultClause):
         return []
     return [lookup.alter_column(item.key, modify_server_default=default)]
 
 
-def _comment(item: Difference, lookup: Lookup) -> Iterable[Step]:
-    table, existing = item.key.table, item.actual
+def _comment(item: Change, lookup: Lookup) -> Iterable[Step]:
+    table = item.key.table
+    before, after = (
+        side.text if isinstance(side, Comment) else None for side in (item.actual, item.expected)
+    )
     if item.key.name:
-        return [lookup.alter_column(item.key, modify_comment=item.expected)]
-    if item.expected is None:
-        return [Step(ops.DropTableCommentOp(table, existing_comment=existing))]
-    return [Step(ops.CreateTableCommentOp(table, item.expected, existing_comment=existing))]
+        return [lookup.alter_column(item.key, modify_comment=after)]
+    if after is None:
+        return [Step(ops.DropTableCommentOp(table, existing_comment=before))]
+    return [Step(ops.CreateTableCommentOp(table, after, existing_comment=before))]
 
 
-def _generated(item: Difference, lookup: Lookup) -> Iterable[Step]:
+def _generated(item: Change, lookup: Lookup) -> Iterable[Step]:
     """Drop and add: what a generated column holds is no one's data."""
     table, _, name = item.key
     if item.actual is None:
@@ -198,7 +217,7 @@ def _generated(item: Difference, lookup: Lookup) -> Iterable[Step]:
         yield Step(LateFill(table, name, str(column.computed.sqltext)), back=NOTHING)
 
 
-_BY_KIND: dict[str, Callable[[Difference, Lookup], Iterable[Step]]] = {
+_BY_KIND: dict[str, Callable[[Change, Lookup], Iterable[Step]]] = {
     "sequence": _sequence,
     "table": _table,
     "type": _type,

@@ -86,7 +86,7 @@ def unexpected_changes(
     before: dict[str, TableRows],
     after: dict[str, TableRows],
     effects: Effects,
-    schema_changes: Sequence[diff.Difference],
+    schema_changes: Sequence[diff.Change],
 ) -> Iterator[UnexpectedChange]:
     """Compare the rows before and after.
 

@@ -339,9 +339,7 @@ class _Round:
         every = self.options.get("compare_server_default")
         staying = [] if every else server_defaults.left_over(differences, origins)
         # What the column had before under another name, or another type.
-        moved = {
-            text for key, text in before.items() if key.kind == "default" and key not in actual
-        }
+        moved = {old for key, old in before.items() if key.kind == "default" and key not in actual}
         for item in differences:
             if item in staying and (item.key in before or item.actual in moved):
                 continue
@@ -349,7 +347,7 @@ class _Round:
                 continue
             if directives.is_left_out(item.key, left_out):
                 continue
-            if not inclusion.compares(item, context) or item in known.differences:
+            if not inclusion.compares(item, context) or known.holds(item):
                 continue
             if before.get(item.key) == item.actual:
                 self.ahead.append(f"{NAMES[self.source.kind]}: {item}")
@@ -362,7 +360,7 @@ class _Round:
         connection: Connection,
         step: str,
         effects: Effects,
-        schema_changes: Sequence[diff.Difference],
+        schema_changes: Sequence[diff.Change],
     ) -> None:
         try:
             after = all_rows(connection, table_names(connection))

@@ -10,21 +10,42 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import MigrationError
-from .diff import Difference
-from .model import Key
+from .diff import Change
+from .model import Definition, Key
 
 #: The file's name, in the folder of the migrations.
 FILE = "baseline.json"
 
 
+class Recorded(NamedTuple):
+    """One difference as it is recorded: by the texts of both sides."""
+
+    key: Key
+    actual: str | None
+    expected: str | None
+
+    @classmethod
+    def of(cls, change: Change) -> "Recorded":
+        """Return how *change* is recorded."""
+        return cls(change.key, _text(change.actual), _text(change.expected))
+
+
+def _text(definition: Definition | None) -> str | None:
+    return None if definition is None else str(definition)
+
+
 class Known(NamedTuple):
     """The known differences on one kind of database."""
 
-    differences: frozenset[Difference] = frozenset()
+    differences: frozenset[Recorded] = frozenset()
 
-    def new(self, differences: Iterable[Difference]) -> list[Difference]:
+    def holds(self, change: Change) -> bool:
+        """Tell whether *change* is known."""
+        return Recorded.of(change) in self.differences
+
+    def new(self, differences: Iterable[Change]) -> list[Change]:
         """Return those of *differences* that are not known."""
-        return [item for item in differences if item not in self.differences]
+        return [item for item in differences if not self.holds(item)]
 
     def covers(self, key: Key) -> bool:
         """Tell whether the object that *key* names is known to be on one side only."""
@@ -47,7 +68,7 @@ def read(folder: Path) -> dict[str, Known]:
         return {
             kind: Known(
                 frozenset(
-                    Difference(Key(str(table), str(part), str(name)), actual, expected)
+                    Recorded(Key(str(table), str(part), str(name)), actual, expected)
                     for table, part, name, actual, expected in items
                 )
             )
@@ -61,7 +82,7 @@ def read(folder: Path) -> dict[str, Known]:
         ) from error
 
 
-def write(folder: Path, differences: Mapping[str, Iterable[Difference]]) -> Path:
+def write(folder: Path, differences: Mapping[str, Iterable[Change]]) -> Path:
     """Write the file in *folder*; its lines change only where a difference does.
 
     :param differences: by the kind of database.
@@ -69,7 +90,7 @@ def write(folder: Path, differences: Mapping[str, Iterable[Difference]]) -> Path
     """
     lines = []
     for kind in sorted(differences):
-        items = sorted(differences[kind], key=lambda item: item.key)
+        items = sorted(map(Recorded.of, differences[kind]), key=lambda item: item.key)
         rows = [json.dumps([*item.key, item.actual, item.expected]) for item in items]
         lines.append(f"{json.dumps(kind)}: [\n    " + ",\n    ".join(rows) + "\n  ]")
     path = folder / FILE

@@ -6,14 +6,14 @@ are left out. So is what models cannot express (views, triggers, functions …):
 :func:`unmanaged_objects` lists it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, MetaData, text
 
 from ..naming import names_given
 from . import mysql, postgresql, sqlite
-from .model import PROPERTIES, Definitions, Key, Schema
+from .model import PROPERTIES, Definition, Definitions, ForeignKey, Key, Schema
 from .own_tables import is_own
 
 _READERS: dict[str, Callable[[Connection], Definitions]] = {
@@ -32,20 +32,21 @@ def describe(connection: Connection) -> Schema:
     :raises KeyError: on a database other than SQLite, PostgreSQL, MySQL and MariaDB.
     """
     definitions = _READERS[connection.dialect.name](connection)
-    return {
-        key: definition.strip()
-        for key, definition in definitions
-        if definition and not is_own(key.table)
-    }
+    return {key: definition for key, definition in definitions if not is_own(key.table)}
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One object whose definition is not the expected; None on the side that lacks the object."""
+class Change:
+    """What makes of an object the expected one; None on the side that lacks the object."""
 
     key: Key
-    actual: str | None
-    expected: str | None
+    actual: Definition | None
+    expected: Definition | None
+
+    @property
+    def is_alteration(self) -> bool:
+        """Whether the object is on both sides."""
+        return self.actual is not None and self.expected is not None
 
     def __str__(self) -> str:
         if self.actual is None:
@@ -55,7 +56,7 @@ class Difference:
         return f"{self.key}: the migrations say {self.actual}, the models say {self.expected}"
 
 
-def differences(actual: Schema, expected: Schema) -> list[Difference]:
+def differences(actual: Schema, expected: Schema) -> list[Change]:
     """Compare two schemas.
 
     :param actual: usually of the migrations.
@@ -74,7 +75,7 @@ def differences(actual: Schema, expected: Schema) -> list[Difference]:
         return key.table not in tables and not of_lacking_column
 
     return [
-        Difference(key, actual.get(key), expected.get(key))
+        Change(key, actual.get(key), expected.get(key))
         for key in sorted(actual.keys() | expected.keys())
         if actual.get(key) != expected.get(key) and listed(key)
     ]
@@ -85,7 +86,7 @@ def differences_from_models(
     expected: Schema,
     metadata: MetaData,
     by_convention: Iterable[tuple[str, str]] = (),
-) -> list[Difference]:
+) -> list[Change]:
     """Compare the schema of the migrations with that of the models, as :func:`differences` does.
 
     What nobody named is compared without its name.
@@ -100,7 +101,7 @@ def differences_from_models(
     return differences(actual, named)
 
 
-def differences_from_before(actual: Schema, before: Schema) -> list[Difference]:
+def differences_from_before(actual: Schema, before: Schema) -> list[Change]:
     """Compare a schema with what it was before, as :func:`differences` does.
 
     What had no name may have one: on SQLite a rename writes down the name that PostgreSQL gave.
@@ -108,11 +109,16 @@ def differences_from_before(actual: Schema, before: Schema) -> list[Difference]:
     :param actual: as it is now.
     :param before: as it was.
     """
-    named = _named_as(actual, before, lambda key: before[key] == key.name)
+    named = _named_as(actual, before, lambda key: is_unnamed(key, before[key]))
     return differences(actual, named)
 
 
-def _named_as(actual: Schema, expected: Schema, is_unnamed: Callable[[Key], bool]) -> Schema:
+def is_unnamed(key: Key, definition: Definition | None) -> bool:
+    """Tell whether a constraint has no name, so that it goes by its definition."""
+    return key.kind == "constraint" and key.name == str(definition)
+
+
+def _named_as(actual: Schema, expected: Schema, has_no_name: Callable[[Key], bool]) -> Schema:
     """Give what nobody named in *expected* the name that *actual* has for the same."""
     # MySQL gives the index of a foreign key the key's name.
     spare = {
@@ -123,12 +129,25 @@ def _named_as(actual: Schema, expected: Schema, is_unnamed: Callable[[Key], bool
     named = {}
     for key, definition in expected.items():
         of_server = spare.get((key.table, key.kind, definition))
-        if is_unnamed(key) and key not in actual and of_server is not None:
+        if has_no_name(key) and key not in actual and of_server is not None:
             named[of_server] = definition
             del spare[key.table, key.kind, definition]
         else:
             named[key] = definition
     return named
+
+
+def unchanged_foreign_keys(
+    changes: Collection[Key], schema: Schema
+) -> Iterator[tuple[Key, ForeignKey]]:
+    """Yield the foreign keys of *schema* that are not among *changes*.
+
+    :param changes: the keys of what differs.
+    :param schema: usually of the models.
+    """
+    for key, definition in schema.items():
+        if isinstance(definition, ForeignKey) and key not in changes:
+            yield key, definition
 
 
 def called_otherwise(actual: Schema, expected: Schema) -> dict[Key, str]:
@@ -147,9 +166,11 @@ def called_otherwise(actual: Schema, expected: Schema) -> dict[Key, str]:
     }
 
 
-def _by_definition(schema: Schema, opposite: Schema) -> dict[tuple[str, str, str], list[Key]]:
+def _by_definition(
+    schema: Schema, opposite: Schema
+) -> dict[tuple[str, str, Definition], list[Key]]:
     """Return the constraints and indexes that *opposite* lacks, by table, kind and definition."""
-    keys: dict[tuple[str, str, str], list[Key]] = {}
+    keys: dict[tuple[str, str, Definition], list[Key]] = {}
     for key, definition in schema.items():
         if key.kind in ("constraint", "index") and opposite.get(key) != definition:
             keys.setdefault((key.table, key.kind, definition), []).append(key)

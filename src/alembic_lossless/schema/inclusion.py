@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Connection, MetaData, Table
 
-from .diff import Difference, describe
-from .model import COUNTERS, PROPERTIES, Key, Schema
+from .diff import Change, describe
+from .model import PROPERTIES, Counter, Key, Schema
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Inclusion:
         self._includes_table = cache(self._ask_for_table)
         self._includes_schema = cache(self._ask_for_schema)
 
-    def compares(self, item: Difference, context: MigrationContext) -> bool:
+    def compares(self, item: Change, context: MigrationContext) -> bool:
         """Tell whether a difference between the models and the database counts.
 
         :param item: the difference.
@@ -50,10 +50,11 @@ class Inclusion:
         """
         if not self.includes(item.key):
             return False
-        if item.key.kind in ("column", "type") and item.actual and item.expected:
+        if item.key.kind in ("column", "type") and item.is_alteration:
             setting = self.options.get("compare_type", True)
             return self._compares_column(item.key, setting, context, _types)
-        if item.key.kind == "default" and not {item.actual, item.expected} & set(COUNTERS):
+        counts = isinstance(item.actual, Counter) or isinstance(item.expected, Counter)
+        if item.key.kind == "default" and not counts:
             setting = self.options.get("compare_server_default", True)
             return self._compares_column(item.key, setting, context, _defaults)
         return True

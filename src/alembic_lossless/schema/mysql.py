@@ -3,10 +3,23 @@
 import re
 
 from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql
 
-from ..quoting import quote
+from ..quoting import qualified, quote
 from ..tokens import unquote
-from .model import Definitions, Key
+from .model import (
+    ColumnType,
+    Comment,
+    Counter,
+    Default,
+    Definitions,
+    Generated,
+    Index,
+    Key,
+    NotNull,
+    Table,
+)
+from .printed import constraint, element, parenthesis
 
 _TABLES = """
 SELECT table_name, table_comment FROM information_schema.tables
@@ -17,6 +30,9 @@ SELECT column_name, column_type, collation_name, is_nullable, column_default, ex
   generation_expression, column_comment
 FROM information_schema.columns WHERE table_schema = database() AND table_name = %s
 """
+
+#: How a column is printed that numbers the rows.
+AUTO_INCREMENT = "auto_increment"
 
 _LINE = re.compile(r"(?P<head>[A-Z ]*)(?P<name>`(?:[^`]|``)+`)?(?P<rest>.*)", re.DOTALL)
 
@@ -31,9 +47,9 @@ def read(connection: Connection) -> Definitions:
         quoted = quote(table, "mysql").replace("%", "%%")
         sql = connection.exec_driver_sql(f"SHOW CREATE TABLE {quoted}").one()[1]
         _, *lines, options = sql.splitlines()
-        options = options.lstrip(") ").partition(" COMMENT=")[0]
-        yield Key(table, "table", table), re.sub(r" AUTO_INCREMENT=\d+", "", options)
-        yield Key(table, "comment", ""), comment
+        yield Key(table, "table", table), _table(options.lstrip(") ").partition(" COMMENT=")[0])
+        if comment:
+            yield Key(table, "comment", ""), Comment(comment)
         checks = {}
         for line in lines:
             match = _LINE.fullmatch(line.strip().rstrip(","))
@@ -44,19 +60,46 @@ def read(connection: Connection) -> Definitions:
                 # One word for a constraint and an index: the convention's ix_ tells them apart.
                 if head == "UNIQUE KEY " and not name.startswith("ix_"):
                     head = "CONSTRAINT UNIQUE "
-                kind = "constraint" if head.startswith(("CONSTRAINT ", "PRIMARY ")) else "index"
-                yield Key(table, kind, name), head.removeprefix("CONSTRAINT ") + rest.strip()
+                text = without_backticks(rest.strip())
+                if head.startswith(("CONSTRAINT ", "PRIMARY ")):
+                    text = head.removeprefix("CONSTRAINT ") + text
+                    yield Key(table, "constraint", name), constraint(text, "mysql")
+                else:
+                    yield Key(table, "index", name), _index(head, text)
             elif " CHECK (" in rest:  # MariaDB's JSON
-                checks[name] = rest[rest.index(" CHECK (") :]
+                checks[name] = rest.partition(" CHECK (")[2].removesuffix(")")
         for row in connection.exec_driver_sql(_COLUMNS, (table,)).all():
-            yield from _column(table, checks.get(row[0], ""), *row)
+            yield from _column(table, checks.get(row[0]), *row)
+
+
+_OPTION = re.compile(r"([A-Z_]+(?: [A-Z_]+)*)=('(?:[^']|'')*'|\S+)\s*")
+
+
+def _table(options: str) -> Table:
+    settings = dict(_OPTION.findall(options))
+    settings.pop("AUTO_INCREMENT", None)
+    rest = _OPTION.sub("", options).strip()
+    return Table(frozenset({rest} if rest else ()), tuple(settings.items()))
+
+
+def _index(head: str, text: str) -> Index:
+    """Read an index: what stands before its name, and behind it."""
+    _, elements, options = parenthesis(text, "mysql")
+    word = head.removesuffix("KEY ").strip()
+    is_unique = word == "UNIQUE"
+    return Index(
+        tuple(element(text, "mysql") for text in elements),
+        unique=is_unique,
+        method="" if is_unique else word,
+        options=options.strip(),
+    )
 
 
 def _column(
     table: str,
-    check: str,
+    check: str | None,
     name: str,
-    kind: str,
+    type_: str,
     collation: str | None,
     nullable: str,
     default: str | None,
@@ -65,12 +108,32 @@ def _column(
     comment: str,
 ) -> Definitions:
     extra = extra.replace("DEFAULT_GENERATED", "").strip()
-    no_default = default is None or (nullable == "YES" and default == "NULL")
-    default = "" if no_default else default or "''"
-    collate = f" COLLATE {collation}" if collation else ""
-    yield Key(table, "column", name), kind + collate + check
-    yield Key(table, "null", name), "NOT NULL" if nullable == "NO" else None
-    yield Key(table, "generated", name), f"{generated} {extra.lower()}" if generated else None
-    if not generated:
-        yield Key(table, "default", name), f"{default} {extra}"
-    yield Key(table, "comment", name), comment
+    yield Key(table, "column", name), ColumnType(type_, collation, check, _values(type_))
+    if nullable == "NO":
+        yield Key(table, "null", name), NotNull()
+    if generated:
+        yield Key(table, "generated", name), Generated(generated, extra.lower())
+    elif extra == AUTO_INCREMENT:
+        yield Key(table, "default", name), Counter(AUTO_INCREMENT)
+    else:
+        has_none = default is None or (nullable == "YES" and default == "NULL")
+        expression = "" if has_none else default or "''"
+        if expression or extra:
+            yield Key(table, "default", name), Default(expression, extra)
+    if comment:
+        yield Key(table, "comment", name), Comment(comment)
+
+
+def _values(type_: str) -> tuple[str, ...]:
+    """Return the values of an enum that is a column's own."""
+    texts = _TEXTS.findall(type_) if type_.startswith("enum(") else ()
+    return tuple(text[1:-1].replace("''", "'") for text in texts)
+
+
+_TEXTS = re.compile(r"'(?:[^']|'')*'")
+
+
+def without_backticks(text: str) -> str:
+    """Return what MySQL printed with quotes only where a name needs them."""
+    plain = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return re.sub(r"`([^`]+)`", lambda m: m[1] if qualified(plain, m[1]) == m[1] else m[0], text)

@@ -1,10 +1,26 @@
 """Reads the schema of a PostgreSQL database, which spells every expression in its own way."""
 
+import json
 import re
 
 from sqlalchemy import Connection
 
-from .model import Definitions, Key
+from .model import (
+    ColumnType,
+    Comment,
+    Counter,
+    Default,
+    Definition,
+    Definitions,
+    EnumType,
+    Generated,
+    Index,
+    Key,
+    NotNull,
+    Sequence,
+    Table,
+)
+from .printed import constraint, element, parenthesis, unquote
 
 _QUERY = """
 WITH relations AS (
@@ -14,7 +30,7 @@ WITH relations AS (
   WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
     SELECT 1 FROM pg_depend d
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
-SELECT name, 'table', name, 'TABLE ' || coalesce(reloptions::text, '')
+SELECT name, 'table', name, coalesce(array_to_json(reloptions)::text, '[]')
 FROM relations WHERE relkind IN ('r', 'p')
 UNION ALL
 SELECT name, 'comment', '', obj_description(oid, 'pg_class')
@@ -29,32 +45,33 @@ LATERAL (SELECT pg_get_expr(ad.adbin, ad.adrelid) AS text, EXISTS (
   WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid
     AND d.refobjsubid = a.attnum AND d.deptype = 'a') AS serial) e,
 LATERAL (VALUES
-  ('column', concat_ws(' COLLATE ', format_type(a.atttypid, a.atttypmod),
-    CASE WHEN a.attcollation <> t.typcollation THEN co.collname END)),
-  ('null', CASE WHEN a.attnotnull THEN 'NOT NULL' END),
-  ('default', CASE WHEN a.attidentity = 'a' THEN 'IDENTITY ALWAYS' WHEN a.attidentity = 'd'
-    THEN 'IDENTITY' WHEN e.serial THEN 'SERIAL' WHEN a.attgenerated = '' THEN e.text END),
-  ('generated', CASE a.attgenerated WHEN 's' THEN e.text || ' stored'
-    WHEN 'v' THEN e.text || ' virtual' END),
+  ('column', json_build_array(format_type(a.atttypid, a.atttypmod),
+    CASE WHEN a.attcollation <> t.typcollation THEN co.collname END)::text),
+  ('null', CASE WHEN a.attnotnull THEN '' END),
+  ('counter', CASE WHEN a.attidentity = 'a' THEN 'IDENTITY ALWAYS' WHEN a.attidentity = 'd'
+    THEN 'IDENTITY' WHEN e.serial THEN 'SERIAL' END),
+  ('default', CASE WHEN a.attidentity = '' AND NOT e.serial AND a.attgenerated = ''
+    THEN e.text END),
+  ('generated', CASE WHEN a.attgenerated <> '' THEN json_build_array(e.text,
+    CASE a.attgenerated WHEN 's' THEN 'stored' ELSE 'virtual' END)::text END),
   ('comment', col_description(r.oid, a.attnum))) v (kind, value)
 WHERE r.relkind IN ('r', 'p')
 UNION ALL
 SELECT r.name, 'constraint', k.conname, pg_get_constraintdef(k.oid)
 FROM relations r JOIN pg_constraint k ON k.conrelid = r.oid WHERE k.contype <> 'n'
 UNION ALL
-SELECT r.name, 'index', i.relname, regexp_replace(pg_get_indexdef(x.indexrelid),
-  '^CREATE (UNIQUE )?INDEX .*? ON (ONLY )?\\S+ USING', '\\1INDEX USING')
-  || CASE WHEN x.indisvalid THEN '' ELSE ' INVALID' END
+SELECT r.name, 'index', i.relname, json_build_array(x.indisunique, x.indisvalid,
+  regexp_replace(pg_get_indexdef(x.indexrelid), '^CREATE .*? ON (ONLY )?\\S+ USING ', ''))::text
 FROM pg_index x JOIN relations r ON r.oid = x.indrelid JOIN relations i ON i.oid = x.indexrelid
 WHERE NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = x.indexrelid
   AND k.contype IN ('p', 'u', 'x'))
 UNION ALL
-SELECT '', 'type', t.typname, 'ENUM ' || (SELECT string_agg(quote_literal(enumlabel), ', '
-  ORDER BY enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid)
+SELECT '', 'type', t.typname, (SELECT json_agg(enumlabel ORDER BY enumsortorder)::text
+  FROM pg_enum e WHERE e.enumtypid = t.oid)
 FROM pg_type t WHERE t.typtype = 'e'
 UNION ALL
-SELECT '', 'sequence', r.name, concat_ws(' ', format_type(s.seqtypid, NULL), seqstart,
-  seqincrement, seqmin, seqmax, seqcycle)
+SELECT '', 'sequence', r.name, json_build_array(format_type(s.seqtypid, NULL), seqstart,
+  seqincrement, seqmin, seqmax, seqcycle)::text
 FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid WHERE NOT EXISTS (
   SELECT 1 FROM pg_depend d
   WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype IN ('a', 'i'))
@@ -68,9 +85,57 @@ def read(connection: Connection) -> Definitions:
     :return: every object and its definition.
     """
     for table, kind, name, value in connection.exec_driver_sql(_QUERY):
-        if kind in ("constraint", "index"):
-            value = without_casts(value)
-        yield Key(table, kind, name), value
+        if value is not None:
+            place = "default" if kind == "counter" else kind
+            yield Key(table, place, name), _definition(kind, value)
+
+
+def _definition(kind: str, value: str) -> Definition:
+    match kind:
+        case "table":
+            pairs = (option.partition("=")[::2] for option in json.loads(value))
+            return Table(settings=tuple(sorted((name, value) for name, value in pairs)))
+        case "column":
+            return ColumnType(*json.loads(value))
+        case "null":
+            return NotNull()
+        case "counter":
+            return Counter(value)
+        case "default":
+            return Default(value)
+        case "generated":
+            return Generated(*json.loads(value))
+        case "comment":
+            return Comment(value)
+        case "constraint":
+            return constraint(without_casts(value), "postgresql")
+        case "index":
+            return _index(*json.loads(value))
+        case "type":
+            return EnumType(tuple(json.loads(value) or ()))
+        case _:
+            return Sequence(*json.loads(value))
+
+
+def _index(unique: bool, is_valid: bool, text: str) -> Index:
+    """Read an index.
+
+    :param text: what PostgreSQL prints after USING: ``btree (a, b) INCLUDE (c) WHERE (d > 0)``.
+    """
+    method, elements, rest = parenthesis(without_casts(text), "postgresql")
+    options, _, condition = rest.strip().partition("WHERE ")
+    included: list[str] = []
+    if options.startswith("INCLUDE "):
+        _, included, options = parenthesis(options, "postgresql")
+    options = options.strip()
+    return Index(
+        tuple(element(text, "postgresql") for text in elements),
+        unique=unique,
+        method=method.strip(),
+        condition=condition,
+        included=tuple(unquote(name, "postgresql") for name in included),
+        options=options if is_valid else f"{options} INVALID".strip(),
+    )
 
 
 def without_casts(text: str) -> str:

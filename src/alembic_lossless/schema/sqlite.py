@@ -3,15 +3,29 @@
 SQLite keeps the text that was typed; our own parser of ``CREATE TABLE`` makes two spellings one.
 """
 
-import re
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from .. import naming
 from ..sqlite import parser
 from ..sqlite.parser import fold
-from ..tokens import scan
-from .model import Definitions, Key
+from ..tokens import Token, scan
+from .model import (
+    Check,
+    ColumnType,
+    Constraint,
+    Default,
+    Definitions,
+    Generated,
+    Index,
+    Key,
+    NotNull,
+    PrimaryKey,
+    Table,
+    Unique,
+)
+from .printed import foreign_key
 
 
 def read(connection: Connection) -> Definitions:
@@ -26,9 +40,7 @@ def read(connection: Connection) -> Definitions:
         if kind == "table" and name in ordinary:
             yield from _table(name, sql)
         elif kind == "index" and sql and table in ordinary:
-            unique = "UNIQUE " if scan(sql)[1].key == "UNIQUE" else ""
-            start = next(token.end for token in scan(sql) if token.key == "ON")
-            yield Key(table, "index", name), f"{unique}INDEX ON {_index(_plain(sql[start:]))}"
+            yield Key(table, "index", name), _index(sql)
 
 
 def tables(connection: Connection, *kinds: str) -> set[str]:
@@ -57,23 +69,72 @@ def virtual_tables(connection: Connection) -> set[str]:
 def _table(name: str, sql: str) -> Definitions:
     """Describe one table; where a constraint is written, at its column or after, is no matter."""
     table = parser.parse(sql)
-    counter = ["AUTOINCREMENT"] if table.autoincrement else []
-    yield Key(name, "table", name), " ".join(["TABLE", *sorted(table.options), *counter])
+    counter = {"AUTOINCREMENT"} if table.autoincrement else set()
+    yield Key(name, "table", name), Table(frozenset(table.options | counter))
     for column in table.columns:
         usual = fold(column.collate or "binary") == "binary"
-        collation = "" if usual else f" COLLATE {column.collate}"
-        yield Key(name, "column", column.name), _plain(column.type).upper() + collation
-        yield Key(name, "null", column.name), "NOT NULL" if column.not_null else None
-        yield Key(name, "default", column.name), _bare(column.default or "")
+        type_ = ColumnType(_plain(column.type).upper(), None if usual else column.collate)
+        yield Key(name, "column", column.name), type_
+        if column.not_null:
+            yield Key(name, "null", column.name), NotNull()
+        if default := _bare(column.default or ""):
+            yield Key(name, "default", column.name), Default(default)
         if column.generated:
             expression = f"({_bare(column.generated.expression)})"
             stored = column.generated.options or "virtual"
-            yield Key(name, "generated", column.name), f"{expression} {stored}"
+            yield Key(name, "generated", column.name), Generated(expression, stored)
     for constraint in table.constraints_of(*parser.NAMED_KINDS):
-        text = spell_constraint(constraint)
+        definition = definition_of(constraint)
         # AUTOINCREMENT leaves SQLAlchemy no place for the primary key's name.
-        own = naming.primary_key(name) if constraint.kind == "primary" else text
-        yield Key(name, "constraint", constraint.name or own), text
+        is_primary = isinstance(definition, PrimaryKey)
+        usual_name = naming.primary_key(name) if is_primary else str(definition)
+        yield Key(name, "constraint", constraint.name or usual_name), definition
+
+
+def definition_of(constraint: parser.ParsedConstraint) -> Constraint:
+    """Return the definition of a constraint.
+
+    :param constraint: as it was parsed from the text of its table.
+    :return: an equal one for every spelling that means the same.
+    """
+    options = constraint.options.replace("autoincrement", "").strip()
+    if constraint.kind == "check":
+        return Check(_bare(constraint.expression), options, constraint.expression)
+    if constraint.kind == "foreignkey":
+        referred = constraint.referred_table, constraint.referred_columns
+        return foreign_key(constraint.columns, *referred, options)
+    kind = PrimaryKey if constraint.kind == "primary" else Unique
+    return kind(constraint.columns, options)
+
+
+def _index(sql: str) -> Index:
+    """Read a CREATE INDEX, without parentheses around the whole of one of its expressions."""
+    tokens = scan(sql)
+    start = next(at for at, token in enumerate(tokens) if token.text == "(")
+    elements: list[list[Token]] = [[]]
+    depth = 0
+    for end, token in enumerate(tokens[start:], start):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0:
+            break
+        if depth == 1 and token.text == ",":
+            elements.append([])
+        elif end > start:
+            elements[-1].append(token)
+    where = tokens[end + 2 :]  # after the word WHERE
+    typed = tuple(_text(sql, element) for element in elements)
+    condition = _text(sql, where)
+    return Index(
+        tuple(map(_bare, typed)),
+        unique=tokens[1].key == "UNIQUE",
+        condition=_bare(condition),
+        typed=typed,
+        typed_condition=condition,
+    )
+
+
+def _text(sql: str, tokens: Sequence[Token]) -> str:
+    return sql[tokens[0].start : tokens[-1].end] if tokens else ""
 
 
 def _plain(text: str) -> str:
@@ -90,21 +151,6 @@ def _bare(text: str) -> str:
     return plain
 
 
-def _index(plain: str) -> str:
-    """Spell an index one way, without parentheses around the whole of one of its expressions."""
-    parts, depth = [""], 0
-    for token in scan(plain):
-        depth -= token.text == ")"
-        if (depth == 1 and token.text == ",") or (depth == 0 and token.text == ")"):
-            parts += [token.text, ""]
-        else:
-            parts[-1] += f"{token.text} "
-        depth += token.text == "("
-        if depth == 1 and token.text == "(":
-            parts.append("")
-    return " ".join(_bare(part.strip()) for part in parts)
-
-
 def _whole(text: str) -> bool:
     depth = 0
     for at, token in enumerate(tokens := scan(text)):
@@ -112,21 +158,3 @@ def _whole(text: str) -> bool:
         if depth == 0:
             return at == len(tokens) - 1
     return False
-
-
-def spell_constraint(constraint: parser.ParsedConstraint) -> str:
-    """Spell one constraint in one way, without its name.
-
-    :param constraint: as it was parsed from the text of its table.
-    :return: the same text for every spelling that means the same.
-    """
-    columns = ", ".join(constraint.columns)
-    options = constraint.options.replace("autoincrement", "")
-    options = " ".join(sorted(part.strip() for part in re.split(r"(?=\bon\b)", options)))
-    if constraint.kind == "check":
-        return f"CHECK ({_bare(constraint.expression)}) {options}".strip()
-    if constraint.kind == "foreignkey":
-        referred = f"{constraint.referred_table} ({', '.join(constraint.referred_columns)})"
-        return f"FOREIGN KEY ({columns}) REFERENCES {referred} {options}".strip()
-    kind = {"primary": "PRIMARY KEY", "unique": "UNIQUE"}[constraint.kind]
-    return f"{kind} ({columns}) {options}".strip()

@@ -95,7 +95,9 @@ def test_file_has_a_line_for_each_difference_and_is_read_back(tmp_path: Path) ->
     differences = project.verify().all_differences["sqlite"]
     assert len(json.loads(path.read_text())["sqlite"]) == len(differences)
     assert len(path.read_text().splitlines()) == len(differences) + 4
-    assert baseline.read(project.folder)["sqlite"].differences == frozenset(differences)
+    known = baseline.read(project.folder)["sqlite"]
+    assert len(known.differences) == len(differences)
+    assert known.new(differences) == []
     path.write_text("{oops")
     with pytest.raises(MigrationError, match=r"baseline\.json cannot be read \("):
         project.verify()

@@ -13,17 +13,25 @@ import sqlalchemy as sa
 from ...checklist.data_operations import ReplaceIndexes, TableSQL
 from ...checklist.finding import Guard, Step
 from ...quoting import qualified, quote
-from ...schema.diff import Difference
-from ...schema.model import Key, Schema
+from ...schema.diff import Change, unchanged_foreign_keys
+from ...schema.model import (
+    ColumnType,
+    Counter,
+    Definition,
+    Index,
+    Key,
+    PrimaryKey,
+    Schema,
+    Table,
+    Unique,
+    columns_of,
+)
+from ...schema.mysql import AUTO_INCREMENT, without_backticks
 from ..comparison import ComparedDatabase, Lookup
-from ..reverse import columns_of, unchanged_foreign_keys, without_backticks
-
-#: How a column's default is printed that numbers the rows.
-AUTO_INCREMENT = "auto_increment"
 
 _PRIMARY = "PRIMARY KEY"
 
-Items = dict[Key, Difference]
+Items = dict[Key, Change]
 
 
 def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> Iterator[Step]:
@@ -38,12 +46,12 @@ def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> It
     """
     tables: dict[str, set[Key]] = {}
     for key, item in items.items():
-        if _is_primary(item.actual) and _is_primary(item.expected):
+        if isinstance(item.actual, PrimaryKey) and isinstance(item.expected, PrimaryKey):
             tables[key.table] = {key}
             yield from () if early else _stop_counting_outside(key.table, database)
     for table, columns in _foreign_keys(items, database.expected):
-        here = [key for key in database.expected if key.table == table]
-        if any(_serves(database.expected[key], columns) for key in here if key not in items):
+        staying = [key for key in database.expected if key.table == table and key not in items]
+        if any(_serves(database.expected[key], columns) for key in staying):
             continue
         own = [key for key in items if key.table == table]
         old = {key for key in own if _serves(items[key].actual, columns)}
@@ -51,43 +59,46 @@ def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> It
         if old and new:
             tables.setdefault(table, set()).update(old, new[:1])
     for table, keys in tables.items():
-        found = {key.name: items[key].actual for key in sorted(keys)}
-        wanted = {key.name: items[key].expected for key in sorted(keys)}
-        later = early and any(_is_primary(items[key].actual) for key in keys)
+        actual = {key.name: items[key].actual for key in sorted(keys)}
+        expected = {key.name: items[key].expected for key in sorted(keys)}
+        later = early and any(isinstance(items[key].actual, PrimaryKey) for key in keys)
         for key in keys:
             del items[key]
         if later:
             continue
         others = {key.name: database.other_names(key) for key in keys}
-        forward = _replacement(table, found, wanted, database, others)
-        yield Step(forward, Guard.MYSQL, _replacement(table, wanted, found, database))
+        forward = _replacement(table, actual, expected, database, others)
+        yield Step(forward, Guard.MYSQL, _replacement(table, expected, actual, database))
 
 
 def _replacement(
     table: str,
-    before: dict[str, str | None],
-    after: dict[str, str | None],
+    before: dict[str, Definition | None],
+    after: dict[str, Definition | None],
     database: ComparedDatabase,
     others: Mapping[str, Sequence[str]] | None = None,
 ) -> ReplaceIndexes:
     """Return the statement that puts the indexes *after* in the place of those *before*.
 
-    :param before: each index by its name, as the server prints it; None where it is not there.
+    :param before: each index by its name; None where it is not there.
     :param others: what databases that were made at another time call these.
     """
     named = partial(qualified, database.connection.dialect)
-    dropped = {name: without_backticks(text) for name, text in before.items() if text}
-    added = {name: without_backticks(text) for name, text in after.items() if text}
+    dropped = {name: index for name, index in before.items() if index is not None}
+    added = {name: index for name, index in after.items() if index is not None}
     clauses = []
     for name in dropped:
         names = [name, *(others or {}).get(name, ())]
         exists = "IF EXISTS " if len(names) > 1 and database.server == "mariadb" else ""
         drops = [f"DROP INDEX {exists}{named(each)}" for each in (names if exists else [name])]
         clauses += [f"DROP {_PRIMARY}"] if name == _PRIMARY else drops
-    for name, text in added.items():
-        kind, _, columns = text.partition("(")
-        what = kind if name == _PRIMARY else f"{kind}{named(name)} "
-        clauses.append(f"ADD {what}({columns.replace(',', ', ')}")
+    for name, index in added.items():
+        columns = ", ".join(
+            named(column) if re.fullmatch(r"[^`()\s]+", column) else column
+            for column in columns_of(index)
+        )
+        what = _PRIMARY if isinstance(index, PrimaryKey) else f"{_kind(index)} {named(name)}"
+        clauses.append(f"ADD {what} ({columns})")
     sql = f"ALTER TABLE {named(table)} {', '.join(clauses)}"
     words = f"on {table} put {_words(added)} in the place of {_words(dropped)}"
     freed = {
@@ -98,10 +109,18 @@ def _replacement(
     return ReplaceIndexes(table, sql, words, freed)
 
 
-def _words(keys: dict[str, str]) -> str:
+def _kind(definition: Definition) -> str:
+    if isinstance(definition, Index):
+        return "UNIQUE KEY" if definition.unique else f"{definition.method} KEY".strip()
+    return "UNIQUE"
+
+
+def _words(keys: Mapping[str, Definition]) -> str:
     named = (
-        f"primary key ({', '.join(columns_of(text))})" if name == _PRIMARY else f"index {name}"
-        for name, text in keys.items()
+        f"primary key ({', '.join(index.columns)})"
+        if isinstance(index, PrimaryKey)
+        else f"index {name}"
+        for name, index in keys.items()
     )
     return " and ".join(named)
 
@@ -110,29 +129,26 @@ def _stop_counting_outside(table: str, database: ComparedDatabase) -> Iterator[S
     """Let a column stop counting that is not to count, before it leaves the primary key."""
     for step in stop_counting(database.lookup(), table):
         default = Key(table, "default", step.op.column_name)
-        if database.expected.get(default) != AUTO_INCREMENT:
+        if database.expected.get(default) != Counter(AUTO_INCREMENT):
             yield step
 
 
-def _foreign_keys(items: Items, wanted: Schema) -> Iterator[tuple[str, list[str]]]:
+def _foreign_keys(items: Items, expected: Schema) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what each foreign key that stays as it is needs an index for, on both its sides."""
-    for key, foreign in unchanged_foreign_keys(items, wanted):
-        yield key.table, list(foreign.local_cols)
-        yield foreign.referent_table, list(foreign.remote_cols)
+    for key, foreign in unchanged_foreign_keys(items, expected):
+        yield key.table, foreign.columns
+        yield foreign.referred_table, foreign.referred_columns
 
 
-def _serves(printed: str | None, columns: list[str]) -> bool:
-    is_key = is_index(printed) or _is_primary(printed)
-    return is_key and columns_of(printed)[: len(columns)] == columns
+def _serves(definition: Definition | None, columns: tuple[str, ...]) -> bool:
+    is_key = is_index(definition) or isinstance(definition, PrimaryKey)
+    return is_key and columns_of(definition)[: len(columns)] == columns
 
 
-def _is_primary(printed: str | None) -> bool:
-    return (printed or "").startswith("PRIMARY KEY ")
-
-
-def is_index(printed: str | None) -> bool:
-    """Tell whether a constraint or an index as *printed* is an index, not the primary key."""
-    return (printed or "").startswith(("UNIQUE ", "KEY "))
+def is_index(definition: Definition | None) -> bool:
+    """Tell whether a constraint or an index is one that finds rows, not the primary key."""
+    is_plain = isinstance(definition, Index) and not definition.method
+    return is_plain or isinstance(definition, Unique)
 
 
 def rename_statement(lookup: Lookup, key: Key, name: str) -> str:
@@ -141,12 +157,12 @@ def rename_statement(lookup: Lookup, key: Key, name: str) -> str:
     return f"ALTER TABLE {lookup.quoted(key.table)} RENAME INDEX {old} TO {new}"
 
 
-def change_counter(lookup: Lookup, item: Difference) -> Iterator[Step]:
+def change_counter(lookup: Lookup, item: Change) -> Iterator[Step]:
     """Yield the step that lets a column count (AUTO_INCREMENT), or stops it.
 
     :param item: the difference of the column's default.
     """
-    counts = item.expected == AUTO_INCREMENT
+    counts = item.expected == Counter(AUTO_INCREMENT)
     key = sa.inspect(lookup.connection).get_pk_constraint(*lookup.place(item.key.table))
     # What is no key yet comes in the next round.
     if item.key.name in key["constrained_columns"] or not counts:
@@ -173,34 +189,43 @@ def change_options(items: Items, database: ComparedDatabase) -> Iterator[Step]:
     CHARACTER SET would take along the columns that keep a collation of their own, and make a
     MEDIUMTEXT of a TEXT: each column that changes is named instead, in the same statement.
     """
-    both = {
-        key: (item.actual, item.expected)
-        for key, item in items.items()
-        if item.actual and item.expected
-    }
-    for key in [key for key in both if key.kind == "table"]:
-        columns = {
-            other.name: (_parts(str(found)), _parts(str(wanted)))
-            for other, (found, wanted) in both.items()
-            if (other.table, other.kind) == (key.table, "column")
-        }
-        columns = {name: pair for name, pair in columns.items() if pair[0][1] != pair[1][1]}
+    for key, item in list(items.items()):
+        if not (isinstance(item.actual, Table) and isinstance(item.expected, Table)):
+            continue
+        columns = _recollated(key.table, items)
         sql = f"SHOW CREATE TABLE {quote(key.table, 'mysql')}".replace("%", "%%")
         lines = database.connection.exec_driver_sql(sql).one()[1].splitlines()
+        definitions = {
+            name: _definition(lines, name, old.type) for name, (old, _) in columns.items()
+        }
         forward, backward = (
             _alter(
                 qualified(database.connection.dialect, key.table),
-                _altered(_options(both[key][1 - after]), _options(both[key][after])),
-                {name: pair[after][1] for name, pair in columns.items()},
-                {name: _definition(lines, name, pair[0][0]) for name, pair in columns.items()},
+                _altered(dict(before.settings), dict(after.settings)),
+                {name: str(pair[side].collation or "") for name, pair in columns.items()},
+                definitions,
             )
-            for after in (1, 0)
+            for side, before, after in (
+                (1, item.actual, item.expected),
+                (0, item.expected, item.actual),
+            )
         )
         yield Step(TableSQL(key.table, *forward), Guard.MYSQL, TableSQL(key.table, *backward))
         del items[key]
         for name, (old, new) in columns.items():
-            if old[0] == new[0]:
+            if (old.type, old.check) == (new.type, new.check):
                 del items[Key(key.table, "column", name)]
+
+
+def _recollated(table: str, items: Items) -> dict[str, tuple[ColumnType, ColumnType]]:
+    """Return the columns of *table* whose collation changes, before and after."""
+    return {
+        key.name: (item.actual, item.expected)
+        for key, item in items.items()
+        if key.table == table
+        if isinstance(item.actual, ColumnType) and isinstance(item.expected, ColumnType)
+        if item.actual.collation != item.expected.collation
+    }
 
 
 def _alter(
@@ -213,24 +238,13 @@ def _alter(
     return sql, f"table {table}: {', '.join(options + named)}"
 
 
-def _parts(printed: str) -> tuple[str, str]:
-    """Return the type and the collation of a column."""
-    match = re.fullmatch(r"(.*?)(?: COLLATE (\w+))?(?: CHECK \(.*)?", printed, re.DOTALL)
-    assert match
-    return match[1], match[2] or ""
-
-
-def _options(printed: str | None) -> dict[str, str]:
-    return dict(re.findall(r"([A-Z_ ]+?)=('(?:[^']|'')*'|\S+)\s*", str(printed)))
-
-
-def _altered(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
+def _altered(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """Return what ALTER TABLE says of the options; a character set comes with its collation."""
-    names = found.keys() | wanted.keys()
-    changed = {name for name in names if found.get(name) != wanted.get(name)}
+    names = before.keys() | after.keys()
+    changed = {name for name in names if before.get(name) != after.get(name)}
     if changed & {"DEFAULT CHARSET", "COLLATE"}:
-        changed |= {"DEFAULT CHARSET", "COLLATE"} & wanted.keys()
-    return [f"{name}={wanted.get(name, 'DEFAULT')}" for name in sorted(changed, reverse=True)]
+        changed |= {"DEFAULT CHARSET", "COLLATE"} & after.keys()
+    return [f"{name}={after.get(name, 'DEFAULT')}" for name in sorted(changed, reverse=True)]
 
 
 def _definition(lines: list[str], name: str, kind: str) -> str:

@@ -9,19 +9,20 @@ from alembic.operations import ops
 from ...checklist.data_operations import DescribedSQL, LateSQL
 from ...checklist.finding import Guard, Step
 from ...quoting import literal
-from ...schema.diff import Difference
-from ...schema.model import COUNTERS, Key
+from ...schema import model as schema
+from ...schema.diff import Change
+from ...schema.model import Counter, Definition, Key
 from ..comparison import Lookup
 
 
-def change_counter(lookup: Lookup, item: Difference, default: Any) -> Iterable[Step]:
+def change_counter(lookup: Lookup, item: Change, default: Any) -> Iterable[Step]:
     """Yield the steps that let a column number its rows, or stop it.
 
     :param item: the difference of the column's default.
     :param default: the model's, for a column that numbers its rows no more.
     """
     found, wanted = (
-        counter_statements(lookup, item.key, text) for text in (item.actual, item.expected)
+        counter_statements(lookup, item.key, side) for side in (item.actual, item.expected)
     )
     if wanted[0] and item.actual and not found[0]:
         yield lookup.alter_column(item.key, modify_server_default=None)
@@ -36,24 +37,24 @@ def change_counter(lookup: Lookup, item: Difference, default: Any) -> Iterable[S
 
 
 def counter_statements(
-    lookup: Lookup, key: Key, printed: str | None
+    lookup: Lookup, key: Key, definition: Definition | None
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the statements that let a column number its rows as *printed*, and that stop it."""
-    if printed not in COUNTERS:
+    """Return the statements that let a column number its rows as defined, and that stop it."""
+    if not isinstance(definition, Counter):
         return (), ()
     quote = lookup.quote
     column, table = quote(key.name), lookup.quoted(key.table)
     alter = f"ALTER TABLE {table} ALTER {column}"
     # Rows already in the table have numbers.
     continue_after = f"SELECT setval({{}}, max({column})) FROM {table}"
-    if printed == "SERIAL":
+    if definition.kind == "SERIAL":
         table_name, schema = lookup.place(key.table)
         name = quote(f"{table_name}_{key.name}_seq", schema)
         make = f"CREATE SEQUENCE {name} OWNED BY {table}.{column}"
         give = f"{alter} SET DEFAULT nextval('{name}')"
         start = make, give, continue_after.format(f"'{name}'")
         return start, (f"{alter} DROP DEFAULT", f"DROP SEQUENCE {name}")
-    when = "ALWAYS" if printed.endswith("ALWAYS") else "BY DEFAULT"
+    when = "ALWAYS" if definition.kind.endswith("ALWAYS") else "BY DEFAULT"
     name = f"pg_get_serial_sequence({literal(table)}, {literal(key.name)})"
     make = f"{alter} ADD GENERATED {when} AS IDENTITY"
     return (make, continue_after.format(name)), (f"{alter} DROP IDENTITY",)
@@ -70,17 +71,13 @@ def counter_operation(key: Key, statements: Sequence[str], late: bool) -> Descri
     return (LateSQL if late else DescribedSQL)(words, *statements)
 
 
-def create_sequence(name: str, printed: str) -> ops.ExecuteSQLOp:
-    """Return what makes the sequence *name* again.
-
-    :param printed: the sequence as ``schema`` prints it.
-    """
-    type_, start, increment, smallest, largest, cycle = printed.rsplit(" ", 5)
+def create_sequence(name: str, sequence: schema.Sequence) -> ops.ExecuteSQLOp:
+    """Return what makes a *sequence* again under this *name*."""
     sql = (
-        f"CREATE SEQUENCE {name} AS {type_} INCREMENT BY {increment} MINVALUE {smallest} "
-        f"MAXVALUE {largest} START WITH {start}"
+        f"CREATE SEQUENCE {name} AS {sequence.type} INCREMENT BY {sequence.increment} "
+        f"MINVALUE {sequence.minimum} MAXVALUE {sequence.maximum} START WITH {sequence.start}"
     )
-    return ops.ExecuteSQLOp(f"{sql} CYCLE" if cycle == "t" else sql)
+    return ops.ExecuteSQLOp(f"{sql} CYCLE" if sequence.cycle else sql)
 
 
 def rename_statement(lookup: Lookup, key: Key, name: str) -> str:

@@ -2,7 +2,8 @@
 
 from ...checklist.data_operations import RebuildTable
 from ...checklist.finding import Guard, Step
-from ...schema.diff import Difference
+from ...schema.diff import Change
+from ...schema.model import Definition, Table
 
 _ROWID = "WITHOUT ROWID"
 _OPTIONS = {
@@ -12,17 +13,21 @@ _OPTIONS = {
 }
 
 
-def change_options(item: Difference) -> Step:
+def change_options(item: Change) -> Step:
     """Return the step that gives a table the options of the models.
 
     :param item: the difference of the table's options.
     """
     forward, backward = {}, {}
     for word, option in _OPTIONS.items():
-        before, after = word in str(item.actual), word in str(item.expected)
+        before, after = word in _words(item.actual), word in _words(item.expected)
         if before != after:
             # The option of WITHOUT ROWID is the other way round.
             inverted = word == _ROWID
             forward[option], backward[option] = after != inverted, before != inverted
     table = item.key.table
     return Step(RebuildTable(table, forward), Guard.SQLITE, RebuildTable(table, backward))
+
+
+def _words(definition: Definition | None) -> frozenset[str]:
+    return definition.words if isinstance(definition, Table) else frozenset()

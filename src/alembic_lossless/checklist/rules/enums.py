@@ -10,7 +10,8 @@ from sqlalchemy import Column, Connection, Enum, MetaData
 from ... import compat
 from ...quoting import literal
 from ...run import binds
-from ...schema.diff import Difference
+from ...schema.diff import Change
+from ...schema.model import values_of
 from ..data_operations import LateSQL, Statements
 from ..finding import NOTHING, Step, Verdict
 from . import Match, ReviewContext, rule
@@ -112,9 +113,9 @@ def _there(item: Any) -> Any:
     return item
 
 
-def steps(item: Difference, connection: Connection, metadata: MetaData) -> Iterator[Step]:
+def steps(item: Change, connection: Connection, metadata: MetaData) -> Iterator[Step]:
     """Yield the steps that end the difference *item* of an enum; those that add values alone."""
-    name, before, after = item.key.name, _values(item.actual), _values(item.expected)
+    name, before, after = item.key.name, values_of(item.actual), values_of(item.expected)
     create, drop = ops.ExecuteSQLOp, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
     if item.expected is None:
         # When no column is of it any more.
@@ -142,12 +143,6 @@ def steps(item: Difference, connection: Connection, metadata: MetaData) -> Itera
             for values in (after, before)
         )
         yield Step(there, ONLY, back)
-
-
-def _values(printed: str | None) -> list[str]:
-    # As schema.py prints it: ENUM 'a', 'it''s'
-    text = (printed or "").removeprefix("ENUM ").strip()
-    return [part.replace("''", "'") for part in text[1:-1].split("', '")] if text else []
 
 
 _USES = """
