@@ -1,14 +1,15 @@
 """``move``: from the SQLite file to a server."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import alembic.command
 import click
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from .. import compat
 from ..errors import MigrationError
 from ..hints import command as hint
 from ..run.connection import Target, label, sqlite_file
@@ -18,6 +19,8 @@ from . import console, database
 from .command import command
 from .console import echo
 from .project import Project
+
+Result = TypeVar("Result")
 
 #: What a project without a server has yet to install.
 DRIVERS = {
@@ -54,19 +57,26 @@ def _move(project: Project, environment: Environment, to: str, accept: str) -> N
     patient = Limits(limits.wait, limits.lock, statement=0)
     settings = replace(environment.settings, url=url, backup=store.OFF, same_database=True)
     target = Target(url, environment.target.engine, settings, echo)
+    is_async = url.get_dialect().is_async
+
+    def connected(target: Target, work: Callable[[Connection], Result]) -> Result:
+        def run() -> Result:
+            with target.connect(patient) as connection:
+                return work(connection)
+
+        return compat.run_with_event_loop(run) if is_async else run()
+
     # Asks for the password, and creates the database, once.
-    with target.connect(patient) as connection:
-        url = connection.engine.url
+    url = connected(target, lambda connection: connection.engine.url)
     settings = replace(settings, url=url)
     target = replace(target, url=url, settings=settings)
 
-    @contextmanager
-    def connect() -> Iterator[Connection]:
-        with (
-            target.connect(patient) as connection,
-            lock.hold(connection, limits.wait, echo),
-        ):
-            yield connection
+    def on_target(work: Callable[[Connection], Result], /) -> Result:
+        def locked(connection: Connection) -> Result:
+            with lock.hold(connection, limits.wait, echo):
+                return work(connection)
+
+        return connected(target, locked)
 
     def migrate() -> None:
         project.run(alembic.command.upgrade, "heads", settings=settings)
@@ -77,7 +87,7 @@ def _move(project: Project, environment: Environment, to: str, accept: str) -> N
     with database.locked(environment), click.progressbar(length=length, label="Rows") as bar:
         try:
             moved = transfer.move(
-                file, connect, script, migrate, accepted, lambda stage, rows: bar.update(rows)
+                file, on_target, script, migrate, accepted, lambda stage, rows: bar.update(rows)
             )
         except Refused as refused:
             echo()
@@ -105,8 +115,6 @@ def _target(to: str) -> URL:
         raise MigrationError(f"Rows are moved to PostgreSQL, MySQL or MariaDB, not to {to!r}.", 2)
     url = url.set(drivername=driver) if "+" not in url.drivername else url
     try:
-        if url.get_dialect().is_async:  # rows are moved outside of env.py and its event loop
-            url = url.set(drivername=driver)
         url.get_dialect().import_dbapi()
     except (ImportError, NoSuchModuleError):
         raise MigrationError(

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,19 +233,21 @@ def send(
 ) -> None:
     """Send *batches* of rows into the table called *name*, whose columns are those of *table*."""
     into = f"{quoted(target, name)} ({quoted(target, *(column.name for column in table.columns))})"
-    driver: Any = target.connection.driver_connection
-    with driver.cursor() as cursor:
-        if is_postgresql(target):
-            with cursor.copy(f"COPY {into} FROM STDIN") as stream:
-                for rows in batches:
-                    for row in rows:
-                        stream.write_row(row)
-                    advance(len(rows))
-            return
-        marks = ", ".join(["%s"] * len(table.columns))
-        insert = f"INSERT INTO {into.replace('%', '%%')} VALUES ({marks})"
+    if target.dialect.driver == "psycopg":
+        driver: Any = target.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as stream:
+            for rows in batches:
+                for row in rows:
+                    stream.write_row(row)
+                advance(len(rows))
+        return
+    if target.dialect.paramstyle == "numeric_dollar":
+        marks = ", ".join(f"${number}" for number in range(1, len(table.columns) + 1))
+    else:
+        marks, into = ", ".join(["%s"] * len(table.columns)), into.replace("%", "%%")
+    with closing(target.connection.cursor()) as cursor:
         for rows in batches:
-            cursor.executemany(insert, rows)
+            cursor.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)
             advance(len(rows))
 
 

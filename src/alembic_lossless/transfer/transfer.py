@@ -8,9 +8,10 @@ exists from the first look at the empty target until the rows are in.
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
@@ -34,6 +35,14 @@ from .rows import (
 from .source import SQLiteSource
 from .target import TargetTable, quoted, run
 
+Result = TypeVar("Result")
+
+
+class OnTarget(Protocol):
+    """Calls a function with a connection to the target, and returns what it returns."""
+
+    def __call__(self, work: Callable[[Connection], Result], /) -> Result: ...
+
 
 @dataclass
 class TransferResult:
@@ -55,17 +64,17 @@ def count_rows(file: Path) -> int:
 
 def move(
     file: Path,
-    connect: Callable[[], AbstractContextManager[Connection]],
+    on_target: OnTarget,
     script: ScriptDirectory,
     migrate: Callable[[], None],
     accepted: Collection[str] = (),
     progress: Progress = lambda stage, rows: None,
 ) -> TransferResult:
-    """Move the SQLite database *file* to the database that *connect* connects to.
+    """Move the SQLite database *file* to a server's.
 
     :param file: the SQLite database.
-    :param connect: to the target, as the role that migrates it, holding the migration lock; called
-        more than once, and not while *migrate* runs.
+    :param on_target: calls a function with a connection to the target, as the role that migrates
+        it, holding the migration lock; it is not used while *migrate* runs.
     :param script: the chain.
     :param migrate: brings the target to the head, the ordinary way.
     :param accepted: tables and columns (``book.created_at``) that may be left behind, or whose
@@ -84,20 +93,37 @@ def move(
         if refusals := orphans(source):
             raise Refused(refusals)
         try:
-            with connect() as target:
-                server.require_unicode(target)
-                if arrived := _arrived(source, target, script, accepted, progress):
-                    return arrived
-                _claim(target, script)
+            if arrived := on_target(lambda t: _begin(source, t, script, accepted, progress)):
+                return arrived
             migrate()
-            with connect() as target:
-                _note_migrated(target)
-                tables = server.tables(target)
-                require_place(source, tables, accepted)
-                sums = check(source, tables, accepted, progress)
-                _copy(source, target, tables, sums, accepted, progress)
+            return on_target(lambda target: _fill(source, target, accepted, progress))
         except DBAPIError as error:
             raise server.server_failed(error) from None
+
+
+def _begin(
+    source: SQLiteSource,
+    target: Connection,
+    script: ScriptDirectory,
+    accepted: Collection[str],
+    progress: Progress,
+) -> TransferResult | None:
+    """Claim the target; return what an earlier move has brought, where it brought every row."""
+    server.require_unicode(target)
+    arrived = _arrived(source, target, script, accepted, progress)
+    if arrived is None:
+        _claim(target, script)
+    return arrived
+
+
+def _fill(
+    source: SQLiteSource, target: Connection, accepted: Collection[str], progress: Progress
+) -> TransferResult:
+    _note_migrated(target)
+    tables = server.tables(target)
+    require_place(source, tables, accepted)
+    sums = check(source, tables, accepted, progress)
+    _copy(source, target, tables, sums, accepted, progress)
     return TransferResult(sums, notes=_not_compared(tables))
 
 

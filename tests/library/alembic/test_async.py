@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from alembic_lossless.cli.commands import load
-from tests.library.alembic.project import GUARD, AlembicProject
+from tests.library.alembic.project import DRIVERS, GUARD, AlembicProject
 from tests.support.servers import newest_programs
 
 #: Whatever connects without an event loop, but for Python's own SQLite; and Flask.
@@ -84,7 +85,9 @@ def test_every_command_works_with_an_asynchronous_driver_alone(project: AlembicP
     command("revision", "-m", "by hand")
     assert project.rows(CUSTOMERS) == [(1, "Ada"), (2, "Grace")]
     assert "CREATE TABLE customer" in command("upgrade", "0001", "--sql")
-    moved = command("move", "--to", "mysql+asyncmy://nobody@localhost/shop", code=1 + (not is_file))
+    moved = command(
+        "move", "--to", "mysql+pymysql://nobody@localhost/shop", code=1 if is_file else 2
+    )
     reason = "is not installed, so nothing was moved" if is_file else "is not a SQLite file"
     assert reason in moved
 
@@ -97,3 +100,25 @@ def test_every_command_works_with_an_asynchronous_driver_alone(project: AlembicP
     assert "Rebuilt" in command("reset", "--force")
     assert project.rows(CUSTOMERS) == []
     assert set(load()) <= typed
+
+
+@pytest.mark.parametrize("server", ["postgresql", "mariadb"])
+def test_rows_move_to_a_server_by_its_asynchronous_driver(
+    server: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    databases: Callable[[], str] = request.getfixturevalue(server)
+    project = AlembicProject(
+        tmp_path / "project", f"sqlite:///{tmp_path}/shop.db", "async", SYNCHRONOUS
+    )
+    project.write_chain()
+    project.add_line()
+    project.lossless("upgrade")
+    project.rows("INSERT INTO customer (id, name, status) VALUES (1, 'Ada, ''the first', 'open')")
+    url = sa.make_url(databases())
+    there = url.set(drivername=DRIVERS[url.get_backend_name()])
+    to = there.render_as_string(hide_password=False)
+    assert "Every row is moved and equal" in project.lossless("move", "--to", to)
+    assert "was moved already" in project.lossless("move", "--to", to)
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        rows = connection.execute(sa.text("SELECT id, name, status FROM customer")).all()
+    assert rows == [(1, "Ada, 'the first", "open")]

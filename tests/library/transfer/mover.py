@@ -30,6 +30,10 @@ class Mover:
         ):
             yield given
 
+    def on_target(self, work):
+        with self.connect() as target:
+            return work(target)
+
     def migrate(self) -> None:
         with self.connect():
             self.chain.upgrade(self.target)
@@ -37,7 +41,7 @@ class Mover:
     def __call__(self, accepted=(), progress=lambda stage, rows: None):
         return transfer.move(
             Path(self.source.database),
-            self.connect,
+            self.on_target,
             self.chain.script,
             self.migrate,
             accepted,
