@@ -23,7 +23,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from alembic_lossless import settings
 from alembic_lossless.checklist import handwritten, review
-from alembic_lossless.checklist.finding import NAMES, Finding, Step, Verdict
+from alembic_lossless.checklist.finding import NAMES, Finding, Operation, Verdict
 from alembic_lossless.checklist.rules import EVERYWHERE, RULES, Rule, dedented
 from alembic_lossless.cli import commands
 from alembic_lossless.run.expand_contract import phase_of
@@ -175,7 +175,7 @@ def review_example(code: str, database: str) -> list[Finding]:
     :raises Exception: what the example raises.
     """
     findings: list[Finding] = []
-    before: list[Step] = []
+    before: list[Operation] = []
     consents: dict[str, str] = {}
     for part in NEXT_REVISION.split(code):
         module = _module(part)
@@ -184,7 +184,7 @@ def review_example(code: str, database: str) -> list[Finding]:
         # A batch on SQLite reads its table, which is not there, when its operations are noted.
         if error is not None and not isinstance(error, CommandError):
             raise error
-        steps = [Step(operation) for operation in operations]
+        steps = [Operation(operation) for operation in operations]
         consents |= getattr(module, "accepted", {})
         findings += review.review_written(
             steps,

@@ -33,7 +33,7 @@ from .autogenerate.migrate import finish_first
 from .autogenerate.template import with_prefixes
 from .checklist import file_header, review, settings
 from .checklist.answers import Answers
-from .checklist.finding import Finding, Message, Step, Verdict
+from .checklist.finding import Finding, Message, Operation, Verdict
 from .errors import MigrationError, plural
 from .hints import command
 from .quoting import qualified
@@ -161,9 +161,7 @@ def compare_with_chain(
     return comparison
 
 
-def _without(
-    differences: Sequence[diff.Difference], spared: Collection[Key]
-) -> list[diff.Difference]:
+def _without(differences: Sequence[diff.Change], spared: Collection[Key]) -> list[diff.Change]:
     """Leave out what the project's own hook takes out of a proposal."""
     return [item for item in differences if not directives.is_left_out(item.key, {*spared})]
 
@@ -259,7 +257,7 @@ class ClosingRevision:
 
     revision: str
     path: Path
-    steps: Sequence[Step]
+    steps: Sequence[Operation]
     findings: list[Finding]
 
 
@@ -351,7 +349,7 @@ class AdoptedCopy(ComparedDatabase):
         named = _with_expected_names(actual, self.expected, self.connection)
         return _without(diff.differences(named, self.expected), self.left_out)
 
-    def drop_nameless(self) -> list[Step]:
+    def drop_nameless(self) -> list[Operation]:
         """Drop what no name would find on SQLite, which renames none: it comes back with a name.
 
         On servers what is the same but for its name is renamed as for any revision.
@@ -361,7 +359,7 @@ class AdoptedCopy(ComparedDatabase):
             self.apply(*render.body(steps, self.context))
         return steps
 
-    def _nameless(self) -> Iterator[Step]:
+    def _nameless(self) -> Iterator[Operation]:
         for item in self.differences():
             table = item.key.table
             if item.expected is None and diff.is_unnamed(item.key, item.actual):
@@ -371,7 +369,7 @@ class AdoptedCopy(ComparedDatabase):
                         usual = names.by_convention(parsed, constraint)
                         dropped = conv(usual) if usual else None
                         drop = render.DropUnnamedConstraintOp(dropped, table, constraint.kind)
-                        yield Step(drop)
+                        yield Operation(drop)
 
 
 #: The rules under which consent is asked for what the models lack. Tables and columns have rules of
@@ -464,7 +462,7 @@ def _renamed(definition: Definition, table: str, answers: Answers) -> Definition
 
 def _closing_steps(
     database: AdoptedCopy, live: Connection, metadata: MetaData, answers: Answers
-) -> tuple[list[Step], list[Finding]]:
+) -> tuple[list[Operation], list[Finding]]:
     """Return what brings the copy *database* to the head's schema, having run there; and findings.
 
     :param live: to the database itself, whose rows are asked whether they lack a value.
@@ -478,7 +476,7 @@ def _closing_steps(
     findings: list[Finding] = []
     drops = list(_drops(database, answers))
 
-    def review_steps(steps: Sequence[Step]) -> list[Step]:
+    def review_steps(steps: Sequence[Operation]) -> list[Operation]:
         after, new_findings = review.review(
             steps,
             [database.kind],

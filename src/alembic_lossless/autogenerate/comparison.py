@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, MetaData, Table
 
 from .. import naming
 from ..checklist.development import Look
-from ..checklist.finding import Step, renamed_table, whole_name
+from ..checklist.finding import Operation, renamed_table, whole_name
 from ..errors import MigrationError, reason
 from ..quoting import qualified
 from ..run import binds, recorder
@@ -82,7 +82,7 @@ class Lookup:
         """Return the models' column that *key* names."""
         return next(column for column in self.model(key.table).columns if column.name == key.name)
 
-    def alter_column(self, key: Key, **changes: Any) -> Step:
+    def alter_column(self, key: Key, **changes: Any) -> Operation:
         """Return the step that makes *changes* to the column that *key* names.
 
         :param changes: as ``AlterColumnOp`` takes them: ``modify_type``, ``modify_nullable`` …
@@ -110,7 +110,7 @@ class Lookup:
             existing_comment=column.get("comment"),
             **changes,
         )
-        return Step(op)
+        return Operation(op)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from ..checklist.data_operations import (
     LateSQL,
     TableSQL,
 )
-from ..checklist.finding import Guard, Step, is_comment, is_rename, whole_name
+from ..checklist.finding import ON_MYSQL, Operation, is_comment, is_rename, whole_name
 from ..errors import MigrationError
 from ..schema import dialect_support, diff
 from ..schema.model import (
@@ -33,16 +33,16 @@ from .order import ordered
 from .to_operations import steps_for
 
 Items = dict[Key, diff.Change]
-Review = Callable[[Sequence[Step]], list[Step]]
+Review = Callable[[Sequence[Operation]], list[Operation]]
 
 
 def complete(
-    steps: Sequence[Step],
+    steps: Sequence[Operation],
     databases: Sequence[ComparedDatabase],
     review: Review,
-    first: Sequence[Step] = (),
-    last: Sequence[Step] = (),
-) -> list[Step]:
+    first: Sequence[Operation] = (),
+    last: Sequence[Operation] = (),
+) -> list[Operation]:
     """Apply *steps* everywhere and add what the comparison finds missing, until nothing is.
 
     :param review: the checklist, which gives back the steps as they are to be written.
@@ -51,12 +51,12 @@ def complete(
     :return: all the steps, as they ran.
     :raises MigrationError: for a difference that no operation ends, or a step that does not run.
     """
-    whole: list[Step] = []
+    whole: list[Operation] = []
 
-    def run(proposed: Sequence[Step]) -> bool:
+    def run(proposed: Sequence[Operation]) -> bool:
         return apply(review([_by_any_name(step, databases) for step in proposed]))
 
-    def apply(more: Sequence[Step]) -> bool:
+    def apply(more: Sequence[Operation]) -> bool:
         if more:
             text, imports = render.body(more, databases[0].context)
             for database in databases:
@@ -66,14 +66,15 @@ def complete(
 
     apply(first)
     # A server carries a new name into what speaks of it: what differs then is less.
-    run(ordered([step for step in steps if is_rename(step.op)]))
+    run(ordered([step for step in steps if is_rename(step.forward)]))
     run([step for step in steps if step.on_enum_values])
-    steps = [step for step in steps if not (is_rename(step.op) or step.on_enum_values)]
+    steps = [step for step in steps if not (is_rename(step.forward) or step.on_enum_values)]
     drops = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     early = [
         s
         for s in _missing_steps(databases, early=True)
-        if s.guard is Guard.MYSQL or (isinstance(s.op, drops) and not isinstance(s.op, LateSQL))
+        if s.databases == ON_MYSQL
+        or (isinstance(s.forward, drops) and not isinstance(s.forward, LateSQL))
     ]
     late = _in_a_key(steps, databases)
     run(ordered([*early, *(step for step in steps if step not in late)]))
@@ -91,9 +92,9 @@ def complete(
     return whole
 
 
-def _by_any_name(step: Step, databases: Sequence[ComparedDatabase]) -> Step:
+def _by_any_name(step: Operation, databases: Sequence[ComparedDatabase]) -> Operation:
     """Let a step that drops a constraint or an index find it by each name that databases have."""
-    op = step.op
+    op = step.forward
     if isinstance(op, ops.DropConstraintOp):
         kind, name = "constraint", str(op.constraint_name)
     elif isinstance(op, ops.DropIndexOp):
@@ -109,13 +110,13 @@ def _by_any_name(step: Step, databases: Sequence[ComparedDatabase]) -> Step:
     if all(len(each) == 1 for each in names.values()):
         return step
     if isinstance(op, ops.DropConstraintOp):
-        return replace(step, op=DropConstraintByAnyName(op, names))
-    return replace(step, op=DropIndexByAnyName(op, names))
+        return replace(step, forward=DropConstraintByAnyName(op, names))
+    return replace(step, forward=DropIndexByAnyName(op, names))
 
 
-def _in_a_key(steps: Sequence[Step], databases: Sequence[ComparedDatabase]) -> list[Step]:
+def _in_a_key(steps: Sequence[Operation], databases: Sequence[ComparedDatabase]) -> list[Operation]:
     """Return the steps about columns that go and are in a primary key, which changes first."""
-    gone = {_column(step) for step in steps if isinstance(step.op, ops.DropColumnOp)}
+    gone = {_column(step) for step in steps if isinstance(step.forward, ops.DropColumnOp)}
     keyed = {
         f"{item.key.table}.{column}"
         for database in (databases if gone else ())
@@ -126,8 +127,8 @@ def _in_a_key(steps: Sequence[Step], databases: Sequence[ComparedDatabase]) -> l
     return [step for step in steps if _column(step) in gone & keyed]
 
 
-def _column(step: Step) -> str | None:
-    op = step.back if step.op is None else step.op
+def _column(step: Operation) -> str | None:
+    op = step.either
     column = getattr(op, "column_name", None)
     return f"{whole_name(op)}.{column}" if column else None
 
@@ -141,12 +142,12 @@ def _is_in_the_way(item: diff.Change) -> bool:
     return isinstance(item.actual, Constraint | Index) and not isinstance(item.actual, PrimaryKey)
 
 
-def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -> list[Step]:
+def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -> list[Operation]:
     """Return the steps for what still differs: unguarded where it differs on every database.
 
     :param early: only for what is in the way of tables and columns.
     """
-    steps: list[Step] = []
+    steps: list[Operation] = []
     differing: dict[str, Items] = {}
     for database in databases:
         items = {item.key: item for item in database.differences()}
@@ -163,8 +164,11 @@ def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -
             if key in everywhere or len(databases) == 1:
                 steps += converted if database is databases[0] else []
             else:
-                guard = Guard.only(database.kind)
-                steps += [s if _has_a_rule(s.op) else replace(s, guard=guard) for s in converted]
+                only = frozenset({database.kind})
+                steps += [
+                    s if _has_a_rule(s.forward) else replace(s, databases=s.databases & only)
+                    for s in converted
+                ]
     return ordered(steps)
 
 
@@ -177,7 +181,7 @@ def _has_a_rule(op: Any) -> bool:
     )
 
 
-def _in_one_statement(items: Items, database: ComparedDatabase, early: bool) -> Iterator[Step]:
+def _in_one_statement(items: Items, database: ComparedDatabase, early: bool) -> Iterator[Operation]:
     """Yield the steps for what a server does in one statement, and take it out of *items*.
 
     :param early: whether columns have still to change: a primary key comes after that.
@@ -190,7 +194,7 @@ def _in_one_statement(items: Items, database: ComparedDatabase, early: bool) -> 
             yield from mysql.change_options(items, database)
 
 
-def _rename_indexes(items: Items, database: ComparedDatabase) -> Iterator[Step]:
+def _rename_indexes(items: Items, database: ComparedDatabase) -> Iterator[Operation]:
     """Rename the indexes and constraints that differ by their names alone."""
     dropped = {
         (key.table, key.kind, item.actual): key
@@ -215,7 +219,7 @@ def _rename_indexes(items: Items, database: ComparedDatabase) -> Iterator[Step]:
             )
             for before, after in ((old, new), (new, old))
         )
-        yield Step(forward, Guard.only(database.kind), backward)
+        yield Operation(forward, backward, databases=frozenset({database.kind}))
 
 
 def _renames_on_mysql(item: diff.Change, items: Items) -> bool:

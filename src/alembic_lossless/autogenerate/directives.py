@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 
-from ..checklist.finding import NOTHING, Step, flatten, whole_name
+from ..checklist.finding import Operation, flatten, whole_name
 from ..errors import MigrationError
 from ..schema.model import PROPERTIES, Key
 from ..scratch.databases import configure
@@ -34,8 +34,8 @@ class HookResult:
     """
 
     left_out: set[Key] = field(default_factory=set)
-    first: list[Step] = field(default_factory=list)
-    last: list[Step] = field(default_factory=list)
+    first: list[Operation] = field(default_factory=list)
+    last: list[Operation] = field(default_factory=list)
     names_revision: bool = False
 
 
@@ -85,7 +85,7 @@ def call(
     undo = [op for op in undo if not isinstance(op, _PROPOSED)]
     first_proposed = next((i for i, op in enumerate(after) if _has(up, op)), 0)
     for step in _paired(own, undo):
-        is_first = any(op is step.op for op in after[:first_proposed])
+        is_first = any(op is step.forward for op in after[:first_proposed])
         (result.first if is_first else result.last).append(step)
     return result
 
@@ -114,20 +114,20 @@ _PROPOSED = (ops.CreateTableOp, ops.DropTableOp, ops.AddColumnOp, ops.DropColumn
 
 
 def _operations(container: Any) -> list[Any]:
-    return [step.op for step in flatten(container)]
+    return [step.forward for step in flatten(container)]
 
 
 def _has(operations: list[Any], op: Any) -> bool:
     return any(op is known for known in operations)
 
 
-def _paired(up: list[Any], down: list[Any]) -> Iterator[Step]:
+def _paired(up: list[Any], down: list[Any]) -> Iterator[Operation]:
     """Yield the steps for added operations; the downgrade's undo the upgrade's from the end."""
     if len(up) == len(down):
-        yield from (Step(op, back=back) for op, back in zip(up, reversed(down), strict=True))
+        yield from (Operation(op, back) for op, back in zip(up, reversed(down), strict=True))
         return
-    yield from (Step(op, back=NOTHING) for op in up)
-    yield from (Step(None, back=op) for op in reversed(down))
+    yield from (Operation(op, None) for op in up)
+    yield from (Operation(None, op) for op in reversed(down))
 
 
 def key_of(op: Any) -> Key:

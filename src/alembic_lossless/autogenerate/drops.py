@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, UniqueCons
 
 from ..checklist.columns import detached
 from ..checklist.data_operations import Fill, NumberRows, is_number, is_text, placeholder
-from ..checklist.finding import NOTHING, Guard, Step, whole_name
+from ..checklist.finding import ON_POSTGRESQL, Operation, databases_of, whole_name
 from ..schema import dialect_support
 from ..schema.diff import describe
 from ..schema.model import Check, Counter, Index, Key, PrimaryKey, Schema, Unique
@@ -19,7 +19,9 @@ from .dialects import postgresql
 from .reverse import recreate
 
 
-def objects_of_dropped_table(lookup: Lookup, op: ops.DropTableOp, schema: Schema) -> Iterable[Step]:
+def objects_of_dropped_table(
+    lookup: Lookup, op: ops.DropTableOp, schema: Schema
+) -> Iterable[Operation]:
     """Return what the table of *op* takes along and Alembic does not bring back.
 
     Reflection loses CHECKs and passes over indexes with expressions; the steps do nothing on
@@ -28,7 +30,7 @@ def objects_of_dropped_table(lookup: Lookup, op: ops.DropTableOp, schema: Schema
     create: Any = op._reverse
     into_schema = [] if op.schema else [one for one in create.columns if _into_schema(one)]
     for item in into_schema:
-        yield Step(ops.DropConstraintOp.from_constraint(item), Guard.POSTGRESQL)
+        yield Operation(ops.DropConstraintOp.from_constraint(item), databases=ON_POSTGRESQL)
     create.columns = [
         detached(lookup.declared.columns.get((op.table_name, item.name), item), item)
         if isinstance(item, Column)
@@ -42,23 +44,23 @@ def objects_of_dropped_table(lookup: Lookup, op: ops.DropTableOp, schema: Schema
             continue
         # MySQL reflects a UNIQUE as an index.
         if isinstance(definition, Check | Index) or (isinstance(definition, Unique) and not unique):
-            yield Step(None, Guard.of(op), recreate(key, definition, lookup))
+            yield Operation(None, recreate(key, definition, lookup), databases=databases_of(op))
 
 
 def _into_schema(item: Any) -> bool:
     return isinstance(item, ForeignKeyConstraint) and bool(dialect_support.only_postgresql(item))
 
 
-def reversible_drop(lookup: Lookup, step: Step) -> Step:
+def reversible_drop(lookup: Lookup, step: Operation) -> Operation:
     """Return the step that drops a column and brings it back as the chain declared it."""
-    op: ops.DropColumnOp = step.op
+    op: ops.DropColumnOp = step.forward
     reflected = op.to_column()
     declared = lookup.declared.columns.get((op.table_name, op.column_name))
     column = detached(reflected if declared is None else declared, reflected)
-    return Step(op, back=ops.AddColumnOp(op.table_name, column, schema=op.schema))
+    return Operation(op, ops.AddColumnOp(op.table_name, column, schema=op.schema))
 
 
-def with_values_for_rows(steps: Sequence[Step], lookup: Lookup) -> Iterator[Step]:
+def with_values_for_rows(steps: Sequence[Operation], lookup: Lookup) -> Iterator[Operation]:
     """Let a NOT NULL column be NULL before it is dropped, for the release that does not know it.
 
     That release's INSERTs do not name the column, and it runs before the column is dropped. The
@@ -68,14 +70,18 @@ def with_values_for_rows(steps: Sequence[Step], lookup: Lookup) -> Iterator[Step
     :param steps: the proposal, with its renames.
     """
     schema = describe(lookup.connection)
-    was = {s.op.new_table_name: s.op.table_name for s in steps if isinstance(s.op, _RENAME)}
+    was = {
+        s.forward.new_table_name: s.forward.table_name
+        for s in steps
+        if isinstance(s.forward, _RENAME)
+    }
     for step in steps:
-        if isinstance(step.op, ops.AddColumnOp) and step.op.table_name not in was:
-            yield from _add_column(step.op, lookup)
-        elif isinstance(step.op, ops.DropColumnOp):
-            before = was.get(step.op.table_name, step.op.table_name)
-            if step.op.schema:
-                before = f"{step.op.schema}.{before}"
+        if isinstance(step.forward, ops.AddColumnOp) and step.forward.table_name not in was:
+            yield from _add_column(step.forward, lookup)
+        elif isinstance(step.forward, ops.DropColumnOp):
+            before = was.get(step.forward.table_name, step.forward.table_name)
+            if step.forward.schema:
+                before = f"{step.forward.schema}.{before}"
             own = {key: definition for key, definition in schema.items() if key.table == before}
             yield from _drop_column(step, before, own, lookup)
         else:
@@ -85,43 +91,45 @@ def with_values_for_rows(steps: Sequence[Step], lookup: Lookup) -> Iterator[Step
 _RENAME = ops.RenameTableOp
 
 
-def _add_column(op: ops.AddColumnOp, lookup: Lookup) -> Iterator[Step]:
+def _add_column(op: ops.AddColumnOp, lookup: Lookup) -> Iterator[Operation]:
     """Yield the steps that add a column; one that is to number the rows, with their numbers."""
     table: sa.Table = lookup.model(op.table_name)
     counts = table.autoincrement_column
     primary_key = sa.inspect(lookup.connection).get_pk_constraint(op.table_name, op.schema)
     key = primary_key["constrained_columns"]
     if counts is None or counts.name != op.column.name or not key:
-        yield Step(op)
+        yield Operation(op)
         return
     column = detached(op.column)
     column.nullable = True
-    yield Step(ops.AddColumnOp(op.table_name, column, schema=op.schema))
+    yield Operation(ops.AddColumnOp(op.table_name, column, schema=op.schema))
     numbers = NumberRows(op.table_name, column.name, key, schema=op.schema)
-    yield Step(numbers, back=NOTHING)
+    yield Operation(numbers, None)
 
 
-def _drop_column(step: Step, before: str, schema: Schema, lookup: Lookup) -> Iterator[Step]:
+def _drop_column(
+    step: Operation, before: str, schema: Schema, lookup: Lookup
+) -> Iterator[Operation]:
     """Yield the steps that drop a column of the table that is called *before* by now."""
-    column = step.back.column
-    table, name = step.op.table_name, column.name
+    column = step.backward.column
+    table, name = step.forward.table_name, column.name
     key = Key(before, "default", name)
     if schema.get(key) == Counter("SERIAL"):  # an Identity is the column's own
         starts, _ = postgresql.counter_statements(lookup, key, schema[key])
         back = postgresql.counter_operation(key, starts, late=True)
-        yield Step(None, Guard.POSTGRESQL, back)
+        yield Operation(None, back, databases=ON_POSTGRESQL)
     if column.nullable or column.computed or column.server_default:
         yield step
         return
     keys = [set(key.columns) for key in schema.values() if isinstance(key, Unique | PrimaryKey)]
     shared = [columns - {name} for columns in keys if name in columns]
     values = _values(lookup, table, column, shared, _points_to(lookup, before, name))
-    values.schema = step.op.schema
+    values.schema = step.forward.schema
     nullable = detached(column)
     nullable.nullable = True
-    yield Step(_set_null(step.op, column, True), back=_set_null(step.op, column, False))
-    yield Step(None, Guard.of(step.op), values)
-    yield replace(step, back=ops.AddColumnOp(table, nullable, schema=step.op.schema))
+    yield Operation(_set_null(step.forward, column, True), _set_null(step.forward, column, False))
+    yield Operation(None, values, databases=databases_of(step.forward))
+    yield replace(step, backward=ops.AddColumnOp(table, nullable, schema=step.forward.schema))
 
 
 def _values(

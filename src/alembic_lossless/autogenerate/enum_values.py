@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Enum
 from ..checklist.answers import Answers
 from ..checklist.columns import without_check
 from ..checklist.data_operations import Fill
-from ..checklist.finding import NOTHING, Finding, Guard, Message, Step, Verdict
+from ..checklist.finding import ALL_DATABASES, Finding, Message, Operation, Verdict
 from ..checklist.rules import message
 from ..checklist.rules.enums import native
 from ..checklist.rules.postgresql import quote
@@ -55,22 +55,22 @@ class ValueMapping:
     new: str
     rename: bool
 
-    def fill(self, table: str, column: str, beside: bool) -> Iterator[Step]:
+    def fill(self, table: str, column: str, beside: bool) -> Iterator[Operation]:
         """Yield the steps that change the rows of a column, there and back.
 
         They are two, because the way there may become a revision of its own, behind a new CHECK
         that does not look at the rows yet; the way back is before the old CHECK in any case.
         """
         if self.rename:
-            yield Step(None, back=Fill(table, column, literal(self.old), self.new))
-        yield Step(Fill(table, column, literal(self.new), self.old, beside), back=NOTHING)
+            yield Operation(None, Fill(table, column, literal(self.old), self.new))
+        yield Operation(Fill(table, column, literal(self.new), self.old, beside), None)
 
 
 def map_values(
     found: Sequence[ComparedDatabase], answers: Answers
-) -> tuple[list[Step], list[Finding]]:
+) -> tuple[list[Operation], list[Finding]]:
     """Return the steps that let rows follow a value, and a finding for each value that goes."""
-    steps: list[Step] = []
+    steps: list[Operation] = []
     findings: list[Finding] = []
     checked = list(_changed_enums(found))
     for enum in [*checked, *_unchecked(found, checked)]:
@@ -98,8 +98,8 @@ def map_values(
             if kinds_of == {"constraint"} and len(kinds) == len(found):
                 steps += own  # a CHECK is one everywhere
                 break
-            guard = Guard.only(database.kind) if len(found) > 1 else None
-            steps += [replace(step, guard=guard) for step in own]
+            only = frozenset({database.kind}) if len(found) > 1 else ALL_DATABASES
+            steps += [replace(step, databases=only) for step in own]
     return [replace(step, on_enum_values=True) for step in steps], findings
 
 
@@ -153,7 +153,7 @@ def _unchecked(
 
 def _fill_unchecked(
     enum: ChangedEnum, pairs: Sequence[ValueMapping], lookup: Lookup
-) -> Iterator[Step]:
+) -> Iterator[Operation]:
     """Yield what lets rows follow, and says in the chain which values there are now."""
     ((table, column),) = enum.columns
     for pair in pairs:
@@ -161,7 +161,7 @@ def _fill_unchecked(
     yield from _retyped(table, column, lookup)
 
 
-def _retyped(table: str, column: Any, lookup: Lookup) -> Iterable[Step]:
+def _retyped(table: str, column: Any, lookup: Lookup) -> Iterable[Operation]:
     key = Key(table, "column", column.name)
     return [lookup.alter_column(key, modify_type=without_check(column.type))]
 
@@ -225,7 +225,7 @@ def _bare(text: str) -> str:
 
 def _steps(
     enum: ChangedEnum, pairs: Sequence[ValueMapping], lookup: Lookup, items: Sequence[Change]
-) -> Iterator[Step]:
+) -> Iterator[Operation]:
     """Yield what is to be done on one database."""
     types = [item for item in items if item.key.kind == "type"]
     for pair in pairs if types else ():
@@ -233,7 +233,7 @@ def _steps(
         there = f"{name}{literal(pair.old)} TO {literal(pair.new)}"
         back = f"{name}{literal(pair.new)} TO {literal(pair.old)}"
         if pair.rename:
-            yield Step(ops.ExecuteSQLOp(there), back=ops.ExecuteSQLOp(back))
+            yield Operation(ops.ExecuteSQLOp(there), ops.ExecuteSQLOp(back))
     for table, column in enum.columns:
         left = [pair for pair in pairs if not (types and pair.rename)]
         fills = [step for p in left for step in p.fill(table, column.name, beside=bool(types))]

@@ -30,7 +30,7 @@ from ..checklist.answers import Answers
 from ..checklist.data_operations import escaped
 from ..checklist.development import DevelopmentRows
 from ..checklist.file_header import Header
-from ..checklist.finding import Step
+from ..checklist.finding import Operation
 from ..errors import MigrationError
 from ..run import binds, status
 from ..run.chain import read_chain, too_many
@@ -350,13 +350,13 @@ def _propose(
     :param strict: whether an answer that is missing stops it.
     :param is_last: whether it is the last of several databases.
     """
-    steps_so_far: list[Step] = []
+    steps_so_far: list[Operation] = []
     lookup, metadata = databases[0].lookup(), databases[0].metadata
     types = proposal.types(databases, lookup) if "postgresql" in report.databases else None
     off = settings.switched_off(Path(context.script.dir)) if context.script else {}
     rows = DevelopmentRows(context.opts.get("development"))
 
-    def review_steps(steps: Sequence[Step]) -> list[Step]:
+    def review_steps(steps: Sequence[Operation]) -> list[Operation]:
         if report.bind is not None:  # env.py begins a transaction on each database
             steps = [replace(step, alone=False) for step in steps]
         reviewed, findings = review.review(

@@ -21,7 +21,7 @@ from ..checklist.data_operations import (
     ReplaceIndexes,
     TableSQL,
 )
-from ..checklist.finding import NAMES, Guard, Step, is_comment, is_rename, whole_name
+from ..checklist.finding import NAMES, Databases, Operation, is_comment, is_rename, whole_name
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -42,86 +42,99 @@ _WITHIN_A_TABLE: list[tuple[Any, ...]] = [
 ]
 
 
-def ordered(steps: Sequence[Step]) -> list[Step]:
+def ordered(steps: Sequence[Operation]) -> list[Operation]:
     """Return *steps* so that none stands in another's way; equals keep their order."""
     freed = {
-        name for step in steps if isinstance(step.op, ReplaceIndexes) for name in step.op.freed
+        name
+        for step in steps
+        if isinstance(step.forward, ReplaceIndexes)
+        for name in step.forward.freed
     }
     return merged(sorted(_with_drops_ordered(steps), key=lambda step: _place(step, freed)))
 
 
-def _place(step: Step, freed: set[str]) -> tuple[Any, ...]:
+def _place(step: Operation, freed: set[str]) -> tuple[Any, ...]:
     stage = _index(_STAGES, step)
-    if step.op is None and isinstance(step.back, Fill | NumberRows):
+    if step.forward is None and isinstance(step.backward, Fill | NumberRows):
         # On the way back it is before the column is NOT NULL again.
-        column = f"{step.back.table_name}.{step.back.column_name}"
+        column = f"{step.backward.table_name}.{step.backward.column_name}"
         altered = _WITHIN_A_TABLE.index((ops.AlterColumnOp,))
-        return _STAGES.index(()), step.back.table_name, altered, column, True
-    if step.op is None and isinstance(step.back, ops.ExecuteSQLOp):
+        return _STAGES.index(()), step.backward.table_name, altered, column, True
+    if step.forward is None and isinstance(step.backward, ops.ExecuteSQLOp):
         stage = 0
-    if isinstance(step.op, TableSQL):
-        within = -1 if step.op.early else _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.5
-        return _STAGES.index(()), step.op.table_name, within, "", False
-    if isinstance(step.op, LateSQL | LateFill | RebuildTable):
+    if isinstance(step.forward, TableSQL):
+        within = -1 if step.forward.early else _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.5
+        return _STAGES.index(()), step.forward.table_name, within, "", False
+    if isinstance(step.forward, LateSQL | LateFill | RebuildTable):
         # A table that is STRICT no longer takes types that it did not take before.
         loosened = (
-            isinstance(step.op, RebuildTable) and step.op.options.get("sqlite_strict") is False
+            isinstance(step.forward, RebuildTable)
+            and step.forward.options.get("sqlite_strict") is False
         )
         stage = 0.5 if loosened else len(_STAGES)
-    foreign = isinstance(step.op, ops.DropConstraintOp) and step.op.constraint_type == "foreignkey"
+    foreign = (
+        isinstance(step.forward, ops.DropConstraintOp)
+        and step.forward.constraint_type == "foreignkey"
+    )
     if foreign:
         stage = 0.5
     if stage != _STAGES.index(()):
         return (stage,)
     within = _index(_WITHIN_A_TABLE, step)
-    if isinstance(step.op, ops.DropColumnOp) and step.op.to_column().computed is not None:
+    if isinstance(step.forward, ops.DropColumnOp) and step.forward.to_column().computed is not None:
         within = 0.5  # it is added again where it is computed otherwise
-    if isinstance(step.op, ops.AddColumnOp) and step.op.column.computed is not None:
+    if isinstance(step.forward, ops.AddColumnOp) and step.forward.column.computed is not None:
         within = _WITHIN_A_TABLE.index((ops.AlterColumnOp,)) + 0.5
-    altered = isinstance(step.op, ops.AlterColumnOp)
-    counts = step.op.kw.get("autoincrement") if altered else None
+    altered = isinstance(step.forward, ops.AlterColumnOp)
+    counts = step.forward.kw.get("autoincrement") if altered else None
     if counts is False:
         within = -1  # what counts stays a key
-    elif counts and not any(_changes(step.op)):
-        within = _index(_WITHIN_A_TABLE, Step(ops.CreatePrimaryKeyOp(None, "", []))) + 0.5
+    elif counts and not any(_changes(step.forward)):
+        within = _index(_WITHIN_A_TABLE, Operation(ops.CreatePrimaryKeyOp(None, "", []))) + 0.5
     column = step.subject if altered else ""
     if column in freed and counts is None:
         within = _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.25  # it may be NULL from then on
-    return stage, step.table or "", within, column, is_comment(step.op)
+    return stage, step.table or "", within, column, is_comment(step.forward)
 
 
 def _changes(op: Any) -> list[bool]:
     return [getattr(op, f"modify_{name}") is not absent for name, absent in _CHANGES.items()]
 
 
-def _index(kinds: list[tuple[Any, ...]], step: Step) -> float:
+def _index(kinds: list[tuple[Any, ...]], step: Operation) -> float:
     for at, kind in enumerate(kinds):
-        if kind and isinstance(step.op, kind):
+        if kind and isinstance(step.forward, kind):
             return at
     return kinds.index(())
 
 
-def _with_drops_ordered(steps: Sequence[Step]) -> list[Step]:
+def _with_drops_ordered(steps: Sequence[Operation]) -> list[Operation]:
     """Put tables that point to others before them; a circle is cut at its foreign keys."""
-    gone = {whole_name(step.op): step for step in steps if isinstance(step.op, ops.DropTableOp)}
-    left, order = dict(gone), list[Step]()
+    gone = {
+        whole_name(step.forward): step
+        for step in steps
+        if isinstance(step.forward, ops.DropTableOp)
+    }
+    left, order = dict(gone), list[Operation]()
 
     def drop(name: str) -> None:
         if step := left.pop(name, None):
             for other in list(left):
-                if other in left and name in pointed_to(left[other].op):
+                if other in left and name in pointed_to(left[other].forward):
                     drop(other)
             order.append(step)
 
     for name in list(gone):
         drop(name)
-    changed = {whole_name(step.op) for step in steps if isinstance(step.op, _LOOSENS)}
+    changed = {whole_name(step.forward) for step in steps if isinstance(step.forward, _LOOSENS)}
     circle = [
         cut
         for at, step in enumerate(order)
-        for cut in _cut(step.op, changed | {whole_name(before.op) for before in order[:at]})
+        for cut in _cut(
+            step.forward, changed | {whole_name(before.forward) for before in order[:at]}
+        )
     ]
-    others = [step for step in steps if not isinstance(step.op, ops.DropTableOp)]
+    others = [step for step in steps if not isinstance(step.forward, ops.DropTableOp)]
     return [*circle, *others, *order]
 
 
@@ -129,13 +142,13 @@ def _with_drops_ordered(steps: Sequence[Step]) -> list[Step]:
 _LOOSENS = (ops.DropColumnOp, ops.DropConstraintOp)
 
 
-def _cut(op: ops.DropTableOp, gone: set[str]) -> list[Step]:
+def _cut(op: ops.DropTableOp, gone: set[str]) -> list[Operation]:
     """Return the steps that drop the foreign keys to tables that are *gone* by then, or other."""
     create: Any = op._reverse
     keys = [key for key in op.to_table().foreign_key_constraints if target(key) in gone]
     names = [key.name for key in keys]
     create.columns = [item for item in create.columns if item.name not in names]
-    return [Step(ops.DropConstraintOp.from_constraint(key)) for key in keys]
+    return [Operation(ops.DropConstraintOp.from_constraint(key)) for key in keys]
 
 
 def pointed_to(op: ops.CreateTableOp | ops.DropTableOp) -> set[str]:
@@ -149,27 +162,27 @@ def target(key: Any) -> str:
     return name
 
 
-def merged(steps: Sequence[Step]) -> list[Step]:
+def merged(steps: Sequence[Operation]) -> list[Operation]:
     """Make one operation of several on one column, as a person would write them.
 
     Rows are filled before NOT NULL and after a change of type, so these two stay apart; so does a
     comment, which SQLite does not have. Each then says what the one before it left: MySQL is told
     the whole column every time.
     """
-    result: list[Step] = []
+    result: list[Operation] = []
     for step in steps:
         last = result[-1] if result else None
         if last is not None and _same_column(last, step):
-            if last.guard == step.guard and not _stay_apart(last.op, step.op):
+            if last.databases == step.databases and not _stay_apart(last.forward, step.forward):
                 for name, absent in _CHANGES.items():
-                    value = getattr(step.op, f"modify_{name}")
+                    value = getattr(step.forward, f"modify_{name}")
                     if value is not absent:
-                        setattr(last.op, f"modify_{name}", value)
+                        setattr(last.forward, f"modify_{name}", value)
                 continue
             for name, absent in _CHANGES.items():
-                value = getattr(last.op, f"modify_{name}")
-                kept = value if value is not absent else getattr(last.op, f"existing_{name}")
-                setattr(step.op, f"existing_{name}", kept)
+                value = getattr(last.forward, f"modify_{name}")
+                kept = value if value is not absent else getattr(last.forward, f"existing_{name}")
+                setattr(step.forward, f"existing_{name}", kept)
         result.append(step)
     return result
 
@@ -177,8 +190,10 @@ def merged(steps: Sequence[Step]) -> list[Step]:
 _CHANGES = {"type": None, "nullable": None, "server_default": False, "comment": False}
 
 
-def _same_column(first: Step, second: Step) -> bool:
-    altered = isinstance(first.op, ops.AlterColumnOp) and isinstance(second.op, ops.AlterColumnOp)
+def _same_column(first: Operation, second: Operation) -> bool:
+    altered = isinstance(first.forward, ops.AlterColumnOp) and isinstance(
+        second.forward, ops.AlterColumnOp
+    )
     return altered and first.subject == second.subject
 
 
@@ -187,22 +202,22 @@ def _stay_apart(first: ops.AlterColumnOp, second: ops.AlterColumnOp) -> bool:
     return filled or is_comment(first) or is_comment(second)
 
 
-def grouped(steps: Sequence[Step]) -> list[Step]:
+def grouped(steps: Sequence[Operation]) -> list[Operation]:
     """Return *steps* in an order that does the same, with fewer blocks."""
-    result: list[Step] = []
+    result: list[Operation] = []
     for step in steps:
         result.insert(_insert_at(result, step), step)
     return result
 
 
-def _insert_at(before: Sequence[Step], step: Step) -> int:
+def _insert_at(before: Sequence[Operation], step: Operation) -> int:
     for at in range(len(before) - 1, -1, -1):
         if _in_one_block(before[at], step):
             return at + 1
         if _has_to_stay_before(before[at], step):
             near = (
                 _table_of(before[at]) == _table_of(step) is not None
-                and before[at].guard == step.guard
+                and before[at].databases == step.databases
             )
             return _end(before, at) if near else len(before)
     return len(before)
@@ -215,31 +230,33 @@ class Block(NamedTuple):
     the old name, and an index by the new one.
     """
 
-    guard: Guard | None
+    databases: Databases
     is_alone: bool
     is_rename: bool
     table: str | None
 
 
-def block(step: Step) -> Block:
+def block(step: Operation) -> Block:
     """Return the block that *step* is written in."""
-    is_alone = step.alone and not getattr(step.op, "is_whole", False)
-    has_no_batch = is_alone or isinstance(step.op, DropByAnyName)
-    return Block(step.guard, is_alone, is_rename(step.op), None if has_no_batch else step.table)
+    is_alone = step.alone and not getattr(step.forward, "is_whole", False)
+    has_no_batch = is_alone or isinstance(step.forward, DropByAnyName)
+    return Block(
+        step.databases, is_alone, is_rename(step.forward), None if has_no_batch else step.table
+    )
 
 
-def _in_one_block(first: Step, second: Step) -> bool:
+def _in_one_block(first: Operation, second: Operation) -> bool:
     shared = block(second)
     return block(first) == shared and (shared.is_alone or shared.table is not None)
 
 
-def _end(steps: Sequence[Step], at: int) -> int:
+def _end(steps: Sequence[Operation], at: int) -> int:
     while at + 1 < len(steps) and _in_one_block(steps[at], steps[at + 1]):
         at += 1
     return at + 1
 
 
-def _has_to_stay_before(first: Step, second: Step) -> bool:
+def _has_to_stay_before(first: Operation, second: Operation) -> bool:
     """Tell whether *first* has to stay before *second*."""
     if not any(first.runs_on(kind) and second.runs_on(kind) for kind in NAMES):
         return False
@@ -248,23 +265,23 @@ def _has_to_stay_before(first: Step, second: Step) -> bool:
         return True
     if _table_of(first) == _table_of(second):
         return first.subject == second.subject or not (
-            is_comment(first.op) or is_comment(second.op)
+            is_comment(first.forward) or is_comment(second.forward)
         )
     keys = [(step, _foreign_key(step)) for step in (first, second)]
     if mine & theirs and any(key for _, key in keys):
         columns = {name for _, key in keys if key for name in key.remote_cols}
-        return any(_is_referred(step.op, columns) for step, key in keys if not key)
+        return any(_is_referred(step.forward, columns) for step, key in keys if not key)
     return bool(mine & theirs)
 
 
-def _table_of(step: Step) -> str | None:
-    op = step.op or step.back
+def _table_of(step: Operation) -> str | None:
+    op = step.either
     return getattr(op, "table_name", None) or getattr(op, "source_table", None)
 
 
-def _tables(step: Step) -> set[str] | None:
+def _tables(step: Operation) -> set[str] | None:
     """Return the tables that a step speaks of; None where it may be all."""
-    op, name = step.op or step.back, _table_of(step)
+    op, name = step.either, _table_of(step)
     if name is None or is_rename(op):
         return None
     key = _foreign_key(step)
@@ -273,8 +290,8 @@ def _tables(step: Step) -> set[str] | None:
     return {name, key.referent_table} if key else {name}
 
 
-def _foreign_key(step: Step) -> Any:
-    made = (step.op, step.back, getattr(step.op, "_reverse", None))
+def _foreign_key(step: Operation) -> Any:
+    made = (step.forward, step.backward, getattr(step.forward, "_reverse", None))
     return next((op for op in made if isinstance(op, ops.CreateForeignKeyOp)), None)
 
 

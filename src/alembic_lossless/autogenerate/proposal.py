@@ -13,7 +13,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import ForeignKeyConstraint, MetaData
 
-from ..checklist.finding import NOTHING, Guard, Step, flatten, whole_name
+from ..checklist.finding import ON_POSTGRESQL, Operation, flatten, whole_name
 from ..checklist.rules.enums import native
 from ..schema import dialect_support, diff
 from ..schema.own_tables import is_own
@@ -24,7 +24,7 @@ from .drops import objects_of_dropped_table, reversible_drop
 from .order import target
 
 
-def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Step]:
+def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Operation]:
     """Return what of Alembic's proposal is taken: tables and columns that come and go.
 
     What becomes of those that stay, and constraints and indexes, is left to the comparison:
@@ -37,23 +37,25 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Step
     steps = [
         step
         for step in flatten(container)
-        if isinstance(step.op, taken)
-        and step.op.table_name not in by_hand
-        and not is_own(step.op.table_name)
-        and not database.known.covers(key_of(step.op))
+        if isinstance(step.forward, taken)
+        and step.forward.table_name not in by_hand
+        and not is_own(step.forward.table_name)
+        and not database.known.covers(key_of(step.forward))
     ]
     lookup = database.lookup()
     schema = diff.describe(database.connection)
     made: set[str] = set()
     for step in steps:
-        if isinstance(step.op, ops.CreateTableOp):
-            made.add(whole_name(step.op))
-            _without_circles(step.op, made, {whole_name(s.op) for s in steps})
-    gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
-    steps = [reversible_drop(lookup, s) if isinstance(s.op, ops.DropColumnOp) else s for s in steps]
+        if isinstance(step.forward, ops.CreateTableOp):
+            made.add(whole_name(step.forward))
+            _without_circles(step.forward, made, {whole_name(s.forward) for s in steps})
+    gone = [step for step in steps if isinstance(step.forward, ops.DropTableOp)]
+    steps = [
+        reversible_drop(lookup, s) if isinstance(s.forward, ops.DropColumnOp) else s for s in steps
+    ]
     steps = [*_missing_schemas(steps, lookup), *steps]
     return [
-        *(back for step in gone for back in objects_of_dropped_table(lookup, step.op, schema)),
+        *(back for step in gone for back in objects_of_dropped_table(lookup, step.forward, schema)),
         *steps,
     ]
 
@@ -81,16 +83,16 @@ def in_schemas(context: MigrationContext, metadata: MetaData) -> bool:
     return bool(wanted)
 
 
-def _missing_schemas(steps: Sequence[Step], lookup: Lookup) -> Iterator[Step]:
+def _missing_schemas(steps: Sequence[Operation], lookup: Lookup) -> Iterator[Operation]:
     """Yield what makes the schemas that tables come into.
 
     A database may have one already that no migration made, so that no downgrade drops it.
     """
-    wanted = {step.op.schema for step in steps if isinstance(step.op, ops.CreateTableOp)}
+    wanted = {step.forward.schema for step in steps if isinstance(step.forward, ops.CreateTableOp)}
     there = sa.inspect(lookup.connection).get_schema_names() if any(wanted) else []
     for name in sorted(str(one) for one in wanted if one and one not in there):
         make = ops.ExecuteSQLOp(f"CREATE SCHEMA IF NOT EXISTS {lookup.quote(name)}")
-        yield Step(make, Guard.POSTGRESQL, NOTHING)
+        yield Operation(make, None, databases=ON_POSTGRESQL)
 
 
 def types(found: Sequence[ComparedDatabase], lookup: Lookup) -> set[str]:

@@ -9,32 +9,35 @@ from sqlalchemy import Column
 
 from ..checklist.answers import Answers
 from ..checklist.columns import detached
-from ..checklist.finding import Finding, Message, Step, Verdict
+from ..checklist.finding import Finding, Message, Operation, Verdict
 from ..checklist.rules.casts import family
 from .comparison import Lookup
 
 
-def apply_renames(steps: Sequence[Step], lookup: Lookup, answers: Answers) -> list[Step]:
+def apply_renames(steps: Sequence[Operation], lookup: Lookup, answers: Answers) -> list[Operation]:
     """Put renames in the place of the drops and adds that are renames, asked or told."""
     return _columns(_tables(list(steps), lookup, answers), lookup, answers)
 
 
-def _tables(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
-    gone = [step for step in steps if isinstance(step.op, ops.DropTableOp)]
-    come = [step for step in steps if isinstance(step.op, ops.CreateTableOp)]
+def _tables(steps: list[Operation], lookup: Lookup, answers: Answers) -> list[Operation]:
+    gone = [step for step in steps if isinstance(step.forward, ops.DropTableOp)]
+    come = [step for step in steps if isinstance(step.forward, ops.CreateTableOp)]
     for old in gone:
         for new in come:
-            names = old.op.table_name, new.op.table_name
+            names = old.forward.table_name, new.forward.table_name
             told = answers.renamed_to(names[0]) == names[1]
-            if not (told or _look_alike_tables(old.op, new.op)):
+            if not (told or _look_alike_tables(old.forward, new.forward)):
                 continue
             if answers.renamed(*names):
-                theirs = [s for s in steps if s.op is None and s.back.table_name == names[0]]
+                theirs = [
+                    s for s in steps if s.forward is None and s.backward.table_name == names[0]
+                ]
                 steps = [s for s in steps if s not in (old, new, *theirs)]
                 come.remove(new)
-                there = ops.RenameTableOp(*names, schema=old.op.schema)
-                back = ops.RenameTableOp(*reversed(names), schema=old.op.schema)
-                steps = [Step(there, back=back), *steps, *_within(old.op, new.op, lookup)]
+                rename = ops.RenameTableOp(*names, schema=old.forward.schema)
+                back = ops.RenameTableOp(*reversed(names), schema=old.forward.schema)
+                within = _within(old.forward, new.forward, lookup)
+                steps = [Operation(rename, back), *steps, *within]
                 answers.note_table_renamed(*names)
                 break
             is_told = answers.renamed_to(names[0]) is not None
@@ -43,19 +46,19 @@ def _tables(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
     return steps
 
 
-def _within(old: ops.DropTableOp, new: ops.CreateTableOp, lookup: Lookup) -> Iterator[Step]:
+def _within(old: ops.DropTableOp, new: ops.CreateTableOp, lookup: Lookup) -> Iterator[Operation]:
     """Yield what becomes of the columns of a table that is renamed: they come and go too."""
     name, before, after = new.table_name, old.to_table().columns, new.to_table().columns
     for column in before:
         if column.name not in after:
             declared = lookup.declared.columns.get((old.table_name, column.name), column)
             back = ops.AddColumnOp(name, detached(declared, column), schema=new.schema)
-            yield Step(
-                ops.DropColumnOp.from_column_and_tablename(new.schema, name, column), back=back
+            yield Operation(
+                ops.DropColumnOp.from_column_and_tablename(new.schema, name, column), back
             )
     for column in after:
         if column.name not in before:
-            yield Step(ops.AddColumnOp(name, detached(column), schema=new.schema))
+            yield Operation(ops.AddColumnOp(name, detached(column), schema=new.schema))
 
 
 def _look_alike_tables(old: ops.DropTableOp, new: ops.CreateTableOp) -> bool:
@@ -64,19 +67,19 @@ def _look_alike_tables(old: ops.DropTableOp, new: ops.CreateTableOp) -> bool:
     return 2 * len(before & after) > len(before | after)
 
 
-def _columns(steps: list[Step], lookup: Lookup, answers: Answers) -> list[Step]:
-    gone = [step for step in steps if isinstance(step.op, ops.DropColumnOp)]
-    come = [step for step in steps if isinstance(step.op, ops.AddColumnOp)]
+def _columns(steps: list[Operation], lookup: Lookup, answers: Answers) -> list[Operation]:
+    gone = [step for step in steps if isinstance(step.forward, ops.DropColumnOp)]
+    come = [step for step in steps if isinstance(step.forward, ops.AddColumnOp)]
     for old in gone:
         for new in [step for step in come if step.table == old.table]:
             name = answers.renamed_to(old.subject)
-            told = name == new.op.column.name
-            if not (told or _look_alike(old.back.column, new.op.column)):
+            told = name == new.forward.column.name
+            if not (told or _look_alike(old.backward.column, new.forward.column)):
                 continue
             if answers.renamed(old.subject, str(name) if told else new.subject):
                 come.remove(new)
                 steps = [s for s in steps if s is not new]
-                steps[steps.index(old)] = _rename(old, new.op.column.name)
+                steps[steps.index(old)] = _rename(old, new.forward.column.name)
                 break
             if name is None and not answers.is_accepted("drop-column", old.subject):
                 answers.note_possible_rename(old.subject, new.subject)
@@ -88,14 +91,14 @@ def _look_alike(old: Column[Any], new: Column[Any]) -> bool:
     return not computed and family(old.type) is family(new.type)
 
 
-def _rename(old: Step, name: str) -> Step:
-    column: Column[Any] = old.back.column
+def _rename(old: Operation, name: str) -> Operation:
+    column: Column[Any] = old.backward.column
 
     def rename(before: str, after: str) -> ops.AlterColumnOp:
         return ops.AlterColumnOp(
-            old.op.table_name,
+            old.forward.table_name,
             before,
-            schema=old.op.schema,
+            schema=old.forward.schema,
             existing_type=column.type,
             existing_nullable=column.nullable,
             existing_server_default=column.server_default,
@@ -103,7 +106,7 @@ def _rename(old: Step, name: str) -> Step:
             modify_name=after,
         )
 
-    return Step(rename(column.name, name), back=rename(name, column.name))
+    return Operation(rename(column.name, name), rename(name, column.name))
 
 
 _ALIKE = Message(

@@ -26,7 +26,13 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from .. import compat, naming
 from ..checklist.data_operations import DropByAnyName, NumberRows, Statements
-from ..checklist.finding import Guard, Step
+from ..checklist.finding import (
+    ALL_DATABASES,
+    NOT_ON_POSTGRESQL,
+    ON_POSTGRESQL,
+    Operation,
+    condition,
+)
 from ..schema.dialect_support import without_parameters
 from .order import block
 from .render_types import render_type
@@ -95,24 +101,25 @@ def _render_execute(_: AutogenContext, op: ops.ExecuteSQLOp) -> str:
     return f"op.execute({without_parameters(str(op.sqltext))!r})"
 
 
-def body(steps: Sequence[Step], context: MigrationContext) -> tuple[str, set[str]]:
+def body(steps: Sequence[Operation], context: MigrationContext) -> tuple[str, set[str]]:
     """Return the Python text of *steps*, plain Alembic, and the import lines that it needs."""
     autogen = AutogenContext(context, opts=_options(context), autogenerate=False)
     autogen.opts["render_item"] = _render_item(context)
     _as_typed(context.impl)
     parts: list[str] = []
-    steps = [step for step in steps if step.op is not None]
-    before: Guard | None = None
-    for guard, guarded in groupby(steps, key=lambda step: step.guard):
+    steps = [step for step in steps if step.forward is not None]
+    before = ALL_DATABASES
+    for databases, guarded in groupby(steps, key=lambda step: step.databases):
         text = "\n\n".join(_groups(guarded, autogen))
-        if guard:
-            condition = f"if op.get_context().dialect.name {guard.value}:\n"
-            if {guard, before} == {Guard.POSTGRESQL, Guard.NOT_POSTGRESQL}:
+        if databases != ALL_DATABASES:
+            if {databases, before} == {ON_POSTGRESQL, NOT_ON_POSTGRESQL}:
                 parts[-1] += "\nelse:\n" + textwrap.indent(text, "    ")
-                before = None
+                before = ALL_DATABASES
                 continue
-            text = condition + textwrap.indent(text, "    ")
-        before = guard
+            text = f"if op.get_context().dialect.name {condition(databases)}:\n" + textwrap.indent(
+                text, "    "
+            )
+        before = databases
         parts.append(text)
     return "\n\n".join(parts), set(autogen.imports)
 
@@ -128,7 +135,7 @@ def _as_typed(impl: Any) -> None:
     impl.render_ddl_sql_expr = render
 
 
-def _groups(steps: Iterable[Step], autogen: AutogenContext) -> Iterator[str]:
+def _groups(steps: Iterable[Operation], autogen: AutogenContext) -> Iterator[str]:
     for shared, group in groupby(steps, key=block):
         for batch in _batches(group):
             text = _group(batch, shared.table, autogen)
@@ -137,20 +144,20 @@ def _groups(steps: Iterable[Step], autogen: AutogenContext) -> Iterator[str]:
             yield text
 
 
-def _batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
+def _batches(steps: Iterable[Operation]) -> Iterator[list[Operation]]:
     """Part the steps of one block where stock Alembic, on SQLite, would do them as one.
 
     Its batch copies the rows into the table as it is to be in the end: a column that is added with
     a default which is then dropped would have no value in them.
     """
-    batch: list[Step] = []
+    batch: list[Operation] = []
     added: set[str] = set()
     for step in steps:
-        if isinstance(step.op, ops.AlterColumnOp) and step.op.column_name in added:
+        if isinstance(step.forward, ops.AlterColumnOp) and step.forward.column_name in added:
             yield batch
             batch, added = [], set()
-        if isinstance(step.op, ops.AddColumnOp):
-            added.add(step.op.column.name)
+        if isinstance(step.forward, ops.AddColumnOp):
+            added.add(step.forward.column.name)
         batch.append(step)
     yield batch
 
@@ -190,10 +197,10 @@ def _default(item: Any) -> str | bool:
     return False
 
 
-def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str:
+def _group(steps: list[Operation], table: str | None, autogen: AutogenContext) -> str:
     if table is None:
         return "\n".join(_lines(step, autogen) for step in steps)
-    schema = getattr(steps[0].op, "schema", None) or getattr(steps[0].op, "kw", {}).get(
+    schema = getattr(steps[0].forward, "schema", None) or getattr(steps[0].forward, "kw", {}).get(
         "source_schema"
     )
     with autogen._within_batch():
@@ -201,17 +208,17 @@ def _group(steps: list[Step], table: str | None, autogen: AutogenContext) -> str
     arguments = f'"{table}"' + (f', schema="{schema}"' if schema else "")
     convention: dict[str, str] = {}
     for step in steps:
-        if isinstance(step.op, DropUnnamedConstraintOp):
-            convention |= step.op.convention
+        if isinstance(step.forward, DropUnnamedConstraintOp):
+            convention |= step.forward.convention
     arguments += f", naming_convention={convention!r}" if convention else ""
     head = f"with op.batch_alter_table({arguments}) as batch_op:\n"
     return head + textwrap.indent(inner, "    ")
 
 
-def _lines(step: Step, autogen: AutogenContext) -> str:
-    if isinstance(step.op, NumberRows | Statements | DropByAnyName):
-        return "\n".join(render_op(autogen, step.op))
-    lines = "\n".join(render_op(autogen, step.op)).splitlines()
+def _lines(step: Operation, autogen: AutogenContext) -> str:
+    if isinstance(step.forward, NumberRows | Statements | DropByAnyName):
+        return "\n".join(render_op(autogen, step.forward))
+    lines = "\n".join(render_op(autogen, step.forward)).splitlines()
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])
 
 

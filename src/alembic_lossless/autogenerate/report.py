@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from .. import hints
 from ..checklist.answers import Answers
 from ..checklist.file_header import Header
-from ..checklist.finding import Finding, Step
+from ..checklist.finding import Finding, Operation, databases_in_words
 from ..errors import plural
 from ..run import binds
 from ..run.chain import too_many
@@ -36,7 +36,7 @@ class Report:
     #: The tables that the models or the migrations have.
     known_tables: set[str] = field(default_factory=set)
     paths: list[Path] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Operation] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     databases: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Report:
 
     def _described(self) -> list[str]:
         of = binds.prefix(self.bind)
-        lines = [f"  ✓ {of}{step}{_where(step)}" for step in self.steps if step.op is not None]
+        lines = [f"  ✓ {of}{step}{_where(step)}" for step in self.steps if step.forward is not None]
         return lines + [f"  {finding.verdict.value} {of}{finding}" for finding in self.findings]
 
     def _left_over(self) -> list[str]:
@@ -88,8 +88,9 @@ class Report:
         return [f"  ! {missing}" for missing in dict.fromkeys(reasons)]
 
 
-def _where(step: Step) -> str:
-    return f" ({step.guard.words})" if step.guard else ""
+def _where(step: Operation) -> str:
+    where = databases_in_words(step.databases)
+    return f" ({where})" if where else ""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from alembic.util import rev_id
 
 from ..checklist import file_header
 from ..checklist.file_header import Header, header
-from ..checklist.finding import NOTHING, Finding, Guard, Phase, Step, Verdict
+from ..checklist.finding import NOT_ON_POSTGRESQL, Finding, Operation, Phase, Verdict
 from ..run import binds, expand_contract
 from . import render
 from .order import grouped
@@ -22,29 +22,29 @@ from .template import with_prefixes
 _PHASE = re.compile(rf" \(({'|'.join(phase.value for phase in Phase if phase.value)})\)$")
 
 
-def by_phase(steps: Sequence[Step]) -> dict[Phase, list[Step]]:
+def by_phase(steps: Sequence[Operation]) -> dict[Phase, list[Operation]]:
     """Return the steps of each revision, in their order; none of them is empty."""
-    gone = {s.op.table_name for s in steps if s.phase is Phase.CONTRACT and _drops_table(s)}
+    gone = {s.forward.table_name for s in steps if s.phase is Phase.CONTRACT and _drops_table(s)}
     taken = any(step.phase is Phase.CONTRACT for step in steps)
-    phases: dict[Phase, list[Step]] = {phase: [] for phase in Phase}
+    phases: dict[Phase, list[Operation]] = {phase: [] for phase in Phase}
     for step in steps:
-        with_table = step.op is None and getattr(step.back, "table_name", None) in gone
-        with_them = taken and str(getattr(step.op, "sqltext", "")).startswith("DROP TYPE")
-        last = with_table or (with_them and step.back is not NOTHING)
+        with_table = step.forward is None and getattr(step.backward, "table_name", None) in gone
+        with_them = taken and str(getattr(step.forward, "sqltext", "")).startswith("DROP TYPE")
+        last = with_table or (with_them and step.backward is not None)
         phases[Phase.CONTRACT if last else step.phase].append(step)
     # The statements for PostgreSQL together, then those for the others.
-    phases[Phase.INDEX].sort(key=lambda step: step.guard is Guard.NOT_POSTGRESQL)
+    phases[Phase.INDEX].sort(key=lambda step: step.databases == NOT_ON_POSTGRESQL)
     return {phase: grouped(found) for phase, found in phases.items() if found}
 
 
-def _drops_table(step: Step) -> bool:
-    return isinstance(step.op, ops.DropTableOp)
+def _drops_table(step: Operation) -> bool:
+    return isinstance(step.forward, ops.DropTableOp)
 
 
 def divide(
     first: ops.MigrationScript,
     context: MigrationContext,
-    steps: Sequence[Step],
+    steps: Sequence[Operation],
     findings: Sequence[Finding],
     databases: Sequence[str],
     notes: Sequence[str] = (),
@@ -122,7 +122,7 @@ def _behind(
     )
 
 
-def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> "Body":
+def _fill(script: Any, context: MigrationContext, steps: Sequence[Operation]) -> "Body":
     body = rendered(steps, context)
     script.upgrade_ops.ops, script.downgrade_ops.ops = body.upgrade, body.downgrade
     script.imports = (script.imports or set()) | body.imports
@@ -130,7 +130,7 @@ def _fill(script: Any, context: MigrationContext, steps: Sequence[Step]) -> "Bod
 
 
 def _declared_phase(
-    steps: Sequence[Step], databases: Sequence[str], rendered_ops: Sequence[Any]
+    steps: Sequence[Operation], databases: Sequence[str], rendered_ops: Sequence[Any]
 ) -> str:
     """Return the phase that a revision's file says; empty where anybody can tell it.
 
@@ -162,7 +162,7 @@ class Body(NamedTuple):
     imports: set[str]
 
 
-def rendered(steps: Sequence[Step], context: MigrationContext) -> Body:
+def rendered(steps: Sequence[Operation], context: MigrationContext) -> Body:
     """Render the *steps* of one revision, and what undoes them.
 
     :param context: of the scratch database that the steps were tried on.
@@ -190,7 +190,7 @@ class PartOfChange:
     """
 
     bind: str
-    steps: Sequence[Step]
+    steps: Sequence[Operation]
     databases: Sequence[str]
     bodies: Mapping[Phase, Body]
     findings: Sequence[Finding] = ()

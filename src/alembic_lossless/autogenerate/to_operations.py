@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateSequence, DropSequence, Sequence, conv
 
 from ..checklist.columns import detached, without_check
 from ..checklist.data_operations import LateFill
-from ..checklist.finding import NOTHING, Guard, Step
+from ..checklist.finding import ON_MYSQL, ON_POSTGRESQL, Operation
 from ..checklist.rules import enums
 from ..errors import MigrationError
 from ..schema.diff import Change
@@ -35,7 +35,7 @@ from .replayed import name_of, operation
 from .reverse import creation, derived_name, recreate
 
 
-def steps_for(item: Change, lookup: Lookup) -> list[Step]:
+def steps_for(item: Change, lookup: Lookup) -> list[Operation]:
     """Return the steps that end the difference *item*; none where nothing plain does.
 
     :param lookup: the models, and the database that the difference is of.
@@ -44,39 +44,39 @@ def steps_for(item: Change, lookup: Lookup) -> list[Step]:
     convert = _BY_KIND.get(item.key.kind)
     steps = list(convert(item, lookup)) if convert else []
     for step in steps:
-        for op in (step.op, step.back):
+        for op in (step.forward, step.backward):
             lookup.separate_schema(op)
     return steps
 
 
-def _sequence(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _sequence(item: Change, lookup: Lookup) -> Iterable[Operation]:
     sequence = lookup.metadata._sequences.get(item.key.name) or Sequence(item.key.name)
     create = ops.ExecuteSQLOp(str(CreateSequence(sequence).compile(dialect=lookup.dialect)))
     drop = ops.ExecuteSQLOp(str(DropSequence(sequence).compile(dialect=lookup.dialect)))
     if isinstance(item.actual, SequenceDefinition):
         again = postgresql.create_sequence(lookup.quote(item.key.name), item.actual)
-        yield Step(drop, back=again)
+        yield Operation(drop, again)
     if item.expected is not None:
-        yield Step(create, back=drop)
+        yield Operation(create, drop)
 
 
-def _table(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _table(item: Change, lookup: Lookup) -> Iterable[Operation]:
     return [sqlite.change_options(item)] if lookup.dialect.name == "sqlite" else []
 
 
-def _type(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _type(item: Change, lookup: Lookup) -> Iterable[Operation]:
     return enums.steps(item, lookup.connection, lookup.metadata)
 
 
-def _index(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _index(item: Change, lookup: Lookup) -> Iterable[Operation]:
     table, _, name = item.key
     if item.actual is not None:
-        yield Step(ops.DropIndexOp(name, table), back=recreate(item.key, item.actual, lookup))
+        yield Operation(ops.DropIndexOp(name, table), recreate(item.key, item.actual, lookup))
     if item.expected is not None:
         model = lookup.model(table)
         indexes = [index for index in model.indexes if index.name == name]
         if indexes:
-            yield Step(ops.CreateIndexOp.from_index(indexes[0]))
+            yield Operation(ops.CreateIndexOp.from_index(indexes[0]))
         else:
             # MySQL makes it with the foreign key, unless another index served by then, and
             # leaves it there when that goes.
@@ -85,10 +85,10 @@ def _index(item: Change, lookup: Lookup) -> Iterable[Step]:
             keys = sa.inspect(lookup.connection).get_foreign_keys(*lookup.place(table))
             has_key = name in [key["name"] for key in keys]
             drop = ops.DropIndexOp(name, table)
-            yield Step(create if has_key else None, Guard.MYSQL, drop)
+            yield Operation(create if has_key else None, drop, databases=ON_MYSQL)
 
 
-def _constraint(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _constraint(item: Change, lookup: Lookup) -> Iterable[Operation]:
     if item.actual is not None:
         is_mysql = lookup.dialect.name in ("mysql", "mariadb")
         if is_mysql and isinstance(item.actual, PrimaryKey):
@@ -98,7 +98,7 @@ def _constraint(item: Change, lookup: Lookup) -> Iterable[Step]:
         yield _add_constraint(item.key, item.expected, lookup)
 
 
-def _drop_constraint(key: Key, definition: Any, lookup: Lookup) -> Step:
+def _drop_constraint(key: Key, definition: Any, lookup: Lookup) -> Operation:
     back = recreate(key, definition, lookup)
     if back is None:
         table, name = lookup.quoted(key.table), lookup.quote(key.name)
@@ -106,36 +106,36 @@ def _drop_constraint(key: Key, definition: Any, lookup: Lookup) -> Step:
             definition = replace(definition, columns=tuple(map(lookup.quote, definition.columns)))
         sql = f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"
         drop = ops.DropConstraintOp(key.name, key.table)
-        return Step(drop, Guard.POSTGRESQL, ops.ExecuteSQLOp(sql))
+        return Operation(drop, ops.ExecuteSQLOp(sql), databases=ON_POSTGRESQL)
     kind = {"primarykey": "primary"}.get(back.constraint_type, back.constraint_type)
     name = back.constraint_name
     if derived := derived_name(lookup.connection, key, definition):
         # Stock Alembic makes none without a name: it has one from the downgrade on.
         back.constraint_name = name = conv(derived)
-        return Step(render.DropUnnamedConstraintOp(name, key.table, kind), back=back)
+        return Operation(render.DropUnnamedConstraintOp(name, key.table, kind), back)
     if kind == "check":
         name = conv(name)  # as it is: the convention's prefix is not to be put before it
-    return Step(ops.DropConstraintOp(name, key.table, kind), back=back)
+    return Operation(ops.DropConstraintOp(name, key.table, kind), back)
 
 
-def _add_constraint(key: Key, definition: Definition, lookup: Lookup) -> Step:
+def _add_constraint(key: Key, definition: Definition, lookup: Lookup) -> Operation:
     table = lookup.model(key.table)
     for constraint in table.constraints:
         primary = constraint is table.primary_key and key.name == "PRIMARY KEY"
         if primary or name_of(constraint, lookup.dialect) == key.name:
             named = None if key.name == "PRIMARY KEY" else key.name
-            return Step(operation(key.table, named, constraint, lookup.dialect))
+            return Operation(operation(key.table, named, constraint, lookup.dialect))
     # Nobody named it, so that it may have another name on each database.
     unnamed = creation(key, definition)
     if unnamed is not None:
-        return Step(unnamed)
+        return Operation(unnamed)
     raise MigrationError(
         f"{key} has no name in the models: their MetaData needs this project's "
         "naming_convention (alembic_lossless.naming). Nothing was written."
     )
 
 
-def _column(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _column(item: Change, lookup: Lookup) -> Iterable[Operation]:
     if item.actual is None or item.expected is None:
         return
     model = lookup.model_column(item.key)
@@ -146,8 +146,8 @@ def _column(item: Change, lookup: Lookup) -> Iterable[Step]:
     step = lookup.alter_column(item.key, **changes)
     if lookup.dialect.name == "sqlite":
         actual, expected = _collation(item.actual), _collation(item.expected)
-        step.op.modify_type = _collated(step.op.modify_type, expected, actual)
-        step.op.existing_type = _collated(step.op.existing_type, actual, expected)
+        step.forward.modify_type = _collated(step.forward.modify_type, expected, actual)
+        step.forward.existing_type = _collated(step.forward.existing_type, actual, expected)
     yield step
 
 
@@ -167,11 +167,11 @@ def _collated(type_: Any, own: str | None, opposite: str | None) -> Any:
     return type_
 
 
-def _null(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _null(item: Change, lookup: Lookup) -> Iterable[Operation]:
     return [lookup.alter_column(item.key, modify_nullable=item.expected is None)]
 
 
-def _default(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _default(item: Change, lookup: Lookup) -> Iterable[Operation]:
     default = lookup.model_column(item.key).server_default
     counters = [side for side in (item.actual, item.expected) if isinstance(side, Counter)]
     if Counter(AUTO_INCREMENT) in counters:
@@ -183,7 +183,7 @@ def _default(item: Change, lookup: Lookup) -> Iterable[Step]:
     return [lookup.alter_column(item.key, modify_server_default=default)]
 
 
-def _comment(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _comment(item: Change, lookup: Lookup) -> Iterable[Operation]:
     table = item.key.table
     before, after = (
         side.text if isinstance(side, Comment) else None for side in (item.actual, item.expected)
@@ -191,11 +191,11 @@ def _comment(item: Change, lookup: Lookup) -> Iterable[Step]:
     if item.key.name:
         return [lookup.alter_column(item.key, modify_comment=after)]
     if after is None:
-        return [Step(ops.DropTableCommentOp(table, existing_comment=before))]
-    return [Step(ops.CreateTableCommentOp(table, after, existing_comment=before))]
+        return [Operation(ops.DropTableCommentOp(table, existing_comment=before))]
+    return [Operation(ops.CreateTableCommentOp(table, after, existing_comment=before))]
 
 
-def _generated(item: Change, lookup: Lookup) -> Iterable[Step]:
+def _generated(item: Change, lookup: Lookup) -> Iterable[Operation]:
     """Drop and add: what a generated column holds is no one's data."""
     table, _, name = item.key
     if item.actual is None:
@@ -208,16 +208,16 @@ def _generated(item: Change, lookup: Lookup) -> Iterable[Step]:
     ).c[name]
     column = detached(lookup.declared.columns.get((table, name), reflected))
     drop = ops.DropColumnOp.from_column_and_tablename(None, table, reflected)
-    yield Step(drop, back=ops.AddColumnOp(table, column))
-    yield Step(
+    yield Operation(drop, ops.AddColumnOp(table, column))
+    yield Operation(
         ops.AddColumnOp.from_column_and_tablename(None, table, lookup.model_column(item.key))
     )
     if item.expected is None and column.computed is not None:
         # It keeps what was computed last.
-        yield Step(LateFill(table, name, str(column.computed.sqltext)), back=NOTHING)
+        yield Operation(LateFill(table, name, str(column.computed.sqltext)), None)
 
 
-_BY_KIND: dict[str, Callable[[Change, Lookup], Iterable[Step]]] = {
+_BY_KIND: dict[str, Callable[[Change, Lookup], Iterable[Operation]]] = {
     "sequence": _sequence,
     "table": _table,
     "type": _type,

@@ -17,7 +17,7 @@ from alembic.script import Script
 
 from ..run import binds, expand_contract
 from .data_operations import escaped
-from .finding import NAMES, Finding, Step, Verdict
+from .finding import NAMES, Finding, Operation, Verdict, databases_in_words
 
 #: How the checklist begins in the docstring of each file.
 _REVIEWED = "Reviewed for"
@@ -39,7 +39,7 @@ class Header:
 
 
 def header(
-    steps: Sequence[Step],
+    steps: Sequence[Operation],
     findings: Sequence[Finding],
     databases: Sequence[str],
     notes: Sequence[str] = (),
@@ -68,7 +68,7 @@ class PartOfHeader:
     """What a revision does to one of several databases, and what the rules found in that."""
 
     name: str
-    steps: Sequence[Step]
+    steps: Sequence[Operation]
     findings: Sequence[Finding]
     databases: Sequence[str]
     consented: Sequence[Finding] = ()
@@ -98,10 +98,11 @@ def _names(databases: Iterable[str]) -> str:
     return ", ".join(NAMES[kind] for kind in databases)
 
 
-def _described(steps: Iterable[Step]) -> Iterator[str]:
+def _described(steps: Iterable[Operation]) -> Iterator[str]:
     for step in steps:
-        if step.op is not None:
-            yield f"{step} ({step.guard.words})" if step.guard else str(step)
+        if step.forward is not None:
+            where = databases_in_words(step.databases)
+            yield f"{step} ({where})" if where else str(step)
 
 
 def _names_at_module_level(phase: str, findings: Iterable[Finding]) -> dict[str, object]:

@@ -91,78 +91,97 @@ class Finding:
         return f"{self.what} {self.cost} {self.remedy} ({self.rule})"
 
 
-class Guard(Enum):
-    """The databases that an operation runs on; the value is the condition in the file."""
+#: The databases that an operation runs on, by their dialects' names.
+Databases = frozenset[str]
 
-    NOT_SQLITE = '!= "sqlite"'
-    SQLITE = '== "sqlite"'
-    POSTGRESQL = '== "postgresql"'
-    NOT_POSTGRESQL = '!= "postgresql"'
-    MYSQL = 'in ("mysql", "mariadb")'
+ALL_DATABASES: Databases = frozenset(NAMES)
+ON_POSTGRESQL: Databases = frozenset({"postgresql"})
+ON_MYSQL: Databases = frozenset({"mysql"})
+ON_SQLITE: Databases = frozenset({"sqlite"})
+NOT_ON_SQLITE = ALL_DATABASES - ON_SQLITE
+NOT_ON_POSTGRESQL = ALL_DATABASES - ON_POSTGRESQL
 
-    def holds(self, kind: str) -> bool:
-        """Tell whether *kind* is one of the databases."""
-        name = self.name.lower()
-        return name.removeprefix("not_") != kind if name.startswith("not_") else name == kind
-
-    @property
-    def words(self) -> str:
-        """Return the databases in words."""
-        name = NAMES[self.name.lower().removeprefix("not_")]
-        return f"not on {name}" if self.name.startswith("NOT_") else f"{name} only"
-
-    @classmethod
-    def of(cls, op: Any) -> "Guard | None":
-        """Return the guard of what is in a schema, which SQLite does not have."""
-        return cls.NOT_SQLITE if op.schema else None
-
-    @classmethod
-    def only(cls, kind: str) -> "Guard":
-        """Return the guard that lets *kind* alone through."""
-        return cls[kind.upper()]
+_CONDITIONS = {
+    NOT_ON_SQLITE: '!= "sqlite"',
+    NOT_ON_POSTGRESQL: '!= "postgresql"',
+    ON_SQLITE: '== "sqlite"',
+    ON_POSTGRESQL: '== "postgresql"',
+    ON_MYSQL: 'in ("mysql", "mariadb")',
+}
 
 
-#: The way back of a step that leaves nothing to undo.
-NOTHING = object()
+def condition(databases: Databases) -> str:
+    """Return what a file asks of the dialect's name, so that an operation runs on *databases*."""
+    return _CONDITIONS[databases]
+
+
+def databases_in_words(databases: Databases) -> str:
+    """Return the databases in words; nothing where they are all."""
+    if databases == ALL_DATABASES:
+        return ""
+    if len(databases) == 1:
+        return f"{NAMES[min(databases)]} only"
+    return f"not on {NAMES[min(ALL_DATABASES - databases)]}"
+
+
+def databases_of(op: Any) -> Databases:
+    """Return the databases of what may be in a schema, which SQLite does not have."""
+    return NOT_ON_SQLITE if op.schema else ALL_DATABASES
+
+
+class Reverse(Enum):
+    """Stands for the reverse that Alembic's operation itself returns."""
+
+    OWN = "own"
 
 
 @dataclass(frozen=True)
-class Step:
-    """One operation of a revision, where it runs (None is everywhere), and the one that undoes it.
+class Operation:
+    """An operation of a revision, and the one that undoes it.
 
-    Where *back* is None, the operation knows its own way back; where *op* is None, nothing is done
-    on the way forward. What is *alone* runs outside any transaction; what is *on_enum_values* maps
-    the values of an enum, in an order of its own.
+    :param forward: Alembic's operation, or one of ours that renders as some; None where nothing
+        is done on the way up.
+    :param backward: what the downgrade does; None where that is nothing.
+    :param databases: where it runs.
+    :param phase: the revision of a change that it goes into.
+    :param alone: whether it runs outside any transaction.
+    :param on_enum_values: whether it maps the values of an enum, in an order of its own.
     """
 
-    op: Any
-    guard: Guard | None = None
-    back: Any = None
+    forward: Any
+    backward: Any = Reverse.OWN
+    databases: Databases = ALL_DATABASES
     phase: Phase = Phase.EXPAND
     alone: bool = False
     on_enum_values: bool = False
 
     def runs_on(self, kind: str) -> bool:
         """Tell whether the operation runs on *kind* of database."""
-        return self.guard is None or self.guard.holds(kind)
+        return kind in self.databases
 
     @property
     def table(self) -> str | None:
         """Return the table that a batch would be about; None where there is no batch."""
-        if self.op is None or isinstance(self.op, _NO_BATCH):
+        if self.forward is None or isinstance(self.forward, _NO_BATCH):
             return None
-        return getattr(self.op, "table_name", None) or getattr(self.op, "source_table", None)
+        return table_of(self.forward)
 
-    def reverse(self) -> "Step":
-        """Return the step back."""
-        if self.back is None:
-            return replace(self, op=self.op and self.op.reverse(), back=self.op)
-        return replace(self, op=None if self.back is NOTHING else self.back, back=self.op)
+    def reverse(self) -> "Operation":
+        """Return the operation of the downgrade."""
+        backward = self.backward
+        if isinstance(backward, Reverse):
+            backward = self.forward.reverse()
+        return replace(self, forward=backward, backward=self.forward)
+
+    @property
+    def either(self) -> Any:
+        """Return the way up, or where that is nothing, the way down."""
+        return self.backward if self.forward is None else self.forward
 
     @property
     def subject(self) -> str:
         """Name the object as people do: ``user.nickname``, ``uq_user_email``."""
-        op: Any = self.back if self.op is None else self.op
+        op = self.either
         table = getattr(op, "table_name", "")
         if isinstance(op, ops.AddColumnOp):
             return f"{table}.{op.column.name}"
@@ -172,16 +191,18 @@ class Step:
         return str(name or table or "the database")
 
     def __str__(self) -> str:
-        if described := getattr(self.op, "words", None):
+        if described := getattr(self.forward, "words", None):
             return str(described)
         for kind, words in _WORDS:
-            if isinstance(self.op, kind):
+            if isinstance(self.forward, kind):
                 if kind is ops.AlterColumnOp:
-                    return _altered(self.op, self.subject)
-                kind_of = getattr(self.op, "constraint_type", "")
+                    return _altered(self.forward, self.subject)
+                kind_of = getattr(self.forward, "constraint_type", "")
                 what = _KEYS.get(kind_of, f"{kind_of} constraint")
-                return words.format(subject=self.subject, op=self.op, table=self.table, what=what)
-        return str(self.op)
+                return words.format(
+                    subject=self.subject, op=self.forward, table=self.table, what=what
+                )
+        return str(self.forward)
 
 
 _COUNTS: dict[Any, str] = {True: "AUTO_INCREMENT", False: "no AUTO_INCREMENT"}
@@ -229,6 +250,11 @@ def is_rename(op: Any) -> bool:
     return column or isinstance(op, ops.RenameTableOp)
 
 
+def table_of(op: Any) -> str | None:
+    """Return the name of the table that *op* is about, without its schema."""
+    return getattr(op, "table_name", None) or getattr(op, "source_table", None)
+
+
 def whole_name(op: Any) -> str:
     """Return the name of the table of *op*, with its schema."""
     return f"{op.schema}.{op.table_name}" if op.schema else str(op.table_name)
@@ -244,9 +270,9 @@ def is_comment(op: Any) -> bool:
     return isinstance(op, ops.AlterColumnOp) and op.modify_comment is not False
 
 
-def flatten(container: Any) -> list[Step]:
+def flatten(container: Any) -> list[Operation]:
     """Return the operations of an Alembic container, one step each."""
-    steps: list[Step] = []
+    steps: list[Operation] = []
     for op in container.ops:
-        steps.extend(flatten(op) if isinstance(op, ops.OpContainer) else [Step(op)])
+        steps.extend(flatten(op) if isinstance(op, ops.OpContainer) else [Operation(op)])
     return steps

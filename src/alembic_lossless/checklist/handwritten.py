@@ -19,7 +19,7 @@ from ..schema.dialect_support import kind_of
 from ..scratch import databases
 from ..scratch.sources import Source, empty_database
 from . import file_header, review, settings
-from .finding import NAMES, Finding, Message, Step, Verdict
+from .finding import NAMES, Finding, Message, Operation, Verdict
 from .unnamed import unnamed
 
 _MODEL = Message(
@@ -70,9 +70,9 @@ def open_findings(
         databases.upgrade(script, connection, "heads", metadata)
         invoked = recorder.invoked(connection)
         names = _unnamed(chain, connection.dialect, metadata)
-    done: list[Step] = []
+    done: list[Operation] = []
     for revision in chain:
-        steps = [Step(op) for name, op in invoked if name == revision.revision]
+        steps = [Operation(op) for name, op in invoked if name == revision.revision]
         if revision in new:
             findings = _of(revision, steps, done, source.kind, metadata, off, names)
             written = file_header.written_findings(revision)
@@ -123,8 +123,8 @@ _REWRITTEN = (Verdict.REWRITE, Verdict.SPLIT, Verdict.STRIP)
 
 def _of(
     revision: Script,
-    steps: Sequence[Step],
-    before: Sequence[Step],
+    steps: Sequence[Operation],
+    before: Sequence[Operation],
     kind: str,
     metadata: MetaData,
     off: Collection[str],
@@ -195,12 +195,14 @@ def checklists_of_pending(
     chain = _chain(script)
     new = [revision.revision for revision in unreleased(script)]
     names = _unnamed(chain, connection.dialect, metadata)
-    done: list[Step] = []
+    done: list[Operation] = []
     found: dict[str, list[str]] = {}
     unlisted = 0
     for revision in (revision for revision in chain if revision.revision in {*pending, *new}):
         with databases.quiet():
-            steps = [Step(op) for op in recorder.followed([revision], connection.dialect)[0][0]]
+            steps = [
+                Operation(op) for op in recorder.followed([revision], connection.dialect)[0][0]
+            ]
         if revision.revision in pending:
             written = file_header.written_findings(revision)
             findings = _of(revision, steps, done, kind, metadata, off, names)

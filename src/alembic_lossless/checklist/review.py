@@ -13,7 +13,7 @@ from ..errors import MigrationError
 from ..run import binds
 from .answers import Answers
 from .development import DevelopmentRows
-from .finding import Finding, Message, Phase, Step, Verdict
+from .finding import Finding, Message, Operation, Phase, Verdict
 from .rules import RULES, ReviewContext, Rule
 
 #: The bytes of a name that PostgreSQL keeps.
@@ -21,16 +21,16 @@ _LONGEST_NAME = 63
 
 
 def review(
-    steps: Sequence[Step],
+    steps: Sequence[Operation],
     databases: Sequence[str],
     metadata: MetaData,
     answers: Answers | None = None,
-    done: Sequence[Step] = (),
+    done: Sequence[Operation] = (),
     types: set[str] | None = None,
     off: Collection[str] = (),
     rows: DevelopmentRows | None = None,
     is_split: bool = True,
-) -> tuple[list[Step], list[Finding]]:
+) -> tuple[list[Operation], list[Finding]]:
     """Apply the rules to *steps*, for the *databases* that the project uses.
 
     :param done: what the revision has done before *steps*.
@@ -55,7 +55,7 @@ def review(
     for rule in RULES:
         if rule.id in off or not set(rule.databases) & set(databases):
             continue
-        after: list[Step] = []
+        after: list[Operation] = []
         for step in current:
             found, instead = _apply(rule, step, context)
             if not is_split and any(finding.verdict is Verdict.SPLIT for finding in found):
@@ -81,8 +81,8 @@ def texts_where_not_split(finding: Finding) -> list[str]:
 
 
 def review_written(
-    steps: Sequence[Step],
-    before: Sequence[Step],
+    steps: Sequence[Operation],
+    before: Sequence[Operation],
     database: str,
     metadata: MetaData,
     off: Collection[str] = (),
@@ -119,11 +119,15 @@ def review_written(
     return findings
 
 
-def _created_tables(steps: Sequence[Step]) -> frozenset[str]:
-    return frozenset(s.op.table_name for s in steps if isinstance(s.op, ops.CreateTableOp))
+def _created_tables(steps: Sequence[Operation]) -> frozenset[str]:
+    return frozenset(
+        s.forward.table_name for s in steps if isinstance(s.forward, ops.CreateTableOp)
+    )
 
 
-def _apply(rule: Rule, step: Step, context: ReviewContext) -> tuple[list[Finding], list[Step]]:
+def _apply(
+    rule: Rule, step: Operation, context: ReviewContext
+) -> tuple[list[Finding], list[Operation]]:
     where = tuple(k for k in context.databases if k in rule.databases and step.runs_on(k))
     if not where or not rule.concerns(step, context):
         return [], [step]
@@ -154,10 +158,10 @@ def _in_transaction(finding: Finding, phase: Phase) -> Finding:
     return replace(finding, verdict=Verdict.KEEP, message=message, phase=phase)
 
 
-def _where_it_was(new: Step, step: Step) -> Step:
+def _where_it_was(new: Operation, step: Operation) -> Operation:
     """Return *new* where *step* was: what was guarded or split before stays so."""
     phase = step.phase if new.phase is Phase.EXPAND else new.phase
-    return replace(new, guard=new.guard or step.guard, phase=phase)
+    return replace(new, databases=new.databases & step.databases, phase=phase)
 
 
 def refuse_models(metadata: MetaData, databases: Collection[str], off: Collection[str]) -> None:
@@ -188,7 +192,7 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
         made = [ops.CreateTableOp.from_table(table)]
         for op in [*made, *(ops.CreateIndexOp.from_index(index) for index in table.indexes)]:
             context = ReviewContext(limits.databases, metadata)
-            for finding in stops(_apply(limits, Step(op), context)[0]):
+            for finding in stops(_apply(limits, Operation(op), context)[0]):
                 raise MigrationError(f"Nothing was written. {finding}")
 
 

@@ -11,7 +11,7 @@ from alembic.operations import ops
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from ..checklist.finding import Step
+from ..checklist.finding import Operation
 from ..errors import MigrationError, reason
 from ..run.lines import line_of
 from ..run.recorder import Batch
@@ -80,7 +80,7 @@ def of_error(
         return Diagnosis(at, variables)
     operations = _running(effects, at)
     suspects = [
-        (suspect, f"{suspect.rule} {Step(op).subject}", line)
+        (suspect, f"{suspect.rule} {Operation(op).subject}", line)
         for op, line in operations
         for suspect in _suspects(op, reason(error), connection)
     ]
@@ -106,7 +106,7 @@ def of_unreadable(effects: Effects, table: str) -> Diagnosis:
     for op, line in reversed(effects.operations):
         computed = isinstance(op, ops.AddColumnOp) and op.column.computed is not None
         if computed and op.table_name == table:
-            return Diagnosis(line, "", table, f"add-computed {Step(op).subject}")
+            return Diagnosis(line, "", table, f"add-computed {Operation(op).subject}")
     return Diagnosis(effects.line(table))
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..quoting import literal
+
 #: The kinds that are properties of a column, or of a table where no column is named.
 PROPERTIES = ("null", "default", "generated", "comment")
 
@@ -259,8 +261,7 @@ class EnumType:
     values: tuple[str, ...]
 
     def __str__(self) -> str:
-        values = (value.replace("'", "''") for value in self.values)
-        return "ENUM " + ", ".join(f"'{value}'" for value in values)
+        return "ENUM " + ", ".join(map(literal, self.values))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import CHAR, TypeDecorator, UserDefinedType
 
 from alembic_lossless.autogenerate.render import body
-from alembic_lossless.checklist.finding import Step
+from alembic_lossless.checklist.finding import Operation
 from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project
 
@@ -107,7 +107,7 @@ def test_type_of_application_is_written_as_what_databases_store(
     type_: Any, kinds: tuple[str, ...], expected: str
 ) -> None:
     context = MigrationContext.configure(dialect_name="sqlite", opts=options(kinds))
-    text, imports = body([Step(ops.AddColumnOp("user", Column("id", type_)))], context)
+    text, imports = body([Operation(ops.AddColumnOp("user", Column("id", type_)))], context)
     assert expected in text
     assert not any("tests" in line for line in imports)
     for name in ("postgresql", "mysql"):
@@ -121,7 +121,7 @@ def options(kinds: tuple[str, ...]) -> dict[str, Any]:
 def test_type_with_sql_of_its_own_is_imported_as_by_stock() -> None:
     """Nothing but the class itself says what its column is."""
     context = MigrationContext.configure(dialect_name="sqlite", opts=options(("sqlite",)))
-    text, imports = body([Step(ops.AddColumnOp("user", Column("at", Point())))], context)
+    text, imports = body([Operation(ops.AddColumnOp("user", Column("at", Point())))], context)
     assert f"{__name__}.Point()" in text
     assert f"import {__name__}" in imports
 
@@ -132,7 +132,9 @@ def test_render_item_of_project_comes_first() -> None:
 
     opts = {**options(("sqlite",)), "render_item": render_item}
     context = MigrationContext.configure(dialect_name="sqlite", opts=opts)
-    assert "own.Guid()" in body([Step(ops.AddColumnOp("user", Column("id", GUID())))], context)[0]
+    assert (
+        "own.Guid()" in body([Operation(ops.AddColumnOp("user", Column("id", GUID())))], context)[0]
+    )
 
 
 def test_chain_with_types_of_application_agrees_with_models(on_both: Project) -> None:

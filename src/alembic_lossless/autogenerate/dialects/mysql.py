@@ -11,7 +11,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from ...checklist.data_operations import ReplaceIndexes, TableSQL
-from ...checklist.finding import Guard, Step
+from ...checklist.finding import ON_MYSQL, Operation
 from ...quoting import qualified, quote
 from ...schema.diff import Change, unchanged_foreign_keys
 from ...schema.model import (
@@ -34,7 +34,7 @@ _PRIMARY = "PRIMARY KEY"
 Items = dict[Key, Change]
 
 
-def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> Iterator[Step]:
+def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> Iterator[Operation]:
     """Change primary keys, and the indexes that foreign keys need, in one statement a table.
 
     MySQL makes such an index by itself, and drops it by itself when there is another; one that a
@@ -68,7 +68,9 @@ def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> It
             continue
         others = {key.name: database.other_names(key) for key in keys}
         forward = _replacement(table, actual, expected, database, others)
-        yield Step(forward, Guard.MYSQL, _replacement(table, expected, actual, database))
+        yield Operation(
+            forward, _replacement(table, expected, actual, database), databases=ON_MYSQL
+        )
 
 
 def _replacement(
@@ -125,10 +127,10 @@ def _words(keys: Mapping[str, Definition]) -> str:
     return " and ".join(named)
 
 
-def _stop_counting_outside(table: str, database: ComparedDatabase) -> Iterator[Step]:
+def _stop_counting_outside(table: str, database: ComparedDatabase) -> Iterator[Operation]:
     """Let a column stop counting that is not to count, before it leaves the primary key."""
     for step in stop_counting(database.lookup(), table):
-        default = Key(table, "default", step.op.column_name)
+        default = Key(table, "default", step.forward.column_name)
         if database.expected.get(default) != Counter(AUTO_INCREMENT):
             yield step
 
@@ -157,7 +159,7 @@ def rename_statement(lookup: Lookup, key: Key, name: str) -> str:
     return f"ALTER TABLE {lookup.quoted(key.table)} RENAME INDEX {old} TO {new}"
 
 
-def change_counter(lookup: Lookup, item: Change) -> Iterator[Step]:
+def change_counter(lookup: Lookup, item: Change) -> Iterator[Operation]:
     """Yield the step that lets a column count (AUTO_INCREMENT), or stops it.
 
     :param item: the difference of the column's default.
@@ -169,20 +171,20 @@ def change_counter(lookup: Lookup, item: Change) -> Iterator[Step]:
         yield _count(lookup, item.key, counts)
 
 
-def stop_counting(lookup: Lookup, table: str) -> Iterator[Step]:
+def stop_counting(lookup: Lookup, table: str) -> Iterator[Operation]:
     """Yield the step that stops a column from counting: else its primary key cannot be dropped."""
     for column in sa.inspect(lookup.connection).get_columns(table):
         if column.get("autoincrement") is True:
             yield _count(lookup, Key(table, "default", column["name"]), False)
 
 
-def _count(lookup: Lookup, key: Key, counts: bool) -> Step:
+def _count(lookup: Lookup, key: Key, counts: bool) -> Operation:
     forward = lookup.alter_column(key, autoincrement=counts)
     backward = lookup.alter_column(key, autoincrement=not counts)
-    return Step(forward.op, Guard.MYSQL, backward.op)
+    return Operation(forward.forward, backward.forward, databases=ON_MYSQL)
 
 
-def change_options(items: Items, database: ComparedDatabase) -> Iterator[Step]:
+def change_options(items: Items, database: ComparedDatabase) -> Iterator[Operation]:
     """Yield the steps that give tables the options of the models, and take them out of *items*.
 
     The collations of their columns go with them; what else differs of a column is left. CONVERT TO
@@ -210,7 +212,9 @@ def change_options(items: Items, database: ComparedDatabase) -> Iterator[Step]:
                 (0, item.expected, item.actual),
             )
         )
-        yield Step(TableSQL(key.table, *forward), Guard.MYSQL, TableSQL(key.table, *backward))
+        yield Operation(
+            TableSQL(key.table, *forward), TableSQL(key.table, *backward), databases=ON_MYSQL
+        )
         del items[key]
         for name, (old, new) in columns.items():
             if (old.type, old.check) == (new.type, new.check):

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ...checklist.data_operations import DescribedSQL, LateSQL
-from ...checklist.finding import Guard, Step
+from ...checklist.finding import ON_POSTGRESQL, Operation
 from ...quoting import literal
 from ...schema import model as schema
 from ...schema.diff import Change
@@ -15,7 +15,7 @@ from ...schema.model import Counter, Definition, Key
 from ..comparison import Lookup
 
 
-def change_counter(lookup: Lookup, item: Change, default: Any) -> Iterable[Step]:
+def change_counter(lookup: Lookup, item: Change, default: Any) -> Iterable[Operation]:
     """Yield the steps that let a column number its rows, or stop it.
 
     :param item: the difference of the column's default.
@@ -31,7 +31,7 @@ def change_counter(lookup: Lookup, item: Change, default: Any) -> Iterable[Step]
         counter_operation(item.key, [*stops[1], *begins[0]], late=bool(wanted[0]))
         for stops, begins in ((found, wanted), (wanted, found))
     )
-    yield Step(forward, Guard.POSTGRESQL, backward)
+    yield Operation(forward, backward, databases=ON_POSTGRESQL)
     if isinstance(default, sa.DefaultClause):
         yield lookup.alter_column(item.key, modify_server_default=default)
 

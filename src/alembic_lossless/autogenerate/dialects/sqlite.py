@@ -1,7 +1,7 @@
 """A table's options on SQLite, which need its text written anew."""
 
 from ...checklist.data_operations import RebuildTable
-from ...checklist.finding import Guard, Step
+from ...checklist.finding import ON_SQLITE, Operation
 from ...schema.diff import Change
 from ...schema.model import Definition, Table
 
@@ -13,7 +13,7 @@ _OPTIONS = {
 }
 
 
-def change_options(item: Change) -> Step:
+def change_options(item: Change) -> Operation:
     """Return the step that gives a table the options of the models.
 
     :param item: the difference of the table's options.
@@ -26,7 +26,9 @@ def change_options(item: Change) -> Step:
             inverted = word == _ROWID
             forward[option], backward[option] = after != inverted, before != inverted
     table = item.key.table
-    return Step(RebuildTable(table, forward), Guard.SQLITE, RebuildTable(table, backward))
+    return Operation(
+        RebuildTable(table, forward), RebuildTable(table, backward), databases=ON_SQLITE
+    )
 
 
 def _words(definition: Definition | None) -> frozenset[str]:

@@ -4,7 +4,7 @@ To add a rule, write a function of a step and its context and register it::
 
     @rule("rule-id", ["sqlite"], Verdict.STOP, on=ops.AddColumnOp,
           bad=…, good=…, what=…, cost=…, remedy=…)
-    def rule_id(step: Step, context: ReviewContext) -> Iterator[Match]:
+    def rule_id(step: Operation, context: ReviewContext) -> Iterator[Match]:
         ...
 
 It yields a hit for what it has something to say about, with the steps to do instead where the
@@ -23,7 +23,7 @@ from sqlalchemy import MetaData, Table
 from ...statements import Statement, read
 from ..answers import Answers
 from ..development import DevelopmentRows
-from ..finding import Message, Step, Verdict
+from ..finding import Message, Operation, Verdict
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class ReviewContext:
     #: The enum types of PostgreSQL that are there by now; None where nobody knows.
     types: set[str] | None = None
     #: All that the revision does.
-    steps: Sequence[Step] = ()
+    steps: Sequence[Operation] = ()
     #: What it has done before these.
-    done: Sequence[Step] = ()
+    done: Sequence[Operation] = ()
     #: What was done before the step, where the revision is somebody's own.
-    before: Sequence[Step] = ()
+    before: Sequence[Operation] = ()
     #: The tables and names of what the chain leaves to the naming convention.
     unnamed: Collection[tuple[str, str]] = ()
     rows: DevelopmentRows = field(default_factory=DevelopmentRows)
@@ -60,7 +60,7 @@ class ReviewContext:
 
     def filled(self, table: str, column: str) -> bool:
         """Tell whether the rows of a column were updated before."""
-        statements = (each for step in self.before for each in self.statements(step.op))
+        statements = (each for step in self.before for each in self.statements(step.forward))
         return any(
             write.verb == "UPDATE"
             and write.table.folded == table.casefold()
@@ -75,7 +75,9 @@ class ReviewContext:
 
     def checked(self, table: str, column: str) -> bool:
         """Tell whether a CHECK said before that a column is not NULL."""
-        checks = (s.op for s in self.before if isinstance(s.op, ops.CreateCheckConstraintOp))
+        checks = (
+            s.forward for s in self.before if isinstance(s.forward, ops.CreateCheckConstraintOp)
+        )
         said = f"{column} IS NOT NULL"
         return any(c.table_name == table and str(c.condition) == said for c in checks)
 
@@ -86,11 +88,11 @@ class Match:
 
     subject: str
     detail: str = ""
-    instead: list[Step] | None = None
+    instead: list[Operation] | None = None
     verdict: Verdict | None = None
 
 
-Check = Callable[[Step, ReviewContext], Iterable[Match]]
+Check = Callable[[Operation, ReviewContext], Iterable[Match]]
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,9 @@ class Rule:
     bad: str = ""
     good: str = ""
 
-    def concerns(self, step: Step, context: ReviewContext) -> bool:
+    def concerns(self, step: Operation, context: ReviewContext) -> bool:
         """Tell whether the rule is about what *step* does."""
-        op: Any = step.op
+        op: Any = step.forward
         made = getattr(op, "table_name", None) or getattr(op, "source_table", None)
         new = self.old and made in context.created
         return op is not None and isinstance(op, self.on) and not new

@@ -10,7 +10,7 @@ from sqlalchemy.exc import CompileError
 
 from ...quoting import qualified
 from ...schema.values import byte_limit
-from ..finding import Step
+from ..finding import Operation
 
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 _MYSQL: Any = mysql.dialect()
@@ -54,9 +54,9 @@ def _another_enum(old: Any, new: Any) -> bool:
     return isinstance(old, Enum) and isinstance(new, Enum) and names[0] != names[1]
 
 
-def with_cast(step: Step) -> list[Step]:
+def with_cast(step: Operation) -> list[Operation]:
     """Return the steps that change a type with a cast, its default out of the way meanwhile."""
-    op: Any = step.op
+    op: Any = step.forward
     steps = [step]
     there = using(op.column_name, op.existing_type, op.modify_type)
     back = using(op.column_name, op.modify_type, op.existing_type)
@@ -68,7 +68,7 @@ def with_cast(step: Step) -> list[Step]:
     op.existing_server_default, op.modify_server_default = None, False
     reverse = op.reverse()
     reverse.kw["postgresql_using"] = back
-    steps = [Step(op, step.guard, reverse)]
+    steps = [Operation(op, reverse, databases=step.databases)]
     kept = old if not changed else new
     if old is not None:
         steps.insert(0, _default(step, op.existing_type, old, None))
@@ -77,16 +77,16 @@ def with_cast(step: Step) -> list[Step]:
     return steps
 
 
-def _default(step: Step, type_: Any, old: Any, new: Any) -> Step:
+def _default(step: Operation, type_: Any, old: Any, new: Any) -> Operation:
     op = ops.AlterColumnOp(
-        step.op.table_name,
-        step.op.column_name,
+        step.forward.table_name,
+        step.forward.column_name,
         existing_type=type_,
-        existing_nullable=step.op.existing_nullable,
+        existing_nullable=step.forward.existing_nullable,
         existing_server_default=old,
         modify_server_default=new,
     )
-    return Step(op, step.guard)
+    return Operation(op, databases=step.databases)
 
 
 def losses(old: Any, new: Any, *, on_mysql: bool = False) -> Iterator[str]:

@@ -10,9 +10,9 @@ from alembic.operations import ops
 from sqlalchemy.schema import conv
 
 from ..data_operations import DropByAnyName, Fill, other_names
-from ..finding import Phase, Step, Verdict, whole_name
+from ..finding import ON_POSTGRESQL, Operation, Phase, Reverse, Verdict, whole_name
 from . import EVERYWHERE, Match, ReviewContext, rule
-from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, others, quote, table_of
+from .postgresql import apart, concurrently, not_valid, on_postgresql, others, quote, table_of
 
 
 @rule(
@@ -38,11 +38,13 @@ from .postgresql import ONLY, apart, concurrently, not_valid, on_postgresql, oth
     cost="It fails on duplicates.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_unique(step: Step, context: ReviewContext) -> Iterator[Match]:
+def add_unique(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Build the index while others write, then make it the constraint's."""
-    op: Any = step.op
+    op: Any = step.forward
     needed = {
-        s.op.referent_table for s in context.steps if isinstance(s.op, ops.CreateForeignKeyOp)
+        s.forward.referent_table
+        for s in context.steps
+        if isinstance(s.forward, ops.CreateForeignKeyOp)
     }
     if not on_postgresql(step, context) or op.table_name in needed:
         yield from () if _held(step, context) else [Match(step.subject)]
@@ -56,7 +58,9 @@ def add_unique(step: Step, context: ReviewContext) -> Iterator[Match]:
     sql = (
         f"ALTER TABLE {table_of(op)} ADD CONSTRAINT {quote(name)} UNIQUE USING INDEX {quote(name)}"
     )
-    using = Step(ops.ExecuteSQLOp(sql + words), ONLY, op.reverse(), Phase.INDEX)
+    using = Operation(
+        ops.ExecuteSQLOp(sql + words), op.reverse(), databases=ON_POSTGRESQL, phase=Phase.INDEX
+    )
     yield Match(
         step.subject,
         " PostgreSQL blocks reads and writes while its index is built, so it is built "
@@ -86,7 +90,7 @@ def add_unique(step: Step, context: ReviewContext) -> Iterator[Match]:
     cost="It fails on rows without the row they point to.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_foreign_key(step: Step, context: ReviewContext) -> Iterator[Match]:
+def add_foreign_key(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add a foreign key without looking at the rows under lock."""
     mysql = "mysql" in context.databases and step.runs_on("mysql")
     yield from _added(step, context, " MySQL locks both tables meanwhile." * mysql)
@@ -110,20 +114,23 @@ def add_foreign_key(step: Step, context: ReviewContext) -> Iterator[Match]:
     cost="It fails on rows that break it.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_check(step: Step, context: ReviewContext) -> Iterator[Match]:
+def add_check(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add a CHECK without looking at the rows under lock."""
     yield from _added(step, context)
 
 
-def _added(step: Step, context: ReviewContext, locked: str = "") -> Iterator[Match]:
+def _added(step: Operation, context: ReviewContext, locked: str = "") -> Iterator[Match]:
     """Yield what becomes of a constraint that PostgreSQL can add without looking at the rows."""
-    if step.op.kw.get("postgresql_not_valid"):
+    if step.forward.kw.get("postgresql_not_valid"):
         return
     if on_postgresql(step, context):
         first, *later = not_valid(step)
-        if any(isinstance(s.op, Fill) and s.op.table_name == step.table for s in context.steps):
+        if any(
+            isinstance(s.forward, Fill) and s.forward.table_name == step.table
+            for s in context.steps
+        ):
             # Elsewhere there is no NOT VALID: there it comes when the rows are changed.
-            own = replace(first, guard=ONLY)
+            own = replace(first, databases=ON_POSTGRESQL)
             later = [*others(replace(step, phase=Phase.FILL), context), *later]
             first = own
         yield Match(step.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
@@ -137,14 +144,17 @@ _NOT_VALID = (
 )
 
 
-def _held(step: Step, context: ReviewContext) -> bool:
+def _held(step: Operation, context: ReviewContext) -> bool:
     """Tell whether the rows keep to the constraint already: one that goes said as much."""
-    every = [s for s in (*context.done, *context.steps) if s.guard in (None, step.guard)]
-    if any(s.table == step.table and _changes_rows(s.op) for s in every):
+    every = [s for s in (*context.done, *context.steps) if s.databases >= step.databases]
+    if any(s.table == step.table and _changes_rows(s.forward) for s in every):
         return False
-    dropped = (s for s in every if isinstance(s.op, ops.DropConstraintOp))
-    gone = (s.back or getattr(s.op, "_reverse", None) for s in dropped)
-    return any(type(old) is type(step.op) and _says_as_much(old, step.op) for old in gone)
+    dropped = (s for s in every if isinstance(s.forward, ops.DropConstraintOp))
+    gone = (
+        getattr(s.forward, "_reverse", None) if isinstance(s.backward, Reverse) else s.backward
+        for s in dropped
+    )
+    return any(type(old) is type(step.forward) and _says_as_much(old, step.forward) for old in gone)
 
 
 def _changes_rows(op: Any) -> bool:
@@ -204,7 +214,7 @@ _LIST = re.compile(rf"""("(?:[^"]|"")+"|\w+) IN \(((?:{_TEXT}(?:, *)?)+)\)""")
     cost="It fails on rows that exclude one another, and blocks reads and writes while it checks.",
     remedy="The rehearsal looks for such rows.",
 )
-def add_exclusion(step: Step, context: ReviewContext) -> Iterator[Match]:
+def add_exclusion(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say what an exclusion constraint costs, which there is no gentler way to add."""
     yield Match(step.subject)
 
@@ -226,9 +236,9 @@ def add_exclusion(step: Step, context: ReviewContext) -> Iterator[Match]:
     cost="A drop by one name fails where it has the other.",
     remedy="It is dropped by each of its names, with if_exists=True.",
 )
-def other_name(step: Step, context: ReviewContext) -> Iterator[Match]:
+def other_name(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say by which names a constraint is dropped, and of a file that has but one of them."""
-    op: Any = step.op
+    op: Any = step.forward
     if isinstance(op, DropByAnyName):
         yield Match(step.subject, " or ".join(other_names(op)))
     elif isinstance(op, ops.DropConstraintOp) and not op.if_exists:

@@ -17,7 +17,7 @@ from ...schema.values import fits
 from ...tokens import unquote
 from ..columns import apply_to_columns, detached
 from ..data_operations import Fill, NumberRows, placeholder
-from ..finding import NOTHING, Phase, Step, Verdict
+from ..finding import Operation, Phase, Verdict
 from . import EVERYWHERE, Match, ReviewContext, casts, rule
 
 
@@ -35,9 +35,9 @@ from . import EVERYWHERE, Match, ReviewContext, casts, rule
     cost="Each database gives it another name, so no later revision can drop it.",
     remedy="It is named {detail}.",
 )
-def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
+def unnamed_constraint(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Name by convention what the models left without a name."""
-    op: Any = step.op
+    op: Any = step.forward
     given = naming.names_given(context.metadata)
     if isinstance(op, ops.CreateTableOp):
         items: Any = op.columns
@@ -49,7 +49,7 @@ def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
             elif not item.name and (name := naming.of_constraint(item, op.table_name)):
                 item.name = name
                 yield Match(op.table_name, name)
-    elif isinstance(step.op, ops.AddConstraintOp) and not op.constraint_name:
+    elif isinstance(step.forward, ops.AddConstraintOp) and not op.constraint_name:
         name = naming.of_constraint(op.to_constraint(), step.table or "")
         if name:
             op.constraint_name = name
@@ -74,9 +74,9 @@ def unnamed_constraint(step: Step, context: ReviewContext) -> Iterator[Match]:
     cost="PostgreSQL, MySQL and MariaDB fail on a row whose value does not fit.",
     remedy="Look at the rows of every database first.",
 )
-def narrow_type(step: Step, context: ReviewContext) -> Iterator[Match]:
+def narrow_type(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Tell PostgreSQL how to cast, and say what may not fit."""
-    op: Any = step.op
+    op: Any = step.forward
     if op.modify_type is None:
         return
     instead = casts.with_cast(step) if "postgresql" in context.databases else [step]
@@ -84,7 +84,7 @@ def narrow_type(step: Step, context: ReviewContext) -> Iterator[Match]:
     lost = ", ".join(casts.losses(op.existing_type, op.modify_type, on_mysql=on_mysql))
     if lost:
         held = context.rows.values(op.table_name, op.column_name)
-        other = {s.op.old for s in (*context.done, *context.steps) if _fills(s.op, op)}
+        other = {s.forward.old for s in (*context.done, *context.steps) if _fills(s.forward, op)}
         odd = sum(
             rows
             for value, rows in held.items()
@@ -121,9 +121,9 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
     cost="It fails where the table has rows; MySQL silently writes 0 or an empty string.",
     remedy="{detail}",
 )
-def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
+def not_null_column(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add the column with a value for the rows that may be there."""
-    op: Any = step.op
+    op: Any = step.forward
     column = op.column
     if column.nullable or column.server_default is not None or column.computed is not None:
         return
@@ -151,7 +151,7 @@ def not_null_column(step: Step, context: ReviewContext) -> Iterator[Match]:
         modify_server_default=None,
     )
     add = ops.AddColumnOp(op.table_name, filled, schema=op.schema)
-    steps = [Step(add), Step(drop, back=NOTHING)]
+    steps = [Operation(add), Operation(drop, None)]
     yield Match(step.subject, f"Rows already in the table get {value}, {_DROPPED}", steps)
 
 
@@ -172,9 +172,9 @@ _DROPPED = (
     remedy="Rows already in the table are numbered, in the order of {detail}; reads and writes are "
     "blocked meanwhile.",
 )
-def numbered_column(step: Step, context: ReviewContext) -> Iterator[Match]:
+def numbered_column(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say that the rows get numbers, each its own."""
-    yield Match(step.subject, ", ".join(step.op.key))
+    yield Match(step.subject, ", ".join(step.forward.key))
 
 
 @rule(
@@ -194,10 +194,12 @@ def numbered_column(step: Step, context: ReviewContext) -> Iterator[Match]:
     cost="It fails on rows that hold NULL.",
     remedy="{detail}",
 )
-def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
+def set_not_null(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Fill the rows that hold NULL; the model's default does where there is one."""
-    op: Any = step.op
-    numbered = any(isinstance(s.op, NumberRows) and s.subject == step.subject for s in context.done)
+    op: Any = step.forward
+    numbered = any(
+        isinstance(s.forward, NumberRows) and s.subject == step.subject for s in context.done
+    )
     if op.modify_nullable is not False or context.filled(op.table_name, op.column_name) or numbered:
         return
     type_ = op.modify_type or op.existing_type
@@ -211,7 +213,7 @@ def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
     table = context.table(op.table_name)
     keyed = table is not None and op.column_name in table.primary_key.columns
     filled = Fill(op.table_name, op.column_name, value, beside=keyed, schema=op.schema)
-    fill = Step(filled, step.guard, back=NOTHING)
+    fill = Operation(filled, None, databases=step.databases)
     yield Match(step.subject, f"Such rows get {value} first.", [fill, step])
 
 
@@ -247,24 +249,24 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     cost="The values are lost, and the release that still runs reads the column.",
     remedy="Deploy the release that does not use it first.{detail}",
 )
-def drop_column(step: Step, context: ReviewContext) -> Iterator[Match]:
+def drop_column(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Ask for consent to one column; a generated one holds no one's data."""
     if not _generated(step, context):
         relaxed = any(
-            isinstance(other.op, ops.AlterColumnOp) and other.subject == step.subject
+            isinstance(other.forward, ops.AlterColumnOp) and other.subject == step.subject
             for other in context.steps
         )
         detail = " It allows NULL until then, so that this release can insert rows." * relaxed
         yield Match(step.subject, detail, [replace(step, phase=Phase.CONTRACT)])
 
 
-def _generated(step: Step, context: ReviewContext) -> bool:
-    column = getattr(step.back, "column", None)
+def _generated(step: Operation, context: ReviewContext) -> bool:
+    column = getattr(step.backward, "column", None)
     if column is None:
         columns: dict[tuple[str, str], Any] = {}
         for earlier in context.before:
-            apply_to_columns(earlier.op, columns)
-        column = columns.get((step.op.table_name, step.op.column_name))
+            apply_to_columns(earlier.forward, columns)
+        column = columns.get((step.forward.table_name, step.forward.column_name))
     return column is not None and column.computed is not None
 
 
@@ -288,7 +290,7 @@ def _generated(step: Step, context: ReviewContext) -> bool:
     cost="The rows are lost, and the release that still runs reads the table.",
     remedy="Deploy the release that does not use it first.",
 )
-def drop_table(step: Step, context: ReviewContext) -> Iterator[Match]:
+def drop_table(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Ask for consent to one table."""
     yield Match(step.subject, instead=[replace(step, phase=Phase.CONTRACT)])
 
@@ -312,9 +314,11 @@ def drop_table(step: Step, context: ReviewContext) -> Iterator[Match]:
     remedy="Where that matters, add the new one beside it, write to both, and drop the old one "
     "a release later.",
 )
-def rename(step: Step, context: ReviewContext) -> Iterator[Match]:
+def rename(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say what a rename does to the release that still runs."""
-    name = getattr(step.op, "new_table_name", None) or getattr(step.op, "modify_name", None)
+    name = getattr(step.forward, "new_table_name", None) or getattr(
+        step.forward, "modify_name", None
+    )
     if name:
         yield Match(step.subject, name)
 
@@ -337,7 +341,7 @@ def rename(step: Step, context: ReviewContext) -> Iterator[Match]:
     cost="The release before may still use it, so a deployment in two phases stops here.",
     remedy='Write into the file, below down_revision: phase = "contract"',
 )
-def contract_phase(step: Step, context: ReviewContext) -> Iterator[Match]:
+def contract_phase(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Demand, once a file, that a revision says what ``upgrade --phase expand`` stops before."""
     if context.has_phase or step is not context.steps[-1]:
         return

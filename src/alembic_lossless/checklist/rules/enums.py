@@ -13,9 +13,9 @@ from ...run import binds
 from ...schema.diff import Change
 from ...schema.model import values_of
 from ..data_operations import LateSQL, Statements
-from ..finding import NOTHING, Step, Verdict
+from ..finding import ON_POSTGRESQL, Operation, Verdict
 from . import Match, ReviewContext, rule
-from .postgresql import ONLY, quote
+from .postgresql import quote
 
 
 class ExistingEnum(Enum):
@@ -48,9 +48,9 @@ def _create(name: str, values: Any) -> str:
     "again, and a new value cannot be added and used in one transaction.",
     remedy="{detail}",
 )
-def enum(step: Step, context: ReviewContext) -> Iterator[Match]:
+def enum(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Make the type before the first column that needs it, and only once."""
-    op: Any = step.op
+    op: Any = step.forward
     if isinstance(op, ops.ExecuteSQLOp) and " ADD VALUE " in str(op.sqltext):
         where = "outside a transaction" if binds.current() is None else "in its transaction"
         yield Match(str(op.sqltext).split()[2], f"{op.sqltext}, {where}.")
@@ -72,15 +72,15 @@ def enum(step: Step, context: ReviewContext) -> Iterator[Match]:
     name = str(type_.name)
     context.types.add(name)
     first_words = f"CREATE TYPE {quote(name)} "
-    if any(str(getattr(s.op, "sqltext", "")).startswith(first_words) for s in context.steps):
+    if any(str(getattr(s.forward, "sqltext", "")).startswith(first_words) for s in context.steps):
         return
     create = ops.ExecuteSQLOp(_create(name, type_.enums))
     drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
-    instead = [Step(create, ONLY, drop), step]
+    instead = [Operation(create, drop, databases=ON_POSTGRESQL), step]
     yield Match(step.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
 
 
-def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Match]:
+def _in_table(op: Any, step: Operation, types: set[str]) -> Iterator[Match]:
     columns, made = [], []
     for item in op.columns:
         type_ = native(item.type) if isinstance(item, Column) else None
@@ -98,7 +98,10 @@ def _in_table(op: Any, step: Step, types: set[str]) -> Iterator[Match]:
     types.update(made)
     if made:
         # With the table the type comes; it does not go with the table.
-        back = [Step(None, ONLY, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")) for name in made]
+        back = [
+            Operation(None, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}"), databases=ON_POSTGRESQL)
+            for name in made
+        ]
         words = "The downgrade drops the type after the table, which would leave it behind."
         yield Match(op.table_name, words, [*back, step])
 
@@ -113,17 +116,19 @@ def _there(item: Any) -> Any:
     return item
 
 
-def steps(item: Change, connection: Connection, metadata: MetaData) -> Iterator[Step]:
+def steps(item: Change, connection: Connection, metadata: MetaData) -> Iterator[Operation]:
     """Yield the steps that end the difference *item* of an enum; those that add values alone."""
     name, before, after = item.key.name, values_of(item.actual), values_of(item.expected)
     create, drop = ops.ExecuteSQLOp, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
     if item.expected is None:
         # When no column is of it any more.
-        yield Step(
-            LateSQL(f"drop type {name}", str(drop.sqltext)), ONLY, create(_create(name, before))
+        yield Operation(
+            LateSQL(f"drop type {name}", str(drop.sqltext)),
+            create(_create(name, before)),
+            databases=ON_POSTGRESQL,
         )
     elif item.actual is None:
-        yield Step(create(_create(name, after)), ONLY, drop)
+        yield Operation(create(_create(name, after)), drop, databases=ON_POSTGRESQL)
     elif set(after) - set(before):
         # A value cannot be taken out again: on the way back the type is made anew.
         back: Any = Statements(*_anew(name, before, connection))
@@ -131,8 +136,8 @@ def steps(item: Change, connection: Connection, metadata: MetaData) -> Iterator[
             if value not in before:
                 place = f"AFTER {literal(after[at - 1])}" if at else f"BEFORE {literal(before[0])}"
                 add = f"ALTER TYPE {quote(name)} ADD VALUE IF NOT EXISTS {literal(value)} {place}"
-                yield Step(ops.ExecuteSQLOp(add), ONLY, back, alone=True)
-                back = NOTHING
+                yield Operation(ops.ExecuteSQLOp(add), back, databases=ON_POSTGRESQL, alone=True)
+                back = None
     else:
         # When nothing speaks any more of a value that goes.
         there, back = (
@@ -142,7 +147,7 @@ def steps(item: Change, connection: Connection, metadata: MetaData) -> Iterator[
             )
             for values in (after, before)
         )
-        yield Step(there, ONLY, back)
+        yield Operation(there, back, databases=ON_POSTGRESQL)
 
 
 _USES = """

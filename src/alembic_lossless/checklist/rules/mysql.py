@@ -8,7 +8,7 @@ from sqlalchemy import Column, Enum, String
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import conv
 
-from ..finding import Step, Verdict
+from ..finding import Operation, Verdict
 from . import Match, ReviewContext, rule
 
 _DIALECT: Any = mysql.dialect()
@@ -29,9 +29,9 @@ _LONGEST = 64
     cost="MySQL and MariaDB refuse it, when earlier statements are already committed.",
     remedy="Give a length, such as String(255), or a shorter name.",
 )
-def mysql_limits(step: Step, context: ReviewContext) -> Iterator[Match]:
+def mysql_limits(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Refuse text without a length, and names that are too long."""
-    op: Any = step.op
+    op: Any = step.forward
     for column in _columns(op):
         type_: Any = column.type.dialect_impl(_DIALECT)
         plain = isinstance(type_, mysql.VARCHAR | String) and type_.__visit_name__ in (
@@ -75,9 +75,9 @@ def _columns(op: Any) -> Iterable[Column[Any]]:
     cost="{detail}",
     remedy="On a large table do it when few write, or with gh-ost or pt-online-schema-change.",
 )
-def mysql_copy(step: Step, context: ReviewContext) -> Iterator[Match]:
+def mysql_copy(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say which lock a change of type takes."""
-    op: Any = step.op
+    op: Any = step.forward
     if op.modify_type is None:
         return
     before, after = (getattr(one, "length", None) for one in (op.existing_type, op.modify_type))

@@ -10,12 +10,16 @@ from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 
 from ...quoting import qualified
-from ..finding import NOTHING, Guard, Phase, Step, Verdict
+from ..finding import (
+    ON_POSTGRESQL,
+    Operation,
+    Phase,
+    Verdict,
+)
 from . import Match, ReviewContext, rule
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 quote = partial(qualified, _DIALECT)
-ONLY = Guard.POSTGRESQL
 
 
 def table_of(op: Any) -> str:
@@ -24,19 +28,19 @@ def table_of(op: Any) -> str:
     return quote(name, schema)
 
 
-def apart(step: Step, context: ReviewContext, *instead: Step) -> list[Step]:
+def apart(step: Operation, context: ReviewContext, *instead: Operation) -> list[Operation]:
     """Return PostgreSQL's own steps, and *step* as it is for the other databases."""
     return [*instead, *others(replace(step, phase=instead[0].phase), context)]
 
 
-def others(step: Step, context: ReviewContext) -> list[Step]:
+def others(step: Operation, context: ReviewContext) -> list[Operation]:
     """Return *step* for the databases that are not PostgreSQL."""
     others = {kind for kind in context.databases if step.runs_on(kind)} - {"postgresql"}
-    guard = {None: Guard.NOT_POSTGRESQL, Guard.NOT_SQLITE: Guard.MYSQL}.get(step.guard)
-    return [replace(step, guard=guard)] if others and guard else []
+    databases = step.databases - ON_POSTGRESQL
+    return [replace(step, databases=databases)] if others and databases else []
 
 
-def on_postgresql(step: Step, context: ReviewContext) -> bool:
+def on_postgresql(step: Operation, context: ReviewContext) -> bool:
     return "postgresql" in context.databases and step.runs_on("postgresql")
 
 
@@ -60,39 +64,42 @@ def on_postgresql(step: Step, context: ReviewContext) -> bool:
     remedy="It is built CONCURRENTLY, outside a transaction, in a revision of its own. What a "
     "failed attempt left behind is dropped first.",
 )
-def add_index(step: Step, context: ReviewContext) -> Iterator[Match]:
+def add_index(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Build the index while others write."""
-    op: Any = step.op
+    op: Any = step.forward
     if not op.kw.get("postgresql_concurrently"):
         # Built plainly in a downgrade, it would hold up writes there.
         yield Match(step.subject, instead=apart(step, context, *concurrently(op)))
 
 
-def concurrently(op: Any, using: Step | None = None) -> list[Step]:
+def concurrently(op: Any, using: Operation | None = None) -> list[Operation]:
     index = copy.copy(op)
     index.kw = {**op.kw, "postgresql_concurrently": True}
     index.if_not_exists = True  # it may run again: outside a transaction nothing is rolled back
     options = {"schema": op.schema, "if_exists": True, "postgresql_concurrently": True}
     drop = ops.DropIndexOp(op.index_name, op.table_name, **options)
-    back = NOTHING if using else drop
+    back = None if using else drop
     return [
-        Step(drop, ONLY, NOTHING, Phase.INDEX, alone=True),
-        Step(index, ONLY, back, Phase.INDEX, alone=True),
+        Operation(drop, None, databases=ON_POSTGRESQL, phase=Phase.INDEX, alone=True),
+        Operation(index, back, databases=ON_POSTGRESQL, phase=Phase.INDEX, alone=True),
         *([using] if using else []),
     ]
 
 
-def not_valid(step: Step) -> list[Step]:
+def not_valid(step: Operation) -> list[Operation]:
     """Return the steps that add a constraint for new rows, and look at the old ones later."""
-    added = copy.copy(step.op)
+    added = copy.copy(step.forward)
     added.kw = {**added.kw, "postgresql_not_valid": True}
     # Not the model's own, which the operation may hold: its options are other ones.
     added._orig_constraint = None
     validate = f"ALTER TABLE {table_of(added)} VALIDATE CONSTRAINT {quote(added.constraint_name)}"
-    drop = step.back or step.op.reverse()
+    drop = step.reverse().forward
     later = [
-        Step(ops.ExecuteSQLOp(validate), ONLY, NOTHING, Phase.VALIDATE),
+        Operation(ops.ExecuteSQLOp(validate), None, databases=ON_POSTGRESQL, phase=Phase.VALIDATE),
         # Nothing makes it NOT VALID again but making it again.
-        *(Step(None, ONLY, back, Phase.VALIDATE) for back in (added, drop)),
+        *(
+            Operation(None, back, databases=ON_POSTGRESQL, phase=Phase.VALIDATE)
+            for back in (added, drop)
+        ),
     ]
-    return [replace(step, op=added, back=drop), *later]
+    return [replace(step, forward=added, backward=drop), *later]

@@ -11,9 +11,9 @@ from sqlalchemy.schema import conv
 
 from ... import compat, naming
 from ..data_operations import Fill, FillInBatches
-from ..finding import NOTHING, Phase, Step, Verdict
+from ..finding import ON_POSTGRESQL, Operation, Phase, Verdict
 from . import Match, ReviewContext, rule
-from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
+from .postgresql import apart, not_valid, on_postgresql, others, quote
 
 
 @rule(
@@ -42,9 +42,9 @@ from .postgresql import ONLY, apart, not_valid, on_postgresql, others, quote
     remedy="A CHECK, NOT VALID at first, is validated in a revision of its own; NOT NULL then "
     "takes no time, and the CHECK is dropped.",
 )
-def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
+def set_not_null(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Let a CHECK look at the rows, so that NOT NULL need not."""
-    op: Any = step.op
+    op: Any = step.forward
     if op.modify_nullable is not False or context.checked(op.table_name, op.column_name):
         return
     table = context.table(op.table_name)
@@ -54,24 +54,24 @@ def set_not_null(step: Step, context: ReviewContext) -> Iterator[Match]:
     name = conv(naming.check(op.table_name, f"{alone.column_name}_not_null"))
     condition = sa.text(f"{quote(alone.column_name)} IS NOT NULL")
     check = ops.CreateCheckConstraintOp(name, op.table_name, condition, schema=op.schema)
-    added, validate, *_ = not_valid(Step(check, ONLY))
+    added, validate, *_ = not_valid(Operation(check, databases=ON_POSTGRESQL))
     drop = ops.DropConstraintOp(name, op.table_name, "check", schema=op.schema)
     yield Match(
         step.subject,
         instead=[
             *rest,
             added,
-            *others(Step(alone, step.guard, phase=Phase.FILL), context),
+            *others(Operation(alone, databases=step.databases, phase=Phase.FILL), context),
             validate,
-            Step(alone, ONLY, phase=Phase.VALIDATE),
-            Step(drop, ONLY, added.op, Phase.VALIDATE),
+            Operation(alone, databases=ON_POSTGRESQL, phase=Phase.VALIDATE),
+            Operation(drop, added.forward, databases=ON_POSTGRESQL, phase=Phase.VALIDATE),
         ],
     )
 
 
-def _only_nullable(step: Step) -> tuple[list[Step], Any]:
+def _only_nullable(step: Operation) -> tuple[list[Operation], Any]:
     """Part what changes NULL from what else the operation changes of the column."""
-    op = step.op
+    op = step.forward
     changed = op.modify_type is not None or op.modify_server_default is not False or op.modify_name
     alone = ops.AlterColumnOp(
         op.table_name,
@@ -87,11 +87,11 @@ def _only_nullable(step: Step) -> tuple[list[Step], Any]:
     )
     if not changed:
         return [], alone
-    back = step.back or op.reverse()
+    back = step.reverse().forward
     rest = [copy.copy(op), copy.copy(back)]
     for one in rest:
         one.modify_nullable, one.existing_nullable = None, True
-    return [replace(step, op=rest[0], back=rest[1])], alone
+    return [replace(step, forward=rest[0], backward=rest[1])], alone
 
 
 @rule(
@@ -111,19 +111,22 @@ def _only_nullable(step: Step) -> tuple[list[Step], Any]:
     cost="Whoever writes to these rows waits until the whole revision is done.",
     remedy="{detail}",
 )
-def backfill(step: Step, context: ReviewContext) -> Iterator[Match]:
+def backfill(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Change rows in transactions of their own, on PostgreSQL in many small ones."""
-    op: Any = step.op
+    op: Any = step.forward
     if isinstance(op, Fill) and op.beside:
         return
     if isinstance(op, Fill) and on_postgresql(step, context):
-        own = Step(FillInBatches(op), ONLY, NOTHING, Phase.FILL, alone=True)
+        own = Operation(
+            FillInBatches(op), None, databases=ON_POSTGRESQL, phase=Phase.FILL, alone=True
+        )
         detail = "They are changed in a revision of their own, on PostgreSQL in batches."
         yield Match(op.table_name, detail, apart(step, context, own))
     elif isinstance(op, Fill):
         yield Match(op.table_name, _LARGE, verdict=Verdict.KEEP)
     elif (written := [w.table for s in context.statements(op) for w in s.writes]) and any(
-        isinstance(s.op, _CHANGES) and getattr(s.op, "table_name", "") not in context.created
+        isinstance(s.forward, _CHANGES)
+        and getattr(s.forward, "table_name", "") not in context.created
         for s in context.steps
     ):
         alone = "Change them in a revision of their own, a large table in batches."
@@ -162,9 +165,9 @@ _VOLATILE = (
     cost="PostgreSQL rewrites the whole table, and blocks reads and writes meanwhile.",
     remedy="{detail}",
 )
-def volatile_default(step: Step, context: ReviewContext) -> Iterator[Match]:
+def volatile_default(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add the column first and give it its default afterwards."""
-    op: Any = step.op
+    op: Any = step.forward
     default = getattr(op.column.server_default, "arg", "")
     if not str(default).strip("( ").lower().startswith(_VOLATILE):
         return
@@ -183,8 +186,8 @@ def volatile_default(step: Step, context: ReviewContext) -> Iterator[Match]:
         modify_server_default=op.column.server_default,
     )
     steps = [
-        Step(ops.AddColumnOp(op.table_name, column, schema=op.schema)),
-        Step(give, None, NOTHING),
+        Operation(ops.AddColumnOp(op.table_name, column, schema=op.schema)),
+        Operation(give, None),
     ]
     remedy = "The default is set after the column is added; rows already in the table hold NULL."
     yield Match(step.subject, remedy, steps)

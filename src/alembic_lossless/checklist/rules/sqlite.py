@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from ...run.recorder import Batch
 from ...schema import dialect_support
 from ...statements import read
-from ..finding import Guard, Step, Verdict, is_comment
+from ..finding import NOT_ON_SQLITE, ON_POSTGRESQL, Operation, Verdict, is_comment
 from . import Match, ReviewContext, rule
 
 _SQLITE: Any = sqlite.dialect()
@@ -39,22 +39,24 @@ _SQLITE: Any = sqlite.dialect()
     cost="The revision would fail on SQLite.",
     remedy="It is left out on SQLite; the other databases get it.",
 )
-def not_on_sqlite(step: Step, context: ReviewContext) -> Iterator[Match]:
+def not_on_sqlite(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Guard what SQLite cannot hold by dialect; take it out of what it can hold."""
-    op = step.op
+    op = step.forward
     if schema := getattr(op, "schema", None) or getattr(op, "kw", {}).get("source_schema"):
-        yield Match(step.subject, f"the schema {schema}", [replace(step, guard=Guard.NOT_SQLITE)])
+        yield Match(step.subject, f"the schema {schema}", [replace(step, databases=NOT_ON_SQLITE)])
         return
     if isinstance(op, ops.CreateTableCommentOp | ops.DropTableCommentOp):
-        yield Match(op.table_name, "a comment", [Step(op, Guard.NOT_SQLITE)])
+        yield Match(op.table_name, "a comment", [Operation(op, databases=NOT_ON_SQLITE)])
     elif is_comment(op):
-        yield Match(step.subject, "a comment", [Step(op, Guard.NOT_SQLITE)])
+        yield Match(step.subject, "a comment", [Operation(op, databases=NOT_ON_SQLITE)])
     elif isinstance(op, CreateExcludeConstraintOp) or _drops_exclusion(op):
-        yield Match(step.subject, "an exclusion constraint", [Step(op, Guard.POSTGRESQL)])
+        yield Match(
+            step.subject, "an exclusion constraint", [Operation(op, databases=ON_POSTGRESQL)]
+        )
     elif isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
         reason = dialect_support.only_postgresql(op.to_index())
         if reason:
-            yield Match(step.subject, reason, [Step(op, Guard.POSTGRESQL)])
+            yield Match(step.subject, reason, [Operation(op, databases=ON_POSTGRESQL)])
     elif isinstance(op, ops.CreateTableOp):
         exclusions = [item for item in op.columns if isinstance(item, ExcludeConstraint)]
         if exclusions:
@@ -82,14 +84,14 @@ def _drops_exclusion(op: Any) -> bool:
     return isinstance(reverse, CreateExcludeConstraintOp)
 
 
-def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Step]:
+def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Operation]:
     table = copy.copy(op)
     table.columns = [item for item in op.columns if not isinstance(item, ExcludeConstraint)]
     # The operation's own table carries the constraints too, attached to it.
     made = op.to_table()
     attached = [item for item in made.constraints if isinstance(item, ExcludeConstraint)]
     after = [CreateExcludeConstraintOp.from_constraint(item) for item in attached]
-    return [Step(table), *(Step(item, Guard.POSTGRESQL) for item in after)]
+    return [Operation(table), *(Operation(item, databases=ON_POSTGRESQL) for item in after)]
 
 
 @rule(
@@ -112,9 +114,9 @@ def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Step
     cost="Elsewhere it would become a full index, and a unique one would refuse good rows.",
     remedy="{detail}",
 )
-def partial_index(step: Step, context: ReviewContext) -> Iterator[Match]:
+def partial_index(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Give the condition to SQLite too; MySQL and MariaDB have no partial indexes."""
-    op: Any = step.op
+    op: Any = step.forward
     if op.kw.get("postgresql_where") is None:
         return
     if "mysql" in context.databases and op.unique:
@@ -152,9 +154,9 @@ _OBJECTS = ("TABLE", "INDEX", "VIEW", "TRIGGER")
     remedy="Use Alembic's operation, or guard it: "
     'if op.get_context().dialect.name == "postgresql":',
 )
-def raw_sql(step: Step, context: ReviewContext) -> Iterator[Match]:
+def raw_sql(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Refuse raw SQL that alters a table, sets a pragma or speaks another database's words."""
-    for statement in read(str(step.op.sqltext), "sqlite"):
+    for statement in read(str(step.forward.sqltext), "sqlite"):
         is_foreign = statement.verb in ("CREATE", "DROP") and (
             statement.object not in _OBJECTS or statement.has("OR", "REPLACE")
         )
@@ -180,13 +182,15 @@ def raw_sql(step: Step, context: ReviewContext) -> Iterator[Match]:
     cost="Stock Alembic rebuilds the table from what it reflects, and loses or doubles the rest.",
     remedy="Leave the option out: the table is rebuilt where it has to be.",
 )
-def batch_options(step: Step, context: ReviewContext) -> Iterator[Match]:
+def batch_options(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Name the options that force Alembic's own rebuild, or add what is there already."""
-    for name, value in step.op.options.items():
+    for name, value in step.forward.options.items():
         # With table_kwargs it is the way to change a table's options.
-        always = name == "recreate" and value == "always" and "table_kwargs" not in step.op.options
+        always = (
+            name == "recreate" and value == "always" and "table_kwargs" not in step.forward.options
+        )
         if always or (name == "table_args" and value):
-            yield Match(step.op.table_name, f"{name}={value!r}")
+            yield Match(step.forward.table_name, f"{name}={value!r}")
 
 
 @rule(
@@ -204,9 +208,9 @@ def batch_options(step: Step, context: ReviewContext) -> Iterator[Match]:
     cost="SQLite numbers rows only in an INTEGER PRIMARY KEY.",
     remedy='Where rows are to be numbered: BigInteger().with_variant(Integer, "sqlite").',
 )
-def sqlite_rowid(step: Step, context: ReviewContext) -> Iterator[Match]:
+def sqlite_rowid(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say which primary key will not number its rows on SQLite."""
-    op: Any = step.op
+    op: Any = step.forward
     if isinstance(op, ops.AlterColumnOp) and isinstance(op.modify_type, BigInteger):
         table = context.table(op.table_name)
     else:
