@@ -67,11 +67,11 @@ class Lookup:
     def separate_schema(self, op: Any) -> None:
         """Give *op* the schema of its table as an argument of its own."""
         for name, schema in (("table_name", "schema"), ("source_table", "source_schema")):
-            table, own = self.place(str(getattr(op, name, "")))
-            if own and name == "table_name":
-                op.table_name, op.schema = table, own
-            elif own:
-                op.source_table, op.kw[schema] = table, own
+            table, in_schema = self.place(str(getattr(op, name, "")))
+            if in_schema and name == "table_name":
+                op.table_name, op.schema = table, in_schema
+            elif in_schema:
+                op.source_table, op.kw[schema] = table, in_schema
 
     def model(self, name: str) -> Table:
         """Return the models' table of that name."""

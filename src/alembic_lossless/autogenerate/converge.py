@@ -151,11 +151,11 @@ def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -
     differing: dict[str, Items] = {}
     for database in databases:
         items = {item.key: item for item in database.differences()}
-        own = {key: item for key, item in items.items() if not early or _is_in_the_way(item)}
-        between = _foreign_keys_of_retyped(own, database) | _around_generated(own, database)
+        shown = {key: item for key, item in items.items() if not early or _is_in_the_way(item)}
+        between = _foreign_keys_of_retyped(shown, database) | _around_generated(shown, database)
         steps += _in_one_statement(items, database, early)
-        own = {key: item for key, item in own.items() if key in items}
-        differing[database.kind] = own | between | _foreign_keys_to_changed_keys(own, database)
+        shown = {key: item for key, item in shown.items() if key in items}
+        differing[database.kind] = shown | between | _foreign_keys_to_changed_keys(shown, database)
     everywhere = set.intersection(*(set(items) for items in differing.values()))
     for database in databases:
         lookup = database.lookup()

@@ -28,7 +28,7 @@ def objects_of_dropped_table(
     the way forward. A foreign key into a schema goes by itself: SQLite does not have it.
     """
     create: Any = op._reverse
-    into_schema = [] if op.schema else [one for one in create.columns if _into_schema(one)]
+    into_schema = [] if op.schema else [item for item in create.columns if _into_schema(item)]
     for item in into_schema:
         yield Operation(ops.DropConstraintOp.from_constraint(item), databases=ON_POSTGRESQL)
     create.columns = [
@@ -82,8 +82,10 @@ def with_values_for_rows(steps: Sequence[Operation], lookup: Lookup) -> Iterator
             before = was.get(step.forward.table_name, step.forward.table_name)
             if step.forward.schema:
                 before = f"{step.forward.schema}.{before}"
-            own = {key: definition for key, definition in schema.items() if key.table == before}
-            yield from _drop_column(step, before, own, lookup)
+            of_table = {
+                key: definition for key, definition in schema.items() if key.table == before
+            }
+            yield from _drop_column(step, before, of_table, lookup)
         else:
             yield step
 
@@ -146,8 +148,8 @@ def _values(
     :param points_to: the table and column that it referred to.
     """
     key = list(lookup.model(table).primary_key)
-    names = [one.name for one in key]
-    if all(others >= set(names) for others in shared):
+    names = [column_of_key.name for column_of_key in key]
+    if all(rest >= set(names) for rest in shared):
         return Fill(table, column.name, placeholder(column, points_to=points_to))
     by_key = is_text(column) or (is_number(column) and all(map(is_number, key)))
     if points_to is None and len(key) == 1 and by_key:

@@ -134,7 +134,7 @@ def _unchecked(
         return
     asked = [column for enum in checked for _, column in enum.columns]
     lookup, missing = found[0].lookup(), found[0].context.opts.get("missing", ())
-    text_alone = {one.kind for one in (*found, *missing)} == {"sqlite"}
+    text_alone = {database.kind for database in (*found, *missing)} == {"sqlite"}
     for table in lookup.metadata.tables.values():
         for column in table.columns:
             type_: Any = column.type
@@ -176,8 +176,8 @@ def _columns(item: Change, database: ComparedDatabase) -> Iterator[tuple[str, An
             if item.key.kind == "type":
                 concerned = native(column.type) is not None and column.type.name == item.key.name
             elif item.key.kind == "column":
-                own = item.key.table == table.name and item.key.name == column.name
-                concerned = own and bool(values_of(item.actual))
+                is_column = item.key.table == table.name and item.key.name == column.name
+                concerned = is_column and bool(values_of(item.actual))
             else:
                 concerned = item.key.table == table.name and any(
                     name_of(check, dialect) == item.key.name
@@ -230,10 +230,10 @@ def _steps(
     types = [item for item in items if item.key.kind == "type"]
     for pair in pairs if types else ():
         name = f"ALTER TYPE {quote(types[0].key.name)} RENAME VALUE "
-        there = f"{name}{literal(pair.old)} TO {literal(pair.new)}"
-        back = f"{name}{literal(pair.new)} TO {literal(pair.old)}"
+        forward = f"{name}{literal(pair.old)} TO {literal(pair.new)}"
+        backward = f"{name}{literal(pair.new)} TO {literal(pair.old)}"
         if pair.rename:
-            yield Operation(ops.ExecuteSQLOp(there), ops.ExecuteSQLOp(back))
+            yield Operation(ops.ExecuteSQLOp(forward), ops.ExecuteSQLOp(backward))
     for table, column in enum.columns:
         left = [pair for pair in pairs if not (types and pair.rename)]
         fills = [step for p in left for step in p.fill(table, column.name, beside=bool(types))]

@@ -119,9 +119,9 @@ def _with_drops_ordered(steps: Sequence[Operation]) -> list[Operation]:
 
     def drop(name: str) -> None:
         if step := left.pop(name, None):
-            for other in list(left):
-                if other in left and name in pointed_to(left[other].forward):
-                    drop(other)
+            for pointing in list(left):
+                if pointing in left and name in pointed_to(left[pointing].forward):
+                    drop(pointing)
             order.append(step)
 
     for name in list(gone):
@@ -134,8 +134,8 @@ def _with_drops_ordered(steps: Sequence[Operation]) -> list[Operation]:
             step.forward, changed | {whole_name(before.forward) for before in order[:at]}
         )
     ]
-    others = [step for step in steps if not isinstance(step.forward, ops.DropTableOp)]
-    return [*circle, *others, *order]
+    rest = [step for step in steps if not isinstance(step.forward, ops.DropTableOp)]
+    return [*circle, *rest, *order]
 
 
 #: What a foreign key may stand in the way of.
@@ -181,8 +181,10 @@ def merged(steps: Sequence[Operation]) -> list[Operation]:
                 continue
             for name, absent in _CHANGES.items():
                 value = getattr(last.forward, f"modify_{name}")
-                kept = value if value is not absent else getattr(last.forward, f"existing_{name}")
-                setattr(step.forward, f"existing_{name}", kept)
+                existing = (
+                    value if value is not absent else getattr(last.forward, f"existing_{name}")
+                )
+                setattr(step.forward, f"existing_{name}", existing)
         result.append(step)
     return result
 
@@ -291,8 +293,8 @@ def _tables(step: Operation) -> set[str] | None:
 
 
 def _foreign_key(step: Operation) -> Any:
-    made = (step.forward, step.backward, getattr(step.forward, "_reverse", None))
-    return next((op for op in made if isinstance(op, ops.CreateForeignKeyOp)), None)
+    candidates = (step.forward, step.backward, getattr(step.forward, "_reverse", None))
+    return next((op for op in candidates if isinstance(op, ops.CreateForeignKeyOp)), None)
 
 
 def _is_referred(op: Any, columns: Collection[str]) -> bool:

@@ -44,11 +44,11 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Oper
     ]
     lookup = database.lookup()
     schema = diff.describe(database.connection)
-    made: set[str] = set()
+    created: set[str] = set()
     for step in steps:
         if isinstance(step.forward, ops.CreateTableOp):
-            made.add(whole_name(step.forward))
-            _without_circles(step.forward, made, {whole_name(s.forward) for s in steps})
+            created.add(whole_name(step.forward))
+            _without_circles(step.forward, created, {whole_name(s.forward) for s in steps})
     gone = [step for step in steps if isinstance(step.forward, ops.DropTableOp)]
     steps = [
         reversible_drop(lookup, s) if isinstance(s.forward, ops.DropColumnOp) else s for s in steps
@@ -64,23 +64,23 @@ def in_schemas(context: MigrationContext, metadata: MetaData) -> bool:
     """Let Alembic look into the schemas of the models and of the chain; tell if there are any."""
     if context.dialect.name != "postgresql" or context.connection is None:
         return False
-    there = {key.table for key in diff.describe(context.connection) if key.kind == "table"}
+    existing = {key.table for key in diff.describe(context.connection) if key.kind == "table"}
     names = sa.inspect(context.connection).get_schema_names()
-    wanted = dialect_support.schemas(metadata)
-    wanted |= {name for name in names if any(table.startswith(f"{name}.") for table in there)}
-    own = context.opts.get("include_name")
+    schemas = dialect_support.schemas(metadata)
+    schemas |= {name for name in names if any(table.startswith(f"{name}.") for table in existing)}
+    include_name = context.opts.get("include_name")
 
     def include(name: str | None, kind: str, parents: Any) -> bool:
-        if own and not own(name, kind, parents):
+        if include_name and not include_name(name, kind, parents):
             return False
         if kind == "schema":
-            return name is None or name in wanted
+            return name is None or name in schemas
         in_schema = kind == "table" and parents["schema_name"]
-        return not in_schema or parents["schema_qualified_table_name"] in there
+        return not in_schema or parents["schema_qualified_table_name"] in existing
 
-    if wanted:
+    if schemas:
         context.opts |= {"include_schemas": True, "include_name": include}
-    return bool(wanted)
+    return bool(schemas)
 
 
 def _missing_schemas(steps: Sequence[Operation], lookup: Lookup) -> Iterator[Operation]:
@@ -88,16 +88,16 @@ def _missing_schemas(steps: Sequence[Operation], lookup: Lookup) -> Iterator[Ope
 
     A database may have one already that no migration made, so that no downgrade drops it.
     """
-    wanted = {step.forward.schema for step in steps if isinstance(step.forward, ops.CreateTableOp)}
-    there = sa.inspect(lookup.connection).get_schema_names() if any(wanted) else []
-    for name in sorted(str(one) for one in wanted if one and one not in there):
+    names = {step.forward.schema for step in steps if isinstance(step.forward, ops.CreateTableOp)}
+    existing = sa.inspect(lookup.connection).get_schema_names() if any(names) else []
+    for name in sorted(str(name) for name in names if name and name not in existing):
         make = ops.ExecuteSQLOp(f"CREATE SCHEMA IF NOT EXISTS {lookup.quote(name)}")
         yield Operation(make, None, databases=ON_POSTGRESQL)
 
 
-def types(found: Sequence[ComparedDatabase], lookup: Lookup) -> set[str]:
+def types(databases: Sequence[ComparedDatabase], lookup: Lookup) -> set[str]:
     """Return the enum types that PostgreSQL has at the head of the chain."""
-    for database in found:
+    for database in databases:
         if database.kind == "postgresql":
             keys = diff.describe(database.connection)
             return {key.name for key in keys if key.kind == "type"}

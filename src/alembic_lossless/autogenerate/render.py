@@ -169,13 +169,13 @@ def _options(context: MigrationContext) -> dict[str, Any]:
 
 def _render_item(context: MigrationContext) -> Callable[[str, Any, AutogenContext], str | bool]:
     """Return what renders types and defaults; the project's own ``render_item`` comes first."""
-    own = context.opts.get("render_item")
+    of_project = context.opts.get("render_item")
     sources = [*context.opts.get("sources", ()), *context.opts.get("missing", ())]
     dialect = context.dialect.name
     kinds = [source.kind for source in sources] or ["mysql" if dialect == "mariadb" else dialect]
 
     def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | bool:
-        rendered: str | bool = own(kind, item, autogen) if own else False
+        rendered: str | bool = of_project(kind, item, autogen) if of_project else False
         if rendered is not False:
             return rendered
         if kind == "server_default":

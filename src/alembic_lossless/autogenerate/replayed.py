@@ -62,7 +62,7 @@ def read(
     :param script: the chain; it is asked where its database was kept from an earlier run.
     :param convention: the models' naming convention.
     """
-    found = Declared(convention=convention)
+    declared = Declared(convention=convention)
     chain = list(script.walk_revisions()) if script else []
     if {revision.revision for revision in chain} - {revision for revision, _ in done}:
         if "declared" not in connection.info:
@@ -70,11 +70,11 @@ def read(
             declared = _read(chain, connection.dialect, convention, covered)
             connection.info["declared"] = declared
         kept: Declared = connection.info["declared"]
-        found = Declared(dict(kept.columns), dict(kept.objects), convention)
+        declared = Declared(dict(kept.columns), dict(kept.objects), convention)
         # What is tried on top of the chain has no revision yet.
         done = [item for item in done if not item[0]]
-    found.follow([op for _, op in done], connection.dialect)
-    return found
+    declared.follow([op for _, op in done], connection.dialect)
+    return declared
 
 
 def _read(
@@ -88,36 +88,36 @@ def _read(
     :param covered: the revisions that a snapshot stands for. One of them that cannot be followed
         may have changed anything: what was declared before it does not count.
     """
-    found = Declared(convention=convention)
+    declared = Declared(convention=convention)
     chain = newest_first[::-1]
     with quiet():
         for revision, (done, error) in zip(chain, followed(chain, dialect), strict=True):
             if error is not None and revision.revision in covered:
-                found = Declared(convention=convention)
+                declared = Declared(convention=convention)
             else:
-                found.follow(done, dialect)
-    return found
+                declared.follow(done, dialect)
+    return declared
 
 
-def _follow_objects(op: Any, found: Declared, dialect: Dialect) -> None:
+def _follow_objects(op: Any, declared: Declared, dialect: Dialect) -> None:
     if isinstance(op, ops.CreateTableOp):
-        table = naming.with_convention(op.to_table(), found.convention)
+        table = naming.with_convention(op.to_table(), declared.convention)
         for constraint in table.constraints - table.foreign_key_constraints:
             name = name_of(constraint, dialect)
             if name:  # a foreign key does not know its other table here, and reads alike anyhow
-                made = operation(op.table_name, name, constraint, dialect)
-                found.objects[op.table_name, name] = made
+                op_of_constraint = operation(op.table_name, name, constraint, dialect)
+                declared.objects[op.table_name, name] = op_of_constraint
     elif isinstance(op, ops.CreateIndexOp | ops.AddConstraintOp):
         again: Any = copy.copy(op)  # not how it was made beside those who read and write
         passing = ("postgresql_concurrently", "postgresql_not_valid")
         again.kw = {key: value for key, value in again.kw.items() if key not in passing}
         again.if_not_exists = None
         table_name = getattr(op, "table_name", None) or again.source_table
-        found.objects[table_name, _name(op)] = again
+        declared.objects[table_name, _name(op)] = again
     elif isinstance(op, ops.DropIndexOp | ops.DropConstraintOp):
-        found.forget(str(op.table_name), _name(op))
+        declared.forget(str(op.table_name), _name(op))
     elif isinstance(op, ops.DropTableOp | ops.RenameTableOp) or getattr(op, "modify_name", None):
-        found.forget(op.table_name)
+        declared.forget(op.table_name)
 
 
 def name_of(constraint: Any, dialect: Dialect) -> str | None:
@@ -145,6 +145,6 @@ def operation(table: str, name: str | None, constraint: Any, dialect: Dialect) -
         return ops.CreateCheckConstraintOp(named, table, condition, schema=schema)
     if isinstance(constraint, ExcludeConstraint):
         return CreateExcludeConstraintOp.from_constraint(constraint)
-    made: Any = ops.AddConstraintOp.from_constraint(constraint)
-    made.constraint_name = named
-    return made
+    add: Any = ops.AddConstraintOp.from_constraint(constraint)
+    add.constraint_name = named
+    return add

@@ -53,9 +53,9 @@ def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> It
         staying = [key for key in database.expected if key.table == table and key not in items]
         if any(_serves(database.expected[key], columns) for key in staying):
             continue
-        own = [key for key in items if key.table == table]
-        old = {key for key in own if _serves(items[key].actual, columns)}
-        new = [key for key in own if _serves(items[key].expected, columns)]
+        changed = [key for key in items if key.table == table]
+        old = {key for key in changed if _serves(items[key].actual, columns)}
+        new = [key for key in changed if _serves(items[key].expected, columns)]
         if old and new:
             tables.setdefault(table, set()).update(old, new[:1])
     for table, keys in tables.items():
@@ -66,8 +66,8 @@ def replace_indexes(items: Items, database: ComparedDatabase, early: bool) -> It
             del items[key]
         if later:
             continue
-        others = {key.name: database.other_names(key) for key in keys}
-        forward = _replacement(table, actual, expected, database, others)
+        other_names = {key.name: database.other_names(key) for key in keys}
+        forward = _replacement(table, actual, expected, database, other_names)
         yield Operation(
             forward, _replacement(table, expected, actual, database), databases=ON_MYSQL
         )
@@ -83,7 +83,7 @@ def _replacement(
     """Return the statement that puts the indexes *after* in the place of those *before*.
 
     :param before: each index by its name; None where it is not there.
-    :param others: what databases that were made at another time call these.
+    :param other_names: what databases that were made at another time call these.
     """
     named = partial(qualified, database.connection.dialect)
     dropped = {name: index for name, index in before.items() if index is not None}

@@ -21,15 +21,15 @@ def change_counter(lookup: Lookup, item: Change, default: Any) -> Iterable[Opera
     :param item: the difference of the column's default.
     :param default: the model's, for a column that numbers its rows no more.
     """
-    found, wanted = (
+    of_actual, of_expected = (
         counter_statements(lookup, item.key, side) for side in (item.actual, item.expected)
     )
-    if wanted[0] and item.actual and not found[0]:
+    if of_expected[0] and item.actual and not of_actual[0]:
         yield lookup.alter_column(item.key, modify_server_default=None)
     # What stops numbering may get another type afterwards; what begins has it by then.
     forward, backward = (
-        counter_operation(item.key, [*stops[1], *begins[0]], late=bool(wanted[0]))
-        for stops, begins in ((found, wanted), (wanted, found))
+        counter_operation(item.key, [*stops[1], *begins[0]], late=bool(of_expected[0]))
+        for stops, begins in ((of_actual, of_expected), (of_expected, of_actual))
     )
     yield Operation(forward, backward, databases=ON_POSTGRESQL)
     if isinstance(default, sa.DefaultClause):
