@@ -138,7 +138,7 @@ def _declared_phase(
     :param databases: the kinds that it was reviewed for.
     :param rendered_ops: its upgrade, rendered.
     """
-    operations = [step.op for step in steps]
+    operations = [step.forward for step in steps]
     is_contract = any(step.phase is Phase.CONTRACT for step in steps)
     if is_contract or any(expand_contract.taken_away(operations, kind) for kind in databases):
         return expand_contract.CONTRACT

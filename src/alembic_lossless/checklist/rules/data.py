@@ -346,5 +346,5 @@ def contract_phase(step: Operation, context: ReviewContext) -> Iterator[Match]:
     if context.has_phase or step is not context.steps[-1]:
         return
     (kind,) = context.databases
-    if taken := expand_contract.taken_away([each.op for each in context.steps], kind):
+    if taken := expand_contract.taken_away([each.forward for each in context.steps], kind):
         yield Match(taken[0].partition(" ")[2], ", ".join(taken))
