@@ -20,7 +20,7 @@ from .schema import diff
 from .schema.dialect_support import create_all
 from .schema.inclusion import Inclusion
 from .schema.model import Key
-from .schema.own_tables import version_table, without_own
+from .schema.own_tables import LOG_TABLE, version_table, without_own
 from .schema.sqlite import tables
 from .scratch import databases, snapshot
 from .scratch.sources import Source, empty_database, find_sources
@@ -197,6 +197,8 @@ def _drop_everything(connection: Connection, metadata: MetaData, left: Collectio
         for kind, name in connection.execute(query, {"left_out": sorted(left)}).all():
             word = _WORDS[kind.decode() if isinstance(kind, bytes) else kind]
             run(f"DROP {word} IF EXISTS {named(name)} CASCADE")  # an earlier one may have taken it
+        if schema := version_table().schema:
+            run(f"DROP TABLE IF EXISTS {named(LOG_TABLE, schema)}")
         for table in _in_other_schemas(connection, metadata):
             run(f"DROP TABLE IF EXISTS {named(table.name, table.schema)} CASCADE")
             for enum in filter(None, map(_enum_name, table.columns)):

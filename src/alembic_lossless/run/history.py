@@ -8,6 +8,7 @@ import ast
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Float,
+    Insert,
     Integer,
     MetaData,
     String,
@@ -30,7 +32,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import hints
 from ..errors import MigrationError
-from ..schema.own_tables import LOG_TABLE
+from ..schema.own_tables import LOG_TABLE, version_table
 from . import binds
 from .chain import source_of
 from .lock import whoami
@@ -53,8 +55,38 @@ LOG = Table(
 )
 
 
-#: Made once: a chain of a thousand revisions writes a thousand rows.
-_INSERT = LOG.insert().inline()
+def log_of(connection: Connection) -> Table:
+    """Return the log of a database; on PostgreSQL it is beside the version table.
+
+    A role that may create tables in that schema need not be allowed to in ``public``. A log that is
+    in the usual schema already stays there.
+    """
+    schema = version_table().schema
+    if schema is None or connection.dialect.name != "postgresql":
+        return LOG
+    if ("log", schema) not in connection.info:
+        is_usual = connection.dialect.has_table(connection, LOG_TABLE)
+        connection.info["log", schema] = LOG if is_usual else _in_schema(schema)
+    log: Table = connection.info["log", schema]
+    return log
+
+
+@cache
+def _in_schema(schema: str) -> Table:
+    return LOG.to_metadata(MetaData(), schema=schema)
+
+
+@cache
+def _insert(log: Table) -> Insert:
+    """Make the statement once: a chain of a thousand revisions writes a thousand rows."""
+    return log.insert().inline()
+
+
+def _is_missing(connection: Connection) -> bool:
+    """Roll back, and tell whether a database has no log."""
+    connection.rollback()
+    log = log_of(connection)
+    return not connection.dialect.has_table(connection, log.name, schema=log.schema)
 
 
 @dataclass(frozen=True)
@@ -73,7 +105,7 @@ class Edited:
 
 def ensure(connection: Connection) -> None:
     """Make the log where there is none yet."""
-    LOG.create(connection, checkfirst=True)
+    log_of(connection).create(connection, checkfirst=True)
     connection.commit()
 
 
@@ -98,7 +130,7 @@ def write(
         "seconds": seconds,
         "applied_by": whoami()[:255],
     }
-    connection.execute(_INSERT, values)
+    connection.execute(_insert(log_of(connection)), values)
 
 
 @dataclass(frozen=True)
@@ -121,13 +153,13 @@ class Entry:
 
 def entries(connection: Connection) -> dict[str, Entry]:
     """Return the last entry of each revision; nothing where the database has no log."""
-    columns = [LOG.c[field.name] for field in fields(Entry)]
-    last = select(func.max(LOG.c.id)).where(LOG.c.event != "journal").group_by(LOG.c.revision)
+    log = log_of(connection).c
+    columns = [log[field.name] for field in fields(Entry)]
+    last = select(func.max(log.id)).where(log.event != "journal").group_by(log.revision)
     try:
-        rows = connection.execute(select(*columns).where(LOG.c.id.in_(last))).all()
+        rows = connection.execute(select(*columns).where(log.id.in_(last))).all()
     except DBAPIError:
-        connection.rollback()
-        if connection.dialect.has_table(connection, LOG_TABLE):
+        if not _is_missing(connection):
             raise
         rows = []
     return {row.revision: Entry(*row) for row in rows}
@@ -138,10 +170,10 @@ def half_applied(connection: Connection) -> list[str]:
     if connection.dialect.name == "sqlite":  # whose transactions are whole
         return []
     try:
-        return list(connection.scalars(select(LOG.c.revision).where(LOG.c.event == "journal")))
+        log = log_of(connection).c
+        return list(connection.scalars(select(log.revision).where(log.event == "journal")))
     except DBAPIError:
-        connection.rollback()
-        if connection.dialect.has_table(connection, LOG_TABLE):
+        if not _is_missing(connection):
             raise
         return []
 

@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, Table, event, select
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from .. import hints
@@ -29,7 +29,7 @@ from ..quoting import literal, quote
 from ..statements import UNKNOWN, Statement
 from ..statements import read as read_sql
 from .connection import STRICT
-from .history import LOG
+from .history import log_of
 from .lock import whoami
 from .server import LOCK_TIMEOUT
 from .sqlite_busy import run
@@ -526,7 +526,8 @@ class Journal:
         if self._is_mysql:
             question = "SELECT database()"
         else:
-            name = self._connection.dialect.identifier_preparer.format_table(LOG)
+            log = log_of(self._connection)
+            name = self._connection.dialect.identifier_preparer.format_table(log)
             question = f"SELECT to_regclass({literal(name)})::oid::text"
         return run(self._connection.connection, question)[0]
 
@@ -627,13 +628,15 @@ class Journal:
             "statements": json.dumps(statements),
         }
         # One statement, because in an autocommit block each is committed by itself.
-        if not self._execute(LOG.update().where(*_entry(name)).values(values)).rowcount:
+        log = log_of(self._connection)
+        if not self._execute(log.update().where(*_entry(log, name)).values(values)).rowcount:
             new = {"event": "journal", "revision": name, "came_from": "", **values}
-            self._execute(LOG.insert().values(new))
+            self._execute(log.insert().values(new))
         self._is_noted = True
 
     def _delete(self, name: str) -> None:
-        self._execute(LOG.delete().where(*_entry(name)))
+        log = log_of(self._connection)
+        self._execute(log.delete().where(*_entry(log, name)))
 
     def _read(self) -> dict[str, Entry]:
         self._is_own = True
@@ -652,13 +655,14 @@ class Journal:
 
 def read(connection: Connection) -> dict[str, Entry]:
     """Return the entries of what is half applied, by revision, or ``downgrade`` and revision."""
-    entries = select(LOG.c.revision, LOG.c.done, LOG.c.statements, LOG.c.checksum)
-    rows = connection.execute(entries.where(LOG.c.event == "journal")).all()
+    log = log_of(connection).c
+    entries = select(log.revision, log.done, log.statements, log.checksum)
+    rows = connection.execute(entries.where(log.event == "journal")).all()
     return {row.revision: Entry(row.done, json.loads(row.statements), row.checksum) for row in rows}
 
 
-def _entry(name: str) -> tuple[Any, Any]:
-    return LOG.c.event == "journal", LOG.c.revision == name
+def _entry(log: Table, name: str) -> tuple[Any, Any]:
+    return log.c.event == "journal", log.c.revision == name
 
 
 def in_place(done: int) -> str:

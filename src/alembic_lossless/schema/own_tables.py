@@ -73,7 +73,8 @@ def is_own(table: str) -> bool:
     """
     versions = _version_table.get()
     whole = f"{versions.schema}.{versions.name}" if versions.schema else versions.name
-    return table in (VERSION_TABLE, versions.name, whole) or table.startswith(PREFIX)
+    bare = table.rpartition(".")[2]
+    return table in (VERSION_TABLE, versions.name, whole) or bare.startswith(PREFIX)
 
 
 def without_own(tables: Iterable[str]) -> set[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.library.alembic.project import GUARD, AlembicProject
+from tests.library.alembic.project import GUARD, REVISION, AlembicProject
 
 ID = '    sa.Column("id"'
 AGE = '    sa.Column("age", sa.Integer, nullable=False),\n'
@@ -142,3 +142,29 @@ def test_schema_that_env_chooses_is_the_one_that_is_migrated(
     assert project.rows("SELECT count(*) FROM tenant.customer") == [(0,)]
     assert project.rows("SELECT version_num FROM tenant.alembic_version") == [("0001",)]
     assert "Nothing to do" in project.lossless("upgrade")
+
+
+def test_log_is_beside_the_version_table_where_the_role_may_create_tables(
+    postgresql: Callable[..., str], tmp_path: Path
+) -> None:
+    project = AlembicProject(
+        tmp_path / "project", postgresql(user="clerk", password="p"), "generic"
+    )
+    project.rows("CREATE SCHEMA app", "REVOKE CREATE ON SCHEMA public FROM pg_database_owner")
+    options = 'target_metadata=target_metadata, version_table_schema="app"'
+    for ending in (",\n", "\n"):  # offline, online
+        project.edit(
+            "migrations/env.py", f"target_metadata=target_metadata{ending}", options + ending
+        )
+    execute = 'op.execute("{} TABLE app.customer {}")'
+    upgrade, downgrade = execute.format("CREATE", "(id int)"), execute.format("DROP", "")
+    revision = {"revision": "0001", "down": None, "upgrade": upgrade, "downgrade": downgrade}
+    (project.migrations / "versions" / "0001_.py").write_text(REVISION.format(**revision))
+    project.add_line()
+    assert "Applied 1 revision" in project.lossless("upgrade")
+    assert " by " in project.lossless("history")
+    query = "SELECT table_schema FROM information_schema.tables WHERE table_name = '{}'"
+    for table in ("alembic_version", "alembic_lossless_log"):
+        assert project.rows(query.format(table)) == [("app",)]
+    project.lossless("downgrade", "base", "--force")
+    assert "pending  0001" in project.lossless("history")
