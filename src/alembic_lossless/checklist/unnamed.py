@@ -12,6 +12,7 @@ from sqlalchemy.schema import conv
 from ..naming import with_convention
 from ..run.recorder import followed
 from ..scratch.databases import quiet
+from ..tokens import unquote
 from .finding import renamed_table, whole_name
 
 
@@ -90,5 +91,5 @@ def formatted(item: Constraint | Index, dialect: Dialect) -> str:
     """
     preparer = dialect.identifier_preparer
     if isinstance(item, Index):
-        return str(preparer.format_index(item)).strip('"`')
-    return str(preparer.format_constraint(item)).strip('"`')
+        return unquote(preparer.format_index(item))
+    return unquote(str(preparer.format_constraint(item)))

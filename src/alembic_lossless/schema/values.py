@@ -6,15 +6,16 @@ there puts to the rows (``sqlite/change.py``). What a server does is written dow
 rows are in another database as long as the question matters; a test asks the servers.
 """
 
+import atexit
 import json
 import re
 import sqlite3
+import threading
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import partial
+from functools import cache, lru_cache, partial
 from math import isfinite
 from typing import Any, NoReturn
 from uuid import UUID
@@ -81,6 +82,7 @@ def fits(value: Any, type_: Any, kind: str) -> Misfit | None:
     return None
 
 
+@lru_cache
 def conversion(type_: Any, kind: str) -> Conversion:
     """Return how values get into a column of a server.
 
@@ -100,9 +102,8 @@ def conversion(type_: Any, kind: str) -> Conversion:
 def _ask_sqlite(value: Any, type_: Any) -> None:
     if isinstance(type_, types.Enum):
         _require_value_of(type_, value)
-    try:
-        condition = unfit("value", None, type_.compile(_DIALECTS["sqlite"]))
-    except CompileError:  # another database's own
+    condition = _condition(type_)
+    if not condition:
         return
     if isinstance(value, dict | list):
         value = json.dumps(value)
@@ -110,17 +111,34 @@ def _ask_sqlite(value: Any, type_: Any) -> None:
         value = int(value) if value == value.to_integral_value() else float(value)
     elif not isinstance(value, int | float | str | bytes):
         value = str(value)
-    if not condition:
-        return
-    with closing(sqlite3.connect(":memory:")) as connection:
-        try:
-            (is_violated,) = connection.execute(
-                f"SELECT {condition} FROM (SELECT ? AS value)", (value,)
-            ).fetchone()
-        except OverflowError:
-            raise Misfit("has more than 64 bits") from None
-    if is_violated:
+    try:
+        with _ONE_THREAD:
+            query = f"SELECT {condition} FROM (SELECT ? AS value)"
+            (is_unfit,) = _memory().execute(query, (value,)).fetchone()
+    except OverflowError:
+        raise Misfit("has more than 64 bits") from None
+    if is_unfit:
         raise Misfit(f"is not what a column of the type {type_!r} holds")
+
+
+@lru_cache
+def _condition(type_: Any) -> str:
+    """Return SQLite's condition of what a type does not hold; empty where it holds everything."""
+    try:
+        return unfit("value", None, type_.compile(_DIALECTS["sqlite"]))
+    except CompileError:  # another database's own
+        return ""
+
+
+_ONE_THREAD = threading.Lock()
+
+
+@cache
+def _memory() -> sqlite3.Connection:
+    """Return a database with nothing in it, where SQLite is asked."""
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    atexit.register(connection.close)
+    return connection
 
 
 def _word(value: Any) -> str:
@@ -274,7 +292,7 @@ def _fraction(type_: Any, kind: str) -> int | None:
 
 def _of_calendar(parse: Callable[[str], Any], text: str) -> Any:
     """Read a date or a time, but for what Python reads and a server does not: weeks, and 24:00."""
-    if re.search(r"W|(^|[T ])24", text):
+    if re.search(r"W|(^|[T ])24:", text):
         raise ValueError(text)
     return parse(text)
 

@@ -38,6 +38,21 @@ def test_are_named_and_counted_and_nothing_is_moved(mover, column, stored, reaso
     assert mover.nothing_moved("t")
 
 
+def test_what_a_column_without_a_type_holds_arrives_where_it_reads_the_same(mover):
+    mover.table('sa.Column("number", sa.Integer()), sa.Column("text", sa.String(5))')
+    mover.here(
+        "CREATE TABLE u (id INTEGER PRIMARY KEY, number, text)",
+        "INSERT INTO u VALUES (1, '12', 12), (2, 5.0, 1.5)",
+        "DROP TABLE t",
+        "ALTER TABLE u RENAME TO t",
+    )
+    mover()
+    assert mover.there("SELECT number, text FROM t ORDER BY id") == [(12, "12"), (5, "1.5")]
+    mover.there("DELETE FROM t")
+    mover.here("UPDATE t SET number = '012' WHERE id = 1")
+    assert [refusal.what for refusal in mover.refusals()] == ["t.number"]
+
+
 def test_two_in_a_boolean(mover, kind):
     mover.table('sa.Column("c", sa.Boolean())')
     mover.here("INSERT INTO t VALUES (1, 2)")
