@@ -42,7 +42,7 @@ _OBJECTS = {
 _BODIES = {"TRIGGER", "FUNCTION", "PROCEDURE", "EVENT", "PACKAGE"}
 
 #: The words between an object's kind and its name.
-_BEFORE_NAME = {"CONCURRENTLY", "IF", "NOT", "EXISTS", "ONLY", "ONLINE", "OFFLINE"}
+_BEFORE_NAME = {"CONCURRENTLY", "IF", "NOT", "EXISTS", "ONLY"}
 
 #: What ``ALTER TABLE … ADD`` and ``DROP`` may name beside a column.
 _PARTS = {
@@ -224,10 +224,19 @@ def read(sql: str, kind: str) -> list[Statement]:
         ``mariadb`` is read as the last.
     :return: the statements in their order; comments alone are none.
     """
-    return list(_read(sql, "mysql" if kind == "mariadb" else kind))
+    reader = _read if len(sql) > _LONG else _read_again
+    return list(reader(sql, "mysql" if kind == "mariadb" else kind))
+
+
+#: Longer texts, such as the rows of a dump, are not kept for another time.
+_LONG = 10_000
 
 
 @lru_cache(maxsize=256)
+def _read_again(sql: str, kind: str) -> tuple[Statement, ...]:
+    return _read(sql, kind)
+
+
 def _read(sql: str, kind: str) -> tuple[Statement, ...]:
     try:
         tokens = scan(sql, kind)
@@ -272,6 +281,10 @@ def _follow(words: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     if len(wanted) == 1:
         return wanted[0] in words
     return any(words[at : at + len(wanted)] == wanted for at in range(len(words)))
+
+
+#: By how much each mark leads into parentheses.
+_DEPTH = {"(": 1, ")": -1}
 
 
 class _Reader:
@@ -321,17 +334,17 @@ class _Reader:
 
     def name(self) -> Name | None:
         """Step over a name, in its schema or not; return None where none comes next."""
-        if not self.is_name():
-            return None
-        parts = [self.tokens[self.at].name]
-        self.at += 1
-        while self.peek() == ".":
-            self.at += 1
-            if not self.is_name():
-                return None
+        return _named(self.parts())
+
+    def parts(self) -> list[str]:
+        """Step over a name and return its parts, those between dots; none where it has no end."""
+        parts: list[str] = []
+        while self.is_name():
             parts.append(self.tokens[self.at].name)
             self.at += 1
-        return Name(parts[-1], parts[-2] if len(parts) > 1 else "")
+            if not self.take("."):
+                return parts
+        return []
 
     def names(self) -> tuple[Name, ...]:
         """Step over names with commas between them."""
@@ -354,8 +367,7 @@ class _Reader:
         """Step over one token, or over all between a pair of parentheses."""
         depth = 0
         while self.at < len(self.tokens):
-            key = self.word()
-            depth += (key == "(") - (key == ")")
+            depth += _DEPTH.get(self.word(), 0)
             if depth <= 0:
                 return
 
@@ -373,6 +385,8 @@ class _Reader:
 
     def statement(self) -> Statement:
         """Read it all; what does not have the form that its verb asks for is UNKNOWN."""
+        if not self.tokens:
+            return Statement("", self.kind)
         while self.peek() == "(":  # (SELECT …) UNION …
             self.at += 1
         verb = self.word()
@@ -549,7 +563,7 @@ class _Reader:
     def _copy(self, statement: Statement) -> Statement | None:
         if self.peek() == "(":
             inner = self.below(self.group())
-            return replace(statement, verb="COPY", inner=(inner,), writes=inner.writes)
+            return replace(statement, inner=(inner,), writes=inner.writes)
         table = self.name()
         if table is None:
             return None
@@ -628,22 +642,12 @@ class _Reader:
     def _comment(self, statement: Statement) -> Statement | None:
         if not self.take("ON"):
             return None
-        object_ = self._object()
-        name = self.name()
-        if object_ == "COLUMN" and name:  # the last part is the column's
-            self.at -= 2
-            on = self._read_names_before()
-            return replace(statement, object=object_, names=(name,), on=on)
-        on = self.name() if self.take("ON") else None
+        object_, parts = self._object(), self.parts()
+        if object_ == "COLUMN":
+            name, on = _named(parts[-1:]), _named(parts[:-1])
+        else:
+            name, on = _named(parts), self.name() if self.take("ON") else None
         return replace(statement, object=object_, names=(name,) if name else (), on=on)
-
-    def _read_names_before(self) -> Name | None:
-        """Read the name that ends before the dot at which the reader stands."""
-        end = self.at
-        start = end - 1
-        while start >= 2 and self.tokens[start - 1].key == ".":
-            start -= 2
-        return _Reader(self.sql, self.tokens[start:end], self.kind).name()
 
     def _take_waiting(self) -> None:
         """Step over how long MariaDB is to wait for the table."""
@@ -726,8 +730,7 @@ class _Reader:
             return replace(action, object=object_, name=name.name if name else "")
         self.take("COLUMN")
         self.take_any(_BEFORE_NAME)
-        if self.take("("):
-            pass
+        self.take("(")  # MySQL's ADD (a INT, b INT)
         name = self.name()
         if name is None:
             return None
@@ -743,24 +746,23 @@ class _Reader:
             self.at += 1
         elif self.peek() in ("CONSTRAINT", "INDEX", "KEY") and len(self.tokens) > self.at + 3:
             object_ = self.word()
-            old = self.name()
-            new = self.name() if self.take("TO") else None
-            if old is None or new is None:
-                return None
-            return replace(action, object=object_, name=old.name, new_name=new.name)
+            return self._from_to(action, object_)
         elif len(self.tokens) > self.at + 2 and "TO" in self.words:
             if self.peek(1) != "TO":
                 self.take("COLUMN")
             self.take_any(_BEFORE_NAME)
-            old = self.name()
-            new = self.name() if self.take("TO") else None
-            if old is None or new is None:
-                return None
-            return replace(action, object="COLUMN", name=old.name, new_name=new.name)
+            return self._from_to(action, "COLUMN")
         new = self.name()
         if new is None:
             return None
         return replace(action, object="TABLE", name=action.table.name, new_name=new.name)
+
+    def _from_to(self, action: Action, object_: str) -> Action | None:
+        old = self.name()
+        new = self.name() if self.take("TO") else None
+        if old is None or new is None:
+            return None
+        return replace(action, object=object_, name=old.name, new_name=new.name)
 
     # Sessions, transactions, and what has a body
 
@@ -793,13 +795,12 @@ class _Reader:
         return statement
 
     def _do(self, statement: Statement) -> Statement:
-        if self.kind != "postgresql":
+        quoted = [token.name for token in self.tokens if token.kind in ("body", "string")]
+        is_other_language = "LANGUAGE" in self.words and "PLPGSQL" not in self.words
+        if self.kind != "postgresql" or len(quoted) != 1 or is_other_language:
             return statement
-        body = next((token for token in self.tokens if token.kind in ("body", "string")), None)
-        if body is None:
-            return statement
-        text = body.name
-        if body.kind == "body":
+        (text,) = quoted
+        if text.startswith("$"):
             quote = text[: text.index("$", 1) + 1]
             text = text[len(quote) : -len(quote)]
         return _with_body(statement, _inside(text, _scanned(text, self.kind), self.kind))
@@ -819,17 +820,27 @@ def _with_body(statement: Statement, inner: tuple[Statement, ...]) -> Statement:
 
 def _inside(sql: str, tokens: list[Token], kind: str) -> tuple[Statement, ...]:
     """Read the statements of a body; control flow and assignments are left out."""
-    starts = {"BEGIN", "THEN", "ELSE", "LOOP", "IN", "QUERY", "ATOMIC"}
     inner: list[Statement] = []
     part: list[Token] = []
     for token in [*tokens, Token("mark", ";", 0, 0)]:
-        if token.key == ";" or token.key in starts:
-            if part and part[0].key in _VERBS - _TRANSACTION - {"SELECT", "SET"} | {"COMMIT"}:
-                inner.append(_Reader(sql, part, kind).statement())
+        is_statement = bool(part) and part[0].key in _IN_BODY
+        if token.key == ";" and is_statement:
+            inner.append(_Reader(sql, part, kind).statement())
+        if token.key == ";" or (token.key in _BEFORE_STATEMENT and not is_statement):
             part = []
         else:
             part.append(token)
     return tuple(inner)
+
+
+#: What begins a statement in a body, and after which words one may begin there.
+_IN_BODY = _VERBS - {"BEGIN", "START", "END", "SELECT", "SET"}
+_BEFORE_STATEMENT = {"BEGIN", "THEN", "ELSE", "LOOP", "IN", "QUERY", "ATOMIC"}
+
+
+def _named(parts: list[str]) -> Name | None:
+    """Return a name by its parts; None where there is none."""
+    return Name(parts[-1], parts[-2] if len(parts) > 1 else "") if parts else None
 
 
 def _listed(tokens: list[Token]) -> Iterator[list[Token]]:
@@ -837,7 +848,7 @@ def _listed(tokens: list[Token]) -> Iterator[list[Token]]:
     part: list[Token] = []
     depth = 0
     for token in tokens:
-        depth += (token.key == "(") - (token.key == ")")
+        depth += _DEPTH.get(token.key, 0)
         if token.key == "," and not depth:
             yield part
             part = []

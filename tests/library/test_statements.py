@@ -109,6 +109,12 @@ def taken_away(sql: str, kind: str) -> list[str]:
         ((POSTGRESQL,), "INSERT INTO t VALUES ($a$ '; DELETE FROM x $a$)", ["INSERT t"]),
         (
             (POSTGRESQL,),
+            "DO $$ BEGIN UPDATE a SET b = CASE WHEN c IN (1) THEN 2 ELSE 3 END, d = 4; END $$",
+            ["UPDATE a(b, d)"],
+        ),
+        ((POSTGRESQL,), "DO LANGUAGE plpgsql 'BEGIN DELETE FROM a; END'", ["DELETE a"]),
+        (
+            (POSTGRESQL,),
             "DO $$ BEGIN IF true THEN UPDATE a SET b = 1; ELSE DELETE FROM c; END IF; END $$",
             ["UPDATE a(b)", "DELETE c"],
         ),
@@ -291,6 +297,7 @@ def test_transaction_that_statement_begins_or_ends(
     [
         ("DO $$ BEGIN DELETE FROM a; END $$", False),
         ("DO $$ BEGIN EXECUTE 'DELETE FROM a'; END $$", True),
+        ("DO $$ DELETE FROM a $$ LANGUAGE plpython3u", True),
         ("CALL p()", True),
         ("EXECUTE prepared", True),
         ("DELETE FROM a", False),
@@ -298,6 +305,25 @@ def test_transaction_that_statement_begins_or_ends(
 )
 def test_statement_that_runs_what_does_not_stand_in_it(sql: str, is_opaque: bool) -> None:
     assert only(sql, POSTGRESQL).is_opaque is is_opaque
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_text_that_is_cut_off_anywhere_is_read(kind: str) -> None:
+    """An upgrade reads each statement before it is sent: what no reader expects may not stop it."""
+    texts = [
+        "WITH a AS (SELECT 1) UPDATE b AS c SET (d, e) = (1, 2), f = 3 WHERE g",
+        "INSERT OR REPLACE INTO a (b) VALUES (1) ON CONFLICT DO UPDATE SET c = 1",
+        "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS a ON ONLY b.c (d)",
+        "ALTER TABLE IF EXISTS a RENAME COLUMN b TO c, ADD CONSTRAINT d CHECK (e), DROP f",
+        "SET STATEMENT a = 9 FOR DELETE FROM b USING c; EXPLAIN ANALYZE VERBOSE SELECT 1",
+        "DO LANGUAGE plpgsql $$ BEGIN DELETE FROM a; END $$; COMMENT ON COLUMN a.b.c IS 'd'",
+        "BEGIN NOT ATOMIC IF a THEN COPY (SELECT 1) TO b; END IF; END; RENAME TABLE a TO b",
+    ]
+    for text in texts:
+        words = text.split(" ")
+        for cut in range(len(words)):
+            for part in (" ".join(words[:cut]), " ".join(words[:cut] + words[cut + 1 :])):
+                assert all(part[each.start :].startswith(each.text) for each in read(part, kind))
 
 
 def test_comments_alone_are_no_statement() -> None:
