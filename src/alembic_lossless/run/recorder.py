@@ -77,7 +77,6 @@ def alone(connection: Connection | None, revision: Callable[[], str]) -> Iterato
     :param revision: says which one is running.
     :raises MigrationError: where it connects to another, say by the application's session.
     """
-
     thread = threading.get_ident()
 
     def refuse(other: Connection) -> None:

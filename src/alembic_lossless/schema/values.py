@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from functools import cache, lru_cache, partial
 from math import isfinite
 from typing import Any, NoReturn
@@ -142,10 +142,9 @@ def _memory() -> sqlite3.Connection:
 
 
 def _word(value: Any) -> str:
-    words: dict[Any, str] = {str: "a text", bytes: "bytes", bool: "a number"}
     if isinstance(value, int | float | Decimal):
         return "a number"
-    return words.get(value.__class__, "something else")
+    return {str: "a text", bytes: "bytes"}.get(value.__class__, "something else")
 
 
 def _require_text(value: Any) -> str:
@@ -165,16 +164,10 @@ def _parse(what: str, parse: Callable[[str], Any], value: Any) -> Any:
 
 def _number(value: Any, what: str = "number") -> Decimal:
     """Return the number that *value* is, or spells."""
-    text = repr(value) if isinstance(value, float) else str(value)
-    is_number = isinstance(value, int | float | Decimal)
-    if isinstance(value, bool):
-        text = str(int(value))
-    if not is_number and not (isinstance(value, str) and NUMBER.fullmatch(value)):
+    is_spelled = isinstance(value, str) and NUMBER.fullmatch(value)
+    if not is_spelled and not isinstance(value, int | float | Decimal):
         raise Misfit(f"is {_word(value)}, not a {what}")
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise Misfit(f"is not a {what}") from None
+    number = Decimal(repr(value) if isinstance(value, float) else value)
     if not number.is_finite():
         raise Misfit("is not a finite number")
     return number
@@ -227,23 +220,28 @@ def _boolean(_type: Any, kind: str) -> Conversion:
     return Conversion(convert)
 
 
+#: Numbers have up to 1,000 digits on PostgreSQL.
+_WIDE = Context(prec=2000)
+
+
 def _numeric(type_: Any, kind: str) -> Conversion:
-    precision, scale = type_.precision, type_.scale
-    if precision is None and scale is None and kind == "mysql":
-        precision = 10  # DECIMAL is DECIMAL(10, 0) there
+    precision, scale = type_.precision, type_.scale or 0
+    if precision is None and kind == "mysql":
+        precision, scale = 10, 0  # what DECIMAL is there
     if precision is None:
         return Conversion(_number, comparable=Decimal.normalize)
-    step = Decimal(1).scaleb(-(scale or 0))
-    limit = Decimal(10) ** (precision - (scale or 0))
+    step = Decimal(1).scaleb(-scale)
+    limit = Decimal(10) ** (precision - scale)
 
     def convert(value: Any) -> Decimal:
         number = _number(value)
         if abs(number) >= limit:
-            raise Misfit(f"has more than {precision - (scale or 0)} digits before the point")
-        rounded = number.quantize(step)
+            raise Misfit(f"has more than {precision - scale} digits before the point")
+        rounded = number.quantize(step, context=_WIDE)
         # 59.97 may stand there as 59.970000000000006: that is still 59.97.
-        if rounded != number and abs(rounded - number) > abs(number) * Decimal("1e-14"):
-            raise Misfit(f"has more than {scale or 0} digits after the point", rounded)
+        noise = abs(number) * Decimal("1e-14") if isinstance(value, float) else 0
+        if rounded != number and abs(rounded - number) > noise:
+            raise Misfit(f"has more than {scale} digits after the point", rounded)
         return rounded
 
     return Conversion(convert)

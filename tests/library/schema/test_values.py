@@ -135,3 +135,12 @@ def test_what_a_value_can_be_instead_is_named() -> None:
     misfit = fits(1.239, sa.Numeric(6, 2), "postgresql")
     assert misfit is not None
     assert misfit.nearest == Decimal("1.24")
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_long_numbers_keep_their_digits(kind: str) -> None:
+    number = Decimal("12345678901234567890.1234567891")
+    assert fits(number, sa.Numeric(38, 10), kind) is None
+    assert fits(number, sa.Numeric(38, 4), kind) is not None
+    assert (fits(Decimal("1.5"), sa.Numeric(scale=1), kind) is None) == (kind == "postgresql")
+    assert fits(10**400, sa.Double(), kind) is not None
