@@ -240,7 +240,7 @@ def _write_sql(
         "literal_binds": True,
         "target_metadata": metadata,
     }
-    with databases.quiet():
+    with recorder.quiet():
         context = MigrationContext.configure(dialect=connection.dialect, opts=options)
         with recorder.alone(connection, lambda: revision), Operations.context(context):
             context.run_migrations(**binds.arguments())

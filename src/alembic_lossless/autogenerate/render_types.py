@@ -20,7 +20,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ..checklist.rules.enums import ExistingEnum
-from ..scratch.databases import quiet
+from ..run.recorder import quiet
 
 _DIALECTS: dict[str, Any] = {
     "sqlite": sqlite.dialect,

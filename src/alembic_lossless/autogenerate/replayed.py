@@ -23,7 +23,6 @@ from ..checklist.columns import Columns, apply_to_columns
 from ..run.recorder import followed
 from ..schema.dialect_support import kind_of, without_parameters
 from ..scratch import snapshot
-from ..scratch.databases import quiet
 
 
 @dataclass
@@ -90,12 +89,11 @@ def _read(
     """
     declared = Declared(convention=convention)
     chain = newest_first[::-1]
-    with quiet():
-        for revision, (done, error) in zip(chain, followed(chain, dialect), strict=True):
-            if error is not None and revision.revision in covered:
-                declared = Declared(convention=convention)
-            else:
-                declared.follow(done, dialect)
+    for revision, (done, error) in zip(chain, followed(chain, dialect), strict=True):
+        if error is not None and revision.revision in covered:
+            declared = Declared(convention=convention)
+        else:
+            declared.follow(done, dialect)
     return declared
 
 

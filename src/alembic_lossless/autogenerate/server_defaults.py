@@ -18,7 +18,6 @@ from ..checklist.finding import renamed_table, whole_name
 from ..run.recorder import followed
 from ..schema.diff import Change
 from ..schema.model import Default
-from ..scratch.databases import quiet
 
 #: For each column with a server default, whether a revision of ``migrate`` gave it.
 Origins = dict[tuple[str, str], bool]
@@ -58,8 +57,7 @@ def read_origins(script: ScriptDirectory, dialect: Dialect) -> Origins:
     """
     origins: Origins = {}
     revisions = [*script.walk_revisions()][::-1]
-    with quiet():
-        of_each = followed(revisions, dialect)
+    of_each = followed(revisions, dialect)
     for revision, (operations, _) in zip(revisions, of_each, strict=True):
         for op in operations:
             follow(op, origins, by_migrate=is_reviewed(revision))

@@ -199,10 +199,8 @@ def checklists_of_pending(
     found: dict[str, list[str]] = {}
     unlisted = 0
     for revision in (revision for revision in chain if revision.revision in {*pending, *new}):
-        with databases.quiet():
-            steps = [
-                Operation(op) for op in recorder.followed([revision], connection.dialect)[0][0]
-            ]
+        ((operations, _),) = recorder.followed([revision], connection.dialect)
+        steps = [Operation(op) for op in operations]
         if revision.revision in pending:
             written = file_header.written_findings(revision)
             findings = _of(revision, steps, done, kind, metadata, off, names)

@@ -11,7 +11,6 @@ from sqlalchemy.schema import conv
 
 from ..naming import with_convention
 from ..run.recorder import followed
-from ..scratch.databases import quiet
 from ..tokens import unquote
 from .finding import renamed_table, whole_name
 
@@ -38,16 +37,15 @@ def unnamed(
     result = Unnamed()
     # What follows a file that was written under a convention ran under it everywhere.
     is_in_force = False
-    with quiet():
-        for operations, error in followed(revisions, dialect):
-            result.is_whole = result.is_whole and error is None
-            for op in operations:
-                is_in_force = is_in_force or _has_formatted_names(op)
-                if isinstance(op, ops.RenameTableOp):
-                    old, new = whole_name(op), renamed_table(op)
-                    result.names = {(new if t == old else t, name) for t, name in result.names}
-                for table, item in () if is_in_force else _left_to_convention(op, convention):
-                    result.names.add((table.fullname, formatted(item, dialect)))
+    for operations, error in followed(revisions, dialect):
+        result.is_whole = result.is_whole and error is None
+        for op in operations:
+            is_in_force = is_in_force or _has_formatted_names(op)
+            if isinstance(op, ops.RenameTableOp):
+                old, new = whole_name(op), renamed_table(op)
+                result.names = {(new if t == old else t, name) for t, name in result.names}
+            for table, item in () if is_in_force else _left_to_convention(op, convention):
+                result.names.add((table.fullname, formatted(item, dialect)))
     return result
 
 

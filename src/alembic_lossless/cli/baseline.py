@@ -68,12 +68,13 @@ def _baseline(environment: Environment, revision: str, from_database: bool) -> N
 
 
 def _of_chain(environment: Environment, revisions: Sequence[str], source: "Source") -> "Path":
+    from ..run.recorder import quiet
     from ..scratch import databases, snapshot
 
     script, metadata = environment.script, environment.metadata
     at: Any = tuple(revisions)
     with databases.from_chain(script, source, at, metadata) as connection:
-        with databases.quiet():
+        with quiet():
             heads = MigrationContext.configure(connection).get_current_heads()
         connection.rollback()
         return snapshot.take(script, connection, source, heads, is_scratch=True)

@@ -303,7 +303,7 @@ class _Round:
             recorder.alone(connection, lambda: revision.revision),
         ):
             try:
-                with databases.quiet():
+                with recorder.quiet():
                     context.run_migrations(**binds.arguments())
             except (Exception, SystemExit) as error:
                 connection.rollback()

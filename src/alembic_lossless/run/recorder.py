@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
+from logging import getLogger
 from typing import Any
 
 from alembic.ddl.impl import DefaultImpl
@@ -178,6 +179,17 @@ class _Idle(DefaultImpl):
         pass
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what runs on no real database out of Alembic's log: it looks as if it did."""
+    log = getLogger("alembic.runtime.migration")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
 def followed(
     revisions: Iterable[Script], dialect: Dialect, way: str = "upgrade"
 ) -> list[tuple[list[Any], Exception | None]]:
@@ -186,7 +198,8 @@ def followed(
     :param way: "upgrade" or "downgrade".
     :return: for each its operations; and what ended that where it reads rows, which are not there.
     """
-    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True})
+    with quiet():
+        context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True})
     # Its connection is a mock of Alembic's, which enum types of PostgreSQL ask for the dialect.
     context.impl = _Idle(dialect, context.connection, True, None, None, {})
     done: list[Any] = []

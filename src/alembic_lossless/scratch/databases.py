@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from logging import getLogger
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -14,7 +13,7 @@ from ..errors import MigrationError, reason
 from ..hints import command
 from ..naming import name_constraints
 from ..run import binds
-from ..run.recorder import alone, invoked, watched
+from ..run.recorder import alone, invoked, quiet, watched
 from ..schema.dialect_support import create_all, create_prerequisites, kind_of
 from ..schema.own_tables import VERSION_TABLE
 from . import snapshot
@@ -134,17 +133,6 @@ def configure(connection: Connection, options: dict[str, Any]) -> MigrationConte
             environment_context=compat.live_environment(),
             opts={**defaults, **options},
         )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep a scratch database's migrations out of the log: they look like real ones."""
-    log = getLogger("alembic.runtime.migration")
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
 
 
 @contextmanager

@@ -95,6 +95,9 @@ def test_downgrade_to_a_revision_that_is_not_applied_names_the_way_up(tmp_path: 
     assert sentence in project.lossless("downgrade", "0007", "--force", code=1)
     assert sentence in project.run("alembic", "downgrade", "0007", code=1)
     assert "at 0003." in project.lossless("downgrade", "-1", "--force")
+    output = project.run("alembic", "downgrade", "0001")
+    assert "Running downgrade 0002 -> 0001" in output
+    assert "Generating static SQL" not in output  # nothing is, where the downgrades are looked at
 
 
 def test_env_that_fails_ends_in_a_sentence(tmp_path: Path) -> None:
