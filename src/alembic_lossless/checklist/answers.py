@@ -178,15 +178,15 @@ class Answers:
         :param is_last: whether no other database is asked about, which an answer may fit.
         :raises MigrationError: with exit code 2 for an answer that fits nothing, else 1.
         """
+        lines = "\n  ".join(self._lines())
         for name, given in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
             for key in given.keys() - self.used if is_last else ():
                 raise MigrationError(
                     f"{hints.option(name, f'{key}…')} answers nothing that changed: nothing was "
-                    "written.",
+                    "written." + (f" What is asked:\n  {lines}" if lines else ""),
                     2,
                 )
         if self.has_open_questions:
-            lines = "\n  ".join(self._lines())
             asked = [word for alternatives in self.unanswered.values() for word, _ in alternatives]
             asked += ["rename" for _ in self.possible_renames]
             several = [

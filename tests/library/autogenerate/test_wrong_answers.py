@@ -134,6 +134,18 @@ def test_two_answers_to_one_question_are_refused() -> None:
     assert refused.value.exit_code == 2
 
 
+def test_an_answer_that_fits_nothing_is_told_what_is_asked(project: Project) -> None:
+    """Such as one that names the schema too, as ``check`` does."""
+    one_person(project)
+    project.metadata.tables["person"].append_column(Column("age", Integer, nullable=False))
+    output = project.type("migrate", "-m", "age", "--fill", "app.person.age=1", code=2)
+    assert output.splitlines() == [
+        'exit 2: --fill "app.person.age…" answers nothing that changed: nothing was written. '
+        "What is asked:",
+        '  --fill "person.age=1"',
+    ]
+
+
 def test_offered_answers_work_as_they_are_pasted(project: Project) -> None:
     """Each line of a refusal is an option; the last of a name is not all that counts."""
     one_person(project)
