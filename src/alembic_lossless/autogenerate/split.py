@@ -14,6 +14,7 @@ from ..checklist import file_header
 from ..checklist.file_header import Header, header
 from ..checklist.finding import NOT_ON_POSTGRESQL, Finding, Operation, Phase, Verdict
 from ..run import binds, expand_contract
+from ..statements import read
 from . import render
 from .order import grouped
 from .template import with_prefixes
@@ -29,12 +30,19 @@ def by_phase(steps: Sequence[Operation]) -> dict[Phase, list[Operation]]:
     phases: dict[Phase, list[Operation]] = {phase: [] for phase in Phase}
     for step in steps:
         with_table = step.forward is None and getattr(step.backward, "table_name", None) in gone
-        with_them = taken and str(getattr(step.forward, "sqltext", "")).startswith("DROP TYPE")
+        with_them = taken and _drops_type(step)
         last = with_table or (with_them and step.backward is not None)
         phases[Phase.CONTRACT if last else step.phase].append(step)
     # The statements for PostgreSQL together, then those for the others.
     phases[Phase.INDEX].sort(key=lambda step: step.databases == NOT_ON_POSTGRESQL)
     return {phase: grouped(found) for phase, found in phases.items() if found}
+
+
+def _drops_type(step: Operation) -> bool:
+    sql = step.forward.sqltext if isinstance(step.forward, ops.ExecuteSQLOp) else ""
+    return any(
+        (each.verb, each.object) == ("DROP", "TYPE") for each in read(str(sql), "postgresql")
+    )
 
 
 def _drops_table(step: Operation) -> bool:

@@ -12,6 +12,7 @@ from ...quoting import literal
 from ...run import binds
 from ...schema.diff import Change
 from ...schema.model import values_of
+from ...statements import Name, Statement, read
 from ..data_operations import LateSQL, Statements
 from ..finding import ON_POSTGRESQL, Operation, Verdict
 from . import Match, ReviewContext, rule
@@ -51,12 +52,14 @@ def _create(name: str, values: Any) -> str:
 def enum(step: Operation, context: ReviewContext) -> Iterator[Match]:
     """Make the type before the first column that needs it, and only once."""
     op: Any = step.forward
-    if isinstance(op, ops.ExecuteSQLOp) and " ADD VALUE " in str(op.sqltext):
+    if isinstance(op, ops.ExecuteSQLOp):
         where = "outside a transaction" if binds.current() is None else "in its transaction"
-        yield Match(str(op.sqltext).split()[2], f"{op.sqltext}, {where}.")
-    elif isinstance(op, Statements) and op.statements[0].startswith("ALTER TYPE "):
+        for each in _alters_type(str(op.sqltext)):
+            if each.has("ADD", "VALUE"):
+                yield Match(str(each.name), f"{each.text}, {where}.")
+    elif isinstance(op, Statements):
         words = "The type is created anew, which fails on rows that hold a removed value."
-        yield Match(op.statements[0].split()[2], words)
+        yield from (Match(str(each.name), words) for each in _alters_type(op.statements[0]))
     elif isinstance(op, ops.DropTableOp) and op._reverse is not None:
         back: Any = op._reverse
         back.columns = [_there(item) for item in back.columns]
@@ -71,13 +74,18 @@ def enum(step: Operation, context: ReviewContext) -> Iterator[Match]:
         return
     name = str(type_.name)
     context.types.add(name)
-    first_words = f"CREATE TYPE {quote(name)} "
-    if any(str(getattr(s.forward, "sqltext", "")).startswith(first_words) for s in context.steps):
+    statements = (each for s in context.steps for each in context.statements(s.forward))
+    if any(each.object == "TYPE" and each.creates == Name(name) for each in statements):
         return
     create = ops.ExecuteSQLOp(_create(name, type_.enums))
     drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
     instead = [Operation(create, drop, databases=ON_POSTGRESQL), step]
     yield Match(step.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
+
+
+def _alters_type(sql: str) -> list[Statement]:
+    statements = read(sql, "postgresql")
+    return [each for each in statements if (each.verb, each.object) == ("ALTER", "TYPE")]
 
 
 def _in_table(op: Any, step: Operation, types: set[str]) -> Iterator[Match]:
