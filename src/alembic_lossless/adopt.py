@@ -281,7 +281,7 @@ def write_closing_revision(
     :param options: what env.py gave to ``configure``; it may leave objects out.
     :return: the revision.
     :raises MigrationError: where models and migrations differ, a question has no answer, or no
-        operations close the difference. Nothing was written then.
+        operations close the difference. No migration was written then.
     """
     answers, options = answers or Answers(), options or {}
     with (
@@ -488,7 +488,7 @@ def _closing_steps(
         )
         findings.extend(new_findings)
         for stop in review.stops(new_findings):
-            raise MigrationError(f"Nothing was written. {stop}")
+            raise MigrationError(f"No migration was written. {stop}")
         return after
 
     def answered() -> list[Finding]:

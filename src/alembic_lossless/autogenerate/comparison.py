@@ -230,7 +230,7 @@ class ComparedDatabase:
         except Exception as error:
             raise MigrationError(
                 f"The proposed revision does not run on {self.kind}: {reason(error)}. "
-                "Nothing was written; change the models, or write it by hand (empty=yes)."
+                "No migration was written; change the models, or write it by hand (empty=yes)."
             ) from error
 
 

@@ -87,7 +87,7 @@ def complete(
         for item in database.differences():
             raise MigrationError(
                 f"On {database.kind} the migrations and the models would still differ: {item}. "
-                "Nothing was written; write this revision by hand (empty=yes)."
+                "No migration was written; write this revision by hand (empty=yes)."
             )
     return whole
 

@@ -365,7 +365,7 @@ def _propose(
         steps_so_far.extend(reviewed)
         report.findings += findings
         for finding in review.stops(findings):
-            raise MigrationError(f"Nothing was written. {finding}")
+            raise MigrationError(f"No migration was written. {finding}")
         return reviewed
 
     proposed = proposal.proposal(container, databases[0])

@@ -131,7 +131,7 @@ def _add_constraint(key: Key, definition: Definition, lookup: Lookup) -> Operati
         return Operation(unnamed)
     raise MigrationError(
         f"{key} has no name in the models: their MetaData needs this project's "
-        "naming_convention (alembic_lossless.naming). Nothing was written."
+        "naming_convention (alembic_lossless.naming). No migration was written."
     )
 
 

@@ -134,7 +134,7 @@ class Answers:
             key = _own(subject)
             self.fill[key] = self._asked(asked, "", wrong)
         elif problem := wrong(self.fill[key]):
-            raise MigrationError(f"{problem} Nothing was written.", exit_code=2)
+            raise MigrationError(f"{problem} No migration was written.", exit_code=2)
         if not self.fill[key]:
             del self.fill[key]
             self.unanswered[key] = [("fill", f"{key}={example}")]
@@ -182,8 +182,8 @@ class Answers:
         for name, given in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
             for key in given.keys() - self.used if is_last else ():
                 raise MigrationError(
-                    f"{hints.option(name, f'{key}…')} answers nothing that changed: nothing was "
-                    "written." + (f" What is asked:\n  {lines}" if lines else ""),
+                    f"{hints.option(name, f'{key}…')} answers nothing that changed. No migration "
+                    "was written." + (f" What is asked:\n  {lines}" if lines else ""),
                     2,
                 )
         if self.has_open_questions:
@@ -197,10 +197,14 @@ class Answers:
             ]
             together = f"\nSeveral go into one: {', '.join(several)}" if several else ""
             again = f"Run {command} again" if command else "Run again"
-            raise MigrationError(
-                "Nothing was written: it needs an answer that only you can give. "
-                f"{again} with\n  {lines}{together}"
-            )
+            questions = list(self._rename_questions())
+            why = f". {' '.join(questions)}" if questions else ", because only you can answer this."
+            raise MigrationError(f"No migration was written{why} {again} with\n  {lines}{together}")
+
+    def _rename_questions(self) -> Iterator[str]:
+        for old in dict.fromkeys(old for old, _ in self.possible_renames):
+            names = [new for former, new in self.possible_renames if former == old]
+            yield f"{old} was removed and {' and '.join(names)} was added: is this a rename?"
 
     def _run_together(self) -> bool:
         """Tell whether an open question is answered inside another one's reason."""
@@ -257,7 +261,7 @@ class Answers:
             if not (problem := wrong(answer)):
                 return answer
         if problem:
-            raise MigrationError(f"{problem} Nothing was written.", exit_code=2)
+            raise MigrationError(f"{problem} No migration was written.", exit_code=2)
         return answer
 
     def note_possible_rename(self, old: str, new: str) -> None:

@@ -174,16 +174,16 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
             if isinstance(constraint, CheckConstraint) and naming.is_refused(constraint):
                 column = ", ".join(column.name for column in constraint.columns)
                 raise MigrationError(
-                    f"Nothing was written. The CHECK of {table.fullname}.{column} has no name, "
-                    "which the models' naming convention asks for: give its Boolean or Enum one, "
-                    f'as in Enum(…, name="{column}").'
+                    f"No migration was written. The CHECK of {table.fullname}.{column} has no "
+                    "name, which the models' naming convention asks for: give its Boolean or Enum "
+                    f'one, as in Enum(…, name="{column}").'
                 )
         names = Counter(str(item.name) for item in table.constraints if item.name)
         for name, number in names.items():
             if number > 1:
                 raise MigrationError(
-                    f"Nothing was written. {table.fullname} has two constraints named {name}: a "
-                    "later revision could not tell them apart. Give each a name of its own."
+                    f"No migration was written. {table.fullname} has two constraints named {name}: "
+                    "a later revision could not tell them apart. Give each a name of its own."
                 )
     limits = next(rule for rule in RULES if rule.id == "mysql-limits")
     if limits.id in off or not set(limits.databases) & set(databases):
@@ -193,7 +193,7 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
         for op in [*made, *(ops.CreateIndexOp.from_index(index) for index in table.indexes)]:
             context = ReviewContext(limits.databases, metadata)
             for finding in stops(_apply(limits, Operation(op), context)[0]):
-                raise MigrationError(f"Nothing was written. {finding}")
+                raise MigrationError(f"No migration was written. {finding}")
 
 
 def refuse_long_names(metadata: MetaData) -> None:
@@ -212,9 +212,9 @@ def _refuse_long_names(table: Table) -> None:
         size = 0 if isinstance(item.name, conv) else len(str(item.name or "").encode())
         if size > _LONGEST_NAME:
             raise MigrationError(
-                f"Nothing was written. The name {item.name} in {table.fullname} has {size} bytes. "
-                f"PostgreSQL takes {_LONGEST_NAME} at most, and cuts or refuses it. Give it a "
-                "shorter one."
+                f"No migration was written. The name {item.name} in {table.fullname} has {size} "
+                f"bytes. PostgreSQL takes {_LONGEST_NAME} at most, and cuts or refuses it. Give it "
+                "a shorter one."
             )
 
 

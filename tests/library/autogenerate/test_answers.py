@@ -79,7 +79,7 @@ def test_no_is_no_reason(project: Project, no: str) -> None:
     with_name(project, "full_name")
     before = files(project)
     answers = Answers(ask=lambda question, otherwise: no if "Why" in question else otherwise)
-    with pytest.raises(MigrationError, match=r"Nothing was written"):
+    with pytest.raises(MigrationError, match=r"No migration was written"):
         migrate.write_migration(project.config(), "another", answers=answers)
     assert files(project) == before
 

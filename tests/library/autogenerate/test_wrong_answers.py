@@ -82,7 +82,9 @@ def test_a_mistake_each_time_ends_it(project: Project) -> None:
     with_name(project, "full_name")
     before = files(project)
     answers, asked = typing("j", "ja", "jo", "y")
-    with pytest.raises(MigrationError, match=r"'jo' is neither yes nor no.*Nothing was written"):
+    with pytest.raises(
+        MigrationError, match=r"'jo' is neither yes nor no.*No migration was written"
+    ):
         migrate.write_migration(project.config(), "rename", answers=answers)
     assert len(asked) == 3
     assert files(project) == before
