@@ -172,7 +172,7 @@ KEYWORDS = re.compile(
 )
 
 #: What reads the text that a server prints of itself: this list only ever becomes shorter.
-PRINTED = {"schema.printed", "scratch.dump", "autogenerate.dialects.mysql"}
+PRINTED = {"scratch.dump", "autogenerate.dialects.mysql"}
 
 
 def patterns(tree: ast.Module) -> Iterator[str]:

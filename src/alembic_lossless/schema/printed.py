@@ -5,11 +5,6 @@ import re
 from ..tokens import Token, scan
 from .model import Check, Constraint, Exclusion, ForeignKey, PrimaryKey, Unique
 
-_ACTION = re.compile(r"ON (DELETE|UPDATE) (CASCADE|RESTRICT|SET NULL|SET DEFAULT|NO ACTION)", re.I)
-_MATCH = re.compile(r"MATCH (\w+)", re.I)
-_INITIALLY = re.compile(r"INITIALLY (\w+)", re.I)
-_DEFERRABLE = re.compile(r"(NOT )?DEFERRABLE", re.I)
-
 
 def unquote(name: str, kind: str) -> str:
     """Return a name, with or without a schema, as it is: without the marks around its parts."""
@@ -54,22 +49,33 @@ def foreign_key(
     :param referred: the columns there.
     :param options: what follows in its text: actions, MATCH, DEFERRABLE.
     """
-    actions = {event.upper(): action.upper() for event, action in _ACTION.findall(options)}
-    match, initially = _MATCH.search(options), _INITIALLY.search(options)
-    deferrable = _DEFERRABLE.search(options)
-    rest = options
-    for pattern in (_ACTION, _MATCH, _INITIALLY, _DEFERRABLE):
-        rest = pattern.sub("", rest)
+    words = [token.key for token in scan(options)]
+    clauses: dict[str, str] = {}
+    deferrable, rest = False, list[str]()
+    while words:
+        match words:
+            case ["ON", event, ("SET" | "NO") as first, second, *words]:
+                clauses[event] = f"{first} {second}"
+            case ["ON", event, action, *words]:
+                clauses[event] = action
+            case ["MATCH" | "INITIALLY" as word, value, *words]:
+                clauses[word] = value
+            case ["NOT", "DEFERRABLE", *words]:
+                deferrable = False
+            case ["DEFERRABLE", *words]:
+                deferrable = True
+            case [word, *words]:
+                rest.append(word)
     return ForeignKey(
         columns,
         table,
         referred,
-        ondelete=actions.get("DELETE"),
-        onupdate=actions.get("UPDATE"),
-        deferrable=deferrable is not None and not deferrable[1],
-        initially=initially[1].upper() if initially else None,
-        match=match[1].upper() if match else None,
-        options=" ".join(rest.split()),
+        ondelete=clauses.get("DELETE"),
+        onupdate=clauses.get("UPDATE"),
+        deferrable=deferrable,
+        initially=clauses.get("INITIALLY"),
+        match=clauses.get("MATCH"),
+        options=" ".join(rest),
     )
 
 

@@ -142,7 +142,7 @@ def test_an_answer_that_fits_nothing_is_told_what_is_asked(project: Project) -> 
     project.metadata.tables["person"].append_column(Column("age", Integer, nullable=False))
     output = project.type("migrate", "-m", "age", "--fill", "app.person.age=1", code=2)
     assert output.splitlines() == [
-        'exit 2: --fill "app.person.age…" answers nothing that changed: nothing was written. '
+        'exit 2: --fill "app.person.age…" answers nothing that changed. No migration was written. '
         "What is asked:",
         '  --fill "person.age=1"',
     ]
