@@ -184,10 +184,10 @@ def review_example(code: str, database: str) -> list[Finding]:
         # A batch on SQLite reads its table, which is not there, when its operations are noted.
         if error is not None and not isinstance(error, CommandError):
             raise error
-        steps = [Operation(operation) for operation in operations]
+        operations = [Operation(operation) for operation in operations]
         consents |= getattr(module, "accepted", {})
         findings += review.review_written(
-            steps,
+            operations,
             before,
             database,
             sa.MetaData(),
@@ -195,7 +195,7 @@ def review_example(code: str, database: str) -> list[Finding]:
             types=set(),
             has_phase=bool(phase_of(revision)),
         )
-        before += steps
+        before += operations
     return [replace(finding, accepted=consents.get(finding.key)) for finding in findings]
 
 

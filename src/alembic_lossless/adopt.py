@@ -253,11 +253,11 @@ def mark(connection: Connection, revision: str | None) -> None:
 
 @dataclass
 class ClosingRevision:
-    """The revision that was written: its file, its steps, and the findings on them."""
+    """The revision that was written: its file, its operations, and the findings on them."""
 
     revision: str
     path: Path
-    steps: Sequence[Operation]
+    operations: Sequence[Operation]
     findings: list[Finding]
 
 
@@ -315,12 +315,12 @@ def write_closing_revision(
             database = AdoptedCopy(kind, context, metadata, expected, options=options)
             database.left_out = {key for key in diff.describe(copy) if key not in included}
             database.left_out |= directives.left_out(options, connection, script, metadata)
-            steps, findings = _closing_steps(database, connection, metadata, answers)
-            body, imports = render.body(steps, context)
-    header = file_header.header(steps, findings, [kind])
+            operations, findings = _closing_steps(database, connection, metadata, answers)
+            body, imports = render.body(operations, context)
+    header = file_header.header(operations, findings, [kind])
     revision = database.revision or rev_id()
     path = _write(script, revision, body, imports, header, _digest(included), options)
-    return ClosingRevision(revision, path, steps, findings)
+    return ClosingRevision(revision, path, operations, findings)
 
 
 #: What of env.py's options says what is proposed, and how it is rendered.
@@ -354,10 +354,10 @@ class AdoptedCopy(ComparedDatabase):
 
         On servers what is the same but for its name is renamed as for any revision.
         """
-        steps = list(self._nameless()) if self.kind == "sqlite" else []
-        if steps:
-            self.apply(*render.body(steps, self.context))
-        return steps
+        operations = list(self._nameless()) if self.kind == "sqlite" else []
+        if operations:
+            self.apply(*render.body(operations, self.context))
+        return operations
 
     def _nameless(self) -> Iterator[Operation]:
         for item in self.differences():
@@ -476,9 +476,9 @@ def _closing_steps(
     findings: list[Finding] = []
     drops = list(_drops(database, answers))
 
-    def review_steps(steps: Sequence[Operation]) -> list[Operation]:
+    def review_steps(operations: Sequence[Operation]) -> list[Operation]:
         after, new_findings = review.review(
-            steps,
+            operations,
             [database.kind],
             metadata,
             answers,
@@ -513,9 +513,9 @@ def _closing_steps(
     directives.call(hook, database.context, (), [proposed])
     database.revision = proposed.rev_id
     container = proposed.upgrade_ops
-    steps = renames.apply_renames(proposal.proposal(container, database), lookup, answers)
+    operations = renames.apply_renames(proposal.proposal(container, database), lookup, answers)
     try:
-        completed = complete(steps, [database], review_steps)
+        completed = complete(operations, [database], review_steps)
     except MigrationError:
         answered()  # an unanswered question may be why
         raise

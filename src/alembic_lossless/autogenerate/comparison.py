@@ -83,7 +83,7 @@ class Lookup:
         return next(column for column in self.model(key.table).columns if column.name == key.name)
 
     def alter_column(self, key: Key, **changes: Any) -> Operation:
-        """Return the step that makes *changes* to the column that *key* names.
+        """Return the operation that makes *changes* to the column that *key* names.
 
         :param changes: as ``AlterColumnOp`` takes them: ``modify_type``, ``modify_nullable`` …
         """
@@ -213,7 +213,7 @@ class ComparedDatabase:
         return self.names.of(key._replace(table=table))
 
     def apply(self, text: str, imports: set[str]) -> None:
-        """Run the text of some steps as the file will hold it.
+        """Run the text of some operations as the file will hold it.
 
         :param imports: the import lines that the text needs.
         :raises MigrationError: where this kind of database refuses it.

@@ -37,24 +37,24 @@ Review = Callable[[Sequence[Operation]], list[Operation]]
 
 
 def complete(
-    steps: Sequence[Operation],
+    operations: Sequence[Operation],
     databases: Sequence[ComparedDatabase],
     review: Review,
     first: Sequence[Operation] = (),
     last: Sequence[Operation] = (),
 ) -> list[Operation]:
-    """Apply *steps* everywhere and add what the comparison finds missing, until nothing is.
+    """Apply *operations* everywhere and add what the comparison finds missing, until nothing is.
 
-    :param review: the checklist, which gives back the steps as they are to be written.
+    :param review: the checklist, which gives back the operations as they are to be written.
     :param first: what a project's own hook put before the proposal: written as it is.
     :param last: what it put behind.
-    :return: all the steps, as they ran.
-    :raises MigrationError: for a difference that no operation ends, or a step that does not run.
+    :return: all the operations, as they ran.
+    :raises MigrationError: for a difference that no operation ends, or one that does not run.
     """
     whole: list[Operation] = []
 
     def run(proposed: Sequence[Operation]) -> bool:
-        return apply(review([_by_any_name(step, databases) for step in proposed]))
+        return apply(review([_by_any_name(operation, databases) for operation in proposed]))
 
     def apply(more: Sequence[Operation]) -> bool:
         if more:
@@ -66,9 +66,13 @@ def complete(
 
     apply(first)
     # A server carries a new name into what speaks of it: what differs then is less.
-    run(ordered([step for step in steps if is_rename(step.forward)]))
-    run([step for step in steps if step.on_enum_values])
-    steps = [step for step in steps if not (is_rename(step.forward) or step.on_enum_values)]
+    run(ordered([operation for operation in operations if is_rename(operation.forward)]))
+    run([operation for operation in operations if operation.on_enum_values])
+    operations = [
+        operation
+        for operation in operations
+        if not (is_rename(operation.forward) or operation.on_enum_values)
+    ]
     drops = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     early = [
         s
@@ -76,8 +80,8 @@ def complete(
         if s.databases == ON_MYSQL
         or (isinstance(s.forward, drops) and not isinstance(s.forward, LateSQL))
     ]
-    late = _in_a_key(steps, databases)
-    run(ordered([*early, *(step for step in steps if step not in late)]))
+    late = _in_a_key(operations, databases)
+    run(ordered([*early, *(operation for operation in operations if operation not in late)]))
     for _ in range(3):
         if not run(_missing_steps(databases)):
             break
@@ -92,31 +96,37 @@ def complete(
     return whole
 
 
-def _by_any_name(step: Operation, databases: Sequence[ComparedDatabase]) -> Operation:
-    """Let a step that drops a constraint or an index find it by each name that databases have."""
-    op = step.forward
+def _by_any_name(operation: Operation, databases: Sequence[ComparedDatabase]) -> Operation:
+    """Let what drops a constraint or an index find it by each name that databases have."""
+    op = operation.forward
     if isinstance(op, ops.DropConstraintOp):
         kind, name = "constraint", str(op.constraint_name)
     elif isinstance(op, ops.DropIndexOp):
         kind, name = "index", str(op.index_name)
     else:
-        return step
+        return operation
     key = Key(whole_name(op), kind, name)
     names = {
         database.server: [name, *database.other_names(key)]
         for database in databases
-        if step.runs_on(database.kind)
+        if operation.runs_on(database.kind)
     }
     if all(len(each) == 1 for each in names.values()):
-        return step
+        return operation
     if isinstance(op, ops.DropConstraintOp):
-        return replace(step, forward=DropConstraintByAnyName(op, names))
-    return replace(step, forward=DropIndexByAnyName(op, names))
+        return replace(operation, forward=DropConstraintByAnyName(op, names))
+    return replace(operation, forward=DropIndexByAnyName(op, names))
 
 
-def _in_a_key(steps: Sequence[Operation], databases: Sequence[ComparedDatabase]) -> list[Operation]:
-    """Return the steps about columns that go and are in a primary key, which changes first."""
-    gone = {_column(step) for step in steps if isinstance(step.forward, ops.DropColumnOp)}
+def _in_a_key(
+    operations: Sequence[Operation], databases: Sequence[ComparedDatabase]
+) -> list[Operation]:
+    """Return the operations about columns that go and are in a primary key, which changes first."""
+    gone = {
+        _column(operation)
+        for operation in operations
+        if isinstance(operation.forward, ops.DropColumnOp)
+    }
     keyed = {
         f"{item.key.table}.{column}"
         for database in (databases if gone else ())
@@ -124,11 +134,11 @@ def _in_a_key(steps: Sequence[Operation], databases: Sequence[ComparedDatabase])
         if isinstance(item.actual, PrimaryKey)
         for column in item.actual.columns
     }
-    return [step for step in steps if _column(step) in gone & keyed]
+    return [operation for operation in operations if _column(operation) in gone & keyed]
 
 
-def _column(step: Operation) -> str | None:
-    op = step.either
+def _column(operation: Operation) -> str | None:
+    op = operation.either
     column = getattr(op, "column_name", None)
     return f"{whole_name(op)}.{column}" if column else None
 
@@ -143,17 +153,17 @@ def _is_in_the_way(item: diff.Change) -> bool:
 
 
 def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -> list[Operation]:
-    """Return the steps for what still differs: unguarded where it differs on every database.
+    """Return the operations for what still differs: unguarded where it differs on every database.
 
     :param early: only for what is in the way of tables and columns.
     """
-    steps: list[Operation] = []
+    operations: list[Operation] = []
     differing: dict[str, Items] = {}
     for database in databases:
         items = {item.key: item for item in database.differences()}
         shown = {key: item for key, item in items.items() if not early or _is_in_the_way(item)}
         between = _foreign_keys_of_retyped(shown, database) | _around_generated(shown, database)
-        steps += _in_one_statement(items, database, early)
+        operations += _in_one_statement(items, database, early)
         shown = {key: item for key, item in shown.items() if key in items}
         differing[database.kind] = shown | between | _foreign_keys_to_changed_keys(shown, database)
     everywhere = set.intersection(*(set(items) for items in differing.values()))
@@ -162,14 +172,14 @@ def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -
         for key, item in differing[database.kind].items():
             converted = steps_for(item, lookup)
             if key in everywhere or len(databases) == 1:
-                steps += converted if database is databases[0] else []
+                operations += converted if database is databases[0] else []
             else:
                 only = frozenset({database.kind})
-                steps += [
+                operations += [
                     s if _has_a_rule(s.forward) else replace(s, databases=s.databases & only)
                     for s in converted
                 ]
-    return ordered(steps)
+    return ordered(operations)
 
 
 def _has_a_rule(op: Any) -> bool:
@@ -182,7 +192,7 @@ def _has_a_rule(op: Any) -> bool:
 
 
 def _in_one_statement(items: Items, database: ComparedDatabase, early: bool) -> Iterator[Operation]:
-    """Yield the steps for what a server does in one statement, and take it out of *items*.
+    """Yield the operations for what a server does in one statement, and take it out of *items*.
 
     :param early: whether columns have still to change: a primary key comes after that.
     """

@@ -28,8 +28,8 @@ class HookResult:
     """What came of the hook.
 
     :param left_out: the objects that it took out of the proposal.
-    :param first: the steps that it put before the proposal.
-    :param last: the steps that it put behind.
+    :param first: the operations that it put before the proposal.
+    :param last: the operations that it put behind.
     :param names_revision: whether it gave the revision an id.
     """
 
@@ -84,9 +84,9 @@ def call(
     undo = [op for op in _operations(script.downgrade_ops_list[-1]) if not _has(down, op)]
     undo = [op for op in undo if not isinstance(op, _PROPOSED)]
     first_proposed = next((i for i, op in enumerate(after) if _has(up, op)), 0)
-    for step in _paired(own, undo):
-        is_first = any(op is step.forward for op in after[:first_proposed])
-        (result.first if is_first else result.last).append(step)
+    for operation in _paired(own, undo):
+        is_first = any(op is operation.forward for op in after[:first_proposed])
+        (result.first if is_first else result.last).append(operation)
     return result
 
 
@@ -114,7 +114,7 @@ _PROPOSED = (ops.CreateTableOp, ops.DropTableOp, ops.AddColumnOp, ops.DropColumn
 
 
 def _operations(container: Any) -> list[Any]:
-    return [step.forward for step in flatten(container)]
+    return [operation.forward for operation in flatten(container)]
 
 
 def _has(operations: list[Any], op: Any) -> bool:
@@ -122,7 +122,7 @@ def _has(operations: list[Any], op: Any) -> bool:
 
 
 def _paired(up: list[Any], down: list[Any]) -> Iterator[Operation]:
-    """Yield the steps for added operations; the downgrade's undo the upgrade's from the end."""
+    """Yield what was added; the downgrade's undo the upgrade's from the end."""
     if len(up) == len(down):
         yield from (Operation(op, back) for op, back in zip(up, reversed(down), strict=True))
         return

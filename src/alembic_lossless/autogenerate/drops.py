@@ -24,7 +24,7 @@ def objects_of_dropped_table(
 ) -> Iterable[Operation]:
     """Return what the table of *op* takes along and Alembic does not bring back.
 
-    Reflection loses CHECKs and passes over indexes with expressions; the steps do nothing on
+    Reflection loses CHECKs and passes over indexes with expressions; the operations do nothing on
     the way forward. A foreign key into a schema goes by itself: SQLite does not have it.
     """
     create: Any = op._reverse
@@ -51,50 +51,53 @@ def _into_schema(item: Any) -> bool:
     return isinstance(item, ForeignKeyConstraint) and bool(dialect_support.only_postgresql(item))
 
 
-def reversible_drop(lookup: Lookup, step: Operation) -> Operation:
-    """Return the step that drops a column and brings it back as the chain declared it."""
-    op: ops.DropColumnOp = step.forward
+def reversible_drop(lookup: Lookup, operation: Operation) -> Operation:
+    """Return the operation that drops a column and brings it back as the chain declared it."""
+    op: ops.DropColumnOp = operation.forward
     reflected = op.to_column()
     declared = lookup.declared.columns.get((op.table_name, op.column_name))
     column = detached(reflected if declared is None else declared, reflected)
     return Operation(op, ops.AddColumnOp(op.table_name, column, schema=op.schema))
 
 
-def with_values_for_rows(steps: Sequence[Operation], lookup: Lookup) -> Iterator[Operation]:
+def with_values_for_rows(operations: Sequence[Operation], lookup: Lookup) -> Iterator[Operation]:
     """Let a NOT NULL column be NULL before it is dropped, for the release that does not know it.
 
     That release's INSERTs do not name the column, and it runs before the column is dropped. The
     downgrade cannot bring back what the column held: rows get placeholders. A new column that is to
     number the rows gets their numbers.
 
-    :param steps: the proposal, with its renames.
+    :param operations: the proposal, with its renames.
     """
     schema = describe(lookup.connection)
     was = {
         s.forward.new_table_name: s.forward.table_name
-        for s in steps
+        for s in operations
         if isinstance(s.forward, _RENAME)
     }
-    for step in steps:
-        if isinstance(step.forward, ops.AddColumnOp) and step.forward.table_name not in was:
-            yield from _add_column(step.forward, lookup)
-        elif isinstance(step.forward, ops.DropColumnOp):
-            before = was.get(step.forward.table_name, step.forward.table_name)
-            if step.forward.schema:
-                before = f"{step.forward.schema}.{before}"
+    for operation in operations:
+        if (
+            isinstance(operation.forward, ops.AddColumnOp)
+            and operation.forward.table_name not in was
+        ):
+            yield from _add_column(operation.forward, lookup)
+        elif isinstance(operation.forward, ops.DropColumnOp):
+            before = was.get(operation.forward.table_name, operation.forward.table_name)
+            if operation.forward.schema:
+                before = f"{operation.forward.schema}.{before}"
             of_table = {
                 key: definition for key, definition in schema.items() if key.table == before
             }
-            yield from _drop_column(step, before, of_table, lookup)
+            yield from _drop_column(operation, before, of_table, lookup)
         else:
-            yield step
+            yield operation
 
 
 _RENAME = ops.RenameTableOp
 
 
 def _add_column(op: ops.AddColumnOp, lookup: Lookup) -> Iterator[Operation]:
-    """Yield the steps that add a column; one that is to number the rows, with their numbers."""
+    """Yield what adds a column; one that is to number the rows, with their numbers."""
     table: sa.Table = lookup.model(op.table_name)
     counts = table.autoincrement_column
     primary_key = sa.inspect(lookup.connection).get_pk_constraint(op.table_name, op.schema)
@@ -110,28 +113,32 @@ def _add_column(op: ops.AddColumnOp, lookup: Lookup) -> Iterator[Operation]:
 
 
 def _drop_column(
-    step: Operation, before: str, schema: Schema, lookup: Lookup
+    operation: Operation, before: str, schema: Schema, lookup: Lookup
 ) -> Iterator[Operation]:
-    """Yield the steps that drop a column of the table that is called *before* by now."""
-    column = step.backward.column
-    table, name = step.forward.table_name, column.name
+    """Yield the operations that drop a column of the table that is called *before* by now."""
+    column = operation.backward.column
+    table, name = operation.forward.table_name, column.name
     key = Key(before, "default", name)
     if schema.get(key) == Counter("SERIAL"):  # an Identity is the column's own
         starts, _ = postgresql.counter_statements(lookup, key, schema[key])
         back = postgresql.counter_operation(key, starts, late=True)
         yield Operation(None, back, databases=ON_POSTGRESQL)
     if column.nullable or column.computed or column.server_default:
-        yield step
+        yield operation
         return
     keys = [set(key.columns) for key in schema.values() if isinstance(key, Unique | PrimaryKey)]
     shared = [columns - {name} for columns in keys if name in columns]
     values = _values(lookup, table, column, shared, _points_to(lookup, before, name))
-    values.schema = step.forward.schema
+    values.schema = operation.forward.schema
     nullable = detached(column)
     nullable.nullable = True
-    yield Operation(_set_null(step.forward, column, True), _set_null(step.forward, column, False))
-    yield Operation(None, values, databases=databases_of(step.forward))
-    yield replace(step, backward=ops.AddColumnOp(table, nullable, schema=step.forward.schema))
+    yield Operation(
+        _set_null(operation.forward, column, True), _set_null(operation.forward, column, False)
+    )
+    yield Operation(None, values, databases=databases_of(operation.forward))
+    yield replace(
+        operation, backward=ops.AddColumnOp(table, nullable, schema=operation.forward.schema)
+    )
 
 
 def _values(

@@ -56,7 +56,7 @@ class ValueMapping:
     rename: bool
 
     def fill(self, table: str, column: str, beside: bool) -> Iterator[Operation]:
-        """Yield the steps that change the rows of a column, there and back.
+        """Yield the operations that change the rows of a column, there and back.
 
         They are two, because the way there may become a revision of its own, behind a new CHECK
         that does not look at the rows yet; the way back is before the old CHECK in any case.
@@ -69,8 +69,8 @@ class ValueMapping:
 def map_values(
     found: Sequence[ComparedDatabase], answers: Answers
 ) -> tuple[list[Operation], list[Finding]]:
-    """Return the steps that let rows follow a value, and a finding for each value that goes."""
-    steps: list[Operation] = []
+    """Return what lets rows follow a value, and a finding for each value that goes."""
+    operations: list[Operation] = []
     findings: list[Finding] = []
     checked = list(_changed_enums(found))
     for enum in [*checked, *_unchecked(found, checked)]:
@@ -89,18 +89,18 @@ def map_values(
                 why = _UNREADABLE if enum.unchecked else _STOPS
                 findings.append(Finding("enum", kinds, subject, Verdict.ASK, _REMOVED, why))
         if enum.unchecked:
-            steps += _fill_unchecked(enum, pairs, found[0].lookup())
+            operations += _fill_unchecked(enum, pairs, found[0].lookup())
             continue
         for database in found if pairs else ():
             lookup = database.lookup()
             own = list(_steps(enum, pairs, lookup, enum.differing.get(database.kind, [])))
             kinds_of = {item.key.kind for items in enum.differing.values() for item in items}
             if kinds_of == {"constraint"} and len(kinds) == len(found):
-                steps += own  # a CHECK is one everywhere
+                operations += own  # a CHECK is one everywhere
                 break
             only = frozenset({database.kind}) if len(found) > 1 else ALL_DATABASES
-            steps += [replace(step, databases=only) for step in own]
-    return [replace(step, on_enum_values=True) for step in steps], findings
+            operations += [replace(operation, databases=only) for operation in own]
+    return [replace(operation, on_enum_values=True) for operation in operations], findings
 
 
 def _changed_enums(found: Sequence[ComparedDatabase]) -> Iterable[ChangedEnum]:
@@ -236,7 +236,9 @@ def _steps(
             yield Operation(ops.ExecuteSQLOp(forward), ops.ExecuteSQLOp(backward))
     for table, column in enum.columns:
         left = [pair for pair in pairs if not (types and pair.rename)]
-        fills = [step for p in left for step in p.fill(table, column.name, beside=bool(types))]
+        fills = [
+            operation for p in left for operation in p.fill(table, column.name, beside=bool(types))
+        ]
         item = next((item for item in items if item.key.table == table), None)
         if item is None:
             yield from fills

@@ -291,7 +291,7 @@ def _divide(
     return split.divide(
         script,
         context,
-        report.steps,
+        report.operations,
         report.findings,
         report.databases,
         notes,
@@ -343,7 +343,7 @@ def _propose(
     strict: bool,
     is_last: bool,
 ) -> None:
-    """Note in *report* the steps to write for a database, and the findings on them.
+    """Note in *report* the operations to write for a database, and the findings on them.
 
     :param container: Alembic's proposal.
     :param result: what env.py's own hook made of it.
@@ -356,11 +356,11 @@ def _propose(
     off = settings.switched_off(Path(context.script.dir)) if context.script else {}
     rows = DevelopmentRows(context.opts.get("development"))
 
-    def review_steps(steps: Sequence[Operation]) -> list[Operation]:
+    def review_steps(operations: Sequence[Operation]) -> list[Operation]:
         if report.bind is not None:  # env.py begins a transaction on each database
-            steps = [replace(step, alone=False) for step in steps]
+            operations = [replace(operation, alone=False) for operation in operations]
         reviewed, findings = review.review(
-            steps, report.databases, metadata, report.answers, steps_so_far, types, off, rows
+            operations, report.databases, metadata, report.answers, steps_so_far, types, off, rows
         )
         steps_so_far.extend(reviewed)
         report.findings += findings
@@ -375,7 +375,7 @@ def _propose(
     report.findings += findings
     try:
         around = result.first, result.last
-        report.steps = complete([*enum_steps, *proposed], databases, review_steps, *around)
+        report.operations = complete([*enum_steps, *proposed], databases, review_steps, *around)
     except MigrationError:
         if strict and report.answers.has_open_questions:
             report.answers.check(is_last=is_last)  # one of them may be why
@@ -387,11 +387,11 @@ def _propose(
     if report.bind is not None:
         report.change = split.PartOfChange(
             report.bind,
-            report.steps,
+            report.operations,
             report.databases,
             {
-                phase: split.rendered(steps, context)
-                for phase, steps in split.by_phase(report.steps).items()
+                phase: split.rendered(operations, context)
+                for phase, operations in split.by_phase(report.operations).items()
             },
         )
 

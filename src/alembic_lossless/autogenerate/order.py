@@ -1,7 +1,7 @@
 """Puts operations into an order that runs, and merges those on one column and on one table.
 
-What the comparison finds missing comes after what Alembic proposed, so the steps as they were tried
-go from table to table and back. The order of two steps matters only where they speak of the same
+What the comparison finds missing comes after what Alembic proposed, so the operations as they were
+tried go from table to table and back. The order of two matters only where they speak of the same
 thing.
 """
 
@@ -42,99 +42,113 @@ _WITHIN_A_TABLE: list[tuple[Any, ...]] = [
 ]
 
 
-def ordered(steps: Sequence[Operation]) -> list[Operation]:
-    """Return *steps* so that none stands in another's way; equals keep their order."""
+def ordered(operations: Sequence[Operation]) -> list[Operation]:
+    """Return *operations* so that none stands in another's way; equals keep their order."""
     freed = {
         name
-        for step in steps
-        if isinstance(step.forward, ReplaceIndexes)
-        for name in step.forward.freed
+        for operation in operations
+        if isinstance(operation.forward, ReplaceIndexes)
+        for name in operation.forward.freed
     }
-    return merged(sorted(_with_drops_ordered(steps), key=lambda step: _place(step, freed)))
+    return merged(
+        sorted(_with_drops_ordered(operations), key=lambda operation: _place(operation, freed))
+    )
 
 
-def _place(step: Operation, freed: set[str]) -> tuple[Any, ...]:
-    stage = _index(_STAGES, step)
-    if step.forward is None and isinstance(step.backward, Fill | NumberRows):
+def _place(operation: Operation, freed: set[str]) -> tuple[Any, ...]:
+    stage = _index(_STAGES, operation)
+    if operation.forward is None and isinstance(operation.backward, Fill | NumberRows):
         # On the way back it is before the column is NOT NULL again.
-        column = f"{step.backward.table_name}.{step.backward.column_name}"
+        column = f"{operation.backward.table_name}.{operation.backward.column_name}"
         altered = _WITHIN_A_TABLE.index((ops.AlterColumnOp,))
-        return _STAGES.index(()), step.backward.table_name, altered, column, True
-    if step.forward is None and isinstance(step.backward, ops.ExecuteSQLOp):
+        return _STAGES.index(()), operation.backward.table_name, altered, column, True
+    if operation.forward is None and isinstance(operation.backward, ops.ExecuteSQLOp):
         stage = 0
-    if isinstance(step.forward, TableSQL):
-        within = -1 if step.forward.early else _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.5
-        return _STAGES.index(()), step.forward.table_name, within, "", False
-    if isinstance(step.forward, LateSQL | LateFill | RebuildTable):
+    if isinstance(operation.forward, TableSQL):
+        within = -1 if operation.forward.early else _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.5
+        return _STAGES.index(()), operation.forward.table_name, within, "", False
+    if isinstance(operation.forward, LateSQL | LateFill | RebuildTable):
         # A table that is STRICT no longer takes types that it did not take before.
         loosened = (
-            isinstance(step.forward, RebuildTable)
-            and step.forward.options.get("sqlite_strict") is False
+            isinstance(operation.forward, RebuildTable)
+            and operation.forward.options.get("sqlite_strict") is False
         )
         stage = 0.5 if loosened else len(_STAGES)
     foreign = (
-        isinstance(step.forward, ops.DropConstraintOp)
-        and step.forward.constraint_type == "foreignkey"
+        isinstance(operation.forward, ops.DropConstraintOp)
+        and operation.forward.constraint_type == "foreignkey"
     )
     if foreign:
         stage = 0.5
     if stage != _STAGES.index(()):
         return (stage,)
-    within = _index(_WITHIN_A_TABLE, step)
-    if isinstance(step.forward, ops.DropColumnOp) and step.forward.to_column().computed is not None:
+    within = _index(_WITHIN_A_TABLE, operation)
+    if (
+        isinstance(operation.forward, ops.DropColumnOp)
+        and operation.forward.to_column().computed is not None
+    ):
         within = 0.5  # it is added again where it is computed otherwise
-    if isinstance(step.forward, ops.AddColumnOp) and step.forward.column.computed is not None:
+    if (
+        isinstance(operation.forward, ops.AddColumnOp)
+        and operation.forward.column.computed is not None
+    ):
         within = _WITHIN_A_TABLE.index((ops.AlterColumnOp,)) + 0.5
-    altered = isinstance(step.forward, ops.AlterColumnOp)
-    counts = step.forward.kw.get("autoincrement") if altered else None
+    altered = isinstance(operation.forward, ops.AlterColumnOp)
+    counts = operation.forward.kw.get("autoincrement") if altered else None
     if counts is False:
         within = -1  # what counts stays a key
-    elif counts and not any(_changes(step.forward)):
+    elif counts and not any(_changes(operation.forward)):
         within = _index(_WITHIN_A_TABLE, Operation(ops.CreatePrimaryKeyOp(None, "", []))) + 0.5
-    column = step.subject if altered else ""
+    column = operation.subject if altered else ""
     if column in freed and counts is None:
         within = _WITHIN_A_TABLE.index((ops.DropColumnOp,)) - 0.25  # it may be NULL from then on
-    return stage, step.table or "", within, column, is_comment(step.forward)
+    return stage, operation.table or "", within, column, is_comment(operation.forward)
 
 
 def _changes(op: Any) -> list[bool]:
     return [getattr(op, f"modify_{name}") is not absent for name, absent in _CHANGES.items()]
 
 
-def _index(kinds: list[tuple[Any, ...]], step: Operation) -> float:
+def _index(kinds: list[tuple[Any, ...]], operation: Operation) -> float:
     for at, kind in enumerate(kinds):
-        if kind and isinstance(step.forward, kind):
+        if kind and isinstance(operation.forward, kind):
             return at
     return kinds.index(())
 
 
-def _with_drops_ordered(steps: Sequence[Operation]) -> list[Operation]:
+def _with_drops_ordered(operations: Sequence[Operation]) -> list[Operation]:
     """Put tables that point to others before them; a circle is cut at its foreign keys."""
     gone = {
-        whole_name(step.forward): step
-        for step in steps
-        if isinstance(step.forward, ops.DropTableOp)
+        whole_name(operation.forward): operation
+        for operation in operations
+        if isinstance(operation.forward, ops.DropTableOp)
     }
     left, order = dict(gone), list[Operation]()
 
     def drop(name: str) -> None:
-        if step := left.pop(name, None):
+        if operation := left.pop(name, None):
             for pointing in list(left):
                 if pointing in left and name in pointed_to(left[pointing].forward):
                     drop(pointing)
-            order.append(step)
+            order.append(operation)
 
     for name in list(gone):
         drop(name)
-    changed = {whole_name(step.forward) for step in steps if isinstance(step.forward, _LOOSENS)}
+    changed = {
+        whole_name(operation.forward)
+        for operation in operations
+        if isinstance(operation.forward, _LOOSENS)
+    }
     circle = [
         cut
-        for at, step in enumerate(order)
+        for at, operation in enumerate(order)
         for cut in _cut(
-            step.forward, changed | {whole_name(before.forward) for before in order[:at]}
+            operation.forward, changed | {whole_name(before.forward) for before in order[:at]}
         )
     ]
-    rest = [step for step in steps if not isinstance(step.forward, ops.DropTableOp)]
+    rest = [
+        operation for operation in operations if not isinstance(operation.forward, ops.DropTableOp)
+    ]
     return [*circle, *rest, *order]
 
 
@@ -143,7 +157,7 @@ _LOOSENS = (ops.DropColumnOp, ops.DropConstraintOp)
 
 
 def _cut(op: ops.DropTableOp, gone: set[str]) -> list[Operation]:
-    """Return the steps that drop the foreign keys to tables that are *gone* by then, or other."""
+    """Return what drops the foreign keys to tables that are *gone* by then, or other."""
     create: Any = op._reverse
     keys = [key for key in op.to_table().foreign_key_constraints if target(key) in gone]
     names = [key.name for key in keys]
@@ -162,7 +176,7 @@ def target(key: Any) -> str:
     return name
 
 
-def merged(steps: Sequence[Operation]) -> list[Operation]:
+def merged(operations: Sequence[Operation]) -> list[Operation]:
     """Make one operation of several on one column, as a person would write them.
 
     Rows are filled before NOT NULL and after a change of type, so these two stay apart; so does a
@@ -170,12 +184,14 @@ def merged(steps: Sequence[Operation]) -> list[Operation]:
     the whole column every time.
     """
     result: list[Operation] = []
-    for step in steps:
+    for operation in operations:
         last = result[-1] if result else None
-        if last is not None and _same_column(last, step):
-            if last.databases == step.databases and not _stay_apart(last.forward, step.forward):
+        if last is not None and _same_column(last, operation):
+            if last.databases == operation.databases and not _stay_apart(
+                last.forward, operation.forward
+            ):
                 for name, absent in _CHANGES.items():
-                    value = getattr(step.forward, f"modify_{name}")
+                    value = getattr(operation.forward, f"modify_{name}")
                     if value is not absent:
                         setattr(last.forward, f"modify_{name}", value)
                 continue
@@ -184,8 +200,8 @@ def merged(steps: Sequence[Operation]) -> list[Operation]:
                 existing = (
                     value if value is not absent else getattr(last.forward, f"existing_{name}")
                 )
-                setattr(step.forward, f"existing_{name}", existing)
-        result.append(step)
+                setattr(operation.forward, f"existing_{name}", existing)
+        result.append(operation)
     return result
 
 
@@ -204,29 +220,29 @@ def _stay_apart(first: ops.AlterColumnOp, second: ops.AlterColumnOp) -> bool:
     return filled or is_comment(first) or is_comment(second)
 
 
-def grouped(steps: Sequence[Operation]) -> list[Operation]:
-    """Return *steps* in an order that does the same, with fewer blocks."""
+def grouped(operations: Sequence[Operation]) -> list[Operation]:
+    """Return *operations* in an order that does the same, with fewer blocks."""
     result: list[Operation] = []
-    for step in steps:
-        result.insert(_insert_at(result, step), step)
+    for operation in operations:
+        result.insert(_insert_at(result, operation), operation)
     return result
 
 
-def _insert_at(before: Sequence[Operation], step: Operation) -> int:
+def _insert_at(before: Sequence[Operation], operation: Operation) -> int:
     for at in range(len(before) - 1, -1, -1):
-        if _in_one_block(before[at], step):
+        if _in_one_block(before[at], operation):
             return at + 1
-        if _has_to_stay_before(before[at], step):
+        if _has_to_stay_before(before[at], operation):
             near = (
-                _table_of(before[at]) == _table_of(step) is not None
-                and before[at].databases == step.databases
+                _table_of(before[at]) == _table_of(operation) is not None
+                and before[at].databases == operation.databases
             )
             return _end(before, at) if near else len(before)
     return len(before)
 
 
 class Block(NamedTuple):
-    """What steps that are written in one block have in common.
+    """What operations that are written in one block have in common.
 
     A column gets its new name in a block of its own: in one batch, stock Alembic knows a column by
     the old name, and an index by the new one.
@@ -238,12 +254,15 @@ class Block(NamedTuple):
     table: str | None
 
 
-def block(step: Operation) -> Block:
-    """Return the block that *step* is written in."""
-    is_alone = step.alone and not getattr(step.forward, "is_whole", False)
-    has_no_batch = is_alone or isinstance(step.forward, DropByAnyName)
+def block(operation: Operation) -> Block:
+    """Return the block that *operation* is written in."""
+    is_alone = operation.alone and not getattr(operation.forward, "is_whole", False)
+    has_no_batch = is_alone or isinstance(operation.forward, DropByAnyName)
     return Block(
-        step.databases, is_alone, is_rename(step.forward), None if has_no_batch else step.table
+        operation.databases,
+        is_alone,
+        is_rename(operation.forward),
+        None if has_no_batch else operation.table,
     )
 
 
@@ -252,8 +271,8 @@ def _in_one_block(first: Operation, second: Operation) -> bool:
     return block(first) == shared and (shared.is_alone or shared.table is not None)
 
 
-def _end(steps: Sequence[Operation], at: int) -> int:
-    while at + 1 < len(steps) and _in_one_block(steps[at], steps[at + 1]):
+def _end(operations: Sequence[Operation], at: int) -> int:
+    while at + 1 < len(operations) and _in_one_block(operations[at], operations[at + 1]):
         at += 1
     return at + 1
 
@@ -269,31 +288,35 @@ def _has_to_stay_before(first: Operation, second: Operation) -> bool:
         return first.subject == second.subject or not (
             is_comment(first.forward) or is_comment(second.forward)
         )
-    keys = [(step, _foreign_key(step)) for step in (first, second)]
+    keys = [(operation, _foreign_key(operation)) for operation in (first, second)]
     if mine & theirs and any(key for _, key in keys):
         columns = {name for _, key in keys if key for name in key.remote_cols}
-        return any(_is_referred(step.forward, columns) for step, key in keys if not key)
+        return any(_is_referred(operation.forward, columns) for operation, key in keys if not key)
     return bool(mine & theirs)
 
 
-def _table_of(step: Operation) -> str | None:
-    op = step.either
+def _table_of(operation: Operation) -> str | None:
+    op = operation.either
     return getattr(op, "table_name", None) or getattr(op, "source_table", None)
 
 
-def _tables(step: Operation) -> set[str] | None:
-    """Return the tables that a step speaks of; None where it may be all."""
-    op, name = step.either, _table_of(step)
+def _tables(operation: Operation) -> set[str] | None:
+    """Return the tables that an operation speaks of; None where it may be all."""
+    op, name = operation.either, _table_of(operation)
     if name is None or is_rename(op):
         return None
-    key = _foreign_key(step)
+    key = _foreign_key(operation)
     if isinstance(op, ops.CreateTableOp | ops.DropTableOp):
         return {name, *pointed_to(op)}
     return {name, key.referent_table} if key else {name}
 
 
-def _foreign_key(step: Operation) -> Any:
-    candidates = (step.forward, step.backward, getattr(step.forward, "_reverse", None))
+def _foreign_key(operation: Operation) -> Any:
+    candidates = (
+        operation.forward,
+        operation.backward,
+        getattr(operation.forward, "_reverse", None),
+    )
     return next((op for op in candidates if isinstance(op, ops.CreateForeignKeyOp)), None)
 
 

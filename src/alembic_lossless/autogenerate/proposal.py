@@ -34,29 +34,36 @@ def proposal(container: ops.UpgradeOps, database: ComparedDatabase) -> list[Oper
     by_hand = diff.made_by_raw_sql(database.connection) - diff.known_names(database.metadata)
     by_hand |= virtual_tables(database.connection)
     taken = (ops.CreateTableOp, ops.DropTableOp, ops.AddColumnOp, ops.DropColumnOp)
-    steps = [
-        step
-        for step in flatten(container)
-        if isinstance(step.forward, taken)
-        and step.forward.table_name not in by_hand
-        and not is_own(step.forward.table_name)
-        and not database.known.covers(key_of(step.forward))
+    operations = [
+        operation
+        for operation in flatten(container)
+        if isinstance(operation.forward, taken)
+        and operation.forward.table_name not in by_hand
+        and not is_own(operation.forward.table_name)
+        and not database.known.covers(key_of(operation.forward))
     ]
     lookup = database.lookup()
     schema = diff.describe(database.connection)
     created: set[str] = set()
-    for step in steps:
-        if isinstance(step.forward, ops.CreateTableOp):
-            created.add(whole_name(step.forward))
-            _without_circles(step.forward, created, {whole_name(s.forward) for s in steps})
-    gone = [step for step in steps if isinstance(step.forward, ops.DropTableOp)]
-    steps = [
-        reversible_drop(lookup, s) if isinstance(s.forward, ops.DropColumnOp) else s for s in steps
+    for operation in operations:
+        if isinstance(operation.forward, ops.CreateTableOp):
+            created.add(whole_name(operation.forward))
+            _without_circles(
+                operation.forward, created, {whole_name(s.forward) for s in operations}
+            )
+    gone = [operation for operation in operations if isinstance(operation.forward, ops.DropTableOp)]
+    operations = [
+        reversible_drop(lookup, s) if isinstance(s.forward, ops.DropColumnOp) else s
+        for s in operations
     ]
-    steps = [*_missing_schemas(steps, lookup), *steps]
+    operations = [*_missing_schemas(operations, lookup), *operations]
     return [
-        *(back for step in gone for back in objects_of_dropped_table(lookup, step.forward, schema)),
-        *steps,
+        *(
+            back
+            for operation in gone
+            for back in objects_of_dropped_table(lookup, operation.forward, schema)
+        ),
+        *operations,
     ]
 
 
@@ -83,12 +90,16 @@ def in_schemas(context: MigrationContext, metadata: MetaData) -> bool:
     return bool(schemas)
 
 
-def _missing_schemas(steps: Sequence[Operation], lookup: Lookup) -> Iterator[Operation]:
+def _missing_schemas(operations: Sequence[Operation], lookup: Lookup) -> Iterator[Operation]:
     """Yield what makes the schemas that tables come into.
 
     A database may have one already that no migration made, so that no downgrade drops it.
     """
-    names = {step.forward.schema for step in steps if isinstance(step.forward, ops.CreateTableOp)}
+    names = {
+        operation.forward.schema
+        for operation in operations
+        if isinstance(operation.forward, ops.CreateTableOp)
+    }
     existing = sa.inspect(lookup.connection).get_schema_names() if any(names) else []
     for name in sorted(str(name) for name in names if name and name not in existing):
         make = ops.ExecuteSQLOp(f"CREATE SCHEMA IF NOT EXISTS {lookup.quote(name)}")

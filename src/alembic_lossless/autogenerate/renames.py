@@ -14,14 +14,18 @@ from ..checklist.rules.casts import family
 from .comparison import Lookup
 
 
-def apply_renames(steps: Sequence[Operation], lookup: Lookup, answers: Answers) -> list[Operation]:
+def apply_renames(
+    operations: Sequence[Operation], lookup: Lookup, answers: Answers
+) -> list[Operation]:
     """Put renames in the place of the drops and adds that are renames, asked or told."""
-    return _columns(_tables(list(steps), lookup, answers), lookup, answers)
+    return _columns(_tables(list(operations), lookup, answers), lookup, answers)
 
 
-def _tables(steps: list[Operation], lookup: Lookup, answers: Answers) -> list[Operation]:
-    gone = [step for step in steps if isinstance(step.forward, ops.DropTableOp)]
-    come = [step for step in steps if isinstance(step.forward, ops.CreateTableOp)]
+def _tables(operations: list[Operation], lookup: Lookup, answers: Answers) -> list[Operation]:
+    gone = [operation for operation in operations if isinstance(operation.forward, ops.DropTableOp)]
+    come = [
+        operation for operation in operations if isinstance(operation.forward, ops.CreateTableOp)
+    ]
     for old in gone:
         for new in come:
             names = old.forward.table_name, new.forward.table_name
@@ -30,20 +34,20 @@ def _tables(steps: list[Operation], lookup: Lookup, answers: Answers) -> list[Op
                 continue
             if answers.renamed(*names):
                 theirs = [
-                    s for s in steps if s.forward is None and s.backward.table_name == names[0]
+                    s for s in operations if s.forward is None and s.backward.table_name == names[0]
                 ]
-                steps = [s for s in steps if s not in (old, new, *theirs)]
+                operations = [s for s in operations if s not in (old, new, *theirs)]
                 come.remove(new)
                 rename = ops.RenameTableOp(*names, schema=old.forward.schema)
                 back = ops.RenameTableOp(*reversed(names), schema=old.forward.schema)
                 within = _within(old.forward, new.forward, lookup)
-                steps = [Operation(rename, back), *steps, *within]
+                operations = [Operation(rename, back), *operations, *within]
                 answers.note_table_renamed(*names)
                 break
             is_told = answers.renamed_to(names[0]) is not None
             if not is_told and not answers.is_accepted("drop-table", names[0]):
                 answers.note_possible_rename(*names)
-    return steps
+    return operations
 
 
 def _within(old: ops.DropTableOp, new: ops.CreateTableOp, lookup: Lookup) -> Iterator[Operation]:
@@ -67,23 +71,25 @@ def _look_alike_tables(old: ops.DropTableOp, new: ops.CreateTableOp) -> bool:
     return 2 * len(before & after) > len(before | after)
 
 
-def _columns(steps: list[Operation], lookup: Lookup, answers: Answers) -> list[Operation]:
-    gone = [step for step in steps if isinstance(step.forward, ops.DropColumnOp)]
-    come = [step for step in steps if isinstance(step.forward, ops.AddColumnOp)]
+def _columns(operations: list[Operation], lookup: Lookup, answers: Answers) -> list[Operation]:
+    gone = [
+        operation for operation in operations if isinstance(operation.forward, ops.DropColumnOp)
+    ]
+    come = [operation for operation in operations if isinstance(operation.forward, ops.AddColumnOp)]
     for old in gone:
-        for new in [step for step in come if step.table == old.table]:
+        for new in [operation for operation in come if operation.table == old.table]:
             name = answers.renamed_to(old.subject)
             told = name == new.forward.column.name
             if not (told or _look_alike(old.backward.column, new.forward.column)):
                 continue
             if answers.renamed(old.subject, str(name) if told else new.subject):
                 come.remove(new)
-                steps = [s for s in steps if s is not new]
-                steps[steps.index(old)] = _rename(old, new.forward.column.name)
+                operations = [s for s in operations if s is not new]
+                operations[operations.index(old)] = _rename(old, new.forward.column.name)
                 break
             if name is None and not answers.is_accepted("drop-column", old.subject):
                 answers.note_possible_rename(old.subject, new.subject)
-    return steps
+    return operations
 
 
 def _look_alike(old: Column[Any], new: Column[Any]) -> bool:

@@ -101,15 +101,15 @@ def _render_execute(_: AutogenContext, op: ops.ExecuteSQLOp) -> str:
     return f"op.execute({without_parameters(str(op.sqltext))!r})"
 
 
-def body(steps: Sequence[Operation], context: MigrationContext) -> tuple[str, set[str]]:
-    """Return the Python text of *steps*, plain Alembic, and the import lines that it needs."""
+def body(operations: Sequence[Operation], context: MigrationContext) -> tuple[str, set[str]]:
+    """Return the Python text of *operations*, plain Alembic, and the import lines that it needs."""
     autogen = AutogenContext(context, opts=_options(context), autogenerate=False)
     autogen.opts["render_item"] = _render_item(context)
     _as_typed(context.impl)
     parts: list[str] = []
-    steps = [step for step in steps if step.forward is not None]
+    operations = [operation for operation in operations if operation.forward is not None]
     before = ALL_DATABASES
-    for databases, guarded in groupby(steps, key=lambda step: step.databases):
+    for databases, guarded in groupby(operations, key=lambda operation: operation.databases):
         text = "\n\n".join(_groups(guarded, autogen))
         if databases != ALL_DATABASES:
             if {databases, before} == {ON_POSTGRESQL, NOT_ON_POSTGRESQL}:
@@ -135,8 +135,8 @@ def _as_typed(impl: Any) -> None:
     impl.render_ddl_sql_expr = render
 
 
-def _groups(steps: Iterable[Operation], autogen: AutogenContext) -> Iterator[str]:
-    for shared, group in groupby(steps, key=block):
+def _groups(operations: Iterable[Operation], autogen: AutogenContext) -> Iterator[str]:
+    for shared, group in groupby(operations, key=block):
         for batch in _batches(group):
             text = _group(batch, shared.table, autogen)
             if shared.is_alone:
@@ -144,21 +144,24 @@ def _groups(steps: Iterable[Operation], autogen: AutogenContext) -> Iterator[str
             yield text
 
 
-def _batches(steps: Iterable[Operation]) -> Iterator[list[Operation]]:
-    """Part the steps of one block where stock Alembic, on SQLite, would do them as one.
+def _batches(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
+    """Part the operations of one block where stock Alembic, on SQLite, would do them as one.
 
     Its batch copies the rows into the table as it is to be in the end: a column that is added with
     a default which is then dropped would have no value in them.
     """
     batch: list[Operation] = []
     added: set[str] = set()
-    for step in steps:
-        if isinstance(step.forward, ops.AlterColumnOp) and step.forward.column_name in added:
+    for operation in operations:
+        if (
+            isinstance(operation.forward, ops.AlterColumnOp)
+            and operation.forward.column_name in added
+        ):
             yield batch
             batch, added = [], set()
-        if isinstance(step.forward, ops.AddColumnOp):
-            added.add(step.forward.column.name)
-        batch.append(step)
+        if isinstance(operation.forward, ops.AddColumnOp):
+            added.add(operation.forward.column.name)
+        batch.append(operation)
     yield batch
 
 
@@ -197,28 +200,28 @@ def _default(item: Any) -> str | bool:
     return False
 
 
-def _group(steps: list[Operation], table: str | None, autogen: AutogenContext) -> str:
+def _group(operations: list[Operation], table: str | None, autogen: AutogenContext) -> str:
     if table is None:
-        return "\n".join(_lines(step, autogen) for step in steps)
-    schema = getattr(steps[0].forward, "schema", None) or getattr(steps[0].forward, "kw", {}).get(
-        "source_schema"
-    )
+        return "\n".join(_lines(operation, autogen) for operation in operations)
+    schema = getattr(operations[0].forward, "schema", None) or getattr(
+        operations[0].forward, "kw", {}
+    ).get("source_schema")
     with autogen._within_batch():
-        inner = "\n".join(_lines(step, autogen) for step in steps)
+        inner = "\n".join(_lines(operation, autogen) for operation in operations)
     arguments = f'"{table}"' + (f', schema="{schema}"' if schema else "")
     convention: dict[str, str] = {}
-    for step in steps:
-        if isinstance(step.forward, DropUnnamedConstraintOp):
-            convention |= step.forward.convention
+    for operation in operations:
+        if isinstance(operation.forward, DropUnnamedConstraintOp):
+            convention |= operation.forward.convention
     arguments += f", naming_convention={convention!r}" if convention else ""
     head = f"with op.batch_alter_table({arguments}) as batch_op:\n"
     return head + textwrap.indent(inner, "    ")
 
 
-def _lines(step: Operation, autogen: AutogenContext) -> str:
-    if isinstance(step.forward, NumberRows | Statements | DropByAnyName):
-        return "\n".join(render_op(autogen, step.forward))
-    lines = "\n".join(render_op(autogen, step.forward)).splitlines()
+def _lines(operation: Operation, autogen: AutogenContext) -> str:
+    if isinstance(operation.forward, NumberRows | Statements | DropByAnyName):
+        return "\n".join(render_op(autogen, operation.forward))
+    lines = "\n".join(render_op(autogen, operation.forward)).splitlines()
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:-1]), *lines[1:][-1:]])
 
 

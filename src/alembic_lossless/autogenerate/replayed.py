@@ -103,7 +103,7 @@ def _follow_objects(op: Any, declared: Declared, dialect: Dialect) -> None:
         for constraint in table.constraints - table.foreign_key_constraints:
             name = name_of(constraint, dialect)
             if name:  # a foreign key does not know its other table here, and reads alike anyhow
-                op_of_constraint = operation(op.table_name, name, constraint, dialect)
+                op_of_constraint = add_operation(op.table_name, name, constraint, dialect)
                 declared.objects[op.table_name, name] = op_of_constraint
     elif isinstance(op, ops.CreateIndexOp | ops.AddConstraintOp):
         again: Any = copy.copy(op)  # not how it was made beside those who read and write
@@ -130,7 +130,7 @@ def _name(op: Any) -> str:
     return str(getattr(op, "index_name", None) or getattr(op, "constraint_name", None))
 
 
-def operation(table: str, name: str | None, constraint: Any, dialect: Dialect) -> Any:
+def add_operation(table: str, name: str | None, constraint: Any, dialect: Dialect) -> Any:
     """Return the operation that makes *constraint* under *name*."""
     named = name and conv(name)
     if isinstance(constraint, CheckConstraint):

@@ -36,7 +36,7 @@ class Report:
     #: The tables that the models or the migrations have.
     known_tables: set[str] = field(default_factory=set)
     paths: list[Path] = field(default_factory=list)
-    steps: list[Operation] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     databases: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
@@ -70,7 +70,11 @@ class Report:
 
     def _described(self) -> list[str]:
         of = binds.prefix(self.bind)
-        lines = [f"  ✓ {of}{step}{_where(step)}" for step in self.steps if step.forward is not None]
+        lines = [
+            f"  ✓ {of}{operation}{_where(operation)}"
+            for operation in self.operations
+            if operation.forward is not None
+        ]
         return lines + [f"  {finding.verdict.value} {of}{finding}" for finding in self.findings]
 
     def _left_over(self) -> list[str]:
@@ -88,8 +92,8 @@ class Report:
         return [f"  ! {missing}" for missing in dict.fromkeys(reasons)]
 
 
-def _where(step: Operation) -> str:
-    where = databases_in_words(step.databases)
+def _where(operation: Operation) -> str:
+    where = databases_in_words(operation.databases)
     return f" ({where})" if where else ""
 
 

@@ -23,47 +23,51 @@ from .template import with_prefixes
 _PHASE = re.compile(rf" \(({'|'.join(phase.value for phase in Phase if phase.value)})\)$")
 
 
-def by_phase(steps: Sequence[Operation]) -> dict[Phase, list[Operation]]:
-    """Return the steps of each revision, in their order; none of them is empty."""
-    gone = {s.forward.table_name for s in steps if s.phase is Phase.CONTRACT and _drops_table(s)}
-    taken = any(step.phase is Phase.CONTRACT for step in steps)
+def by_phase(operations: Sequence[Operation]) -> dict[Phase, list[Operation]]:
+    """Return the operations of each revision, in their order; none of them is empty."""
+    gone = {
+        s.forward.table_name for s in operations if s.phase is Phase.CONTRACT and _drops_table(s)
+    }
+    taken = any(operation.phase is Phase.CONTRACT for operation in operations)
     phases: dict[Phase, list[Operation]] = {phase: [] for phase in Phase}
-    for step in steps:
-        with_table = step.forward is None and getattr(step.backward, "table_name", None) in gone
-        with_them = taken and _drops_type(step)
-        last = with_table or (with_them and step.backward is not None)
-        phases[Phase.CONTRACT if last else step.phase].append(step)
+    for operation in operations:
+        with_table = (
+            operation.forward is None and getattr(operation.backward, "table_name", None) in gone
+        )
+        with_them = taken and _drops_type(operation)
+        last = with_table or (with_them and operation.backward is not None)
+        phases[Phase.CONTRACT if last else operation.phase].append(operation)
     # The statements for PostgreSQL together, then those for the others.
-    phases[Phase.INDEX].sort(key=lambda step: step.databases == NOT_ON_POSTGRESQL)
+    phases[Phase.INDEX].sort(key=lambda operation: operation.databases == NOT_ON_POSTGRESQL)
     return {phase: grouped(found) for phase, found in phases.items() if found}
 
 
-def _drops_type(step: Operation) -> bool:
-    sql = step.forward.sqltext if isinstance(step.forward, ops.ExecuteSQLOp) else ""
+def _drops_type(operation: Operation) -> bool:
+    sql = operation.forward.sqltext if isinstance(operation.forward, ops.ExecuteSQLOp) else ""
     return any(
         (each.verb, each.object) == ("DROP", "TYPE") for each in read(str(sql), "postgresql")
     )
 
 
-def _drops_table(step: Operation) -> bool:
-    return isinstance(step.forward, ops.DropTableOp)
+def _drops_table(operation: Operation) -> bool:
+    return isinstance(operation.forward, ops.DropTableOp)
 
 
 def divide(
     first: ops.MigrationScript,
     context: MigrationContext,
-    steps: Sequence[Operation],
+    operations: Sequence[Operation],
     findings: Sequence[Finding],
     databases: Sequence[str],
     notes: Sequence[str] = (),
     *,
     is_named: bool = False,
 ) -> tuple[list[ops.MigrationScript], dict[str, Header]]:
-    """Fill *first*, and as many more revisions behind it as *steps* need.
+    """Fill *first*, and as many more revisions behind it as *operations* need.
 
     :param first: Alembic's directive to write a revision.
-    :param context: of the scratch database that the steps were tried on.
-    :param steps: all that is to be written.
+    :param context: of the scratch database that the operations were tried on.
+    :param operations: all that is to be written.
     :param findings: what the rules found in it.
     :param databases: the kinds that it was reviewed for.
     :param notes: what every file's checklist says at its end.
@@ -72,7 +76,7 @@ def divide(
     """
     scripts: list[ops.MigrationScript] = []
     headers: dict[str, Header] = {}
-    phases = by_phase(steps)
+    phases = by_phase(operations)
     ids = _ids(first, context.script, len(phases), is_named)
     first.rev_id = next(ids, first.rev_id)
     for phase, phase_steps in phases.items():
@@ -130,28 +134,28 @@ def _behind(
     )
 
 
-def _fill(script: Any, context: MigrationContext, steps: Sequence[Operation]) -> "Body":
-    body = rendered(steps, context)
+def _fill(script: Any, context: MigrationContext, operations: Sequence[Operation]) -> "Body":
+    body = rendered(operations, context)
     script.upgrade_ops.ops, script.downgrade_ops.ops = body.upgrade, body.downgrade
     script.imports = (script.imports or set()) | body.imports
     return body
 
 
 def _declared_phase(
-    steps: Sequence[Operation], databases: Sequence[str], rendered_ops: Sequence[Any]
+    operations: Sequence[Operation], databases: Sequence[str], rendered_ops: Sequence[Any]
 ) -> str:
     """Return the phase that a revision's file says; empty where anybody can tell it.
 
-    :param steps: what it does.
+    :param operations: what it does.
     :param databases: the kinds that it was reviewed for.
     :param rendered_ops: its upgrade, rendered.
     """
-    operations = [step.forward for step in steps]
-    is_contract = any(step.phase is Phase.CONTRACT for step in steps)
-    if is_contract or any(expand_contract.taken_away(operations, kind) for kind in databases):
+    forward = [operation.forward for operation in operations]
+    is_contract = any(operation.phase is Phase.CONTRACT for operation in operations)
+    if is_contract or any(expand_contract.taken_away(forward, kind) for kind in databases):
         return expand_contract.CONTRACT
     # What reads the database cannot be followed without being run.
-    reads = any("get_bind()" in operation.text for operation in rendered_ops)
+    reads = any("get_bind()" in op.text for op in rendered_ops)
     return expand_contract.EXPAND if reads else ""
 
 
@@ -170,18 +174,18 @@ class Body(NamedTuple):
     imports: set[str]
 
 
-def rendered(steps: Sequence[Operation], context: MigrationContext) -> Body:
-    """Render the *steps* of one revision, and what undoes them.
+def rendered(operations: Sequence[Operation], context: MigrationContext) -> Body:
+    """Render the *operations* of one revision, and what undoes them.
 
-    :param context: of the scratch database that the steps were tried on.
+    :param context: of the scratch database that the operations were tried on.
     """
     body = Body([], [], set())
-    back = [step.reverse() for step in reversed(steps)]
-    for operations, done in ((body.upgrade, steps), (body.downgrade, back)):
+    back = [operation.reverse() for operation in reversed(operations)]
+    for texts, done in ((body.upgrade, operations), (body.downgrade, back)):
         text, imports = render.body(done, context)
         text = with_prefixes(text, context.opts)
         if text:
-            operations.append(render.RenderedOperations(text, [str(step) for step in done]))
+            texts.append(render.RenderedOperations(text, [str(operation) for operation in done]))
         body.imports.update(imports)
     return body
 
@@ -191,14 +195,14 @@ class PartOfChange:
     """What one of several databases has of a change.
 
     :param bind: which of them.
-    :param steps: all that is to be written for it.
+    :param operations: all that is to be written for it.
     :param databases: the kinds that it was reviewed for.
     :param bodies: what each revision has of it, rendered while the scratch database was there.
     :param findings: what the rules found in it.
     """
 
     bind: str
-    steps: Sequence[Operation]
+    operations: Sequence[Operation]
     databases: Sequence[str]
     bodies: Mapping[Phase, Body]
     findings: Sequence[Finding] = ()
@@ -213,7 +217,7 @@ class PartOfChange:
         rows = [f for f in self.findings if f.accepted and f.verdict is not Verdict.ASK]
         return file_header.PartOfHeader(
             binds.name(self.bind),
-            by_phase(self.steps).get(phase, ()),
+            by_phase(self.operations).get(phase, ()),
             own,
             self.databases,
             [finding for finding in rows if finding not in own],
@@ -262,7 +266,7 @@ def divide_for_several(
         script.imports = set(script.imports or ()).union(*(body.imports for body in bodies))
         described = [part.in_phase(phase, is_first=not scripts) for part in parts]
         declared = [
-            _declared_phase(part.steps, part.databases, body.upgrade)
+            _declared_phase(part.operations, part.databases, body.upgrade)
             for part, body in zip(described, bodies, strict=True)
         ]
         headers[str(script.rev_id)] = file_header.header_of_several(

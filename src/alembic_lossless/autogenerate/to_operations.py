@@ -1,4 +1,4 @@
-"""Makes operations of the differences between two databases: one difference, its steps.
+"""Makes operations of the differences between two databases: one difference, its operations.
 
 The way forward is read from the models; the way back from what the server printed.
 """
@@ -31,22 +31,22 @@ from ..schema.mysql import AUTO_INCREMENT
 from . import render
 from .comparison import Lookup
 from .dialects import mysql, postgresql, sqlite
-from .replayed import name_of, operation
+from .replayed import add_operation, name_of
 from .reverse import creation, derived_name, recreate
 
 
 def steps_for(item: Change, lookup: Lookup) -> list[Operation]:
-    """Return the steps that end the difference *item*; none where nothing plain does.
+    """Return the operations that end the difference *item*; none where nothing plain does.
 
     :param lookup: the models, and the database that the difference is of.
     :raises MigrationError: where the models do not say enough, or rows would lose values.
     """
     convert = _BY_KIND.get(item.key.kind)
-    steps = list(convert(item, lookup)) if convert else []
-    for step in steps:
-        for op in (step.forward, step.backward):
+    operations = list(convert(item, lookup)) if convert else []
+    for operation in operations:
+        for op in (operation.forward, operation.backward):
             lookup.separate_schema(op)
-    return steps
+    return operations
 
 
 def _sequence(item: Change, lookup: Lookup) -> Iterable[Operation]:
@@ -65,7 +65,7 @@ def _table(item: Change, lookup: Lookup) -> Iterable[Operation]:
 
 
 def _type(item: Change, lookup: Lookup) -> Iterable[Operation]:
-    return enums.steps(item, lookup.connection, lookup.metadata)
+    return enums.operations(item, lookup.connection, lookup.metadata)
 
 
 def _index(item: Change, lookup: Lookup) -> Iterable[Operation]:
@@ -124,7 +124,7 @@ def _add_constraint(key: Key, definition: Definition, lookup: Lookup) -> Operati
         primary = constraint is table.primary_key and key.name == "PRIMARY KEY"
         if primary or name_of(constraint, lookup.dialect) == key.name:
             named = None if key.name == "PRIMARY KEY" else key.name
-            return Operation(operation(key.table, named, constraint, lookup.dialect))
+            return Operation(add_operation(key.table, named, constraint, lookup.dialect))
     # Nobody named it, so that it may have another name on each database.
     unnamed = creation(key, definition)
     if unnamed is not None:
@@ -143,12 +143,14 @@ def _column(item: Change, lookup: Lookup) -> Iterable[Operation]:
     if isinstance(model.server_default, sa.DefaultClause):
         # The old default has the old type, as the server holds it.
         changes["modify_server_default"] = model.server_default
-    step = lookup.alter_column(item.key, **changes)
+    operation = lookup.alter_column(item.key, **changes)
     if lookup.dialect.name == "sqlite":
         actual, expected = _collation(item.actual), _collation(item.expected)
-        step.forward.modify_type = _collated(step.forward.modify_type, expected, actual)
-        step.forward.existing_type = _collated(step.forward.existing_type, actual, expected)
-    yield step
+        operation.forward.modify_type = _collated(operation.forward.modify_type, expected, actual)
+        operation.forward.existing_type = _collated(
+            operation.forward.existing_type, actual, expected
+        )
+    yield operation
 
 
 def _collation(definition: Definition | None) -> str | None:

@@ -39,7 +39,7 @@ class Header:
 
 
 def header(
-    steps: Sequence[Operation],
+    operations: Sequence[Operation],
     findings: Sequence[Finding],
     databases: Sequence[str],
     notes: Sequence[str] = (),
@@ -48,14 +48,14 @@ def header(
 ) -> Header:
     """Return the checklist as a reviewer reads it in the file, the consent given, and the phase.
 
-    :param steps: what the revision does.
+    :param operations: what the revision does.
     :param findings: what the rules found in it.
     :param databases: the kinds that it was reviewed for.
     :param notes: what the checklist says at its end.
     :param consented: findings of the other parts of the change with a consent that holds here too.
     :param phase: what the file says of it; empty where it says nothing.
     """
-    lines = [f"{_REVIEWED} {_names(databases)}.", "", *_items(_described(steps))]
+    lines = [f"{_REVIEWED} {_names(databases)}.", "", *_items(_described(operations))]
     if findings:
         lines += ["", "Checklist:", "", *_items(map(str, findings))]
     return Header(
@@ -68,7 +68,7 @@ class PartOfHeader:
     """What a revision does to one of several databases, and what the rules found in that."""
 
     name: str
-    steps: Sequence[Operation]
+    operations: Sequence[Operation]
     findings: Sequence[Finding]
     databases: Sequence[str]
     consented: Sequence[Finding] = ()
@@ -85,7 +85,9 @@ def header_of_several(
     """
     reviewed = ", ".join(f"{_names(part.databases)} ({part.name})" for part in parts)
     lines = [f"{_REVIEWED} {reviewed}.", ""]
-    lines += _items(f"{part.name}: {text}" for part in parts for text in _described(part.steps))
+    lines += _items(
+        f"{part.name}: {text}" for part in parts for text in _described(part.operations)
+    )
     lines += ["", "Checklist:"] if any(part.findings for part in parts) else []
     for part in parts:
         if part.findings:
@@ -98,11 +100,11 @@ def _names(databases: Iterable[str]) -> str:
     return ", ".join(NAMES[kind] for kind in databases)
 
 
-def _described(steps: Iterable[Operation]) -> Iterator[str]:
-    for step in steps:
-        if step.forward is not None:
-            where = databases_in_words(step.databases)
-            yield f"{step} ({where})" if where else str(step)
+def _described(operations: Iterable[Operation]) -> Iterator[str]:
+    for operation in operations:
+        if operation.forward is not None:
+            where = databases_in_words(operation.databases)
+            yield f"{operation} ({where})" if where else str(operation)
 
 
 def _names_at_module_level(phase: str, findings: Iterable[Finding]) -> dict[str, object]:

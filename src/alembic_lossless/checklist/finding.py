@@ -271,8 +271,8 @@ def is_comment(op: Any) -> bool:
 
 
 def flatten(container: Any) -> list[Operation]:
-    """Return the operations of an Alembic container, one step each."""
-    steps: list[Operation] = []
+    """Return the operations of an Alembic container, one operation each."""
+    operations: list[Operation] = []
     for op in container.ops:
-        steps.extend(flatten(op) if isinstance(op, ops.OpContainer) else [Operation(op)])
-    return steps
+        operations.extend(flatten(op) if isinstance(op, ops.OpContainer) else [Operation(op)])
+    return operations

@@ -72,9 +72,9 @@ def open_findings(
         names = _unnamed(chain, connection.dialect, metadata)
     done: list[Operation] = []
     for revision in chain:
-        steps = [Operation(op) for name, op in invoked if name == revision.revision]
+        operations = [Operation(op) for name, op in invoked if name == revision.revision]
         if revision in new:
-            findings = _of(revision, steps, done, source.kind, metadata, off, names)
+            findings = _of(revision, operations, done, source.kind, metadata, off, names)
             written = file_header.written_findings(revision)
             found[revision] = [
                 finding
@@ -85,7 +85,7 @@ def open_findings(
                     or not _is_written(finding, written)
                 )
             ]
-        done += steps
+        done += operations
     return found
 
 
@@ -123,7 +123,7 @@ _REWRITTEN = (Verdict.REWRITE, Verdict.SPLIT, Verdict.STRIP)
 
 def _of(
     revision: Script,
-    steps: Sequence[Operation],
+    operations: Sequence[Operation],
     before: Sequence[Operation],
     kind: str,
     metadata: MetaData,
@@ -132,14 +132,14 @@ def _of(
 ) -> list[Finding]:
     """Return what the checklist says of the *revision*, with the consent that its file gives.
 
-    :param steps: what it does on this *kind* of database.
+    :param operations: what it does on this *kind* of database.
     :param before: what the revisions before it did there.
     :param names: what the chain leaves to the naming convention.
     """
     given: dict[str, str] = getattr(revision.module, "accepted", {})
     findings = [
         *review.review_written(
-            steps,
+            operations,
             before,
             kind,
             metadata,
@@ -200,17 +200,17 @@ def checklists_of_pending(
     unlisted = 0
     for revision in (revision for revision in chain if revision.revision in {*pending, *new}):
         ((operations, _),) = recorder.followed([revision], connection.dialect)
-        steps = [Operation(op) for op in operations]
+        operations = [Operation(op) for op in operations]
         if revision.revision in pending:
             written = file_header.written_findings(revision)
-            findings = _of(revision, steps, done, kind, metadata, off, names)
+            findings = _of(revision, operations, done, kind, metadata, off, names)
             lines = [f"- {line}" for line in written]
             lines += [f"{f.verdict.value} {f}" for f in findings if not _is_written(f, written)]
             if revision.revision in new:
                 found[revision.revision] = lines
             else:
                 unlisted += len(lines)
-        done += steps
+        done += operations
     return found, unlisted
 
 

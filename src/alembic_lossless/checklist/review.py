@@ -21,7 +21,7 @@ _LONGEST_NAME = 63
 
 
 def review(
-    steps: Sequence[Operation],
+    operations: Sequence[Operation],
     databases: Sequence[str],
     metadata: MetaData,
     answers: Answers | None = None,
@@ -31,35 +31,35 @@ def review(
     rows: DevelopmentRows | None = None,
     is_split: bool = True,
 ) -> tuple[list[Operation], list[Finding]]:
-    """Apply the rules to *steps*, for the *databases* that the project uses.
+    """Apply the rules to *operations*, for the *databases* that the project uses.
 
-    :param done: what the revision has done before *steps*.
+    :param done: what the revision has done before *operations*.
     :param types: the enum types that are there, which the rules complete; None if unknown.
     :param off: the rules that this project has switched off.
     :param rows: the developer's own.
     :param is_split: whether an operation may go into a revision of its own; else it stays, and what
         is said of it is that locks are held meanwhile.
-    :return: the steps to write, with what was rewritten, stripped or split; and the findings.
+    :return: the operations to write, with what was rewritten, stripped or split; and the findings.
     """
     context = ReviewContext(
         databases,
         metadata,
-        _created_tables([*done, *steps]),
+        _created_tables([*done, *operations]),
         answers or Answers(),
         types,
-        steps,
+        operations,
         done,
         rows=rows or DevelopmentRows(),
     )
-    current, findings = list(steps), []
+    current, findings = list(operations), []
     for rule in RULES:
         if rule.id in off or not set(rule.databases) & set(databases):
             continue
         after: list[Operation] = []
-        for step in current:
-            found, instead = _apply(rule, step, context)
+        for operation in current:
+            found, instead = _apply(rule, operation, context)
             if not is_split and any(finding.verdict is Verdict.SPLIT for finding in found):
-                found, instead = [_in_one_revision(finding) for finding in found], [step]
+                found, instead = [_in_one_revision(finding) for finding in found], [operation]
             findings.extend(found)
             after.extend(instead)
         current = after
@@ -81,7 +81,7 @@ def texts_where_not_split(finding: Finding) -> list[str]:
 
 
 def review_written(
-    steps: Sequence[Operation],
+    operations: Sequence[Operation],
     before: Sequence[Operation],
     database: str,
     metadata: MetaData,
@@ -98,50 +98,50 @@ def review_written(
     :param types: the enum types that are there; None if unknown.
     :param has_phase: whether its file says its phase.
     """
-    made = _created_tables(steps)
+    made = _created_tables(operations)
     findings: list[Finding] = []
     for rule in RULES:
         if rule.id in off or database not in rule.databases:
             continue
-        for number, step in enumerate(steps):
-            earlier = [*before, *steps[:number]]
+        for number, operation in enumerate(operations):
+            earlier = [*before, *operations[:number]]
             context = ReviewContext(
                 [database],
                 metadata,
                 made,
                 types=types,
-                steps=steps,
+                operations=operations,
                 before=earlier,
                 unnamed=unnamed,
                 has_phase=has_phase,
             )
-            findings += _apply(rule, step, context)[0]
+            findings += _apply(rule, operation, context)[0]
     return findings
 
 
-def _created_tables(steps: Sequence[Operation]) -> frozenset[str]:
+def _created_tables(operations: Sequence[Operation]) -> frozenset[str]:
     return frozenset(
-        s.forward.table_name for s in steps if isinstance(s.forward, ops.CreateTableOp)
+        s.forward.table_name for s in operations if isinstance(s.forward, ops.CreateTableOp)
     )
 
 
 def _apply(
-    rule: Rule, step: Operation, context: ReviewContext
+    rule: Rule, operation: Operation, context: ReviewContext
 ) -> tuple[list[Finding], list[Operation]]:
-    where = tuple(k for k in context.databases if k in rule.databases and step.runs_on(k))
-    if not where or not rule.concerns(step, context):
-        return [], [step]
-    findings, instead = [], [step]
-    for match in rule.check(step, context):
+    where = tuple(k for k in context.databases if k in rule.databases and operation.runs_on(k))
+    if not where or not rule.concerns(operation, context):
+        return [], [operation]
+    findings, instead = [], [operation]
+    for match in rule.check(operation, context):
         verdict = match.verdict or rule.verdict
         if match.instead is not None:
-            instead = [_where_it_was(new, step) for new in match.instead]
-        phase = instead[0].phase if instead else step.phase
+            instead = [_where_it_was(new, operation) for new in match.instead]
+        phase = instead[0].phase if instead else operation.phase
         findings.append(
             Finding(rule.id, where, match.subject, verdict, rule.message, match.detail, phase=phase)
         )
     if binds.current() is not None and any(new.alone for new in instead):
-        return [_in_transaction(finding, step.phase) for finding in findings], [step]
+        return [_in_transaction(finding, operation.phase) for finding in findings], [operation]
     return findings, instead
 
 
@@ -158,10 +158,10 @@ def _in_transaction(finding: Finding, phase: Phase) -> Finding:
     return replace(finding, verdict=Verdict.KEEP, message=message, phase=phase)
 
 
-def _where_it_was(new: Operation, step: Operation) -> Operation:
-    """Return *new* where *step* was: what was guarded or split before stays so."""
-    phase = step.phase if new.phase is Phase.EXPAND else new.phase
-    return replace(new, databases=new.databases & step.databases, phase=phase)
+def _where_it_was(new: Operation, operation: Operation) -> Operation:
+    """Return *new* where *operation* was: what was guarded or split before stays so."""
+    phase = operation.phase if new.phase is Phase.EXPAND else new.phase
+    return replace(new, databases=new.databases & operation.databases, phase=phase)
 
 
 def refuse_models(metadata: MetaData, databases: Collection[str], off: Collection[str]) -> None:

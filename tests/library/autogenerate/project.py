@@ -181,11 +181,13 @@ class Project:
         """Upgrade without a word in our log, as the project did before it had the library."""
         script = self.script
 
-        def steps(heads: Any, _: MigrationContext) -> Any:
+        def operations(heads: Any, _: MigrationContext) -> Any:
             return script._upgrade_revs(revision, heads)
 
         with private(make_url(self.url)).connect() as connection:
-            context = MigrationContext.configure(connection, opts={"fn": steps, "script": script})
+            context = MigrationContext.configure(
+                connection, opts={"fn": operations, "script": script}
+            )
             with context.begin_transaction(), Operations.context(context):
                 context.run_migrations()
             connection.commit()

@@ -134,7 +134,7 @@ def test_postgresql_renames_what_the_name_is_in(on_both: Project) -> None:
     report = on_both.new("rename", rename="person.name:full_name")
     assert len(report.paths) == 1
     statements = [
-        str(s.forward.sqltext) for s in report.steps if isinstance(s.forward, ops.ExecuteSQLOp)
+        str(s.forward.sqltext) for s in report.operations if isinstance(s.forward, ops.ExecuteSQLOp)
     ]
     assert statements == [
         "ALTER TABLE person RENAME CONSTRAINT uq_person_name TO uq_person_full_name"

@@ -54,7 +54,7 @@ def test_a_column_reaches_the_rows_that_are_there(project: Project) -> None:
     report = project.new("add nickname")
     project.upgrade()
 
-    assert [str(step) for step in report.steps] == ["add column user.nickname"]
+    assert [str(operation) for operation in report.operations] == ["add column user.nickname"]
     assert project.run("SELECT name, nickname FROM user") == [("Ada", None)]
     assert project.schema() == wanted(project)
 
@@ -75,7 +75,7 @@ def test_the_real_database_is_never_asked(project: Project, tmp_path: Path) -> N
     project.run("CREATE TABLE leftover (id INTEGER)")
     before = (tmp_path / "real.sqlite").read_bytes()
     report = project.new("users")
-    assert [str(step) for step in report.steps] == ["create table user"]
+    assert [str(operation) for operation in report.operations] == ["create table user"]
     assert (tmp_path / "real.sqlite").read_bytes() == before
 
 
@@ -152,7 +152,7 @@ def test_what_a_person_made_by_hand_stays(project: Project) -> None:
         columns = [Column(f"c{n}", Integer) for n in range(number + 1)]
         user(project, Column("name", String(30)), *columns)
         report = project.new(f"add c{number}")
-        assert [str(step) for step in report.steps] == [f"add column user.c{number}"]
+        assert [str(operation) for operation in report.operations] == [f"add column user.c{number}"]
     project.upgrade()
     kept = [
         "by_hand, made by raw SQL",

@@ -148,7 +148,9 @@ def test_new_constraint_is_the_only_change_and_chain_runs_under_stock(project: P
         for make in [*CHANGES.values()][:number]:
             project.metadata.tables["member"].append_constraint(make())
         report = project.new("new", accept=f"{change}: no database has such rows")
-        subjects = {step.subject for step in report.steps if step.forward is not None}
+        subjects = {
+            operation.subject for operation in report.operations if operation.forward is not None
+        }
         assert subjects - {"the database"} == {change.partition(" ")[2]}
         assert not rehearsed(project).failures
     project.upgrade()

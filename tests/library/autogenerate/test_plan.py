@@ -28,12 +28,12 @@ def test_on_sqlite_it_runs_on_a_copy(project: Project, tmp_path: Path) -> None:
     project.upgrade(str(project.script.get_base()))
     project.run("INSERT INTO user VALUES (1)", "CREATE VIEW ids AS SELECT id FROM user")
     before = (tmp_path / "real.sqlite").read_bytes()
-    (step,) = pending(project)
-    assert step.message == "names"
-    assert any("name" in statement for statement in step.statements)
-    assert not any("alembic_version" in statement for statement in step.statements)
-    assert step.ways
-    assert all(way.startswith("user: ") for way in step.ways)
+    (operation,) = pending(project)
+    assert operation.message == "names"
+    assert any("name" in statement for statement in operation.statements)
+    assert not any("alembic_version" in statement for statement in operation.statements)
+    assert operation.ways
+    assert all(way.startswith("user: ") for way in operation.ways)
     assert (tmp_path / "real.sqlite").read_bytes() == before
 
 
@@ -46,7 +46,7 @@ def test_nothing_is_pending_at_the_head(project: Project) -> None:
 def test_on_a_server_it_is_alembics_sql(on_both: Project) -> None:
     two_revisions(on_both)
     first, second, third = pending(on_both)
-    messages = [step.message for step in (first, second, third)]
+    messages = [operation.message for operation in (first, second, third)]
     assert messages == ["users", "names", "names (validate)"]
     assert first.statements[0].startswith('CREATE TABLE "user"')
     assert second.statements == [
@@ -91,10 +91,10 @@ def test_on_sqlite_too_it_says_where_it_reads_rows(project: Project, read: str, 
     two_revisions(project)
     project.upgrade()
     project.by_hand(f'{read}\nop.execute("UPDATE user SET name = 2")')
-    (step,) = pending(project)
+    (operation,) = pending(project)
     line = "line 11 reads rows: what it does with them is not shown"
-    assert step.ways == ([line] if said else [])
-    assert step.statements[-1] == "UPDATE user SET name = 2"
+    assert operation.ways == ([line] if said else [])
+    assert operation.statements[-1] == "UPDATE user SET name = 2"
 
 
 def test_each_statement_on_a_server_has_its_lock(on_both: Project) -> None:
@@ -144,8 +144,8 @@ def test_on_sqlite_only_what_counts_is_shown_with_its_values(project: Project) -
         '    batch.alter_column("name", new_column_name="called")\n'
         'op.drop_index("ix", "user")'
     )
-    (step,) = pending(project)
-    update, text, *inserts, more, index, rename, drop = step.statements
+    (operation,) = pending(project)
+    update, text, *inserts, more, index, rename, drop = operation.statements
     assert update == "UPDATE user SET name = 'it''s' WHERE name <> '?'"
     assert text.startswith('UPDATE "main".sqlite_master SET sql = \'CREATE TABLE')
     assert "name VARCHAR(30) NOT NULL" in text
@@ -154,7 +154,7 @@ def test_on_sqlite_only_what_counts_is_shown_with_its_values(project: Project) -
     assert index == "CREATE INDEX ix ON user (name)"
     assert rename == 'ALTER TABLE "main"."user" RENAME COLUMN "name" TO "called"'
     assert drop == 'DROP INDEX "main"."ix"'
-    assert step.ways == ["user: the schema's text in place", "user: SQLite's own ALTER"]
+    assert operation.ways == ["user: the schema's text in place", "user: SQLite's own ALTER"]
 
 
 def test_on_sqlite_the_way_is_the_one_that_rows_need(project: Project) -> None:
@@ -164,8 +164,8 @@ def test_on_sqlite_the_way_is_the_one_that_rows_need(project: Project) -> None:
         'op.add_column("user", sa.Column("at", sa.DateTime, server_default=sa.func.now()))\n'
         'op.add_column("user", sa.Column("n", sa.Integer, sa.Computed("id + 1", persisted=True)))'
     )
-    (step,) = pending(project)
-    assert step.ways == ["user: a rebuild", "user: a rebuild"]
+    (operation,) = pending(project)
+    assert operation.ways == ["user: a rebuild", "user: a rebuild"]
 
 
 def moods(project: Project) -> None:
@@ -201,8 +201,8 @@ def test_statements_stand_in_the_order_in_which_they_run(project: Project) -> No
         '        batch_op.add_column(sa.Column("born", sa.Integer()))\n'
         '        batch_op.create_index("ix_user_born", ["born"])'
     )
-    (step,) = pending(project)
-    assert [statement.split(" ON ")[0] for statement in step.statements] == [
+    (operation,) = pending(project)
+    assert [statement.split(" ON ")[0] for statement in operation.statements] == [
         'ALTER TABLE "main"."user" ADD COLUMN born INTEGER',
         "CREATE INDEX ix_user_born",
     ]

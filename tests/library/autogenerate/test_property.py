@@ -61,7 +61,7 @@ def check(project: Project, source: Source, versions: list[ModelsSpec]) -> None:
     last = migrated(project, versions)
     assert_equal(project.schema(), wanted(versions[-1], source))
     again = project.new("again")
-    assert again.paths == [], [str(step) for step in again.steps]
+    assert again.paths == [], [str(operation) for operation in again.operations]
     for _ in last.paths:
         project.downgrade()
     if last.paths:

@@ -181,4 +181,4 @@ def test_what_a_person_made_in_a_schema_stays(on_both: Project) -> None:
     assert on_both.new("nothing").paths == []
     write(on_both, "units", models())
     assert "own.list" not in on_both.last()
-    assert "list" not in [step.subject for step in on_both.new("again").steps]
+    assert "list" not in [operation.subject for operation in on_both.new("again").operations]

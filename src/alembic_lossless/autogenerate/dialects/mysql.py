@@ -129,10 +129,10 @@ def _words(keys: Mapping[str, Definition]) -> str:
 
 def _stop_counting_outside(table: str, database: ComparedDatabase) -> Iterator[Operation]:
     """Let a column stop counting that is not to count, before it leaves the primary key."""
-    for step in stop_counting(database.lookup(), table):
-        default = Key(table, "default", step.forward.column_name)
+    for operation in stop_counting(database.lookup(), table):
+        default = Key(table, "default", operation.forward.column_name)
         if database.expected.get(default) != Counter(AUTO_INCREMENT):
-            yield step
+            yield operation
 
 
 def _foreign_keys(items: Items, expected: Schema) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -160,7 +160,7 @@ def rename_statement(lookup: Lookup, key: Key, name: str) -> str:
 
 
 def change_counter(lookup: Lookup, item: Change) -> Iterator[Operation]:
-    """Yield the step that lets a column count (AUTO_INCREMENT), or stops it.
+    """Yield the operation that lets a column count (AUTO_INCREMENT), or stops it.
 
     :param item: the difference of the column's default.
     """
@@ -172,7 +172,7 @@ def change_counter(lookup: Lookup, item: Change) -> Iterator[Operation]:
 
 
 def stop_counting(lookup: Lookup, table: str) -> Iterator[Operation]:
-    """Yield the step that stops a column from counting: else its primary key cannot be dropped."""
+    """Yield what stops a column from counting: else its primary key cannot be dropped."""
     for column in sa.inspect(lookup.connection).get_columns(table):
         if column.get("autoincrement") is True:
             yield _count(lookup, Key(table, "default", column["name"]), False)
@@ -185,7 +185,7 @@ def _count(lookup: Lookup, key: Key, counts: bool) -> Operation:
 
 
 def change_options(items: Items, database: ComparedDatabase) -> Iterator[Operation]:
-    """Yield the steps that give tables the options of the models, and take them out of *items*.
+    """Yield what gives tables the options of the models, and take it out of *items*.
 
     The collations of their columns go with them; what else differs of a column is left. CONVERT TO
     CHARACTER SET would take along the columns that keep a collation of their own, and make a

@@ -16,7 +16,7 @@ from ..comparison import Lookup
 
 
 def change_counter(lookup: Lookup, item: Change, default: Any) -> Iterable[Operation]:
-    """Yield the steps that let a column number its rows, or stop it.
+    """Yield the operations that let a column number its rows, or stop it.
 
     :param item: the difference of the column's default.
     :param default: the model's, for a column that numbers its rows no more.

@@ -14,7 +14,7 @@ _OPTIONS = {
 
 
 def change_options(item: Change) -> Operation:
-    """Return the step that gives a table the options of the models.
+    """Return the operation that gives a table the options of the models.
 
     :param item: the difference of the table's options.
     """

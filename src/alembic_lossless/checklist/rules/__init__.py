@@ -1,13 +1,13 @@
 """The rules of the checklist: one small function each, its message as data beside it.
 
-To add a rule, write a function of a step and its context and register it::
+To add a rule, write a function of an operation and its context and register it::
 
     @rule("rule-id", ["sqlite"], Verdict.STOP, on=ops.AddColumnOp,
           bad=…, good=…, what=…, cost=…, remedy=…)
-    def rule_id(step: Operation, context: ReviewContext) -> Iterator[Match]:
+    def rule_id(operation: Operation, context: ReviewContext) -> Iterator[Match]:
         ...
 
-It yields a hit for what it has something to say about, with the steps to do instead where the
+It yields a hit for what it has something to say about, with the operations to do instead where the
 verdict is to rewrite, to strip or to split. ``scripts/reference.py`` writes each rule into
 docs/reference/rules.md.
 """
@@ -37,10 +37,10 @@ class ReviewContext:
     #: The enum types of PostgreSQL that are there by now; None where nobody knows.
     types: set[str] | None = None
     #: All that the revision does.
-    steps: Sequence[Operation] = ()
+    operations: Sequence[Operation] = ()
     #: What it has done before these.
     done: Sequence[Operation] = ()
-    #: What was done before the step, where the revision is somebody's own.
+    #: What was done before the operation, where the revision is somebody's own.
     before: Sequence[Operation] = ()
     #: The tables and names of what the chain leaves to the naming convention.
     unnamed: Collection[tuple[str, str]] = ()
@@ -48,19 +48,21 @@ class ReviewContext:
     #: Whether the file says its phase; ``migrate`` writes it.
     has_phase: bool = True
 
-    def statements(self, operation: Any) -> list[Statement]:
+    def statements(self, op: Any) -> list[Statement]:
         """Read the raw SQL of *operation* as each database in use would; nothing where it has none.
 
-        :param operation: of Alembic's.
+        :param op: of Alembic's.
         """
-        if not isinstance(operation, ops.ExecuteSQLOp):
+        if not isinstance(op, ops.ExecuteSQLOp):
             return []
-        sql = str(operation.sqltext)
+        sql = str(op.sqltext)
         return [statement for kind in self.databases for statement in read(sql, kind)]
 
     def filled(self, table: str, column: str) -> bool:
         """Tell whether the rows of a column were updated before."""
-        statements = (each for step in self.before for each in self.statements(step.forward))
+        statements = (
+            each for operation in self.before for each in self.statements(operation.forward)
+        )
         return any(
             write.verb == "UPDATE"
             and write.table.folded == table.casefold()
@@ -110,9 +112,9 @@ class Rule:
     bad: str = ""
     good: str = ""
 
-    def concerns(self, step: Operation, context: ReviewContext) -> bool:
-        """Tell whether the rule is about what *step* does."""
-        op: Any = step.forward
+    def concerns(self, operation: Operation, context: ReviewContext) -> bool:
+        """Tell whether the rule is about what *operation* does."""
+        op: Any = operation.forward
         made = getattr(op, "table_name", None) or getattr(op, "source_table", None)
         new = self.old and made in context.created
         return op is not None and isinstance(op, self.on) and not new

@@ -54,39 +54,39 @@ def _another_enum(old: Any, new: Any) -> bool:
     return isinstance(old, Enum) and isinstance(new, Enum) and names[0] != names[1]
 
 
-def with_cast(step: Operation) -> list[Operation]:
-    """Return the steps that change a type with a cast, its default out of the way meanwhile."""
-    op: Any = step.forward
-    steps = [step]
+def with_cast(operation: Operation) -> list[Operation]:
+    """Return what changes a type with a cast, its default out of the way meanwhile."""
+    op: Any = operation.forward
+    operations = [operation]
     there = using(op.column_name, op.existing_type, op.modify_type)
     back = using(op.column_name, op.modify_type, op.existing_type)
     if there is None and back is None:
-        return steps
+        return operations
     old, new = op.existing_server_default, op.modify_server_default
     changed = new is not False
     op.kw["postgresql_using"] = there
     op.existing_server_default, op.modify_server_default = None, False
     reverse = op.reverse()
     reverse.kw["postgresql_using"] = back
-    steps = [Operation(op, reverse, databases=step.databases)]
+    operations = [Operation(op, reverse, databases=operation.databases)]
     kept = old if not changed else new
     if old is not None:
-        steps.insert(0, _default(step, op.existing_type, old, None))
+        operations.insert(0, _default(operation, op.existing_type, old, None))
     if kept is not None:
-        steps.append(_default(step, op.modify_type, None, kept))
-    return steps
+        operations.append(_default(operation, op.modify_type, None, kept))
+    return operations
 
 
-def _default(step: Operation, type_: Any, old: Any, new: Any) -> Operation:
+def _default(operation: Operation, type_: Any, old: Any, new: Any) -> Operation:
     op = ops.AlterColumnOp(
-        step.forward.table_name,
-        step.forward.column_name,
+        operation.forward.table_name,
+        operation.forward.column_name,
         existing_type=type_,
-        existing_nullable=step.forward.existing_nullable,
+        existing_nullable=operation.forward.existing_nullable,
         existing_server_default=old,
         modify_server_default=new,
     )
-    return Operation(op, databases=step.databases)
+    return Operation(op, databases=operation.databases)
 
 
 def losses(old: Any, new: Any, *, on_mysql: bool = False) -> Iterator[str]:

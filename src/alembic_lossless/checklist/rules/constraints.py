@@ -38,16 +38,16 @@ from .postgresql import apart, concurrently, not_valid, on_postgresql, others, q
     cost="It fails on duplicates.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_unique(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def add_unique(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Build the index while others write, then make it the constraint's."""
-    op: Any = step.forward
+    op: Any = operation.forward
     needed = {
         s.forward.referent_table
-        for s in context.steps
+        for s in context.operations
         if isinstance(s.forward, ops.CreateForeignKeyOp)
     }
-    if not on_postgresql(step, context) or op.table_name in needed:
-        yield from () if _held(step, context) else [Match(step.subject)]
+    if not on_postgresql(operation, context) or op.table_name in needed:
+        yield from () if _held(operation, context) else [Match(operation.subject)]
         return
     name, kw = str(op.constraint_name), dict(op.kw)
     words = " DEFERRABLE" if kw.pop("deferrable", None) else ""
@@ -62,10 +62,10 @@ def add_unique(step: Operation, context: ReviewContext) -> Iterator[Match]:
         ops.ExecuteSQLOp(sql + words), op.reverse(), databases=ON_POSTGRESQL, phase=Phase.INDEX
     )
     yield Match(
-        step.subject,
+        operation.subject,
         " PostgreSQL blocks reads and writes while its index is built, so it is built "
         "CONCURRENTLY, in a revision of its own.",
-        apart(step, context, *concurrently(index, using)),
+        apart(operation, context, *concurrently(index, using)),
         Verdict.SPLIT,
     )
 
@@ -90,10 +90,10 @@ def add_unique(step: Operation, context: ReviewContext) -> Iterator[Match]:
     cost="It fails on rows without the row they point to.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_foreign_key(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def add_foreign_key(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add a foreign key without looking at the rows under lock."""
-    mysql = "mysql" in context.databases and step.runs_on("mysql")
-    yield from _added(step, context, " MySQL locks both tables meanwhile." * mysql)
+    mysql = "mysql" in context.databases and operation.runs_on("mysql")
+    yield from _added(operation, context, " MySQL locks both tables meanwhile." * mysql)
 
 
 @rule(
@@ -114,28 +114,28 @@ def add_foreign_key(step: Operation, context: ReviewContext) -> Iterator[Match]:
     cost="It fails on rows that break it.",
     remedy="The rehearsal looks for them.{detail}",
 )
-def add_check(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def add_check(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add a CHECK without looking at the rows under lock."""
-    yield from _added(step, context)
+    yield from _added(operation, context)
 
 
-def _added(step: Operation, context: ReviewContext, locked: str = "") -> Iterator[Match]:
+def _added(operation: Operation, context: ReviewContext, locked: str = "") -> Iterator[Match]:
     """Yield what becomes of a constraint that PostgreSQL can add without looking at the rows."""
-    if step.forward.kw.get("postgresql_not_valid"):
+    if operation.forward.kw.get("postgresql_not_valid"):
         return
-    if on_postgresql(step, context):
-        first, *later = not_valid(step)
+    if on_postgresql(operation, context):
+        first, *later = not_valid(operation)
         if any(
-            isinstance(s.forward, Fill) and s.forward.table_name == step.table
-            for s in context.steps
+            isinstance(s.forward, Fill) and s.forward.table_name == operation.table
+            for s in context.operations
         ):
             # Elsewhere there is no NOT VALID: there it comes when the rows are changed.
             own = replace(first, databases=ON_POSTGRESQL)
-            later = [*others(replace(step, phase=Phase.FILL), context), *later]
+            later = [*others(replace(operation, phase=Phase.FILL), context), *later]
             first = own
-        yield Match(step.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
-    elif locked or not _held(step, context):
-        yield Match(step.subject, locked)
+        yield Match(operation.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
+    elif locked or not _held(operation, context):
+        yield Match(operation.subject, locked)
 
 
 _NOT_VALID = (
@@ -144,17 +144,20 @@ _NOT_VALID = (
 )
 
 
-def _held(step: Operation, context: ReviewContext) -> bool:
+def _held(operation: Operation, context: ReviewContext) -> bool:
     """Tell whether the rows keep to the constraint already: one that goes said as much."""
-    every = [s for s in (*context.done, *context.steps) if s.databases >= step.databases]
-    if any(s.table == step.table and _changes_rows(s.forward) for s in every):
+    every = [s for s in (*context.done, *context.operations) if s.databases >= operation.databases]
+    if any(s.table == operation.table and _changes_rows(s.forward) for s in every):
         return False
     dropped = (s for s in every if isinstance(s.forward, ops.DropConstraintOp))
     gone = (
         getattr(s.forward, "_reverse", None) if isinstance(s.backward, Reverse) else s.backward
         for s in dropped
     )
-    return any(type(old) is type(step.forward) and _says_as_much(old, step.forward) for old in gone)
+    return any(
+        type(old) is type(operation.forward) and _says_as_much(old, operation.forward)
+        for old in gone
+    )
 
 
 def _changes_rows(op: Any) -> bool:
@@ -214,9 +217,9 @@ _LIST = re.compile(rf"""("(?:[^"]|"")+"|\w+) IN \(((?:{_TEXT}(?:, *)?)+)\)""")
     cost="It fails on rows that exclude one another, and blocks reads and writes while it checks.",
     remedy="The rehearsal looks for such rows.",
 )
-def add_exclusion(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def add_exclusion(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say what an exclusion constraint costs, which there is no gentler way to add."""
-    yield Match(step.subject)
+    yield Match(operation.subject)
 
 
 @rule(
@@ -236,12 +239,12 @@ def add_exclusion(step: Operation, context: ReviewContext) -> Iterator[Match]:
     cost="A drop by one name fails where it has the other.",
     remedy="It is dropped by each of its names, with if_exists=True.",
 )
-def other_name(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def other_name(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say by which names a constraint is dropped, and of a file that has but one of them."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if isinstance(op, DropByAnyName):
-        yield Match(step.subject, " or ".join(other_names(op)))
+        yield Match(operation.subject, " or ".join(other_names(op)))
     elif isinstance(op, ops.DropConstraintOp) and not op.if_exists:
         on_server = set(context.databases) - {"sqlite"}  # where it has no name, and is found
         if on_server and (whole_name(op), str(op.constraint_name)) in context.unnamed:
-            yield Match(step.subject, "its revision leaves it to the naming convention")
+            yield Match(operation.subject, "its revision leaves it to the naming convention")

@@ -35,9 +35,9 @@ from . import EVERYWHERE, Match, ReviewContext, casts, rule
     cost="Each database gives it another name, so no later revision can drop it.",
     remedy="It is named {detail}.",
 )
-def unnamed_constraint(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def unnamed_constraint(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Name by convention what the models left without a name."""
-    op: Any = step.forward
+    op: Any = operation.forward
     given = naming.names_given(context.metadata)
     if isinstance(op, ops.CreateTableOp):
         items: Any = op.columns
@@ -49,11 +49,11 @@ def unnamed_constraint(step: Operation, context: ReviewContext) -> Iterator[Matc
             elif not item.name and (name := naming.of_constraint(item, op.table_name)):
                 item.name = name
                 yield Match(op.table_name, name)
-    elif isinstance(step.forward, ops.AddConstraintOp) and not op.constraint_name:
-        name = naming.of_constraint(op.to_constraint(), step.table or "")
+    elif isinstance(operation.forward, ops.AddConstraintOp) and not op.constraint_name:
+        name = naming.of_constraint(op.to_constraint(), operation.table or "")
         if name:
             op.constraint_name = name
-            yield Match(step.table or "", name)
+            yield Match(operation.table or "", name)
 
 
 @rule(
@@ -74,17 +74,19 @@ def unnamed_constraint(step: Operation, context: ReviewContext) -> Iterator[Matc
     cost="PostgreSQL, MySQL and MariaDB fail on a row whose value does not fit.",
     remedy="Look at the rows of every database first.",
 )
-def narrow_type(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def narrow_type(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Tell PostgreSQL how to cast, and say what may not fit."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if op.modify_type is None:
         return
-    instead = casts.with_cast(step) if "postgresql" in context.databases else [step]
+    instead = casts.with_cast(operation) if "postgresql" in context.databases else [operation]
     on_mysql = "mysql" in context.databases
     lost = ", ".join(casts.losses(op.existing_type, op.modify_type, on_mysql=on_mysql))
     if lost:
         held = context.rows.values(op.table_name, op.column_name)
-        other = {s.forward.old for s in (*context.done, *context.steps) if _fills(s.forward, op)}
+        other = {
+            s.forward.old for s in (*context.done, *context.operations) if _fills(s.forward, op)
+        }
         odd = sum(
             rows
             for value, rows in held.items()
@@ -96,7 +98,7 @@ def narrow_type(step: Operation, context: ReviewContext) -> Iterator[Match]:
         fit = ("does not" if odd == 1 else "do not") if odd else "do"
         here = f"{many} rows of the development database {fit} fit"
         said = f"{lost}; {here}" if held else lost
-        yield Match(step.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
+        yield Match(operation.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
 
 
 def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
@@ -121,21 +123,21 @@ def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
     cost="It fails where the table has rows; MySQL silently writes 0 or an empty string.",
     remedy="{detail}",
 )
-def not_null_column(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def not_null_column(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add the column with a value for the rows that may be there."""
-    op: Any = step.forward
+    op: Any = operation.forward
     column = op.column
     if column.nullable or column.server_default is not None or column.computed is not None:
         return
     value = context.answers.value(
-        step.subject,
+        operation.subject,
         example=placeholder(column),
         type_=column.type,
         databases=context.databases,
     )
     if value is None:
         give = "Add it with a server_default for rows already in the table; drop that afterwards."
-        yield Match(step.subject, give, verdict=Verdict.ASK)
+        yield Match(operation.subject, give, verdict=Verdict.ASK)
         return
     plain = re.fullmatch(r"'(?:[^']|'')*'", value)
     text = sa.text(without_parameters(value))
@@ -151,8 +153,8 @@ def not_null_column(step: Operation, context: ReviewContext) -> Iterator[Match]:
         modify_server_default=None,
     )
     add = ops.AddColumnOp(op.table_name, filled, schema=op.schema)
-    steps = [Operation(add), Operation(drop, None)]
-    yield Match(step.subject, f"Rows already in the table get {value}, {_DROPPED}", steps)
+    operations = [Operation(add), Operation(drop, None)]
+    yield Match(operation.subject, f"Rows already in the table get {value}, {_DROPPED}", operations)
 
 
 _DROPPED = (
@@ -172,9 +174,9 @@ _DROPPED = (
     remedy="Rows already in the table are numbered, in the order of {detail}; reads and writes are "
     "blocked meanwhile.",
 )
-def numbered_column(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def numbered_column(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say that the rows get numbers, each its own."""
-    yield Match(step.subject, ", ".join(step.forward.key))
+    yield Match(operation.subject, ", ".join(operation.forward.key))
 
 
 @rule(
@@ -194,27 +196,27 @@ def numbered_column(step: Operation, context: ReviewContext) -> Iterator[Match]:
     cost="It fails on rows that hold NULL.",
     remedy="{detail}",
 )
-def set_not_null(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def set_not_null(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Fill the rows that hold NULL; the model's default does where there is one."""
-    op: Any = step.forward
+    op: Any = operation.forward
     numbered = any(
-        isinstance(s.forward, NumberRows) and s.subject == step.subject for s in context.done
+        isinstance(s.forward, NumberRows) and s.subject == operation.subject for s in context.done
     )
     if op.modify_nullable is not False or context.filled(op.table_name, op.column_name) or numbered:
         return
     type_ = op.modify_type or op.existing_type
     example = placeholder(sa.Column(op.column_name, type_))
     value = _literal(op) or context.answers.value(
-        step.subject, example=example, type_=type_, databases=context.databases
+        operation.subject, example=example, type_=type_, databases=context.databases
     )
     if value is None:
-        yield Match(step.subject, "UPDATE such rows first.", verdict=Verdict.ASK)
+        yield Match(operation.subject, "UPDATE such rows first.", verdict=Verdict.ASK)
         return
     table = context.table(op.table_name)
     keyed = table is not None and op.column_name in table.primary_key.columns
     filled = Fill(op.table_name, op.column_name, value, beside=keyed, schema=op.schema)
-    fill = Operation(filled, None, databases=step.databases)
-    yield Match(step.subject, f"Such rows get {value} first.", [fill, step])
+    fill = Operation(filled, None, databases=operation.databases)
+    yield Match(operation.subject, f"Such rows get {value} first.", [fill, operation])
 
 
 def _literal(op: ops.AlterColumnOp) -> str | None:
@@ -249,24 +251,24 @@ def _literal(op: ops.AlterColumnOp) -> str | None:
     cost="The values are lost, and the release that still runs reads the column.",
     remedy="Deploy the release that does not use it first.{detail}",
 )
-def drop_column(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def drop_column(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Ask for consent to one column; a generated one holds no one's data."""
-    if not _generated(step, context):
+    if not _generated(operation, context):
         relaxed = any(
-            isinstance(other.forward, ops.AlterColumnOp) and other.subject == step.subject
-            for other in context.steps
+            isinstance(other.forward, ops.AlterColumnOp) and other.subject == operation.subject
+            for other in context.operations
         )
         detail = " It allows NULL until then, so that this release can insert rows." * relaxed
-        yield Match(step.subject, detail, [replace(step, phase=Phase.CONTRACT)])
+        yield Match(operation.subject, detail, [replace(operation, phase=Phase.CONTRACT)])
 
 
-def _generated(step: Operation, context: ReviewContext) -> bool:
-    column = getattr(step.backward, "column", None)
+def _generated(operation: Operation, context: ReviewContext) -> bool:
+    column = getattr(operation.backward, "column", None)
     if column is None:
         columns: dict[tuple[str, str], Any] = {}
         for earlier in context.before:
             apply_to_columns(earlier.forward, columns)
-        column = columns.get((step.forward.table_name, step.forward.column_name))
+        column = columns.get((operation.forward.table_name, operation.forward.column_name))
     return column is not None and column.computed is not None
 
 
@@ -290,9 +292,9 @@ def _generated(step: Operation, context: ReviewContext) -> bool:
     cost="The rows are lost, and the release that still runs reads the table.",
     remedy="Deploy the release that does not use it first.",
 )
-def drop_table(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def drop_table(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Ask for consent to one table."""
-    yield Match(step.subject, instead=[replace(step, phase=Phase.CONTRACT)])
+    yield Match(operation.subject, instead=[replace(operation, phase=Phase.CONTRACT)])
 
 
 @rule(
@@ -314,13 +316,13 @@ def drop_table(step: Operation, context: ReviewContext) -> Iterator[Match]:
     remedy="Where that matters, add the new one beside it, write to both, and drop the old one "
     "a release later.",
 )
-def rename(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def rename(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say what a rename does to the release that still runs."""
-    name = getattr(step.forward, "new_table_name", None) or getattr(
-        step.forward, "modify_name", None
+    name = getattr(operation.forward, "new_table_name", None) or getattr(
+        operation.forward, "modify_name", None
     )
     if name:
-        yield Match(step.subject, name)
+        yield Match(operation.subject, name)
 
 
 @rule(
@@ -341,10 +343,10 @@ def rename(step: Operation, context: ReviewContext) -> Iterator[Match]:
     cost="The release before may still use it, so a deployment in two phases stops here.",
     remedy='Write into the file, below down_revision: phase = "contract"',
 )
-def contract_phase(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def contract_phase(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Demand, once a file, that a revision says what ``upgrade --phase expand`` stops before."""
-    if context.has_phase or step is not context.steps[-1]:
+    if context.has_phase or operation is not context.operations[-1]:
         return
     (kind,) = context.databases
-    if taken := expand_contract.taken_away([each.forward for each in context.steps], kind):
+    if taken := expand_contract.taken_away([each.forward for each in context.operations], kind):
         yield Match(taken[0].partition(" ")[2], ", ".join(taken))

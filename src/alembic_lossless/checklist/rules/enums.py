@@ -49,9 +49,9 @@ def _create(name: str, values: Any) -> str:
     "again, and a new value cannot be added and used in one transaction.",
     remedy="{detail}",
 )
-def enum(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def enum(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Make the type before the first column that needs it, and only once."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if isinstance(op, ops.ExecuteSQLOp):
         where = "outside a transaction" if binds.current() is None else "in its transaction"
         for each in _alters_type(str(op.sqltext)):
@@ -66,7 +66,7 @@ def enum(step: Operation, context: ReviewContext) -> Iterator[Match]:
     if context.types is None:
         return
     if isinstance(op, ops.CreateTableOp):
-        yield from _in_table(op, step, context.types)
+        yield from _in_table(op, operation, context.types)
         return
     column = op.column if isinstance(op, ops.AddColumnOp) else None
     type_ = native(column.type if column is not None else getattr(op, "modify_type", None))
@@ -74,13 +74,13 @@ def enum(step: Operation, context: ReviewContext) -> Iterator[Match]:
         return
     name = str(type_.name)
     context.types.add(name)
-    statements = (each for s in context.steps for each in context.statements(s.forward))
+    statements = (each for s in context.operations for each in context.statements(s.forward))
     if any(each.object == "TYPE" and each.creates == Name(name) for each in statements):
         return
     create = ops.ExecuteSQLOp(_create(name, type_.enums))
     drop = ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
-    instead = [Operation(create, drop, databases=ON_POSTGRESQL), step]
-    yield Match(step.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
+    instead = [Operation(create, drop, databases=ON_POSTGRESQL), operation]
+    yield Match(operation.subject, "CREATE TYPE comes first, on PostgreSQL.", instead)
 
 
 def _alters_type(sql: str) -> list[Statement]:
@@ -88,7 +88,7 @@ def _alters_type(sql: str) -> list[Statement]:
     return [each for each in statements if (each.verb, each.object) == ("ALTER", "TYPE")]
 
 
-def _in_table(op: Any, step: Operation, types: set[str]) -> Iterator[Match]:
+def _in_table(op: Any, operation: Operation, types: set[str]) -> Iterator[Match]:
     columns, made = [], []
     for item in op.columns:
         type_ = native(item.type) if isinstance(item, Column) else None
@@ -111,7 +111,7 @@ def _in_table(op: Any, step: Operation, types: set[str]) -> Iterator[Match]:
             for name in made
         ]
         words = "The downgrade drops the type after the table, which would leave it behind."
-        yield Match(op.table_name, words, [*back, step])
+        yield Match(op.table_name, words, [*back, operation])
 
 
 def _there(item: Any) -> Any:
@@ -124,8 +124,8 @@ def _there(item: Any) -> Any:
     return item
 
 
-def steps(item: Change, connection: Connection, metadata: MetaData) -> Iterator[Operation]:
-    """Yield the steps that end the difference *item* of an enum; those that add values alone."""
+def operations(item: Change, connection: Connection, metadata: MetaData) -> Iterator[Operation]:
+    """Yield what ends the difference *item* of an enum; what adds values runs alone."""
     name, before, after = item.key.name, values_of(item.actual), values_of(item.expected)
     create, drop = ops.ExecuteSQLOp, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}")
     if item.expected is None:

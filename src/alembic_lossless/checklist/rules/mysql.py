@@ -29,9 +29,9 @@ _LONGEST = 64
     cost="MySQL and MariaDB refuse it, when earlier statements are already committed.",
     remedy="Give a length, such as String(255), or a shorter name.",
 )
-def mysql_limits(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def mysql_limits(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Refuse text without a length, and names that are too long."""
-    op: Any = step.forward
+    op: Any = operation.forward
     for column in _columns(op):
         type_: Any = column.type.dialect_impl(_DIALECT)
         plain = isinstance(type_, mysql.VARCHAR | String) and type_.__visit_name__ in (
@@ -39,7 +39,9 @@ def mysql_limits(step: Operation, context: ReviewContext) -> Iterator[Match]:
             "VARCHAR",
         )
         if plain and not isinstance(type_, Enum) and type_.length is None:
-            yield Match(f"{step.table or step.subject}.{column.name}", "a String without a length")
+            yield Match(
+                f"{operation.table or operation.subject}.{column.name}", "a String without a length"
+            )
     names = [getattr(op, "index_name", None), getattr(op, "constraint_name", None)]
     names += [getattr(item, "name", None) for item in getattr(op, "columns", None) or ()]
     for name in names:
@@ -75,9 +77,9 @@ def _columns(op: Any) -> Iterable[Column[Any]]:
     cost="{detail}",
     remedy="On a large table do it when few write, or with gh-ost or pt-online-schema-change.",
 )
-def mysql_copy(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def mysql_copy(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say which lock a change of type takes."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if op.modify_type is None:
         return
     before, after = (getattr(one, "length", None) for one in (op.existing_type, op.modify_type))
@@ -86,5 +88,6 @@ def mysql_copy(step: Operation, context: ReviewContext) -> Iterator[Match]:
     if text and before and after and before <= after and (after < 64 or before >= 64):
         return
     yield Match(
-        step.subject, "MySQL copies the table (ALGORITHM=COPY, LOCK=SHARED): writes are blocked."
+        operation.subject,
+        "MySQL copies the table (ALGORITHM=COPY, LOCK=SHARED): writes are blocked.",
     )

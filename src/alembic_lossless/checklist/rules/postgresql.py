@@ -28,20 +28,20 @@ def table_of(op: Any) -> str:
     return quote(name, schema)
 
 
-def apart(step: Operation, context: ReviewContext, *instead: Operation) -> list[Operation]:
-    """Return PostgreSQL's own steps, and *step* as it is for the other databases."""
-    return [*instead, *others(replace(step, phase=instead[0].phase), context)]
+def apart(operation: Operation, context: ReviewContext, *instead: Operation) -> list[Operation]:
+    """Return PostgreSQL's own operations, and *operation* as it is for the other databases."""
+    return [*instead, *others(replace(operation, phase=instead[0].phase), context)]
 
 
-def others(step: Operation, context: ReviewContext) -> list[Operation]:
-    """Return *step* for the databases that are not PostgreSQL."""
-    others = {kind for kind in context.databases if step.runs_on(kind)} - {"postgresql"}
-    databases = step.databases - ON_POSTGRESQL
-    return [replace(step, databases=databases)] if others and databases else []
+def others(operation: Operation, context: ReviewContext) -> list[Operation]:
+    """Return *operation* for the databases that are not PostgreSQL."""
+    others = {kind for kind in context.databases if operation.runs_on(kind)} - {"postgresql"}
+    databases = operation.databases - ON_POSTGRESQL
+    return [replace(operation, databases=databases)] if others and databases else []
 
 
-def on_postgresql(step: Operation, context: ReviewContext) -> bool:
-    return "postgresql" in context.databases and step.runs_on("postgresql")
+def on_postgresql(operation: Operation, context: ReviewContext) -> bool:
+    return "postgresql" in context.databases and operation.runs_on("postgresql")
 
 
 @rule(
@@ -64,12 +64,12 @@ def on_postgresql(step: Operation, context: ReviewContext) -> bool:
     remedy="It is built CONCURRENTLY, outside a transaction, in a revision of its own. What a "
     "failed attempt left behind is dropped first.",
 )
-def add_index(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def add_index(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Build the index while others write."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if not op.kw.get("postgresql_concurrently"):
         # Built plainly in a downgrade, it would hold up writes there.
-        yield Match(step.subject, instead=apart(step, context, *concurrently(op)))
+        yield Match(operation.subject, instead=apart(operation, context, *concurrently(op)))
 
 
 def concurrently(op: Any, using: Operation | None = None) -> list[Operation]:
@@ -86,14 +86,14 @@ def concurrently(op: Any, using: Operation | None = None) -> list[Operation]:
     ]
 
 
-def not_valid(step: Operation) -> list[Operation]:
-    """Return the steps that add a constraint for new rows, and look at the old ones later."""
-    added = copy.copy(step.forward)
+def not_valid(operation: Operation) -> list[Operation]:
+    """Return the operations that add a constraint for new rows, and look at the old ones later."""
+    added = copy.copy(operation.forward)
     added.kw = {**added.kw, "postgresql_not_valid": True}
     # Not the model's own, which the operation may hold: its options are other ones.
     added._orig_constraint = None
     validate = f"ALTER TABLE {table_of(added)} VALIDATE CONSTRAINT {quote(added.constraint_name)}"
-    drop = step.reverse().forward
+    drop = operation.reverse().forward
     later = [
         Operation(ops.ExecuteSQLOp(validate), None, databases=ON_POSTGRESQL, phase=Phase.VALIDATE),
         # Nothing makes it NOT VALID again but making it again.
@@ -102,4 +102,4 @@ def not_valid(step: Operation) -> list[Operation]:
             for back in (added, drop)
         ),
     ]
-    return [replace(step, forward=added, backward=drop), *later]
+    return [replace(operation, forward=added, backward=drop), *later]

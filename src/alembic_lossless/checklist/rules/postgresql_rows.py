@@ -42,26 +42,26 @@ from .postgresql import apart, not_valid, on_postgresql, others, quote
     remedy="A CHECK, NOT VALID at first, is validated in a revision of its own; NOT NULL then "
     "takes no time, and the CHECK is dropped.",
 )
-def set_not_null(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def set_not_null(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Let a CHECK look at the rows, so that NOT NULL need not."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if op.modify_nullable is not False or context.checked(op.table_name, op.column_name):
         return
     table = context.table(op.table_name)
     if table is not None and op.column_name in table.primary_key.columns:
         return  # the key looks at the rows anyhow
-    rest, alone = _only_nullable(step)
+    rest, alone = _only_nullable(operation)
     name = conv(naming.check(op.table_name, f"{alone.column_name}_not_null"))
     condition = sa.text(f"{quote(alone.column_name)} IS NOT NULL")
     check = ops.CreateCheckConstraintOp(name, op.table_name, condition, schema=op.schema)
     added, validate, *_ = not_valid(Operation(check, databases=ON_POSTGRESQL))
     drop = ops.DropConstraintOp(name, op.table_name, "check", schema=op.schema)
     yield Match(
-        step.subject,
+        operation.subject,
         instead=[
             *rest,
             added,
-            *others(Operation(alone, databases=step.databases, phase=Phase.FILL), context),
+            *others(Operation(alone, databases=operation.databases, phase=Phase.FILL), context),
             validate,
             Operation(alone, databases=ON_POSTGRESQL, phase=Phase.VALIDATE),
             Operation(drop, added.forward, databases=ON_POSTGRESQL, phase=Phase.VALIDATE),
@@ -69,9 +69,9 @@ def set_not_null(step: Operation, context: ReviewContext) -> Iterator[Match]:
     )
 
 
-def _only_nullable(step: Operation) -> tuple[list[Operation], Any]:
+def _only_nullable(operation: Operation) -> tuple[list[Operation], Any]:
     """Part what changes NULL from what else the operation changes of the column."""
-    op = step.forward
+    op = operation.forward
     changed = op.modify_type is not None or op.modify_server_default is not False or op.modify_name
     alone = ops.AlterColumnOp(
         op.table_name,
@@ -87,11 +87,11 @@ def _only_nullable(step: Operation) -> tuple[list[Operation], Any]:
     )
     if not changed:
         return [], alone
-    back = step.reverse().forward
+    back = operation.reverse().forward
     rest = [copy.copy(op), copy.copy(back)]
     for one in rest:
         one.modify_nullable, one.existing_nullable = None, True
-    return [replace(step, forward=rest[0], backward=rest[1])], alone
+    return [replace(operation, forward=rest[0], backward=rest[1])], alone
 
 
 @rule(
@@ -111,26 +111,26 @@ def _only_nullable(step: Operation) -> tuple[list[Operation], Any]:
     cost="Whoever writes to these rows waits until the whole revision is done.",
     remedy="{detail}",
 )
-def backfill(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def backfill(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Change rows in transactions of their own, on PostgreSQL in many small ones."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if isinstance(op, Fill) and op.beside:
         return
-    if isinstance(op, Fill) and on_postgresql(step, context):
+    if isinstance(op, Fill) and on_postgresql(operation, context):
         own = Operation(
             FillInBatches(op), None, databases=ON_POSTGRESQL, phase=Phase.FILL, alone=True
         )
         detail = "They are changed in a revision of their own, on PostgreSQL in batches."
-        yield Match(op.table_name, detail, apart(step, context, own))
+        yield Match(op.table_name, detail, apart(operation, context, own))
     elif isinstance(op, Fill):
         yield Match(op.table_name, _LARGE, verdict=Verdict.KEEP)
     elif (written := [w.table for s in context.statements(op) for w in s.writes]) and any(
         isinstance(s.forward, _CHANGES)
         and getattr(s.forward, "table_name", "") not in context.created
-        for s in context.steps
+        for s in context.operations
     ):
         alone = "Change them in a revision of their own, a large table in batches."
-        yield Match(written[0].name, alone if on_postgresql(step, context) else _LARGE)
+        yield Match(written[0].name, alone if on_postgresql(operation, context) else _LARGE)
 
 
 _LARGE = "On a large table of MySQL or MariaDB change them in batches, before this."
@@ -165,15 +165,15 @@ _VOLATILE = (
     cost="PostgreSQL rewrites the whole table, and blocks reads and writes meanwhile.",
     remedy="{detail}",
 )
-def volatile_default(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def volatile_default(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add the column first and give it its default afterwards."""
-    op: Any = step.forward
+    op: Any = operation.forward
     default = getattr(op.column.server_default, "arg", "")
     if not str(default).strip("( ").lower().startswith(_VOLATILE):
         return
     if not op.column.nullable:
         remedy = "It is NOT NULL, so the rows need it at once: make it nullable for one release."
-        yield Match(step.subject, remedy, verdict=Verdict.KEEP)
+        yield Match(operation.subject, remedy, verdict=Verdict.KEEP)
         return
     column = compat.copy_item(op.column)
     column.server_default = None
@@ -185,9 +185,9 @@ def volatile_default(step: Operation, context: ReviewContext) -> Iterator[Match]
         existing_nullable=True,
         modify_server_default=op.column.server_default,
     )
-    steps = [
+    operations = [
         Operation(ops.AddColumnOp(op.table_name, column, schema=op.schema)),
         Operation(give, None),
     ]
     remedy = "The default is set after the column is added; rows already in the table hold NULL."
-    yield Match(step.subject, remedy, steps)
+    yield Match(operation.subject, remedy, operations)

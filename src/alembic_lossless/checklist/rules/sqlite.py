@@ -39,24 +39,26 @@ _SQLITE: Any = sqlite.dialect()
     cost="The revision would fail on SQLite.",
     remedy="It is left out on SQLite; the other databases get it.",
 )
-def not_on_sqlite(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def not_on_sqlite(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Guard what SQLite cannot hold by dialect; take it out of what it can hold."""
-    op = step.forward
+    op = operation.forward
     if schema := getattr(op, "schema", None) or getattr(op, "kw", {}).get("source_schema"):
-        yield Match(step.subject, f"the schema {schema}", [replace(step, databases=NOT_ON_SQLITE)])
+        yield Match(
+            operation.subject, f"the schema {schema}", [replace(operation, databases=NOT_ON_SQLITE)]
+        )
         return
     if isinstance(op, ops.CreateTableCommentOp | ops.DropTableCommentOp):
         yield Match(op.table_name, "a comment", [Operation(op, databases=NOT_ON_SQLITE)])
     elif is_comment(op):
-        yield Match(step.subject, "a comment", [Operation(op, databases=NOT_ON_SQLITE)])
+        yield Match(operation.subject, "a comment", [Operation(op, databases=NOT_ON_SQLITE)])
     elif isinstance(op, CreateExcludeConstraintOp) or _drops_exclusion(op):
         yield Match(
-            step.subject, "an exclusion constraint", [Operation(op, databases=ON_POSTGRESQL)]
+            operation.subject, "an exclusion constraint", [Operation(op, databases=ON_POSTGRESQL)]
         )
     elif isinstance(op, ops.CreateIndexOp | ops.DropIndexOp):
         reason = dialect_support.only_postgresql(op.to_index())
         if reason:
-            yield Match(step.subject, reason, [Operation(op, databases=ON_POSTGRESQL)])
+            yield Match(operation.subject, reason, [Operation(op, databases=ON_POSTGRESQL)])
     elif isinstance(op, ops.CreateTableOp):
         exclusions = [item for item in op.columns if isinstance(item, ExcludeConstraint)]
         if exclusions:
@@ -114,20 +116,22 @@ def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Oper
     cost="Elsewhere it would become a full index, and a unique one would refuse good rows.",
     remedy="{detail}",
 )
-def partial_index(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def partial_index(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Give the condition to SQLite too; MySQL and MariaDB have no partial indexes."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if op.kw.get("postgresql_where") is None:
         return
     if "mysql" in context.databases and op.unique:
         remedy = "MySQL and MariaDB have no partial index: enforce the rule in another way there."
-        yield Match(step.subject, remedy, verdict=Verdict.STOP)
+        yield Match(operation.subject, remedy, verdict=Verdict.STOP)
     if "sqlite" in context.databases:
         where = op.kw["postgresql_where"]
         missing = op.kw.get("sqlite_where") is None
         if missing or isinstance(op.kw["sqlite_where"], dialect_support.InheritedCondition):
             op.kw["sqlite_where"] = where if missing else op.kw["sqlite_where"]
-            yield Match(step.subject, "SQLite gets the same condition (sqlite_where).", [step])
+            yield Match(
+                operation.subject, "SQLite gets the same condition (sqlite_where).", [operation]
+            )
 
 
 #: What SQLite has no word for, or what would undo that its revisions are whole.
@@ -154,9 +158,9 @@ _OBJECTS = ("TABLE", "INDEX", "VIEW", "TRIGGER")
     remedy="Use Alembic's operation, or guard it: "
     'if op.get_context().dialect.name == "postgresql":',
 )
-def raw_sql(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def raw_sql(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Refuse raw SQL that alters a table, sets a pragma or speaks another database's words."""
-    for statement in read(str(step.forward.sqltext), "sqlite"):
+    for statement in read(str(operation.forward.sqltext), "sqlite"):
         is_foreign = statement.verb in ("CREATE", "DROP") and (
             statement.object not in _OBJECTS or statement.has("OR", "REPLACE")
         )
@@ -182,15 +186,17 @@ def raw_sql(step: Operation, context: ReviewContext) -> Iterator[Match]:
     cost="Stock Alembic rebuilds the table from what it reflects, and loses or doubles the rest.",
     remedy="Leave the option out: the table is rebuilt where it has to be.",
 )
-def batch_options(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def batch_options(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Name the options that force Alembic's own rebuild, or add what is there already."""
-    for name, value in step.forward.options.items():
+    for name, value in operation.forward.options.items():
         # With table_kwargs it is the way to change a table's options.
         always = (
-            name == "recreate" and value == "always" and "table_kwargs" not in step.forward.options
+            name == "recreate"
+            and value == "always"
+            and "table_kwargs" not in operation.forward.options
         )
         if always or (name == "table_args" and value):
-            yield Match(step.forward.table_name, f"{name}={value!r}")
+            yield Match(operation.forward.table_name, f"{name}={value!r}")
 
 
 @rule(
@@ -208,9 +214,9 @@ def batch_options(step: Operation, context: ReviewContext) -> Iterator[Match]:
     cost="SQLite numbers rows only in an INTEGER PRIMARY KEY.",
     remedy='Where rows are to be numbered: BigInteger().with_variant(Integer, "sqlite").',
 )
-def sqlite_rowid(step: Operation, context: ReviewContext) -> Iterator[Match]:
+def sqlite_rowid(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Say which primary key will not number its rows on SQLite."""
-    op: Any = step.forward
+    op: Any = operation.forward
     if isinstance(op, ops.AlterColumnOp) and isinstance(op.modify_type, BigInteger):
         table = context.table(op.table_name)
     else:
