@@ -87,10 +87,10 @@ def missing_parts() -> list[PrivatePart]:
 
 
 def _exists(part: PrivatePart) -> bool:
-    found: Any = importlib.import_module(part.module)
+    value: Any = importlib.import_module(part.module)
     for name in part.path.split("."):
-        found = found() if name == "()" else getattr(found, name, _ABSENT)
-    return found is not _ABSENT
+        value = value() if name == "()" else getattr(value, name, _ABSENT)
+    return value is not _ABSENT
 
 
 def require() -> None:
@@ -458,26 +458,26 @@ def engine_beside(
     :param add: puts more into a driver's connect arguments; tells whether it could.
     :return: the engine, and whether *add* was asked and could.
     """
-    theirs, arguments, added = engine.dialect, _connect_arguments(engine), False
+    dialect, arguments, added = engine.dialect, _connect_arguments(engine), False
     creator = engine.pool._creator
     if arguments is not None:
-        positional, named = theirs.create_connect_args(url)
-        usual = theirs.create_connect_args(engine.url)[1]
+        positional, named = dialect.create_connect_args(url)
+        usual = dialect.create_connect_args(engine.url)[1]
         more = {key: value for key, value in arguments.items() if usual.get(key) != value}
         options = {**named, **more}
-        added = add(theirs.driver, options)
+        added = add(dialect.driver, options)
 
         def connect(record: Any = None) -> Any:
-            for listener in theirs.dispatch.do_connect:
-                connection = listener(theirs, record, positional, options)
+            for listener in dialect.dispatch.do_connect:
+                connection = listener(dialect, record, positional, options)
                 if connection is not None:
                     return connection
-            return theirs.connect(*positional, **options)
+            return dialect.connect(*positional, **options)
 
         creator = connect
-    beside = create_engine(url, creator=creator, poolclass=NullPool, module=theirs.dbapi)
+    beside = create_engine(url, creator=creator, poolclass=NullPool, module=dialect.dbapi)
     vars(beside.dialect).update(
-        {name: value for name, value in vars(theirs).items() if name not in _OF_ONE_DIALECT}
+        {name: value for name, value in vars(dialect).items() if name not in _OF_ONE_DIALECT}
     )
     for listener in engine.pool.dispatch.connect.listeners:
         if not str(getattr(listener, "__module__", "")).startswith("sqlalchemy."):
@@ -494,8 +494,8 @@ def _connect_arguments(engine: Engine) -> dict[str, Any] | None:
     creator: Any = engine.pool._creator
     if getattr(creator, "__module__", "") != "sqlalchemy.engine.create":
         return None
-    found: dict[str, Any] | None = inspect.getclosurevars(creator).nonlocals.get("cparams")
-    return found
+    arguments: dict[str, Any] | None = inspect.getclosurevars(creator).nonlocals.get("cparams")
+    return arguments
 
 
 @private("alembic.script:ScriptDirectory._downgrade_revs")

@@ -153,5 +153,5 @@ def with_convention(table: Table, convention: Mapping[str, Any]) -> Table:
     try:
         return table.to_metadata(MetaData(naming_convention=convention))
     except InvalidRequestError:  # a CHECK without a name, from before there was a convention
-        others = {kind: pattern for kind, pattern in convention.items() if kind != "ck"}
-        return table.to_metadata(MetaData(naming_convention=others))
+        patterns = {kind: pattern for kind, pattern in convention.items() if kind != "ck"}
+        return table.to_metadata(MetaData(naming_convention=patterns))

@@ -150,13 +150,13 @@ def _recorded(connection: Connection, plan: Planned, file: str) -> Iterator[None
     Where the *file* reads rows, say so: here are none, so what it does with them is not seen.
     """
     steps, statements = applied_changes(connection), plan.statements
-    told = len(steps)
+    count = len(steps)
 
     def tell_steps() -> None:
-        nonlocal told
-        for step in steps[told:]:
+        nonlocal count
+        for step in steps[count:]:
             statements.extend(sql for sql in step.statements if not _is_own(sql, "sqlite"))
-        told = len(steps)
+        count = len(steps)
 
     def note(_: Any, __: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
         tell_steps()

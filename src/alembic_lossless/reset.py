@@ -144,12 +144,12 @@ def _copy_attached(connection: Connection, names: Iterable[str]) -> None:
             "ORDER BY type <> 'table'",
             (name,),
         ).scalars()
-        create, *others = statements.all()
+        create, *rest = statements.all()
         run(create)
         columns = run(f"PRAGMA live.table_info({quote(name)})").all()
         listed = ", ".join(quote(column[1]) for column in columns)
         run(f"INSERT INTO {quote(name)} ({listed}) SELECT {listed} FROM live.{quote(name)}")
-        for statement in others:
+        for statement in rest:
             run(statement)
 
 
@@ -245,9 +245,9 @@ def stamp_if_reset(
         at = context.get_current_heads()
         if len(at) > 1 or {*at} & snapshot.older(script, kind):
             return False
-        here = at[0] if at else "base"
+        revision = at[0] if at else "base"
         is_equal = partial(_is_equal, connection, script, source, metadata, options or {})
-        if is_equal(here) or not is_equal("heads"):
+        if is_equal(revision) or not is_equal("heads"):
             return False
         context._ensure_version_table()
         context.stamp(script, "heads")

@@ -79,12 +79,14 @@ def call(
     removed = [op for op in up if not _has(after, op)]
     result = HookResult(names_revision=script.rev_id != rev_id)
     gone = {key_of(op) for op in removed} - {key_of(op) for op in added}
-    own = [op for op in added if not isinstance(op, _PROPOSED) and not _is_of_models(op, metadata)]
-    result.left_out = {key for key in gone | {key_of(op) for op in own} if key.table}
+    additions = [
+        op for op in added if not isinstance(op, _PROPOSED) and not _is_of_models(op, metadata)
+    ]
+    result.left_out = {key for key in gone | {key_of(op) for op in additions} if key.table}
     undo = [op for op in _operations(script.downgrade_ops_list[-1]) if not _has(down, op)]
     undo = [op for op in undo if not isinstance(op, _PROPOSED)]
     first_proposed = next((i for i, op in enumerate(after) if _has(up, op)), 0)
-    for operation in _paired(own, undo):
+    for operation in _paired(additions, undo):
         is_first = any(op is operation.forward for op in after[:first_proposed])
         (result.first if is_first else result.last).append(operation)
     return result

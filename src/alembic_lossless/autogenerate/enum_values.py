@@ -67,45 +67,45 @@ class ValueMapping:
 
 
 def map_values(
-    found: Sequence[ComparedDatabase], answers: Answers
+    databases: Sequence[ComparedDatabase], answers: Answers
 ) -> tuple[list[Operation], list[Finding]]:
     """Return what lets rows follow a value, and a finding for each value that goes."""
     operations: list[Operation] = []
     findings: list[Finding] = []
-    checked = list(_changed_enums(found))
-    for enum in [*checked, *_unchecked(found, checked)]:
+    checked = list(_changed_enums(databases))
+    for enum in [*checked, *_unchecked(databases, checked)]:
         kinds, come, pairs = tuple(enum.differing), list(enum.come), []
         for old in enum.gone:
             subject = enum.subject(old)
             new = _renamed(enum, old, come, answers)
-            other = new or _replaced(enum, old, come, answers)
-            if other:
-                pairs.append(ValueMapping(old, other, rename=new is not None))
+            replacement = new or _replaced(enum, old, come, answers)
+            if replacement:
+                pairs.append(ValueMapping(old, replacement, rename=new is not None))
             if new:
                 come.remove(new)
-                said = message("rename")
-                findings.append(Finding("rename", kinds, subject, Verdict.KEEP, said, new))
-            elif not other:
+                text = message("rename")
+                findings.append(Finding("rename", kinds, subject, Verdict.KEEP, text, new))
+            elif not replacement:
                 why = _UNREADABLE if enum.unchecked else _STOPS
                 findings.append(Finding("enum", kinds, subject, Verdict.ASK, _REMOVED, why))
         if enum.unchecked:
-            operations += _fill_unchecked(enum, pairs, found[0].lookup())
+            operations += _fill_unchecked(enum, pairs, databases[0].lookup())
             continue
-        for database in found if pairs else ():
+        for database in databases if pairs else ():
             lookup = database.lookup()
-            own = list(_steps(enum, pairs, lookup, enum.differing.get(database.kind, [])))
+            of_database = list(_steps(enum, pairs, lookup, enum.differing.get(database.kind, [])))
             kinds_of = {item.key.kind for items in enum.differing.values() for item in items}
-            if kinds_of == {"constraint"} and len(kinds) == len(found):
-                operations += own  # a CHECK is one everywhere
+            if kinds_of == {"constraint"} and len(kinds) == len(databases):
+                operations += of_database  # a CHECK is one everywhere
                 break
-            only = frozenset({database.kind}) if len(found) > 1 else ALL_DATABASES
-            operations += [replace(operation, databases=only) for operation in own]
+            only = frozenset({database.kind}) if len(databases) > 1 else ALL_DATABASES
+            operations += [replace(operation, databases=only) for operation in of_database]
     return [replace(operation, on_enum_values=True) for operation in operations], findings
 
 
-def _changed_enums(found: Sequence[ComparedDatabase]) -> Iterable[ChangedEnum]:
+def _changed_enums(databases: Sequence[ComparedDatabase]) -> Iterable[ChangedEnum]:
     enums: dict[Any, ChangedEnum] = {}
-    for database in found:
+    for database in databases:
         for item in database.differences():
             if item.actual is None or item.expected is None:
                 continue
@@ -124,17 +124,17 @@ def _changed_enums(found: Sequence[ComparedDatabase]) -> Iterable[ChangedEnum]:
 
 
 def _unchecked(
-    found: Sequence[ComparedDatabase], checked: Sequence[ChangedEnum]
+    databases: Sequence[ComparedDatabase], checked: Sequence[ChangedEnum]
 ) -> Iterator[ChangedEnum]:
     """Yield the enums that no database checks, where the chain declares values that went.
 
     An Enum is plain text on SQLite, unless it has a CHECK: nothing differs when a value goes.
     """
-    if found[0].options.get("compare_type", True) is False:
+    if databases[0].options.get("compare_type", True) is False:
         return
     asked = [column for enum in checked for _, column in enum.columns]
-    lookup, missing = found[0].lookup(), found[0].context.opts.get("missing", ())
-    text_alone = {database.kind for database in (*found, *missing)} == {"sqlite"}
+    lookup, missing = databases[0].lookup(), databases[0].context.opts.get("missing", ())
+    text_alone = {database.kind for database in (*databases, *missing)} == {"sqlite"}
     for table in lookup.metadata.tables.values():
         for column in table.columns:
             type_: Any = column.type
@@ -147,7 +147,7 @@ def _unchecked(
             gone = [value for value in before if value not in type_.enums]
             if gone:
                 come = [value for value in type_.enums if value not in before]
-                kinds: dict[str, list[Change]] = {database.kind: [] for database in found}
+                kinds: dict[str, list[Change]] = {database.kind: [] for database in databases}
                 yield ChangedEnum([(table.name, column)], gone, come, kinds, unchecked=True)
 
 
@@ -192,9 +192,9 @@ def _columns(item: Change, database: ComparedDatabase) -> Iterator[tuple[str, An
 
 def _renamed(enum: ChangedEnum, old: str, come: list[str], answers: Answers) -> str | None:
     subject = enum.subject(old)
-    told = answers.renamed_to(subject)
+    answer = answers.renamed_to(subject)
     for new in come:
-        if told in (new, None) and answers.renamed(subject, told or enum.subject(new)):
+        if answer in (new, None) and answers.renamed(subject, answer or enum.subject(new)):
             return new
     return None
 

@@ -281,18 +281,18 @@ def _has_to_stay_before(first: Operation, second: Operation) -> bool:
     """Tell whether *first* has to stay before *second*."""
     if not any(first.runs_on(kind) and second.runs_on(kind) for kind in NAMES):
         return False
-    mine, theirs = _tables(first), _tables(second)
-    if mine is None or theirs is None:
+    of_first, of_second = _tables(first), _tables(second)
+    if of_first is None or of_second is None:
         return True
     if _table_of(first) == _table_of(second):
         return first.subject == second.subject or not (
             is_comment(first.forward) or is_comment(second.forward)
         )
     keys = [(operation, _foreign_key(operation)) for operation in (first, second)]
-    if mine & theirs and any(key for _, key in keys):
+    if of_first & of_second and any(key for _, key in keys):
         columns = {name for _, key in keys if key for name in key.remote_cols}
         return any(_is_referred(operation.forward, columns) for operation, key in keys if not key)
-    return bool(mine & theirs)
+    return bool(of_first & of_second)
 
 
 def _table_of(operation: Operation) -> str | None:

@@ -116,12 +116,12 @@ def types(databases: Sequence[ComparedDatabase], lookup: Lookup) -> set[str]:
     return {str(type_.name) for type_ in declared if type_ is not None}
 
 
-def _without_circles(op: ops.CreateTableOp, made: set[str], all_names: set[str]) -> None:
+def _without_circles(op: ops.CreateTableOp, created: set[str], all_names: set[str]) -> None:
     """Take out the foreign keys to tables that are made later: they are added at the end.
 
     So are those into a schema, where not every database has the table.
     """
-    later = all_names - made
+    later = all_names - created
     op.columns = [
         item
         for item in op.columns

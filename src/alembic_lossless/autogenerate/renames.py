@@ -29,14 +29,14 @@ def _tables(operations: list[Operation], lookup: Lookup, answers: Answers) -> li
     for old in gone:
         for new in come:
             names = old.forward.table_name, new.forward.table_name
-            told = answers.renamed_to(names[0]) == names[1]
-            if not (told or _look_alike_tables(old.forward, new.forward)):
+            is_renamed = answers.renamed_to(names[0]) == names[1]
+            if not (is_renamed or _look_alike_tables(old.forward, new.forward)):
                 continue
             if answers.renamed(*names):
-                theirs = [
+                backward_only = [
                     s for s in operations if s.forward is None and s.backward.table_name == names[0]
                 ]
-                operations = [s for s in operations if s not in (old, new, *theirs)]
+                operations = [s for s in operations if s not in (old, new, *backward_only)]
                 come.remove(new)
                 rename = ops.RenameTableOp(*names, schema=old.forward.schema)
                 back = ops.RenameTableOp(*reversed(names), schema=old.forward.schema)
@@ -79,10 +79,10 @@ def _columns(operations: list[Operation], lookup: Lookup, answers: Answers) -> l
     for old in gone:
         for new in [operation for operation in come if operation.table == old.table]:
             name = answers.renamed_to(old.subject)
-            told = name == new.forward.column.name
-            if not (told or _look_alike(old.backward.column, new.forward.column)):
+            is_told = name == new.forward.column.name
+            if not (is_told or _look_alike(old.backward.column, new.forward.column)):
                 continue
-            if answers.renamed(old.subject, str(name) if told else new.subject):
+            if answers.renamed(old.subject, str(name) if is_told else new.subject):
                 come.remove(new)
                 operations = [s for s in operations if s is not new]
                 operations[operations.index(old)] = _rename(old, new.forward.column.name)

@@ -88,16 +88,16 @@ def is_of_application(type_: TypeEngine[Any]) -> bool:
 def _as_stored(type_: Any, context: AutogenContext, kinds: Sequence[str]) -> str | bool:
     """Return what each of *kinds* stores; what PostgreSQL alone stores is its variant."""
     stored = {kind: _stored(type_, kind) for kind in sorted(kinds, key="postgresql".__eq__)}
-    if any(is_of_application(found) for found in stored.values()):
+    if any(is_of_application(stored_type) for stored_type in stored.values()):
         # It has an SQL of its own (get_col_spec), which nothing else can say.
         context.imports.add(f"import {type(type_).__module__}")
         return False
-    texts = {kind: _repr_type(found, context) for kind, found in stored.items()}
+    texts = {kind: _repr_type(stored_type, context) for kind, stored_type in stored.items()}
     first = next(iter(texts.values()))
-    others = {kind: text for kind, text in texts.items() if text != first}
+    variants = {kind: text for kind, text in texts.items() if text != first}
     return first + "".join(
         f".with_variant({text}, {', '.join(map(repr, _NAMES.get(kind, (kind,))))})"
-        for kind, text in others.items()
+        for kind, text in variants.items()
     )
 
 

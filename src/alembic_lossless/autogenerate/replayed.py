@@ -68,8 +68,8 @@ def read(
             covered = snapshot.covered(script, kind_of(connection.engine.url)) if script else set()
             declared = _read(chain, connection.dialect, convention, covered)
             connection.info["declared"] = declared
-        kept: Declared = connection.info["declared"]
-        declared = Declared(dict(kept.columns), dict(kept.objects), convention)
+        of_chain: Declared = connection.info["declared"]
+        declared = Declared(dict(of_chain.columns), dict(of_chain.objects), convention)
         # What is tried on top of the chain has no revision yet.
         done = [item for item in done if not item[0]]
     declared.follow([op for _, op in done], connection.dialect)

@@ -39,7 +39,7 @@ def by_phase(operations: Sequence[Operation]) -> dict[Phase, list[Operation]]:
         phases[Phase.CONTRACT if last else operation.phase].append(operation)
     # The statements for PostgreSQL together, then those for the others.
     phases[Phase.INDEX].sort(key=lambda operation: operation.databases == NOT_ON_POSTGRESQL)
-    return {phase: grouped(found) for phase, found in phases.items() if found}
+    return {phase: grouped(of_phase) for phase, of_phase in phases.items() if of_phase}
 
 
 def _drops_type(operation: Operation) -> bool:
@@ -84,11 +84,15 @@ def divide(
         body = _fill(script, context, phase_steps)
         is_first = not scripts
         scripts.append(script)
-        own = [f for f in findings if f.phase is phase or (is_first and f.phase not in phases)]
+        of_phase = [f for f in findings if f.phase is phase or (is_first and f.phase not in phases)]
         # That no database has such rows may be asked of any phase: they are looked at later.
-        rows = [f for f in findings if f.accepted and f.verdict is not Verdict.ASK and f not in own]
+        rows = [
+            f for f in findings if f.accepted and f.verdict is not Verdict.ASK and f not in of_phase
+        ]
         declared = _declared_phase(phase_steps, databases, body.upgrade)
-        headers[str(script.rev_id)] = header(phase_steps, own, databases, notes, rows, declared)
+        headers[str(script.rev_id)] = header(
+            phase_steps, of_phase, databases, notes, rows, declared
+        )
     _name_apart(context.script, scripts)
     return scripts, headers
 
@@ -209,7 +213,7 @@ class PartOfChange:
 
     def in_phase(self, phase: Phase, is_first: bool) -> file_header.PartOfHeader:
         """Return what the header of the revision of one phase says of it."""
-        own = [
+        of_phase = [
             finding
             for finding in self.findings
             if finding.phase is phase or (is_first and finding.phase not in self.bodies)
@@ -218,9 +222,9 @@ class PartOfChange:
         return file_header.PartOfHeader(
             binds.name(self.bind),
             by_phase(self.operations).get(phase, ()),
-            own,
+            of_phase,
             self.databases,
-            [finding for finding in rows if finding not in own],
+            [finding for finding in rows if finding not in of_phase],
         )
 
 
@@ -302,6 +306,6 @@ def previous_of_change(script: ScriptDirectory, revision: Script) -> Script | No
     """Return the phase before *revision* of the change that was divided; None for the first."""
     if not _PHASE.search(revision.doc) or len(required(revision)) != 1:
         return None
-    found = script.get_revision(required(revision)[0])
-    same = found is not None and _PHASE.sub("", found.doc) == _PHASE.sub("", revision.doc)
-    return found if same else None
+    previous = script.get_revision(required(revision)[0])
+    same = previous is not None and _PHASE.sub("", previous.doc) == _PHASE.sub("", revision.doc)
+    return previous if same else None

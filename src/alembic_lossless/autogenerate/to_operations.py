@@ -157,12 +157,12 @@ def _collation(definition: Definition | None) -> str | None:
     return definition.collation if isinstance(definition, ColumnType) else None
 
 
-def _collated(type_: Any, own: str | None, opposite: str | None) -> Any:
+def _collated(type_: Any, collation: str | None, opposite: str | None) -> Any:
     """Return *type_* with SQLite's usual collation where only the opposite side names one.
 
-    :param own: the collation on the side that *type_* is from.
+    :param collation: the collation on the side that *type_* is from.
     """
-    if own or not opposite or not isinstance(type_, sa.String):
+    if collation or not opposite or not isinstance(type_, sa.String):
         return type_
     type_ = type_.copy()
     type_.collation = "BINARY"

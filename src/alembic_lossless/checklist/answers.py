@@ -147,24 +147,24 @@ class Answers:
 
         :param alone: whether it is the rule's only finding, so that the short form is clear.
         """
-        own = f"{rule} {_own(subject)}"
-        key = own if own in self.accept else f"{rule} {subject}"
+        full_key = f"{rule} {_own(subject)}"
+        key = full_key if full_key in self.accept else f"{rule} {subject}"
         # Dropping a default, say, is a question by itself, whatever else is asked of its column.
         is_question = rule.startswith("drop-") and rule not in _RENAMED_INSTEAD
-        place = own if is_question else _own(subject)
+        place = full_key if is_question else _own(subject)
         short = rule if alone and rule in self.accept else None
         if key not in self.accept and short is None:
-            key = own
+            key = full_key
             why = self._asked(f"{rule}: {subject}. Why is that right? (Enter for no)", "")
             self.accept[key] = "" if why.lower() in ("n", "no") else why
-        found = self.accept[short or key]
-        if not found:
+        reason = self.accept[short or key]
+        if not reason:
             del self.accept[key]
             self.unanswered.setdefault(place, [("accept", f"{key}: the reason")])
             return None
         self.unanswered.pop(place, None)
         self.used.add(short or key)
-        return found
+        return reason
 
     @property
     def has_open_questions(self) -> bool:
@@ -351,12 +351,12 @@ def _pairs(
         for part in _split(text, between, literals=between == ",")
     ]
     for part in parts:
-        name, found, value = part.partition(inside)
-        if not (found and name.strip() and value.strip()):
+        name, separator, value = part.partition(inside)
+        if not (separator and name.strip() and value.strip()):
             raise MigrationError(
                 f"{part.strip()!r} is not understood: say {hints.option(word, example)}.", 2
             )
-        if between == "," and any(inside in other for other in _split(value, ";")[1:]):
+        if between == "," and any(inside in piece for piece in _split(value, ";")[1:]):
             several = f"between several stands a comma: {hints.option(word, _SEVERAL[word])}"
             raise MigrationError(f"{part.strip()!r} is not understood: {several}.", 2)
         if pairs.setdefault(name.strip(), value.strip()) != value.strip():

@@ -174,11 +174,11 @@ def _render_number_rows(_: AutogenContext, op: NumberRows) -> list[str]:
         f"numbers = sa.select({key}, number).subquery('numbers')",
     ]
     if op.points_to:
-        other = f"others.c[{op.points_to[1]!r}]"
+        referred = f"others.c[{op.points_to[1]!r}]"
         lines += [
             f"others = sa.table({op.points_to[0]!r}, sa.column({op.points_to[1]!r}))",
-            f"number = sa.func.row_number().over(order_by=[{other}]).label('number')",
-            f"values = sa.select({other}.label('value'), number).subquery('others')",
+            f"number = sa.func.row_number().over(order_by=[{referred}]).label('number')",
+            f"values = sa.select({referred}.label('value'), number).subquery('others')",
         ]
         same, value = [*same, "numbers.c.number == values.c.number"], "values.c.value"
     elif op.type is not None:
@@ -316,8 +316,8 @@ def _render_drop_by_any_name(_: AutogenContext, op: DropByAnyName) -> list[str]:
     for database, names in sorted(op.names.items(), key=lambda item: len(item[1]) == 1):
         text = "\n".join(_drop_by_any_name(op, database, names))
         databases.setdefault(text, []).extend(_DIALECTS.get(database, [database]))
-    others = " or ".join(other_names(op))
-    lines = [f"# A database that was made at another time calls it {others}."]
+    listed = " or ".join(other_names(op))
+    lines = [f"# A database that was made at another time calls it {listed}."]
     if len(databases) == 1:
         return [*lines, *databases]
     *texts, last = databases

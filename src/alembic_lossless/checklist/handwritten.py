@@ -65,7 +65,7 @@ def open_findings(
     if not new:
         return {}
     off = settings.switched_off(Path(script.dir))
-    found: dict[Script, list[Finding]] = {}
+    still_open: dict[Script, list[Finding]] = {}
     with empty_database(source) as connection:
         databases.upgrade(script, connection, "heads", metadata)
         invoked = recorder.invoked(connection)
@@ -76,7 +76,7 @@ def open_findings(
         if revision in new:
             findings = _of(revision, operations, done, source.kind, metadata, off, names)
             written = file_header.written_findings(revision)
-            found[revision] = [
+            still_open[revision] = [
                 finding
                 for finding in findings
                 if not finding.accepted
@@ -86,7 +86,7 @@ def open_findings(
                 )
             ]
         done += operations
-    return found
+    return still_open
 
 
 def unreleased(script: ScriptDirectory) -> list[Script]:
@@ -196,7 +196,7 @@ def checklists_of_pending(
     new = [revision.revision for revision in unreleased(script)]
     names = _unnamed(chain, connection.dialect, metadata)
     done: list[Operation] = []
-    found: dict[str, list[str]] = {}
+    checklists: dict[str, list[str]] = {}
     unlisted = 0
     for revision in (revision for revision in chain if revision.revision in {*pending, *new}):
         ((operations, _),) = recorder.followed([revision], connection.dialect)
@@ -207,17 +207,19 @@ def checklists_of_pending(
             lines = [f"- {line}" for line in written]
             lines += [f"{f.verdict.value} {f}" for f in findings if not _is_written(f, written)]
             if revision.revision in new:
-                found[revision.revision] = lines
+                checklists[revision.revision] = lines
             else:
                 unlisted += len(lines)
         done += operations
-    return found, unlisted
+    return checklists, unlisted
 
 
-def report_lines(found: dict[Script, list[Finding]], kind: str) -> tuple[list[str], list[str]]:
+def report_lines(
+    open_findings: dict[Script, list[Finding]], kind: str
+) -> tuple[list[str], list[str]]:
     """Return what refuses the files, and what is only to be said of them."""
     refused, remarks = [], []
-    for revision, findings in found.items():
+    for revision, findings in open_findings.items():
         given = getattr(revision.module, "accepted", {})
         for finding in findings:
             line = f"{Path(revision.path).name}, {binds.labelled(NAMES[kind])}: {finding}"
@@ -254,11 +256,11 @@ def model_imports(revision: Script) -> dict[Finding, int]:
         if isinstance(node, ast.Attribute):
             module = modules.get(ast.unparse(node.value))
             things.append((ast.unparse(node), getattr(module, node.attr, None), node.lineno))
-    found: dict[Finding, int] = {}
+    lines: dict[Finding, int] = {}
     for name, thing, line in things:
         if (table := _table(thing)) is not None:
-            found.setdefault(_model(name, table), line)
-    return found
+            lines.setdefault(_model(name, table), line)
+    return lines
 
 
 def _module(name: str) -> Any:

@@ -57,10 +57,10 @@ def review(
             continue
         after: list[Operation] = []
         for operation in current:
-            found, instead = _apply(rule, operation, context)
-            if not is_split and any(finding.verdict is Verdict.SPLIT for finding in found):
-                found, instead = [_in_one_revision(finding) for finding in found], [operation]
-            findings.extend(found)
+            of_rule, instead = _apply(rule, operation, context)
+            if not is_split and any(finding.verdict is Verdict.SPLIT for finding in of_rule):
+                of_rule, instead = [_in_one_revision(finding) for finding in of_rule], [operation]
+            findings.extend(of_rule)
             after.extend(instead)
         current = after
     return current, findings
@@ -98,7 +98,7 @@ def review_written(
     :param types: the enum types that are there; None if unknown.
     :param has_phase: whether its file says its phase.
     """
-    made = _created_tables(operations)
+    created = _created_tables(operations)
     findings: list[Finding] = []
     for rule in RULES:
         if rule.id in off or database not in rule.databases:
@@ -108,7 +108,7 @@ def review_written(
             context = ReviewContext(
                 [database],
                 metadata,
-                made,
+                created,
                 types=types,
                 operations=operations,
                 before=earlier,
@@ -189,8 +189,8 @@ def refuse_models(metadata: MetaData, databases: Collection[str], off: Collectio
     if limits.id in off or not set(limits.databases) & set(databases):
         return
     for table in metadata.tables.values():
-        made = [ops.CreateTableOp.from_table(table)]
-        for op in [*made, *(ops.CreateIndexOp.from_index(index) for index in table.indexes)]:
+        creation = [ops.CreateTableOp.from_table(table)]
+        for op in [*creation, *(ops.CreateIndexOp.from_index(index) for index in table.indexes)]:
             context = ReviewContext(limits.databases, metadata)
             for finding in stops(_apply(limits, Operation(op), context)[0]):
                 raise MigrationError(f"No migration was written. {finding}")

@@ -77,8 +77,8 @@ def _left_to_convention(
 
 def _named_items(table: Table) -> list[Constraint | Index]:
     keys = [table.primary_key] if table.primary_key.columns else []
-    others = (item for item in table.constraints if not isinstance(item, PrimaryKeyConstraint))
-    return [*keys, *others, *table.indexes]
+    constraints = (item for item in table.constraints if not isinstance(item, PrimaryKeyConstraint))
+    return [*keys, *constraints, *table.indexes]
 
 
 def formatted(item: Constraint | Index, dialect: Dialect) -> str:

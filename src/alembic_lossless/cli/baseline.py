@@ -39,8 +39,8 @@ def _baseline(environment: Environment, revision: str, from_database: bool) -> N
     from ..scratch.sources import find_sources
 
     script = environment.script
-    wanted = tuple(found.revision for found in script.get_revisions(revision or "heads") if found)
-    if not wanted:
+    revisions = tuple(each.revision for each in script.get_revisions(revision or "heads") if each)
+    if not revisions:
         raise MigrationError(
             f"There is no revision to take a snapshot at; {hint('history')} lists them.", 2
         )
@@ -54,15 +54,15 @@ def _baseline(environment: Environment, revision: str, from_database: bool) -> N
         )
     if from_database:
         database.name_database(environment)
-        paths = [_of_database(environment, wanted, sources[-1])]
+        paths = [_of_database(environment, revisions, sources[-1])]
     else:
         database.name_of_several(environment)
-        paths = [_of_chain(environment, wanted, source) for source in sources]
+        paths = [_of_chain(environment, revisions, source) for source in sources]
     console.lines((f"not taken on {item.kind}: {item.reason}" for item in missing), "  ! ")
     for path in paths:
         echo(f"Wrote {shown(path)}")
     echo(
-        f"Commit it: scratch databases start at {console.names(wanted)} from now on, and only "
+        f"Commit it: scratch databases start at {console.names(revisions)} from now on, and only "
         "later revisions run there."
     )
 
@@ -92,8 +92,8 @@ def _of_database(environment: Environment, revisions: Sequence[str], source: "So
         at = status.current(connection)
         status.require_known(at, environment.chain.known, environment.script)
         if at != {*revisions}:
-            there = hint("baseline", console.names(at), **{"from-database": True})
-            otherwise = f"; or take it at {console.names(at)}: {there}" if at else ""
+            at_its_own = hint("baseline", console.names(at), **{"from-database": True})
+            otherwise = f"; or take it at {console.names(at)}: {at_its_own}" if at else ""
             raise MigrationError(
                 f"The database is at {console.names(at)}, and not at {console.names(revisions)}, "
                 f"so no snapshot was taken. Upgrade it first: {hint('upgrade')}{otherwise}",

@@ -170,10 +170,10 @@ def lines(items: Iterable[object], before: str = "") -> None:
 def title(script: ScriptDirectory, revision: str) -> str:
     """Return a revision and its message on one line."""
     try:
-        found = script.get_revision(revision)
+        known = script.get_revision(revision)
     except CommandError:
         return f"{revision}  (not in this code)"
-    return f"{revision}  {(found.doc if found else '') or ''}"
+    return f"{revision}  {(known.doc if known else '') or ''}"
 
 
 def names(revisions: Iterable[str]) -> str:

@@ -63,8 +63,8 @@ class Group(click.Group):
         if cmd_name not in self.commands and (ours := commands.load().get(cmd_name)):
             self.add_command(_in_application(ours))
         ours = super().get_command(ctx, cmd_name)
-        theirs = None if ours else stock.get_command(ctx, cmd_name)
-        return ours if theirs is None else _after_reading_the_chain(theirs)
+        stock_command = None if ours else stock.get_command(ctx, cmd_name)
+        return ours if stock_command is None else _after_reading_the_chain(stock_command)
 
 
 @click.group("db", cls=Group)

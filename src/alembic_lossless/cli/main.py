@@ -63,14 +63,14 @@ def main(
 
     def project(directory: str | None, more: tuple[str, ...]) -> AlembicProject:
         def make_config() -> Config:
-            made = Config(
+            result = Config(
                 ini_section=name,
                 cmd_opts=Namespace(x=[*x_arg, *more]),
                 **_files(config),
             )
             if directory:
-                made.set_main_option("script_location", directory)
-            return made
+                result.set_main_option("script_location", directory)
+            return result
 
         return AlembicProject(make_config)
 

@@ -187,15 +187,15 @@ def _rehearse_revision(environment: Environment, revision: str) -> bool | None:
     heads = script.get_heads()
     if not revision and len(heads) > 1:
         raise MigrationError(f"{too_many(heads)}; or name one: {hint('rehearse', heads[0])}")
-    found = script.get_revision(revision or "head")
-    if found is None and heads:
+    known = script.get_revision(revision or "head")
+    if known is None and heads:
         raise MigrationError(f"{revision} is no revision; {hint('history')} lists them.")
-    if found is None:
+    if known is None:
         raise MigrationError(
             f"There are no migrations: edit a model, then {hint('migrate', message='…')}"
         )
     sources, missing = find_sources(kinds(environment), environment.target.url)
-    return _rehearse(environment, [found.revision], sources, missing)
+    return _rehearse(environment, [known.revision], sources, missing)
 
 
 def _rehearse(
@@ -225,7 +225,9 @@ def _rehearse(
         rehearsal = rehearsing.rehearse(
             script, revision, environment.metadata, sources, development, options
         )
-        rehearsal.notes += [f"not rehearsed on {one.kind}: {one.reason}" for one in missing]
+        rehearsal.notes += [
+            f"not rehearsed on {source.kind}: {source.reason}" for source in missing
+        ]
         console.lines(rehearsal.lines())
         rehearsal.check(revision in database.applied(environment))
     chain, seen = database.probe(environment)

@@ -444,8 +444,8 @@ class Environment:
         if self.bind is not None and is_first and fn.__name__ != "do_stamp":
             way_on = hints.command(fn.__name__, "REVISION")
             binds.require_one_revision(self.targets, self._command["destination_rev"], way_on)
-        told = _told(self._connection)
-        if not told and self._has_nothing_to_do(fn):
+        session = _told(self._connection)
+        if not session and self._has_nothing_to_do(fn):
             self.options["dont_mutate"] = True
             self.options["fn"] = lambda *_: ()
             with status.look(self.target) as looking:
@@ -459,7 +459,7 @@ class Environment:
                 lock.hold(connection, limits.wait, self.echo),
             ):
                 identity.require_same_database(self.target, connection)
-                _tell(connection, told)
+                _tell(connection, session)
                 identity.require_one_schema(connection, self.target)
                 self._prepare(connection, fn)
                 yield connection
@@ -630,26 +630,26 @@ def _told(connection: Any) -> list[tuple[str, str]]:
     if not getattr(connection, "is_connected", True):
         return []
     idle = not connection.in_transaction()
-    told: list[tuple[str, str]] = []
+    session: list[tuple[str, str]] = []
     if connection.dialect.name == "postgresql":
-        told = [tuple(row) for row in connection.exec_driver_sql(_CHANGED)]
+        session = [tuple(row) for row in connection.exec_driver_sql(_CHANGED)]
     elif connection.dialect.name in ("mysql", "mariadb"):
         database = connection.exec_driver_sql("SELECT database()").scalar()
-        told = [("database", database)] if database != connection.engine.url.database else []
+        session = [("database", database)] if database != connection.engine.url.database else []
     if idle:
         connection.rollback()
-    return told
+    return session
 
 
-def _tell(connection: Connection, told: list[tuple[str, str]]) -> None:
+def _tell(connection: Connection, session: list[tuple[str, str]]) -> None:
     """Tell the migrations' session the same: the schema, the role, the database to use."""
-    for name, value in told:
+    for name, value in session:
         if name == "database":
             connection.exec_driver_sql(f"USE {qualified(connection.dialect, value)}")
         else:
             setting = text("SELECT set_config(:name, :value, false)")
             connection.execute(setting, {"name": name, "value": value})
-    if told:
+    if session:
         connection.commit()
 
 

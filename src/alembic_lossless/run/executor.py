@@ -259,8 +259,8 @@ class Steps:
             return MigrationError(
                 f"{failed}; {left}{rest} is in the database. {remedy}, and run again.{advice}"
             )
-        there = _what_is_there(remains, remedy)
-        return MigrationError(f"{failed}; {left}{there}{advice}", exit_code=7)
+        remaining = _what_is_there(remains, remedy)
+        return MigrationError(f"{failed}; {left}{remaining}{advice}", exit_code=7)
 
     def _invalid_index(self, statement: str) -> str:
         """Name the index of *statement* that PostgreSQL began to build and left as invalid."""
@@ -332,27 +332,27 @@ def _ended(
 def _what_is_there(remains: Remains, remedy: str) -> str:
     """Say what a revision that failed has left, and how to go on."""
     again = f"run again: it goes on with statement {remains.done + 1}."
-    there = f"{in_place(remains.done)}, and " if remains.done else ""
+    prefix = f"{in_place(remains.done)}, and " if remains.done else ""
     if remains.unknown:
         return (
-            f"{there}what it did after that may be in the database, because its transaction ended "
+            f"{prefix}what it did after that may be in the database, because its transaction ended "
             "where nothing tells whether it was committed. Look there, take what is there out of "
             "the file, and run again."
         )
     if remains.has_stayed:
         return (
-            f"{there}rows that it wrote to tables without transactions (ENGINE = MyISAM and the "
+            f"{prefix}rows that it wrote to tables without transactions (ENGINE = MyISAM and the "
             f"like) stay. Look there, delete them or take them out of the file, and {again}"
         )
     if remains.in_part > remains.done + 1:
         return (
-            f"{there}statements {remains.done + 1} to {remains.in_part} may be, the last in whole "
+            f"{prefix}statements {remains.done + 1} to {remains.in_part} may be, the last in whole "
             "or in part. Look there when the database answers; "
             f"{hints.command('plan')} shows which are noted as in place."
         )
     if remains.in_part:
         return (
-            f"{there}statement {remains.in_part} may be, in whole or in part. Look there, undo by "
+            f"{prefix}statement {remains.in_part} may be, in whole or in part. Look there, undo by "
             f"hand what it did or take that out of the file, and {again}"
         )
     return (

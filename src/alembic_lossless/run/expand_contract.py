@@ -48,14 +48,14 @@ def taken_away(operations: Iterable[Any], kind: str) -> list[str]:
     :param kind: the database that runs it.
     :return: as in ``drop book.year``, ``rename book``.
     """
-    made: set[str] = set()
+    added: set[str] = set()
     taken: list[str] = []
     for operation in operations:
         for verb, table, column in _changes(operation, kind):
             name = f"{table}.{column}" if column else table
             if verb == "add":
-                made.add(name)
-            elif not {table, name} & made:
+                added.add(name)
+            elif not {table, name} & added:
                 taken.append(f"{verb} {name}")
     return list(dict.fromkeys(taken))
 
@@ -157,8 +157,8 @@ def tips(script: ScriptDirectory, revisions: Sequence[str]) -> list[str]:
 
 
 def _before(script: ScriptDirectory, revision: str) -> set[str]:
-    found = script.get_revision(revision)
-    return set(found._all_down_revisions) if found else set()
+    known = script.get_revision(revision)
+    return set(known._all_down_revisions) if known else set()
 
 
 def only_drops_pending(script: ScriptDirectory, at: Iterable[str], dialect: Dialect) -> bool:

@@ -231,8 +231,8 @@ def refuse_edited(connection: Connection, script: ScriptDirectory, development: 
 
     :raises MigrationError: with exit code 6; it names the files and the remedy.
     """
-    found = edited(connection, script)
-    if not found:
+    names = edited(connection, script)
+    if not names:
         return
     back = "put the files back as they were, and write what is to change into a new migration"
     remedy = (
@@ -242,7 +242,7 @@ def refuse_edited(connection: Connection, script: ScriptDirectory, development: 
         else f"other databases have the old text, so {back}"
     )
     raise MigrationError(
-        f"{'; '.join(map(str, found))}: {remedy}.",
+        f"{'; '.join(map(str, names))}: {remedy}.",
         exit_code=6,
     )
 
@@ -272,12 +272,12 @@ def checksum(source: str) -> str:
 def _without_other_databases(tree: ast.Module) -> ast.Module:
     """Leave out the functions of several databases but those of the one in question."""
     if binds.current() is not None:
-        own = {binds.part("upgrade"), binds.part("downgrade")}
+        parts = {binds.part("upgrade"), binds.part("downgrade")}
         tree.body = [
             node
             for node in tree.body
             if not isinstance(node, ast.FunctionDef)
-            or node.name in own
+            or node.name in parts
             or not node.name.startswith(("upgrade_", "downgrade_"))
         ]
     return tree

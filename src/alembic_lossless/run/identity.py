@@ -57,10 +57,10 @@ def identify(connection: Connection) -> Identity:
             database, schema, started = connection.exec_driver_sql(_POSTGRESQL).one()
             return Identity(_postgresql_server(connection), database, started, schema)
         database = connection.exec_driver_sql("SELECT database()").scalar_one()
-        told = {row[0]: row[1] for row in connection.exec_driver_sql(_MYSQL_SERVER)}
+        facts = {row[0]: row[1] for row in connection.exec_driver_sql(_MYSQL_SERVER)}
         # MySQL calls it server_uuid; MariaDB has had server_uid since 10.11.9.
-        server = told.get("server_uuid") or told.get("server_uid")
-        server = server or f"{told.get('hostname')}:{told.get('port')}"
+        server = facts.get("server_uuid") or facts.get("server_uid")
+        server = server or f"{facts.get('hostname')}:{facts.get('port')}"
         return Identity(server, database, None, database)
     finally:
         connection.rollback()
@@ -167,7 +167,7 @@ def require_one_schema(connection: Connection, target: Target) -> None:
     versions = version_table()
     if connection.dialect.name != "postgresql" or versions.schema:
         return
-    found = connection.execute(
+    row = connection.execute(
         text(
             "SELECT current_user AS role, current_database() AS database,"
             " current_schema() AS schema,"
@@ -177,18 +177,18 @@ def require_one_schema(connection: Connection, target: Target) -> None:
         {"table": versions.quoted(connection.dialect)},
     ).one()
     connection.rollback()
-    expected, reader = found.versions, f"{versions.name} is"
+    expected, reader = row.versions, f"{versions.name} is"
     if expected is None and target.has_role and target.engine is not None:
         # Its first revision comes now; the application is where a later one would miss the tables.
         application = _ask(_beside(target.engine))
         expected, reader = application and application.schema, "the application looks"
-    if expected in (None, found.schema):
+    if expected in (None, row.schema):
         return
     role, database, schema = (
-        qualified(connection.dialect, name) for name in (found.role, found.database, expected)
+        qualified(connection.dialect, name) for name in (row.role, row.database, expected)
     )
     raise MigrationError(
-        f"New tables would be created in schema {found.schema}, and {reader} in schema {expected}: "
+        f"New tables would be created in schema {row.schema}, and {reader} in schema {expected}: "
         "the application would not find them. Let the role that migrates "
         f"create them there, and run again: ALTER ROLE {role} IN DATABASE {database} SET "
         f"search_path = {schema}; or set version_table_schema in env.py where both are meant.",
@@ -230,16 +230,16 @@ def require_this_machine(connection: Connection, target: Target) -> None:
     :raises MigrationError: where it does not, and ``MIGRATION_DEVELOPMENT_SERVER`` does not name
         that server.
     """
-    there = _where(connection)
+    place = _where(connection)
     identity = identify(connection)
-    if there is None or identity.server == (target.settings.development_server or None):
+    if place is None or identity.server == (target.settings.development_server or None):
         return
     allow = (
         " Where it is your development server, say which, in the same place as "
         f'MIGRATION_DEVELOPMENT: MIGRATION_DEVELOPMENT_SERVER = "{identity.server}".'
     )
     raise MigrationError(
-        f"{label(target.url)} is not on this machine: {there}. It would be dropped, so nothing was "
+        f"{label(target.url)} is not on this machine: {place}. It would be dropped, so nothing was "
         f"changed. Correct the URL, or end the tunnel.{allow if identity.server else ''}"
     )
 

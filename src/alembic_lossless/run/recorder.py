@@ -203,7 +203,7 @@ def followed(
     # Its connection is a mock of Alembic's, which enum types of PostgreSQL ask for the dialect.
     context.impl = _Idle(dialect, context.connection, True, None, None, {})
     done: list[Any] = []
-    found: list[tuple[list[Any], Exception | None]] = []
+    results: list[tuple[list[Any], Exception | None]] = []
     at = ""
     with operations(context, done.append), alone(None, lambda: at):
         for revision in revisions:
@@ -214,8 +214,8 @@ def followed(
                 getattr(revision.module, way)(**binds.arguments())
             except Exception as stopped:
                 error = stopped
-            found.append((list(done), error))
-    return found
+            results.append((list(done), error))
+    return results
 
 
 def _noting_names(names: set[str]) -> Callable[..., None]:
@@ -229,8 +229,8 @@ def _noting_names(names: set[str]) -> Callable[..., None]:
         # The type of a model's column is not a person's own, whoever made it.
         columns = getattr(element, "columns", None) or [getattr(statement, "column", None)]
         types = [getattr(statement, "type_", None), *(getattr(c, "type", None) for c in columns)]
-        own = {str(getattr(item, "name", "")) for item in (element, *types)}
-        seen.update(own)
-        names.difference_update(own)
+        modelled = {str(getattr(item, "name", "")) for item in (element, *types)}
+        seen.update(modelled)
+        names.difference_update(modelled)
 
     return note

@@ -33,16 +33,16 @@ def share(connection: Connection, target: Target) -> None:
         " (SELECT count(*) FROM pg_default_acl a JOIN pg_roles r ON r.oid = a.defaclrole"
         "  WHERE r.rolname = current_user AND a.defaclobjtype = 'r') AS known"
     )
-    found = connection.execute(text(asked), {"quoted": quote(application or "")}).one()
-    if application and found.role is None:
+    roles = connection.execute(text(asked), {"quoted": quote(application or "")}).one()
+    if application and roles.role is None:
         target.echo(f"The server has no role {application}, so nothing was granted to it.")
-    elif application not in (None, "", found.migrator) and not found.known:
-        ours = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quote(found.schema)} GRANT "
+    elif application not in (None, "", roles.migrator) and not roles.known:
+        ours = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quote(roles.schema)} GRANT "
         role = quote(application)
         cursor = connection.connection.cursor()
         cursor.execute(f"{ours} SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}")
         cursor.execute(f"{ours} USAGE, SELECT ON SEQUENCES TO {role}")
-        target.echo(f"Tables that {found.migrator} makes from now on can be used by {application}.")
+        target.echo(f"Tables that {roles.migrator} makes from now on can be used by {application}.")
     connection.commit()
 
 
@@ -117,8 +117,8 @@ def describe_session(
     """
     known = [user, client and f"from {client}"]
     who = " ".join(word for word in known if word)
-    told = [words.format(fact) for words, fact in facts.items() if fact is not None]
-    details = ", ".join(filter(None, [who, *told]))
+    phrases = [words.format(fact) for words, fact in facts.items() if fact is not None]
+    details = ", ".join(filter(None, [who, *phrases]))
     return f"session {number} ({details})" if details else f"session {number}"
 
 

@@ -156,14 +156,14 @@ def require_known(
         folder = Path(script.dir) if script else None
         commands = [git.command_to_restore(folder, revision) for revision in unknown if folder]
         restore = "".join(f"bring its file back, {command}; or " for command in commands if command)
-        others = (
+        alternatives = (
             f"; in development {hints.command('reset')} rebuilds the database; one that another "
             f"project made is taken in by {hints.command('adopt')}"
         )
         raise MigrationError(
             f"The database is at revision {', '.join(unknown)}, which is not among these "
             f"migrations: {restore}go back to the branch or the release that has its file"
-            f"{others if binds.current() is None else ''}."
+            f"{alternatives if binds.current() is None else ''}."
         )
 
 
@@ -174,8 +174,8 @@ def pending(script: ScriptDirectory, at: Iterable[str]) -> list[str]:
     """
     everything = [revision.revision for revision in script.walk_revisions()]
     require_known(at := tuple(at), everything, script)
-    there = applied(script, at)
-    return [revision for revision in reversed(everything) if revision not in there]
+    done = applied(script, at)
+    return [revision for revision in reversed(everything) if revision not in done]
 
 
 def applied(script: ScriptDirectory, at: Iterable[str]) -> set[str]:

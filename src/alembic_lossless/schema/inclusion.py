@@ -117,7 +117,9 @@ class Inclusion:
         if self.connection.dialect.name != "postgresql":
             return set()
         connections = filter(None, (self.connection, self.chain))
-        return {name for one in connections for name in sa.inspect(one).get_schema_names()}
+        return {
+            name for connection in connections for name in sa.inspect(connection).get_schema_names()
+        }
 
     @cached_property
     def _of_chain(self) -> set[str]:

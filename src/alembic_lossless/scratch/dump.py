@@ -186,8 +186,8 @@ def _dumped(connection: Connection, *options: str) -> str | None:
         place, secret = raw.info.dsn, {"PGPASSWORD": raw.info.password}
     how = ["--inserts", "--rows-per-insert=500", "--encoding=UTF8", "--no-password", *options]
     if options:
-        own = {VERSION_TABLE, version_table().name}
-        how += [f'--exclude-table=*."{name}"' for name in sorted(own)]
+        our_tables = {VERSION_TABLE, version_table().name}
+        how += [f'--exclude-table=*."{name}"' for name in sorted(our_tables)]
         how.append(f"--exclude-table=*.{PREFIX}*")
     for program in _programs():
         done = subprocess.run(

@@ -189,8 +189,8 @@ def _connected(driver: str, options: "dict[str, Any]") -> "Any":
         import asyncio
 
         async def connect() -> "Any":
-            own = {} if driver == "asyncpg" else {"autocommit": True}
-            return await module.connect(**options, **own)
+            mode = {} if driver == "asyncpg" else {"autocommit": True}
+            return await module.connect(**options, **mode)
 
         async def ask(connection: "Any", statement: str) -> "Any":
             if driver == "asyncpg":

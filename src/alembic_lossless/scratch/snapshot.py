@@ -173,10 +173,10 @@ def start(script: ScriptDirectory, kind: str, revision: Any) -> Snapshot | None:
     snapshot = read(script, kind)
     if snapshot is None:
         return None
-    wanted = _up_to(script, revision)
-    if wanted >= {*snapshot.revisions}:
+    revisions = _up_to(script, revision)
+    if revisions >= {*snapshot.revisions}:
         return snapshot
-    if wanted and wanted <= _up_to(script, snapshot.revisions):
+    if revisions and revisions <= _up_to(script, snapshot.revisions):
         names = revision if isinstance(revision, str) else ", ".join(revision)
         raise MigrationError(
             f"What revision {names} makes is not known: scratch databases start at revision "

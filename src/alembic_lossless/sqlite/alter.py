@@ -333,8 +333,8 @@ def rename_column(db: SQLiteDatabase, table: str, old: str, new: str) -> list[Ap
 def _name_constraints(change: TableChange, columns: Sequence[str] = ()) -> None:
     """Write the names of constraints down that a rename would make untrue."""
     for constraint, name in given_by_postgresql(change.before, columns).items():
-        here = next(c for c in change.after.all_constraints() if c.equals(constraint))
-        change.name_constraint(here, name)
+        same = next(c for c in change.after.all_constraints() if c.equals(constraint))
+        change.name_constraint(same, name)
 
 
 def _run(change: TableChange) -> list[AppliedChange]:

@@ -149,7 +149,7 @@ def checks_of_type(
         type_ = sa.Boolean(create_constraint=True)
     constraints = sa.Table(table.name, sa.MetaData(), sa.Column(column, type_)).constraints
     checks = [c for c in constraints if isinstance(c, sa.CheckConstraint)]
-    return [own for check in checks for own in equal_checks(table, check)]
+    return [found_check for check in checks for found_check in equal_checks(table, check)]
 
 
 def text_of(check: sa.CheckConstraint | sa.Computed) -> str:
@@ -295,8 +295,8 @@ def _outlived(
     if re.fullmatch(r".+_ibfk_\d+", name):  # MySQL's numbers outlive each other
         keys = [c for c in unnamed if c.kind == "foreignkey"]
         return keys if len(keys) == 1 else []
-    own = re.fullmatch(rf"{re.escape(fold(table.name))}_(.+)_(key|fkey|check)\d*", name)
-    if own and _joined(own[1], [fold(c.name) for c in table.columns]):
+    of_table = re.fullmatch(rf"{re.escape(fold(table.name))}_(.+)_(key|fkey|check)\d*", name)
+    if of_table and _joined(of_table[1], [fold(c.name) for c in table.columns]):
         return []
     tails = {c: _tail(table, c) for c in unnamed}
     if of_another_table := [c for c, tail in tails.items() if tail and name.endswith(tail)]:

@@ -78,7 +78,7 @@ def _replacement(
     before: dict[str, Definition | None],
     after: dict[str, Definition | None],
     database: ComparedDatabase,
-    others: Mapping[str, Sequence[str]] | None = None,
+    other_names: Mapping[str, Sequence[str]] | None = None,
 ) -> ReplaceIndexes:
     """Return the statement that puts the indexes *after* in the place of those *before*.
 
@@ -90,7 +90,7 @@ def _replacement(
     added = {name: index for name, index in after.items() if index is not None}
     clauses = []
     for name in dropped:
-        names = [name, *(others or {}).get(name, ())]
+        names = [name, *(other_names or {}).get(name, ())]
         exists = "IF EXISTS " if len(names) > 1 and database.server == "mariadb" else ""
         drops = [f"DROP INDEX {exists}{named(each)}" for each in (names if exists else [name])]
         clauses += [f"DROP {_PRIMARY}"] if name == _PRIMARY else drops

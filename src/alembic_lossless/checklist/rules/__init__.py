@@ -73,15 +73,15 @@ class ReviewContext:
 
     def table(self, name: str) -> Table | None:
         """Return the models' table of that name; None where they have none."""
-        return next((one for one in self.metadata.tables.values() if one.name == name), None)
+        return next((table for table in self.metadata.tables.values() if table.name == name), None)
 
     def checked(self, table: str, column: str) -> bool:
         """Tell whether a CHECK said before that a column is not NULL."""
         checks = (
             s.forward for s in self.before if isinstance(s.forward, ops.CreateCheckConstraintOp)
         )
-        said = f"{column} IS NOT NULL"
-        return any(c.table_name == table and str(c.condition) == said for c in checks)
+        condition = f"{column} IS NOT NULL"
+        return any(c.table_name == table and str(c.condition) == condition for c in checks)
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class Rule:
     def concerns(self, operation: Operation, context: ReviewContext) -> bool:
         """Tell whether the rule is about what *operation* does."""
         op: Any = operation.forward
-        made = getattr(op, "table_name", None) or getattr(op, "source_table", None)
-        new = self.old and made in context.created
+        name = getattr(op, "table_name", None) or getattr(op, "source_table", None)
+        new = self.old and name in context.created
         return op is not None and isinstance(op, self.on) and not new
 
 

@@ -58,22 +58,22 @@ def with_cast(operation: Operation) -> list[Operation]:
     """Return what changes a type with a cast, its default out of the way meanwhile."""
     op: Any = operation.forward
     operations = [operation]
-    there = using(op.column_name, op.existing_type, op.modify_type)
-    back = using(op.column_name, op.modify_type, op.existing_type)
-    if there is None and back is None:
+    forward = using(op.column_name, op.existing_type, op.modify_type)
+    backward = using(op.column_name, op.modify_type, op.existing_type)
+    if forward is None and backward is None:
         return operations
     old, new = op.existing_server_default, op.modify_server_default
     changed = new is not False
-    op.kw["postgresql_using"] = there
+    op.kw["postgresql_using"] = forward
     op.existing_server_default, op.modify_server_default = None, False
     reverse = op.reverse()
-    reverse.kw["postgresql_using"] = back
+    reverse.kw["postgresql_using"] = backward
     operations = [Operation(op, reverse, databases=operation.databases)]
-    kept = old if not changed else new
+    default = old if not changed else new
     if old is not None:
         operations.insert(0, _default(operation, op.existing_type, old, None))
-    if kept is not None:
-        operations.append(_default(operation, op.modify_type, None, kept))
+    if default is not None:
+        operations.append(_default(operation, op.modify_type, None, default))
     return operations
 
 
@@ -95,8 +95,8 @@ def losses(old: Any, new: Any, *, on_mysql: bool = False) -> Iterator[str]:
     :param on_mysql: whether the column is in a database of MySQL or MariaDB, too.
     """
     pair = family(old), family(new)
-    other = pair[0] is not pair[1] and pair not in {(Integer, Numeric), (Date, DateTime)}
-    if other or _another_enum(old, new):
+    is_other_family = pair[0] is not pair[1] and pair not in {(Integer, Numeric), (Date, DateTime)}
+    if is_other_family or _another_enum(old, new):
         yield f"values become {_name(new)}"
     narrower = False
     for name in ("length", "precision"):

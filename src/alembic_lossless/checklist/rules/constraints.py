@@ -130,9 +130,9 @@ def _added(operation: Operation, context: ReviewContext, locked: str = "") -> It
             for s in context.operations
         ):
             # Elsewhere there is no NOT VALID: there it comes when the rows are changed.
-            own = replace(first, databases=ON_POSTGRESQL)
+            for_postgresql = replace(first, databases=ON_POSTGRESQL)
             later = [*others(replace(operation, phase=Phase.FILL), context), *later]
-            first = own
+            first = for_postgresql
         yield Match(operation.subject, _NOT_VALID, [first, *later], Verdict.SPLIT)
     elif locked or not _held(operation, context):
         yield Match(operation.subject, locked)
@@ -182,10 +182,10 @@ def _ends(op: ops.CreateForeignKeyOp) -> tuple[Any, ...]:
 
 def _values(condition: str) -> tuple[str, set[str]]:
     """Return the column of a condition that lists its values, and these; else it, and none."""
-    found = _LIST.fullmatch(condition.strip())
-    if not found:
+    values = _LIST.fullmatch(condition.strip())
+    if not values:
         return condition, set()
-    return found[1].strip('"'), set(re.findall(_TEXT, found[2]))
+    return values[1].strip('"'), set(re.findall(_TEXT, values[2]))
 
 
 _TEXT = r"'(?:[^']|'')*'"

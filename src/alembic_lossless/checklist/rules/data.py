@@ -84,21 +84,21 @@ def narrow_type(operation: Operation, context: ReviewContext) -> Iterator[Match]
     lost = ", ".join(casts.losses(op.existing_type, op.modify_type, on_mysql=on_mysql))
     if lost:
         held = context.rows.values(op.table_name, op.column_name)
-        other = {
+        filled = {
             s.forward.old for s in (*context.done, *context.operations) if _fills(s.forward, op)
         }
         odd = sum(
             rows
             for value, rows in held.items()
-            if value not in other
+            if value not in filled
             and any(fits(value, op.modify_type, kind) for kind in context.databases)
         )
         # Without the values: this is written into the file, and they may be somebody's.
         many = f"{odd} of {held.total()}" if odd else f"all {held.total()}"
         fit = ("does not" if odd == 1 else "do not") if odd else "do"
-        here = f"{many} rows of the development database {fit} fit"
-        said = f"{lost}; {here}" if held else lost
-        yield Match(operation.subject, said, instead, Verdict.ASK if odd else Verdict.KEEP)
+        evidence = f"{many} rows of the development database {fit} fit"
+        detail = f"{lost}; {evidence}" if held else lost
+        yield Match(operation.subject, detail, instead, Verdict.ASK if odd else Verdict.KEEP)
 
 
 def _fills(op: Any, altered: ops.AlterColumnOp) -> bool:
@@ -255,8 +255,8 @@ def drop_column(operation: Operation, context: ReviewContext) -> Iterator[Match]
     """Ask for consent to one column; a generated one holds no one's data."""
     if not _generated(operation, context):
         relaxed = any(
-            isinstance(other.forward, ops.AlterColumnOp) and other.subject == operation.subject
-            for other in context.operations
+            isinstance(earlier.forward, ops.AlterColumnOp) and earlier.subject == operation.subject
+            for earlier in context.operations
         )
         detail = " It allows NULL until then, so that this release can insert rows." * relaxed
         yield Match(operation.subject, detail, [replace(operation, phase=Phase.CONTRACT)])

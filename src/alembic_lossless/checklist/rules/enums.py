@@ -89,7 +89,7 @@ def _alters_type(sql: str) -> list[Statement]:
 
 
 def _in_table(op: Any, operation: Operation, types: set[str]) -> Iterator[Match]:
-    columns, made = [], []
+    columns, created = [], []
     for item in op.columns:
         type_ = native(item.type) if isinstance(item, Column) else None
         if type_ is None:
@@ -99,16 +99,16 @@ def _in_table(op: Any, operation: Operation, types: set[str]) -> Iterator[Match]
         if name in types:
             item = _there(item)
             yield Match(f"{op.table_name}.{item.name}", "The existing type is used.")
-        elif name not in made:
-            made.append(name)
+        elif name not in created:
+            created.append(name)
         columns.append(item)
     op.columns = columns
-    types.update(made)
-    if made:
+    types.update(created)
+    if created:
         # With the table the type comes; it does not go with the table.
         back = [
             Operation(None, ops.ExecuteSQLOp(f"DROP TYPE {quote(name)}"), databases=ON_POSTGRESQL)
-            for name in made
+            for name in created
         ]
         words = "The downgrade drops the type after the table, which would leave it behind."
         yield Match(op.table_name, words, [*back, operation])
@@ -139,23 +139,25 @@ def operations(item: Change, connection: Connection, metadata: MetaData) -> Iter
         yield Operation(create(_create(name, after)), drop, databases=ON_POSTGRESQL)
     elif set(after) - set(before):
         # A value cannot be taken out again: on the way back the type is made anew.
-        back: Any = Statements(*_anew(name, before, connection))
+        backward: Any = Statements(*_anew(name, before, connection))
         for at, value in enumerate(after):
             if value not in before:
                 place = f"AFTER {literal(after[at - 1])}" if at else f"BEFORE {literal(before[0])}"
                 add = f"ALTER TYPE {quote(name)} ADD VALUE IF NOT EXISTS {literal(value)} {place}"
-                yield Operation(ops.ExecuteSQLOp(add), back, databases=ON_POSTGRESQL, alone=True)
-                back = None
+                yield Operation(
+                    ops.ExecuteSQLOp(add), backward, databases=ON_POSTGRESQL, alone=True
+                )
+                backward = None
     else:
         # When nothing speaks any more of a value that goes.
-        there, back = (
+        forward, backward = (
             LateSQL(
                 f"make type {name} of {', '.join(values)}",
                 *_anew(name, values, connection, metadata),
             )
             for values in (after, before)
         )
-        yield Operation(there, back, databases=ON_POSTGRESQL)
+        yield Operation(forward, backward, databases=ON_POSTGRESQL)
 
 
 _USES = """

@@ -82,7 +82,7 @@ def mysql_copy(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     op: Any = operation.forward
     if op.modify_type is None:
         return
-    before, after = (getattr(one, "length", None) for one in (op.existing_type, op.modify_type))
+    before, after = (getattr(type_, "length", None) for type_ in (op.existing_type, op.modify_type))
     text = isinstance(op.existing_type, String) and isinstance(op.modify_type, String)
     # utf8mb4 takes four bytes a character, and 255 of them are counted in one byte.
     if text and before and after and before <= after and (after < 64 or before >= 64):

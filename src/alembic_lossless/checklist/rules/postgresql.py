@@ -35,9 +35,9 @@ def apart(operation: Operation, context: ReviewContext, *instead: Operation) -> 
 
 def others(operation: Operation, context: ReviewContext) -> list[Operation]:
     """Return *operation* for the databases that are not PostgreSQL."""
-    others = {kind for kind in context.databases if operation.runs_on(kind)} - {"postgresql"}
+    kinds = {kind for kind in context.databases if operation.runs_on(kind)} - {"postgresql"}
     databases = operation.databases - ON_POSTGRESQL
-    return [replace(operation, databases=databases)] if others and databases else []
+    return [replace(operation, databases=databases)] if kinds and databases else []
 
 
 def on_postgresql(operation: Operation, context: ReviewContext) -> bool:

@@ -89,8 +89,8 @@ def _only_nullable(operation: Operation) -> tuple[list[Operation], Any]:
         return [], alone
     back = operation.reverse().forward
     rest = [copy.copy(op), copy.copy(back)]
-    for one in rest:
-        one.modify_nullable, one.existing_nullable = None, True
+    for alteration in rest:
+        alteration.modify_nullable, alteration.existing_nullable = None, True
     return [replace(operation, forward=rest[0], backward=rest[1])], alone
 
 
@@ -117,11 +117,11 @@ def backfill(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     if isinstance(op, Fill) and op.beside:
         return
     if isinstance(op, Fill) and on_postgresql(operation, context):
-        own = Operation(
+        in_batches = Operation(
             FillInBatches(op), None, databases=ON_POSTGRESQL, phase=Phase.FILL, alone=True
         )
         detail = "They are changed in a revision of their own, on PostgreSQL in batches."
-        yield Match(op.table_name, detail, apart(operation, context, own))
+        yield Match(op.table_name, detail, apart(operation, context, in_batches))
     elif isinstance(op, Fill):
         yield Match(op.table_name, _LARGE, verdict=Verdict.KEEP)
     elif (written := [w.table for s in context.statements(op) for w in s.writes]) and any(

@@ -90,8 +90,8 @@ def _exclusions_apart(op: ops.CreateTableOp, exclusions: list[Any]) -> list[Oper
     table = copy.copy(op)
     table.columns = [item for item in op.columns if not isinstance(item, ExcludeConstraint)]
     # The operation's own table carries the constraints too, attached to it.
-    made = op.to_table()
-    attached = [item for item in made.constraints if isinstance(item, ExcludeConstraint)]
+    whole = op.to_table()
+    attached = [item for item in whole.constraints if isinstance(item, ExcludeConstraint)]
     after = [CreateExcludeConstraintOp.from_constraint(item) for item in attached]
     return [Operation(table), *(Operation(item, databases=ON_POSTGRESQL) for item in after)]
 
