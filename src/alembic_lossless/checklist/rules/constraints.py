@@ -93,7 +93,8 @@ def add_unique(operation: Operation, context: ReviewContext) -> Iterator[Match]:
 def add_foreign_key(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     """Add a foreign key without looking at the rows under lock."""
     mysql = "mysql" in context.databases and operation.runs_on("mysql")
-    yield from _added(operation, context, " MySQL locks both tables meanwhile." * mysql)
+    locked = " MySQL locks both tables meanwhile." if mysql else ""
+    yield from _added(operation, context, locked)
 
 
 @rule(

@@ -258,8 +258,9 @@ def drop_column(operation: Operation, context: ReviewContext) -> Iterator[Match]
             isinstance(earlier.forward, ops.AlterColumnOp) and earlier.subject == operation.subject
             for earlier in context.operations
         )
-        detail = " It allows NULL until then, so that this release can insert rows." * relaxed
-        yield Match(operation.subject, detail, [replace(operation, phase=Phase.CONTRACT)])
+        detail = " It allows NULL until then, so that this release can insert rows."
+        instead = [replace(operation, phase=Phase.CONTRACT)]
+        yield Match(operation.subject, detail if relaxed else "", instead)
 
 
 def _generated(operation: Operation, context: ReviewContext) -> bool:

@@ -189,8 +189,8 @@ def _anew(
         alter = f"ALTER TABLE {quote(table, schema)} ALTER COLUMN {quote(column)}"
         if default:
             yield f"{alter} DROP DEFAULT"
-        many = "[]" * many
-        yield f"{alter} TYPE {new}{many} USING {quote(column)}::text{many}::{new}{many}"
+        array = "[]" if many else ""
+        yield f"{alter} TYPE {new}{array} USING {quote(column)}::text{array}::{new}{array}"
         if default:
             yield f"{alter} SET DEFAULT {default}"
     yield f"DROP TYPE {old}"
