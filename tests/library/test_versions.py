@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -33,15 +34,40 @@ def test_oldest_packages_run_every_command(tmp_path: Path) -> None:
     run(own, SOME, "-k", "sqlite or operations")
 
 
+#: Each with its oldest that the library takes, and its newest: by requirement.
+PACKAGES = {
+    "alembic": ("alembic==1.16.1", "alembic"),
+    "sqlalchemy": ("sqlalchemy<2.1", "sqlalchemy>=2.1"),
+    "flask-migrate": ("flask-migrate<4.1", "flask-migrate>=4.1"),
+    "flask-sqlalchemy": ("flask-sqlalchemy<3.1", "flask-sqlalchemy>=3.1"),
+}
+
+
+def interpreter(version: str) -> str | None:
+    python = find(version)
+    if python is None:
+        leave_out(f"Python {version}", "it is not installed")
+    return python
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("packages", product(*PACKAGES.values()), ids="+".join)
+def test_every_mixture_runs_every_command(
+    version: str, packages: tuple[str, ...], tmp_path: Path
+) -> None:
+    if python := interpreter(version):
+        run(environment(tmp_path / "venv", python, *packages), SOME, "-k", "sqlite or operations")
+
+
 @pytest.mark.trial
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("packages", ["oldest", "newest"])
 def test_most_of_the_library_runs_on_each_python(
     version: str, packages: str, tmp_path: Path
 ) -> None:
-    python = find(version)
+    python = interpreter(version)
     if python is None:
-        leave_out(f"Python {version}", "it is not installed")
         return
     held = oldest() if packages == "oldest" else []
     if version >= "3.13":  # for which the oldest SQLAlchemy was not made
