@@ -13,7 +13,7 @@ from sqlalchemy import Connection, MetaData, text
 
 from ..naming import names_given
 from . import mysql, postgresql, sqlite
-from .model import PROPERTIES, Definition, Definitions, ForeignKey, Key, Schema
+from .model import PROPERTIES, Definition, Definitions, ForeignKey, Key, NotNull, Schema, Table
 from .own_tables import is_own
 
 _READERS: dict[str, Callable[[Connection], Definitions]] = {
@@ -49,10 +49,18 @@ class Change:
         return self.actual is not None and self.expected is not None
 
     def __str__(self) -> str:
+        definition = self.actual or self.expected
+        if isinstance(definition, NotNull):
+            sides = ("migrations", "models") if self.actual else ("models", "migrations")
+            column = f"{self.key.table}.{self.key.name}"
+            return f"{column}: NOT NULL in the {sides[0]}, may be NULL in the {sides[1]}"
+        is_plain = definition == Table()
         if self.actual is None:
-            return f"{self.key}: missing, the models say {self.expected}"
+            has_it = "have it" if is_plain else f"say {self.expected}"
+            return f"{self.key}: missing, the models {has_it}"
         if self.expected is None:
-            return f"{self.key}: not in the models, the migrations say {self.actual}"
+            has_it = "have it" if is_plain else f"say {self.actual}"
+            return f"{self.key}: not in the models, the migrations {has_it}"
         return f"{self.key}: the migrations say {self.actual}, the models say {self.expected}"
 
 

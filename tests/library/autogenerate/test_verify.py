@@ -12,8 +12,8 @@ from sqlalchemy import (
 )
 
 from alembic_lossless.errors import MigrationError
-from alembic_lossless.schema import diff
-from alembic_lossless.schema.model import Schema
+from alembic_lossless.schema import diff, model
+from alembic_lossless.schema.model import Key, NotNull, Schema
 from alembic_lossless.scratch import databases
 from alembic_lossless.scratch.sources import Source
 from tests.library.autogenerate.project import Project
@@ -41,6 +41,23 @@ def test_verify_names_what_differs(project: Project) -> None:
         "  ✗ sqlite: constraint ck_user_age on user: the migrations say CHECK (age > 0), "
         "the models say CHECK (age > 17)"
     ]
+
+
+def test_null_and_a_whole_table_are_worded_as_people_do() -> None:
+    null, table = Key("user", "null", "age"), Key("user", "table", "user")
+    changes = {
+        diff.Change(null, None, NotNull()): (
+            "user.age: NOT NULL in the models, may be NULL in the migrations"
+        ),
+        diff.Change(null, NotNull(), None): (
+            "user.age: NOT NULL in the migrations, may be NULL in the models"
+        ),
+        diff.Change(table, None, model.Table()): "table user: missing, the models have it",
+        diff.Change(
+            table, model.Table(), None
+        ): "table user: not in the models, the migrations have it",
+    }
+    assert {change: str(change) for change in changes} == changes
 
 
 def test_verify_refuses_two_heads(project: Project) -> None:
