@@ -315,7 +315,7 @@ def write_closing_revision(
             database = AdoptedCopy(kind, context, metadata, expected, options=options)
             database.left_out = {key for key in diff.describe(copy) if key not in included}
             database.left_out |= directives.left_out(options, connection, script, metadata)
-            operations, findings = _closing_steps(database, connection, metadata, answers)
+            operations, findings = _closing_operations(database, connection, metadata, answers)
             body, imports = render.body(operations, context)
     header = file_header.header(operations, findings, [kind])
     revision = database.revision or rev_id()
@@ -460,7 +460,7 @@ def _renamed(definition: Definition, table: str, answers: Answers) -> Definition
     return definition
 
 
-def _closing_steps(
+def _closing_operations(
     database: AdoptedCopy, live: Connection, metadata: MetaData, answers: Answers
 ) -> tuple[list[Operation], list[Finding]]:
     """Return what brings the copy *database* to the head's schema, having run there; and findings.
@@ -476,7 +476,7 @@ def _closing_steps(
     findings: list[Finding] = []
     drops = list(_drops(database, answers))
 
-    def review_steps(operations: Sequence[Operation]) -> list[Operation]:
+    def review_operations(operations: Sequence[Operation]) -> list[Operation]:
         after, new_findings = review.review(
             operations,
             [database.kind],
@@ -515,7 +515,7 @@ def _closing_steps(
     container = proposed.upgrade_ops
     operations = renames.apply_renames(proposal.proposal(container, database), lookup, answers)
     try:
-        completed = complete(operations, [database], review_steps)
+        completed = complete(operations, [database], review_operations)
     except MigrationError:
         answered()  # an unanswered question may be why
         raise

@@ -30,7 +30,7 @@ from . import render
 from .comparison import ComparedDatabase
 from .dialects import mysql, postgresql
 from .order import ordered
-from .to_operations import steps_for
+from .to_operations import operations_for
 
 Items = dict[Key, diff.Change]
 Review = Callable[[Sequence[Operation]], list[Operation]]
@@ -76,14 +76,14 @@ def complete(
     drops = (ops.DropConstraintOp, ops.DropIndexOp, ops.ExecuteSQLOp)
     early = [
         s
-        for s in _missing_steps(databases, early=True)
+        for s in _missing_operations(databases, early=True)
         if s.databases == ON_MYSQL
         or (isinstance(s.forward, drops) and not isinstance(s.forward, LateSQL))
     ]
     late = _in_a_key(operations, databases)
     run(ordered([*early, *(operation for operation in operations if operation not in late)]))
     for _ in range(3):
-        if not run(_missing_steps(databases)):
+        if not run(_missing_operations(databases)):
             break
     run(ordered(late))
     apply(last)
@@ -152,7 +152,9 @@ def _is_in_the_way(item: diff.Change) -> bool:
     return isinstance(item.actual, Constraint | Index) and not isinstance(item.actual, PrimaryKey)
 
 
-def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -> list[Operation]:
+def _missing_operations(
+    databases: Sequence[ComparedDatabase], early: bool = False
+) -> list[Operation]:
     """Return the operations for what still differs: unguarded where it differs on every database.
 
     :param early: only for what is in the way of tables and columns.
@@ -170,7 +172,7 @@ def _missing_steps(databases: Sequence[ComparedDatabase], early: bool = False) -
     for database in databases:
         lookup = database.lookup()
         for key, item in differing[database.kind].items():
-            converted = steps_for(item, lookup)
+            converted = operations_for(item, lookup)
             if key in everywhere or len(databases) == 1:
                 operations += converted if database is databases[0] else []
             else:

@@ -19,7 +19,7 @@ from ..schema.diff import Change
 from ..schema.model import Key, values_of
 from .comparison import ComparedDatabase, Lookup
 from .replayed import name_of
-from .to_operations import steps_for
+from .to_operations import operations_for
 
 _REMOVED = Message(
     "The value {subject} goes.",
@@ -93,7 +93,9 @@ def map_values(
             continue
         for database in databases if pairs else ():
             lookup = database.lookup()
-            of_database = list(_steps(enum, pairs, lookup, enum.differing.get(database.kind, [])))
+            of_database = list(
+                _operations(enum, pairs, lookup, enum.differing.get(database.kind, []))
+            )
             kinds_of = {item.key.kind for items in enum.differing.values() for item in items}
             if kinds_of == {"constraint"} and len(kinds) == len(databases):
                 operations += of_database  # a CHECK is one everywhere
@@ -223,7 +225,7 @@ def _bare(text: str) -> str:
     return text[1:-1].replace("''", "'") if is_quoted else text
 
 
-def _steps(
+def _operations(
     enum: ChangedEnum, pairs: Sequence[ValueMapping], lookup: Lookup, items: Sequence[Change]
 ) -> Iterator[Operation]:
     """Yield what is to be done on one database."""
@@ -246,7 +248,7 @@ def _steps(
             both = Enum(*enum.gone, *column.type.enums, name=column.type.name)
             yield from [lookup.alter_column(item.key, modify_type=both), *fills]
         else:
-            drop, add = steps_for(item, lookup)
+            drop, add = operations_for(item, lookup)
             declared: Any = lookup.declared.columns.get((table, column.name))
             room = getattr(declared is not None and declared.type, "length", None)
             longer = room is not None and room < column.type.length

@@ -350,19 +350,26 @@ def _propose(
     :param strict: whether an answer that is missing stops it.
     :param is_last: whether it is the last of several databases.
     """
-    steps_so_far: list[Operation] = []
+    operations_so_far: list[Operation] = []
     lookup, metadata = databases[0].lookup(), databases[0].metadata
     types = proposal.types(databases, lookup) if "postgresql" in report.databases else None
     off = settings.switched_off(Path(context.script.dir)) if context.script else {}
     rows = DevelopmentRows(context.opts.get("development"))
 
-    def review_steps(operations: Sequence[Operation]) -> list[Operation]:
+    def review_operations(operations: Sequence[Operation]) -> list[Operation]:
         if report.bind is not None:  # env.py begins a transaction on each database
             operations = [replace(operation, alone=False) for operation in operations]
         reviewed, findings = review.review(
-            operations, report.databases, metadata, report.answers, steps_so_far, types, off, rows
+            operations,
+            report.databases,
+            metadata,
+            report.answers,
+            operations_so_far,
+            types,
+            off,
+            rows,
         )
-        steps_so_far.extend(reviewed)
+        operations_so_far.extend(reviewed)
         report.findings += findings
         for finding in review.stops(findings):
             raise MigrationError(f"No migration was written. {finding}")
@@ -371,11 +378,13 @@ def _propose(
     proposed = proposal.proposal(container, databases[0])
     proposed = renames.apply_renames(proposed, lookup, report.answers)
     proposed = [*with_values_for_rows(proposed, lookup)]
-    enum_steps, findings = enum_values.map_values(databases, report.answers)
+    enum_operations, findings = enum_values.map_values(databases, report.answers)
     report.findings += findings
     try:
         around = result.first, result.last
-        report.operations = complete([*enum_steps, *proposed], databases, review_steps, *around)
+        report.operations = complete(
+            [*enum_operations, *proposed], databases, review_operations, *around
+        )
     except MigrationError:
         if strict and report.answers.has_open_questions:
             report.answers.check(is_last=is_last)  # one of them may be why

@@ -79,9 +79,9 @@ def divide(
     phases = by_phase(operations)
     ids = _ids(first, context.script, len(phases), is_named)
     first.rev_id = next(ids, first.rev_id)
-    for phase, phase_steps in phases.items():
+    for phase, of_revision in phases.items():
         script = _behind(scripts[-1], phase, str(first.message), next(ids)) if scripts else first
-        body = _fill(script, context, phase_steps)
+        body = _fill(script, context, of_revision)
         is_first = not scripts
         scripts.append(script)
         of_phase = [f for f in findings if f.phase is phase or (is_first and f.phase not in phases)]
@@ -89,9 +89,9 @@ def divide(
         rows = [
             f for f in findings if f.accepted and f.verdict is not Verdict.ASK and f not in of_phase
         ]
-        declared = _declared_phase(phase_steps, databases, body.upgrade)
+        declared = _declared_phase(of_revision, databases, body.upgrade)
         headers[str(script.rev_id)] = header(
-            phase_steps, of_phase, databases, notes, rows, declared
+            of_revision, of_phase, databases, notes, rows, declared
         )
     _name_apart(context.script, scripts)
     return scripts, headers

@@ -1,6 +1,6 @@
-"""Makes operations of the differences between two databases: one difference, its operations.
+"""Makes operations of the changes between two schemas: what each does, and what undoes it.
 
-The way forward is read from the models; the way back from what the server printed.
+The way forward is read from the models; the way back from the definition that stood there.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,8 +35,8 @@ from .replayed import add_operation, name_of
 from .reverse import creation, derived_name, recreate
 
 
-def steps_for(item: Change, lookup: Lookup) -> list[Operation]:
-    """Return the operations that end the difference *item*; none where nothing plain does.
+def operations_for(item: Change, lookup: Lookup) -> list[Operation]:
+    """Return the operations that make the change *item*; none where nothing plain does.
 
     :param lookup: the models, and the database that the difference is of.
     :raises MigrationError: where the models do not say enough, or rows would lose values.
