@@ -92,6 +92,7 @@ def test_uv_syncs_it_and_again_from_its_lock_after_it_has_moved(
     assert imports_the_library(second, second / ".venv")
 
 
+@pytest.mark.trial  # `make install` does so where there is uv
 def test_uv_installs_it_as_pip_would(folder: Path, uv: Path, tmp_path: Path) -> None:
     environment = tmp_path / "an environment"
     run(folder, uv, "venv", "--quiet", "--python", sys.executable, environment)

@@ -130,7 +130,7 @@ def test_a_key_that_is_renamed(place: Project) -> None:
     place.by_hand(rename.format("id", "number"), rename.format("number", "id"))
     place.by_hand("pass")
     found = [failure.sentence for failure in rehearsed(place, "hand2").failures]
-    lost = ["default of author.id is none, it was auto_increment"]
+    lost = ["default of author.id is missing, it was auto_increment"]
     assert found == (lost if place.kinds == ("mysql",) else [])
 
 

@@ -90,7 +90,8 @@ def test_convert_takes_along_what_has_its_own(on_mariadb: Project) -> None:
     with_rows(on_mariadb, user(LATIN, mysql_charset="latin1"))
     on_mariadb.run("ALTER TABLE user DROP FOREIGN KEY fk_user_team_team")
     on_mariadb.run("ALTER TABLE user CONVERT TO CHARACTER SET utf8mb4")
-    columns = {key.name: text for key, text in on_mariadb.schema().items() if key.kind == "column"}
+    schema = on_mariadb.schema()
+    columns = {key.name: str(item) for key, item in schema.items() if key.kind == "column"}
     assert columns["nickname"] == "varchar(30) COLLATE utf8mb4_general_ci"
     assert columns["note"] == "mediumtext COLLATE utf8mb4_general_ci"
 
