@@ -217,7 +217,7 @@ def _rehearse(
     options = dict(environment.options)
     if tables:
         options["include_object"] = only_tables(tables, options.get("include_object"))
-    script = ScriptDirectory.from_config(environment.config)
+    script = environment.script
     development = environment.target.url if database.is_development(environment) else None
     for revision in revisions:
         if len(revisions) > 1:

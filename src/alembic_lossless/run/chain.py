@@ -10,6 +10,7 @@ import graphlib
 import re
 import tokenize
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +62,11 @@ def read_chain(script: ScriptDirectory) -> Chain:
             )
             for loaded in compat.load_revisions(script)
         ]
+    return _whole(tuple(files))
+
+
+@lru_cache(maxsize=4)  # a command reads its chain several times
+def _whole(files: tuple[RevisionFile, ...]) -> Chain:
     _require_whole(files)
     known = frozenset(file.revision for file in files)
     return Chain(known, known.difference(*(file.down for file in files)))
@@ -101,22 +107,29 @@ def _from_text(script: ScriptDirectory) -> list[RevisionFile] | None:
     for path in sorted(folders[0].glob("*.py")):
         if path.name.startswith((".#", "__init__")):  # as Alembic does
             continue
-        try:
-            assigned = _ASSIGNED.findall(source_of(path))
-            values = {name: _literal(value.strip()) for name, value in assigned}
-            file = RevisionFile(
-                path,
-                values["revision"],
-                _names(values["down_revision"]),
-                _names(values.get("depends_on")),
-                _names(values.get("branch_labels")),
-            )
-        except (KeyError, SyntaxError, ValueError, TypeError):
-            return None
-        if len(values) != len(assigned):
+        stat = path.stat()
+        file = _read_file(path, stat.st_mtime_ns, stat.st_size)
+        if file is None:
             return None
         files.append(file)
     return files
+
+
+@lru_cache(maxsize=10_000)
+def _read_file(path: Path, _changed: int, _size: int) -> RevisionFile | None:
+    try:
+        assigned = _ASSIGNED.findall(source_of(path))
+        values = {name: _literal(value.strip()) for name, value in assigned}
+        file = RevisionFile(
+            path,
+            values["revision"],
+            _names(values["down_revision"]),
+            _names(values.get("depends_on")),
+            _names(values.get("branch_labels")),
+        )
+    except (KeyError, SyntaxError, ValueError, TypeError):
+        return None
+    return file if len(values) == len(assigned) else None
 
 
 def _names(value: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -142,7 +155,8 @@ def _require_whole(files: Sequence[RevisionFile]) -> None:
                 "copy; or give the later one another id, and set its down_revision to the revision "
                 "that it follows."
             )
-    if problems := [problem for file in files for problem in _missing(file, by_id)]:
+    labels = {label for file in files for label in file.labels}
+    if problems := [problem for file in files for problem in _missing(file, by_id, labels)]:
         raise MigrationError("\n".join(problems))
     follows = {file.revision: {*file.down, *file.depends_on} & by_id.keys() for file in files}
     try:
@@ -157,9 +171,10 @@ def _require_whole(files: Sequence[RevisionFile]) -> None:
         ) from None
 
 
-def _missing(file: RevisionFile, by_id: dict[str, RevisionFile]) -> Iterable[str]:
+def _missing(
+    file: RevisionFile, by_id: dict[str, RevisionFile], labels: Collection[str]
+) -> Iterable[str]:
     """Yield what to do about each revision that *file* names and no file has."""
-    labels = {label for known in by_id.values() for label in known.labels}
     for revision in file.down:
         if revision not in by_id:
             yield _missing_down_revision(file, revision, by_id)
