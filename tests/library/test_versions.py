@@ -52,7 +52,7 @@ def interpreter(version: str) -> str | None:
 
 @pytest.mark.trial
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
-@pytest.mark.parametrize("packages", product(*PACKAGES.values()), ids="+".join)
+@pytest.mark.parametrize("packages", list(product(*PACKAGES.values())), ids="+".join)
 def test_every_mixture_runs_every_command(
     version: str, packages: tuple[str, ...], tmp_path: Path
 ) -> None:
