@@ -77,7 +77,7 @@ def test_rule_of_the_example_fires_on_bad_alone(source: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["something else that a column can have"], indirect=True)
-def test_storage_of_the_example_goes_there_and_back(
+def test_storage_of_the_example_upgrades_and_downgrades(
     source: Path, tmp_path: Path, postgresql: Callable[[], str]
 ) -> None:
     project = tmp_path / "project"

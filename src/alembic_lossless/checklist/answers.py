@@ -181,9 +181,10 @@ class Answers:
         lines = "\n  ".join(self._lines())
         for name, given in (("rename", self.rename), ("fill", self.fill), ("accept", self.accept)):
             for key in given.keys() - self.used if is_last else ():
+                way_on = f"What is asked:\n  {lines}" if lines else "Leave it out, and run again."
                 raise MigrationError(
                     f"{hints.option(name, f'{key}…')} answers nothing that changed. No migration "
-                    "was written." + (f" What is asked:\n  {lines}" if lines else ""),
+                    f"was written. {way_on}",
                     2,
                 )
         if self.has_open_questions:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql
 
 from ..quoting import qualified, quote
-from ..tokens import unquote
+from ..tokens import scan, unquote
 from .model import (
     ColumnType,
     Comment,
@@ -126,11 +126,8 @@ def _column(
 
 def _values(type_: str) -> tuple[str, ...]:
     """Return the values of an enum that is a column's own."""
-    texts = _TEXTS.findall(type_) if type_.startswith("enum(") else ()
-    return tuple(text[1:-1].replace("''", "'") for text in texts)
-
-
-_TEXTS = re.compile(r"'(?:[^']|'')*'")
+    tokens = scan(type_, "mysql") if type_.startswith("enum(") else ()
+    return tuple(token.name for token in tokens if token.kind == "string")
 
 
 def without_backticks(text: str) -> str:

@@ -3,14 +3,12 @@
 SQLite keeps the text that was typed; our own parser of ``CREATE TABLE`` makes two spellings one.
 """
 
-from collections.abc import Sequence
-
 from sqlalchemy import Connection
 
 from .. import naming
 from ..sqlite import parser
 from ..sqlite.parser import fold
-from ..tokens import Token, scan
+from ..tokens import scan
 from .model import (
     Check,
     ColumnType,
@@ -25,7 +23,7 @@ from .model import (
     Table,
     Unique,
 )
-from .printed import foreign_key
+from .printed import foreign_key, parenthesis
 
 
 def read(connection: Connection) -> Definitions:
@@ -109,32 +107,16 @@ def definition_of(constraint: parser.ParsedConstraint) -> Constraint:
 
 def _index(sql: str) -> Index:
     """Read a CREATE INDEX, without parentheses around the whole of one of its expressions."""
-    tokens = scan(sql)
-    start = next(at for at, token in enumerate(tokens) if token.text == "(")
-    elements: list[list[Token]] = [[]]
-    depth = 0
-    for end, token in enumerate(tokens[start:], start):
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0:
-            break
-        if depth == 1 and token.text == ",":
-            elements.append([])
-        elif end > start:
-            elements[-1].append(token)
-    where = tokens[end + 2 :]  # after the word WHERE
-    typed = tuple(_text(sql, element) for element in elements)
-    condition = _text(sql, where)
+    head, typed, rest = parenthesis(sql, "sqlite")
+    where = scan(rest)[1:]  # after the word
+    condition = rest[where[0].start : where[-1].end] if where else ""
     return Index(
         tuple(map(_bare, typed)),
-        unique=tokens[1].key == "UNIQUE",
+        unique=scan(head)[1].key == "UNIQUE",
         condition=_bare(condition),
-        typed=typed,
+        typed=tuple(typed),
         typed_condition=condition,
     )
-
-
-def _text(sql: str, tokens: Sequence[Token]) -> str:
-    return sql[tokens[0].start : tokens[-1].end] if tokens else ""
 
 
 def _plain(text: str) -> str:

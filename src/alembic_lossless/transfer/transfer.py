@@ -120,11 +120,21 @@ def _fill(
     source: SQLiteSource, target: Connection, accepted: Collection[str], progress: Progress
 ) -> TransferResult:
     _note_migrated(target)
-    tables = server.tables(target)
-    require_place(source, tables, accepted)
-    sums = check(source, tables, accepted, progress)
+    tables, sums = _checked(source, target, accepted, progress)
     _copy(source, target, tables, sums, accepted, progress)
     return TransferResult(sums, notes=_not_compared(tables))
+
+
+def _checked(
+    source: SQLiteSource, target: Connection, accepted: Collection[str], progress: Progress
+) -> tuple[list[TargetTable], Mapping[str, Checksum]]:
+    """Return the target's tables, and the checksums of the rows that are to be in them.
+
+    :raises Refused: naming and counting what they do not take.
+    """
+    tables = server.tables(target)
+    require_place(source, tables, accepted)
+    return tables, check(source, tables, accepted, progress)
 
 
 def _arrived(
@@ -139,9 +149,7 @@ def _arrived(
     counts = _counts(target)
     if not (_at_head(target, script) and counts and counts == _source_counts(source, names)):
         return None
-    tables = server.tables(target)
-    require_place(source, tables, accepted)
-    sums = check(source, tables, accepted, progress)
+    tables, sums = _checked(source, target, accepted, progress)
     if _sums(target, tables, progress) != sums:
         return None
     if MOVE_TABLE in names:  # it ended between its last row and this

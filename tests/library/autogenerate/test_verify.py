@@ -43,7 +43,7 @@ def test_verify_names_what_differs(project: Project) -> None:
     ]
 
 
-def test_null_and_a_whole_table_are_worded_as_people_do() -> None:
+def test_difference_of_null_and_of_a_table_names_both_sides() -> None:
     null, table = Key("user", "null", "age"), Key("user", "table", "user")
     changes = {
         diff.Change(null, None, NotNull()): (

@@ -53,7 +53,7 @@ def test_a_second_run_changes_nothing_and_says_so(library_mover):
     assert MOVE_TABLE not in library_mover.tables()
 
 
-def test_after_an_interruption_it_goes_on(library_mover):
+def test_move_after_an_interruption_moves_every_row(library_mover):
     interrupted(library_mover)
     assert library_mover.nothing_moved("author", "book")
     library_mover()
@@ -85,7 +85,7 @@ def test_a_connection_cut_in_the_middle_leaves_nothing(library_mover, kind):
     assert library_mover().sums["book"].rows == 3
 
 
-def test_killed_in_the_middle_it_goes_on(library_mover):
+def test_move_after_a_kill_moves_every_row(library_mover):
     def killed(name):
         return subprocess.run(
             [sys.executable, "-c", KILLED, name],

@@ -39,8 +39,8 @@ MANY = (
 )
 
 
-def full_then_mended(mover, table):
-    """There are more rows than the disk has room for; with fewer it goes on."""
+def full_then_freed(mover, table):
+    """There are more rows than the disk has room for; with fewer they are moved."""
     mover.chain.upgrade(mover.source)
     mover.here(f"INSERT INTO {table} {MANY}")
     with pytest.raises(MigrationError, match=r"No space left on device|could not extend|is full"):
@@ -59,7 +59,7 @@ def test_a_full_disk_under_postgresql_moves_nothing(
         f"CREATE TABLESPACE small_move LOCATION '{disk}'",
         f"ALTER DATABASE {sa.make_url(url).database} SET default_tablespace = small_move",
     )
-    full_then_mended(Mover(library, sqlite_url, url, run), "author")
+    full_then_freed(Mover(library, sqlite_url, url, run), "author")
     postgresql.drop(url)
     postgresql.server.run("DROP TABLESPACE small_move")
 
@@ -70,5 +70,5 @@ def test_a_full_disk_under_mariadb_moves_nothing(chain, sqlite_url, mariadb, run
     place = f"mysql_data_directory=\"'{disk}'\""
     chain.add("1111", f'op.create_table("author", {columns}, {place})')
     url = mariadb()
-    full_then_mended(Mover(chain, sqlite_url, url, run), "author")
+    full_then_freed(Mover(chain, sqlite_url, url, run), "author")
     mariadb.drop(url)

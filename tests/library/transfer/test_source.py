@@ -65,7 +65,7 @@ def test_what_has_no_place_there_is_named_and_may_be_left(library_mover):
     assert library_mover(accepted={"legacy", "book.shelf"}).sums["book"].rows == 3
 
 
-def test_a_missing_column_is_said(library_mover):
+def test_missing_column_is_refused(library_mover):
     library_mover.here("ALTER TABLE book DROP COLUMN pages")
     with pytest.raises(MigrationError, match=r"has no column book\.pages"):
         library_mover()

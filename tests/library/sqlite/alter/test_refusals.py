@@ -139,7 +139,7 @@ def test_with_foreign_keys_on_nothing_is_dropped_or_rebuilt(base, change):
         change(op)
 
 
-def test_a_full_disk_is_said_and_undone(base):
+def test_full_disk_is_reported_and_rolled_back(base):
     before = base.schema(), base.values()
 
     def fill(op):

@@ -23,7 +23,7 @@ def test_a_new_column_that_counts_numbers_the_rows(database, key):
     assert base.rows("SELECT * FROM t") == [("z", 1)]
 
 
-def test_the_foreign_key_that_is_wrong_is_blamed(database, monkeypatch):
+def test_foreign_key_mismatch_names_the_wrong_key(database, monkeypatch):
     """And where the others need not be looked at, it is in nobody's way."""
     base = database(
         "CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE t "
