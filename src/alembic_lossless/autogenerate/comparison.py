@@ -15,10 +15,11 @@ from sqlalchemy import Column, Connection, MetaData, Table
 
 from .. import naming
 from ..checklist.development import Look
-from ..checklist.finding import Operation, renamed_table, whole_name
+from ..checklist.finding import Operation
 from ..errors import MigrationError, reason
 from ..quoting import qualified
 from ..run import binds, recorder
+from ..run.recorder import renamed_table, whole_name
 from ..schema import baseline, dialect_support, diff
 from ..schema.inclusion import Inclusion
 from ..schema.model import Key, Schema

@@ -13,8 +13,9 @@ from ..checklist.data_operations import (
     LateSQL,
     TableSQL,
 )
-from ..checklist.finding import ON_MYSQL, Operation, is_comment, is_rename, whole_name
+from ..checklist.finding import ON_MYSQL, Operation, is_comment, is_rename
 from ..errors import MigrationError
+from ..run.recorder import whole_name
 from ..schema import dialect_support, diff
 from ..schema.model import (
     ColumnType,

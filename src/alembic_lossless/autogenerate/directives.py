@@ -15,8 +15,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 
-from ..checklist.finding import Operation, flatten, whole_name
+from ..checklist.finding import Operation, flatten
 from ..errors import MigrationError
+from ..run.recorder import whole_name
 from ..schema.model import PROPERTIES, Key
 from ..scratch.databases import configure
 

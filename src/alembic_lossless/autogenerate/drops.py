@@ -10,7 +10,8 @@ from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, UniqueCons
 
 from ..checklist.columns import detached
 from ..checklist.data_operations import Fill, NumberRows, is_number, is_text, placeholder
-from ..checklist.finding import ON_POSTGRESQL, Operation, databases_of, whole_name
+from ..checklist.finding import ON_POSTGRESQL, Operation, databases_of
+from ..run.recorder import whole_name
 from ..schema import dialect_support
 from ..schema.diff import describe
 from ..schema.model import Check, Counter, Index, Key, PrimaryKey, Schema, Unique

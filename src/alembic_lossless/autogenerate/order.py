@@ -21,7 +21,8 @@ from ..checklist.data_operations import (
     ReplaceIndexes,
     TableSQL,
 )
-from ..checklist.finding import NAMES, Databases, Operation, is_comment, is_rename, whole_name
+from ..checklist.finding import NAMES, Databases, Operation, is_comment, is_rename
+from ..run.recorder import table_of, whole_name
 
 # What stands in the way goes first, what needs the rest comes last.
 _STAGES: list[tuple[Any, ...]] = [
@@ -234,7 +235,7 @@ def _insert_at(before: Sequence[Operation], operation: Operation) -> int:
             return at + 1
         if _has_to_stay_before(before[at], operation):
             near = (
-                _table_of(before[at]) == _table_of(operation) is not None
+                table_of(before[at].either) == table_of(operation.either) is not None
                 and before[at].databases == operation.databases
             )
             return _end(before, at) if near else len(before)
@@ -284,7 +285,7 @@ def _has_to_stay_before(first: Operation, second: Operation) -> bool:
     of_first, of_second = _tables(first), _tables(second)
     if of_first is None or of_second is None:
         return True
-    if _table_of(first) == _table_of(second):
+    if table_of(first.either) == table_of(second.either):
         return first.subject == second.subject or not (
             is_comment(first.forward) or is_comment(second.forward)
         )
@@ -295,14 +296,9 @@ def _has_to_stay_before(first: Operation, second: Operation) -> bool:
     return bool(of_first & of_second)
 
 
-def _table_of(operation: Operation) -> str | None:
-    op = operation.either
-    return getattr(op, "table_name", None) or getattr(op, "source_table", None)
-
-
 def _tables(operation: Operation) -> set[str] | None:
     """Return the tables that an operation speaks of; None where it may be all."""
-    op, name = operation.either, _table_of(operation)
+    op, name = operation.either, table_of(operation.either)
     if name is None or is_rename(op):
         return None
     key = _foreign_key(operation)

@@ -13,8 +13,9 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import ForeignKeyConstraint, MetaData
 
-from ..checklist.finding import ON_POSTGRESQL, Operation, flatten, whole_name
+from ..checklist.finding import ON_POSTGRESQL, Operation, flatten
 from ..checklist.rules.enums import native
+from ..run.recorder import whole_name
 from ..schema import dialect_support, diff
 from ..schema.own_tables import is_own
 from ..schema.sqlite import virtual_tables

@@ -20,7 +20,7 @@ from sqlalchemy.schema import conv
 
 from .. import naming
 from ..checklist.columns import Columns, apply_to_columns
-from ..run.recorder import followed
+from ..run.recorder import followed, table_of
 from ..schema.dialect_support import kind_of, without_parameters
 from ..scratch import snapshot
 
@@ -110,8 +110,7 @@ def _follow_objects(op: Any, declared: Declared, dialect: Dialect) -> None:
         passing = ("postgresql_concurrently", "postgresql_not_valid")
         again.kw = {key: value for key, value in again.kw.items() if key not in passing}
         again.if_not_exists = None
-        table_name = getattr(op, "table_name", None) or again.source_table
-        declared.objects[table_name, _name(op)] = again
+        declared.objects[str(table_of(op)), _name(op)] = again
     elif isinstance(op, ops.DropIndexOp | ops.DropConstraintOp):
         declared.forget(str(op.table_name), _name(op))
     elif isinstance(op, ops.DropTableOp | ops.RenameTableOp) or getattr(op, "modify_name", None):

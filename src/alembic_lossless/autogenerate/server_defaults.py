@@ -14,8 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Dialect
 
 from ..checklist.file_header import is_reviewed
-from ..checklist.finding import renamed_table, whole_name
-from ..run.recorder import followed
+from ..run.recorder import followed, renamed_table, whole_name
 from ..schema.diff import Change
 from ..schema.model import Default
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from alembic.operations import ops
 
+from ..run.recorder import table_of
+
 #: The databases' names as their makers spell them.
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL"}
 
@@ -248,21 +250,6 @@ def is_rename(op: Any) -> bool:
     """Tell whether *op* gives a table or a column another name."""
     column = isinstance(op, ops.AlterColumnOp) and op.modify_name is not None
     return column or isinstance(op, ops.RenameTableOp)
-
-
-def table_of(op: Any) -> str | None:
-    """Return the name of the table that *op* is about, without its schema."""
-    return getattr(op, "table_name", None) or getattr(op, "source_table", None)
-
-
-def whole_name(op: Any) -> str:
-    """Return the name of the table of *op*, with its schema."""
-    return f"{op.schema}.{op.table_name}" if op.schema else str(op.table_name)
-
-
-def renamed_table(op: ops.RenameTableOp) -> str:
-    """Return the name that *op* gives a table, with its schema."""
-    return f"{op.schema}.{op.new_table_name}" if op.schema else op.new_table_name
 
 
 def is_comment(op: Any) -> bool:

@@ -10,9 +10,8 @@ from sqlalchemy import Constraint, Dialect, Index, PrimaryKeyConstraint, Table
 from sqlalchemy.schema import conv
 
 from ..naming import with_convention
-from ..run.recorder import followed
+from ..run.recorder import followed, renamed_table, whole_name
 from ..tokens import unquote
-from .finding import renamed_table, whole_name
 
 
 @dataclass

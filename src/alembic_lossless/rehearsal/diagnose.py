@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from ..checklist.finding import Operation
 from ..errors import MigrationError, reason
 from ..run.lines import line_of
-from ..run.recorder import Batch
+from ..run.recorder import Batch, table_of
 from ..schema.values import fits
 from ..sqlite.change import unfit
 from ..statements import read
@@ -184,7 +184,7 @@ def _shown(table: str, row: dict[str, Any], known: TableRows | None) -> str:
 
 def _suspects(op: Any, words: str, connection: Connection) -> Iterator[_Suspect]:
     """Yield how rows may prevent *op*."""
-    name = getattr(op, "table_name", None) or getattr(op, "source_table", None)
+    name = table_of(op)
     if not name:
         return
     table = sa.table(name, schema=getattr(op, "schema", None))

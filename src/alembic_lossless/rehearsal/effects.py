@@ -62,7 +62,7 @@ class Effects:
 
     def operation(self, op: Any, line: int) -> None:
         """Take in an operation of Alembic's, invoked in *line*."""
-        table = getattr(op, "table_name", None) or getattr(op, "source_table", None)
+        table = recorder.table_of(op)
         if isinstance(op, ops.BulkInsertOp):
             table = op.table.name
         if table:

@@ -63,17 +63,17 @@ def taken_away(operations: Iterable[Any], kind: str) -> list[str]:
 def _changes(operation: Any, kind: str) -> Iterator[tuple[str, str, str]]:
     """Yield what one operation adds, drops or renames: the verb, the table and the column."""
     if isinstance(operation, ops.CreateTableOp):
-        yield "add", _whole(operation), ""
+        yield "add", recorder.whole_name(operation), ""
     elif isinstance(operation, ops.AddColumnOp):
-        yield "add", _whole(operation), operation.column.name
+        yield "add", recorder.whole_name(operation), operation.column.name
     elif isinstance(operation, ops.DropTableOp):
-        yield "drop", _whole(operation), ""
+        yield "drop", recorder.whole_name(operation), ""
     elif isinstance(operation, ops.RenameTableOp):
-        yield "rename", _whole(operation), ""
+        yield "rename", recorder.whole_name(operation), ""
     elif isinstance(operation, ops.DropColumnOp):
-        yield "drop", _whole(operation), operation.column_name
+        yield "drop", recorder.whole_name(operation), operation.column_name
     elif isinstance(operation, ops.AlterColumnOp) and operation.modify_name:
-        yield "rename", _whole(operation), operation.column_name
+        yield "rename", recorder.whole_name(operation), operation.column_name
     elif isinstance(operation, ops.ExecuteSQLOp):
         for statement in read(str(operation.sqltext), kind):
             if statement.creates and statement.object == "TABLE":
@@ -86,11 +86,6 @@ def _change(action: Action) -> tuple[str, str, str]:
     verb = "add" if action.verb == "ADD" else "drop" if action.drops else "rename"
     column = action.name if action.object == "COLUMN" else ""
     return verb, str(action.table), column
-
-
-def _whole(operation: Any) -> str:
-    name = str(operation.table_name)
-    return f"{operation.schema}.{name}" if operation.schema else name
 
 
 def expanding(

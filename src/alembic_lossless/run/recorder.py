@@ -34,6 +34,21 @@ def names_created_by(sql: str, kind: str) -> set[str]:
     return {each.creates.name for each in created if each.creates}
 
 
+def table_of(op: Any) -> str | None:
+    """Return the name of the table that *op* is about, without its schema."""
+    return getattr(op, "table_name", None) or getattr(op, "source_table", None)
+
+
+def whole_name(op: Any) -> str:
+    """Return the name of the table of *op*, with its schema."""
+    return f"{op.schema}.{op.table_name}" if op.schema else str(op.table_name)
+
+
+def renamed_table(op: ops.RenameTableOp) -> str:
+    """Return the name that *op* gives a table, with its schema."""
+    return f"{op.schema}.{op.new_table_name}" if op.schema else op.new_table_name
+
+
 class Batch(MigrateOperation):
     """A batch that a revision opened, with its options."""
 

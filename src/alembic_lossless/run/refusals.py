@@ -47,7 +47,7 @@ def refuse(revisions: Sequence[Script], connection: Connection) -> None:
         problem = _raised(revision, error) if error else ""
         for operation in operations:
             is_clear = is_clear and not isinstance(operation, ops.ExecuteSQLOp | ops.BulkInsertOp)
-            name = getattr(operation, "table_name", None) or getattr(operation, "source_table", "")
+            name = recorder.table_of(operation) or ""
             if is_clear and name not in changed:
                 problem = problem or _refused_by_rows(operation, connection)
             if not isinstance(operation, _HARMLESS):

@@ -20,6 +20,7 @@ from typing import Any
 from alembic.operations import ops
 from sqlalchemy import MetaData, Table
 
+from ...run.recorder import table_of
 from ...statements import Statement, read
 from ..answers import Answers
 from ..development import DevelopmentRows
@@ -115,8 +116,7 @@ class Rule:
     def concerns(self, operation: Operation, context: ReviewContext) -> bool:
         """Tell whether the rule is about what *operation* does."""
         op: Any = operation.forward
-        name = getattr(op, "table_name", None) or getattr(op, "source_table", None)
-        new = self.old and name in context.created
+        new = self.old and table_of(op) in context.created
         return op is not None and isinstance(op, self.on) and not new
 
 

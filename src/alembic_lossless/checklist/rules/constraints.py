@@ -9,10 +9,11 @@ from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.schema import conv
 
+from ...run.recorder import whole_name
 from ..data_operations import DropByAnyName, Fill, other_names
-from ..finding import ON_POSTGRESQL, Operation, Phase, Reverse, Verdict, whole_name
+from ..finding import ON_POSTGRESQL, Operation, Phase, Reverse, Verdict
 from . import EVERYWHERE, Match, ReviewContext, rule
-from .postgresql import apart, concurrently, not_valid, on_postgresql, others, quote, table_of
+from .postgresql import apart, concurrently, not_valid, on_postgresql, others, quote, quoted_table
 
 
 @rule(
@@ -55,9 +56,8 @@ def add_unique(operation: Operation, context: ReviewContext) -> Iterator[Match]:
     index = ops.CreateIndexOp(
         conv(name), op.table_name, list(op.columns), schema=op.schema, unique=True, **kw
     )
-    sql = (
-        f"ALTER TABLE {table_of(op)} ADD CONSTRAINT {quote(name)} UNIQUE USING INDEX {quote(name)}"
-    )
+    quoted = quote(name)
+    sql = f"ALTER TABLE {quoted_table(op)} ADD CONSTRAINT {quoted} UNIQUE USING INDEX {quoted}"
     using = Operation(
         ops.ExecuteSQLOp(sql + words), op.reverse(), databases=ON_POSTGRESQL, phase=Phase.INDEX
     )

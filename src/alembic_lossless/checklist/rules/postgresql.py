@@ -10,6 +10,7 @@ from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 
 from ...quoting import qualified
+from ...run.recorder import table_of
 from ..finding import (
     ON_POSTGRESQL,
     Operation,
@@ -22,10 +23,9 @@ _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 quote = partial(qualified, _DIALECT)
 
 
-def table_of(op: Any) -> str:
+def quoted_table(op: Any) -> str:
     schema = getattr(op, "schema", None) or op.kw.get("source_schema")
-    name = getattr(op, "table_name", None) or op.source_table
-    return quote(name, schema)
+    return quote(str(table_of(op)), schema)
 
 
 def apart(operation: Operation, context: ReviewContext, *instead: Operation) -> list[Operation]:
@@ -92,7 +92,9 @@ def not_valid(operation: Operation) -> list[Operation]:
     added.kw = {**added.kw, "postgresql_not_valid": True}
     # Not the model's own, which the operation may hold: its options are other ones.
     added._orig_constraint = None
-    validate = f"ALTER TABLE {table_of(added)} VALIDATE CONSTRAINT {quote(added.constraint_name)}"
+    validate = (
+        f"ALTER TABLE {quoted_table(added)} VALIDATE CONSTRAINT {quote(added.constraint_name)}"
+    )
     drop = operation.reverse().forward
     later = [
         Operation(ops.ExecuteSQLOp(validate), None, databases=ON_POSTGRESQL, phase=Phase.VALIDATE),
